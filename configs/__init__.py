@@ -1,0 +1,1 @@
+"""Recipes, as YAML files shipped with the package; `ddbench recipes` lists them."""

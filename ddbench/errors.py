@@ -1,0 +1,44 @@
+"""What a user is told when something of theirs can be mended: the problem, the facts, and the fix."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake the user can repair. The command line prints it without a traceback and exits with status 2.
+
+    problem: one sentence, lower case, no full stop. facts: short lines such as ``"from  recipe.yaml, line 3"``.
+    fix: what to do about it.
+    """
+
+    def __init__(self, problem: str, *facts: str, fix: str) -> None:
+        self.problem, self.facts, self.fix = problem, tuple(fact for fact in facts if fact), fix
+        super().__init__("\n".join([problem, *(f"  {fact}" for fact in self.facts), f"  fix: {fix}"]))
+
+    def __reduce__(self):
+        return _rebuild, (self.problem, self.facts, self.fix)
+
+
+def _rebuild(problem: str, facts: tuple[str, ...], fix: str) -> UserError:
+    return UserError(problem, *facts, fix=fix)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that ``name`` was most likely meant to be, or None where nothing is close."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "", fix: str = "") -> UserError:
+    """The one way in which a wrong name is reported, for every registry and every recipe key.
+
+    where: the place it was read from, such as ``"mtt.yaml, line 2: method: mmt"``. fix: said where no name is near.
+    """
+    names = sorted(known)
+    near = nearest(name, names)
+    return UserError(
+        f"there is no {kind} {name!r}",
+        f"from  {where}" if where else "",
+        f"known {', '.join(names)}",
+        fix=f"did you mean {near!r}?" if near else fix or f"use one of the known {kind} names",
+    )

@@ -1,0 +1,78 @@
+"""Names to objects: loaded when asked for, refused when taken twice, suggested when misspelt."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from ddbench.errors import UserError, unknown
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A table of named plugins of one kind.
+
+    kind: what a member is called in messages ("method"). builtin: name to ``"module:attribute"``, imported on first
+    use. group: the entry-point group through which other installed packages add theirs.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str], group: str | None = None) -> None:
+        self.kind, self.group = kind, group
+        self._targets: dict[str, str] = dict(builtin)
+        self._loaded: dict[str, T] = {}
+        self._asked_outside = group is None
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that adds an object under ``name``. Registering the same definition again is allowed."""
+
+        def add(member: T) -> T:
+            target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', repr(member))}"
+            taken = self._targets.get(name)
+            if taken is not None and taken != target:
+                raise UserError(
+                    f"two {self.kind}s are named {name!r}",
+                    f"first  {taken}",
+                    f"second {target}",
+                    fix="give one of them another name",
+                )
+            self._targets[name] = target
+            self._loaded[name] = member
+            return member
+
+        return add
+
+    def names(self) -> list[str]:
+        """Every known name, sorted; asks installed packages for theirs but imports none of them."""
+        self._ask_outside()
+        return sorted(self._targets)
+
+    def get(self, name: str, where: str = "") -> T:
+        """The member of this name. Errors: UserError with the nearest names if there is none."""
+        self._ask_outside()
+        if name not in self._targets:
+            raise unknown(self.kind, name, self._targets, where, fix=f"ddbench {self.kind}s lists what there is")
+        if name not in self._loaded:
+            module, attribute = self._targets[name].split(":")
+            member = importlib.import_module(module)
+            for part in attribute.split("."):
+                member = getattr(member, part)
+            self._loaded.setdefault(name, member)  # type: ignore[arg-type]
+        return self._loaded[name]
+
+    def _ask_outside(self) -> None:
+        if self._asked_outside or self.group is None:
+            return
+        self._asked_outside = True
+        for point in entry_points(group=self.group):
+            taken = self._targets.get(point.name)
+            if taken is not None and taken != point.value:
+                raise UserError(
+                    f"two {self.kind}s are named {point.name!r}",
+                    f"first  {taken}",
+                    f"second {point.value} (entry point of an installed package)",
+                    fix="uninstall one of the two packages or rename its entry point",
+                )
+            self._targets[point.name] = point.value
