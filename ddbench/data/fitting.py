@@ -1,0 +1,112 @@
+"""From training images to a preprocessing: channel statistics, and ZCA whitening that is computed once and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ddbench import artefact
+from ddbench.data.preprocessing import ZCA_ARTEFACT, ZCA_EPS, Kind, Preprocessing, load_zca, zca_fingerprint, zca_path
+from ddbench.errors import UserError
+
+CHUNK_BYTES = 1 << 26
+LARGEST_ZCA = 3 * 80 * 80
+
+
+def fit_preprocessing(
+    kind: Kind,
+    images: Tensor,
+    *,
+    fitted_on: str,
+    constants: tuple[Sequence[float], Sequence[float]] | None,
+    home: Path,
+    quiet: bool,
+) -> Preprocessing:
+    """The preprocessing of this kind for these training images, (n, C, H, W), uint8 or in [0, 1].
+
+    fitted_on: a hash that stands for the images. constants: mean and std by channel; None to compute them. A ZCA
+    whitening is looked up in ``home/preprocessing`` first and kept there. Errors: UserError when the images cannot be
+    standardised (a channel of one value) or are too large to whiten.
+    """
+    if kind == "identity":
+        return Preprocessing.identity()
+    if kind == "meanstd":
+        return Preprocessing.meanstd(*(constants or channel_statistics(images)))
+    path = zca_path(home, zca_fingerprint(fitted_on))
+    if not path.is_file():
+        mu, W, W_inv = fit_zca(images, quiet=quiet)
+        about = {"fingerprint": zca_fingerprint(fitted_on), "eps": ZCA_EPS, "fitted_on": fitted_on}
+        artefact.save(path, ZCA_ARTEFACT, {"mu": mu, "W": W, "W_inv": W_inv}, about)
+    return load_zca(path)
+
+
+def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
+    """Mean and (population) standard deviation of each channel over all pixels of images in [0, 1], in float64.
+
+    Stored bytes are counted value by value, so that the result is the same on every machine. Errors: UserError when a
+    channel has one value only.
+    """
+    if images.dtype == torch.uint8:
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        share = _histograms(images).double() / (images.numel() // images.shape[1])
+        mean = share @ levels
+        std = (share * (levels - mean[:, None]).square()).sum(1).sqrt()
+    else:
+        pixels = images.double().transpose(0, 1).flatten(1)
+        mean, std = pixels.mean(1), pixels.std(1, correction=0)
+    if not bool((std > 1e-6).all()):
+        raise UserError(
+            "the images cannot be standardised: a channel has the same value in every pixel",
+            f"standard deviation by channel: {', '.join(f'{value:.3g}' for value in std.tolist())}",
+            fix="use preprocessing identity, or store the images without that channel",
+        )
+    return mean.tolist(), std.tolist()
+
+
+def fit_zca(images: Tensor, *, eps: float = ZCA_EPS, quiet: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """``mu`` (D,), ``W`` and ``W_inv`` (D, D) of ZCA whitening, float32, computed in float64.
+
+    images: (n, C, H, W), uint8 or in [0, 1]. With the unbiased covariance ``U diag(S) U^T`` of the flattened images,
+    ``W = U diag((S + eps)^(-1/2)) U^T``, so that the covariance of ``(x - mu) W`` is ``U diag(S / (S + eps)) U^T``.
+    Source: kornia.enhance.ZCAWhitening, eps 0.1 as in MTT. Differs: float64 and a symmetric eigendecomposition.
+    """
+    count, size = len(images), images[0].numel()
+    if size > LARGEST_ZCA:
+        raise UserError(
+            f"images of {size:,} values are too large for ZCA whitening",
+            f"it would take {size:,} x {size:,} matrices, {8 * size * size / 2**30:.0f} GiB each",
+            fix="use preprocessing meanstd, or a smaller size",
+        )
+    mu = torch.zeros(size, dtype=torch.float64)
+    for chunk in _float64_chunks(images):
+        mu += chunk.flatten(1).sum(0) / count
+    covariance = torch.zeros(size, size, dtype=torch.float64)
+    with tqdm(total=count, desc="fitting ZCA", unit="image", leave=False, disable=True if quiet else None) as bar:
+        for chunk in _float64_chunks(images):
+            centred = chunk.flatten(1) - mu
+            covariance.addmm_(centred.T, centred)
+            bar.update(len(chunk))
+        covariance /= max(count - 1, 1)
+        eigenvalues, U = torch.linalg.eigh(covariance)
+    scale = (eigenvalues.clamp_min(0) + eps).sqrt()
+    return mu.float(), ((U / scale) @ U.T).float(), ((U * scale) @ U.T).float()
+
+
+def _histograms(images: Tensor) -> Tensor:
+    """How often each byte occurs in each channel, (C, 256), int64."""
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
+    for chunk in images.split(max(1, CHUNK_BYTES // images[0].numel())):
+        for channel in range(len(counts)):
+            counts[channel] += torch.bincount(chunk[:, channel].flatten(), minlength=256)
+    return counts
+
+
+def _float64_chunks(images: Tensor) -> Iterator[Tensor]:
+    rows = max(1, CHUNK_BYTES // (8 * images[0].numel()))
+    for start in range(0, len(images), rows):
+        chunk = images[start : start + rows]
+        yield chunk.double() / 255 if chunk.dtype == torch.uint8 else chunk.double()

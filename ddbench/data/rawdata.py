@@ -1,0 +1,102 @@
+"""What a source hands over: all training images, the test images, and what is known about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ddbench.data.realset import Split
+from ddbench.errors import UserError
+
+DIGIT_NAMES = tuple("0123456789")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a source is asked for.
+
+    what: the part of a dataset name after its colon (``"/data/cats"`` of ``folder:/data/cats``), or the whole name.
+    data_root: where raw data lies or is downloaded to. home: where caches are kept. size: wanted side in pixels, or
+    None for the images' own. where: the line of a recipe that asked, for messages.
+    """
+
+    what: str
+    data_root: Path
+    home: Path
+    size: int | None = None
+    quiet: bool = False
+    where: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The line about the asking recipe in an error, if one asked."""
+        return f"from     {self.where}" if self.where else ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RawData:
+    """A dataset before its validation split is cut and its preprocessing is fitted.
+
+    constants: mean and std by channel of images in [0, 1]; None to compute them from the train split. mirror: whether a
+    mirrored image still belongs to its class (not so for digits). train_sha256: of the bytes of all training images,
+    where already known; "" to compute it.
+    """
+
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+    constants: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    mirror: bool = True
+    train_sha256: str = ""
+
+
+def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | None, what: str) -> Split:
+    """A checked split of images (n, C, H, W), resized where a size is given, and labels (n,).
+
+    Errors: UserError when there are no images, counts differ, labels lie outside the classes, or images are not square.
+    """
+    if len(images) == 0 or len(images) != len(labels):
+        raise UserError(
+            f"{what} has {len(images)} images and {len(labels)} labels",
+            fix="give every image one label, and at least one",
+        )
+    check_labels(labels, classes, what)
+    height, width = images.shape[2:]
+    if size is None and height != width:
+        raise not_square(what, width, height)
+    return Split(squash(images, size) if size else images, labels)
+
+
+def check_labels(labels: Tensor, classes: int, what: str) -> None:
+    """Errors: UserError when a label is not in 0..classes-1."""
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise UserError(
+            f"labels of {what} do not fit its {classes} classes",
+            f"found {low} to {high}, expected 0 to {classes - 1}",
+            fix="number the classes from 0 and leave out images without a label",
+        )
+
+
+def not_square(what: str, width: int, height: int) -> UserError:
+    """The error for images whose sides differ, where no size was asked for."""
+    return UserError(
+        f"the images of {what} are not square",
+        f"found {width} x {height} pixels",
+        fix="set the dataset's size (in pixels): every image is then resized to a square of that side",
+    )
+
+
+def squash(images: Tensor, size: int) -> Tensor:
+    """Images (n, C, H, W) resized to squares, bilinear and antialiased, in the type they came in."""
+    if images.shape[2:] == (size, size):
+        return images
+    resized = torch.empty(len(images), images.shape[1], size, size, dtype=images.dtype)
+    for rows in torch.arange(len(images)).split(1024):
+        chunk = F.interpolate(images[rows].float(), (size, size), mode="bilinear", antialias=True)
+        resized[rows] = chunk.round().clamp(0, 255).byte() if images.dtype == torch.uint8 else chunk.to(images.dtype)
+    return resized

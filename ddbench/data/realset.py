@@ -1,0 +1,98 @@
+"""The real data of a run: three splits of images and labels, and the preprocessing they are seen through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their classes, as they are stored.
+
+    images: (n, C, H, W), uint8 in 0..255 or float32 in [0, 1], possibly memory-mapped. labels: (n,), int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> Split:
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def rows_of_class(self, label: int) -> Tensor:
+        """The positions of one class, in order, (count,), int64."""
+        return (self.labels == label).nonzero().flatten()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RealSet:
+    """Real images with labels, a validation split cut from train, and a preprocessing fitted on train alone.
+
+    name: as in recipes and rows, such as ``"cifar10"``. fingerprint: of the name, the bytes of the training images, the
+    split and the preprocessing; every artefact made from this set carries it. mirror: whether a mirrored image is still
+    of its class, which it is not for digits; augmentation asks.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    preprocessing: Preprocessing
+    fingerprint: str
+    mirror: bool = True
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def channels(self) -> int:
+        return self.train.images.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Side of the square images, in pixels."""
+        return self.train.images.shape[2]
+
+    def to(self, device: torch.device | str) -> RealSet:
+        """The same set with every split and the preprocessing on ``device``; images stay as they are stored."""
+        return RealSet(
+            name=self.name,
+            class_names=self.class_names,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            test=self.test.to(device),
+            preprocessing=self.preprocessing.to(device),
+            fingerprint=self.fingerprint,
+            mirror=self.mirror,
+        )
+
+    def inputs(self, split: Split, rows: Tensor | slice = slice(None)) -> Tensor:
+        """The chosen images as a network sees them: float32, preprocessed, (n, C, H, W)."""
+        return self.preprocessing.forward(as_unit_float(split.images[rows]))
+
+    def require_ipc(self, ipc: int) -> None:
+        """Errors: UserError when some class has fewer than ``ipc`` training images."""
+        counts = torch.bincount(self.train.labels, minlength=self.classes)
+        fewest = int(counts.min())
+        if ipc > fewest:
+            label = int(counts.argmin())
+            raise UserError(
+                f"ipc {ipc} is larger than a class",
+                f"class {self.class_names[label]!r} of {self.name} has {fewest} training images",
+                fix=f"choose an ipc of at most {fewest}",
+            )
+
+
+def as_unit_float(images: Tensor) -> Tensor:
+    """Stored images as float32 in [0, 1]."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images.to(torch.float32)
