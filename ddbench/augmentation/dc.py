@@ -1,0 +1,102 @@
+"""DC: the older augmentation of dataset condensation, in which every image picks one family for itself.
+
+Source: Zhao et al. 2021 (arXiv:2006.05929) and its public code. Differs: rotation interpolates bilinearly where the
+public code has cubic splines, and everything is done for the whole batch at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ddbench.augmentation import transforms
+from ddbench.augmentation.draw import Draw, integers, parameters_for, uniform
+from ddbench.errors import UserError, unknown
+
+FAMILIES = ("crop", "scale", "rotate", "noise")
+
+
+@final
+@dataclass(frozen=True)
+class DC:
+    """One of ``families`` for every image, each as likely.
+
+    crop: images are padded by so many pixels of their channel's mean over the batch and cropped at random, which
+    shifts by -crop to crop - 1. scale: height and width are each resized by 1 - scale to 1 + scale, nearest pixel,
+    about the centre, zero outside. rotate: whole degrees from -rotate to rotate - 1 about the centre, outside the mean
+    over the batch. noise: standard deviation of Gaussian noise. channels: for how many the noise is drawn; images may
+    have fewer.
+    """
+
+    families: tuple[str, ...] = ("crop", "scale", "rotate")
+    crop: int = 4
+    scale: float = 0.2
+    rotate: int = 45
+    noise: float = 0.001
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.families:
+            raise UserError("DC needs a family", fix=f"give some of {', '.join(FAMILIES)}, or use augmentation 'none'")
+        for family in self.families:
+            if family not in FAMILIES:
+                raise unknown("DC family", family, FAMILIES)
+
+    def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
+        """The families' positions in ``families`` (batch,), then each family's parameters for every image."""
+        chosen = integers(0, len(self.families) - 1, (batch,), generator)
+        parameters = [self._draw_family(family, batch, size, generator) for family in self.families]
+        return Draw("_".join(self.families), (chosen, *parameters))
+
+    def _draw_family(self, family: str, batch: int, size: int, generator: torch.Generator) -> Tensor:
+        match family:
+            case "crop":
+                return integers(-self.crop, self.crop - 1, (batch, 2), generator)
+            case "scale":
+                return (uniform(1 - self.scale, 1 + self.scale, (batch, 2), generator) * size).long()
+            case "rotate":
+                return integers(-self.rotate, self.rotate - 1, (batch,), generator)
+        shape = (batch, self.channels, size, size)
+        return torch.randn(shape, generator=generator, device=generator.device) * self.noise
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Images (B, C, H, W) as the draw has them; the same device and dtype."""
+        chosen, *parameters = parameters_for(images, draw)
+        result = images
+        for number, (family, parameter) in enumerate(zip(self.families, parameters, strict=True)):
+            changed = self._apply_family(family, images, parameter)
+            result = torch.where((chosen == number).view(-1, 1, 1, 1), changed, result)
+        return result
+
+    def _apply_family(self, family: str, images: Tensor, parameter: Tensor) -> Tensor:
+        match family:
+            case "crop":
+                return transforms.shift(images, *parameter.unbind(1), fill=images.mean((0, 2, 3), keepdim=True))
+            case "scale":
+                return resized(images, *parameter.unbind(1))
+            case "rotate":
+                mean = images.mean()
+                return transforms.rotate(images - mean, parameter) + mean
+        if images.shape[1] > self.channels:
+            raise ValueError(f"noise was drawn for {self.channels} channels, the images have {images.shape[1]}")
+        return images + parameter[:, : images.shape[1]].to(images.dtype)
+
+
+def resized(images: Tensor, heights: Tensor, widths: Tensor) -> Tensor:
+    """Each image resized to its height and width in pixels (int64, (B,)), nearest pixel, then cut or zero-padded back.
+
+    Both are centred on a square canvas that holds either; of an odd remainder the smaller half is above and left.
+    """
+    size = images.shape[2]
+    canvas = torch.maximum(heights, widths).clamp(min=size)
+    return transforms.pick(images, _sources(heights, canvas, size), _sources(widths, canvas, size))
+
+
+def _sources(lengths: Tensor, canvas: Tensor, size: int) -> Tensor:
+    """Which line of the image each of ``size`` lines of the result shows, (B, size); -1 outside."""
+    window = torch.arange(size, device=lengths.device) + ((canvas - size) // 2 - (canvas - lengths) // 2)[:, None]
+    inside = (window >= 0) & (window < lengths[:, None])
+    return torch.where(inside, window * size // lengths[:, None].clamp(min=1), -1)

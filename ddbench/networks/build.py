@@ -1,0 +1,79 @@
+"""A network from its name and a seed, and the table of what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from ddbench.errors import UserError
+from ddbench.networks.classic import alexnet, lenet, mlp, vgg11
+from ddbench.networks.convnet import convnet
+from ddbench.networks.names import FIXED, OUTSIDE, canonical_network_name, network_names, parse_convnet, split_outside
+from ddbench.networks.outside import build_outside
+from ddbench.networks.resnet import resnet18
+from ddbench.randomness import derive, isolated
+
+_FIXED: dict[str, Callable[..., nn.Module]] = {
+    "mlp": mlp,
+    "lenet": lenet,
+    "alexnet": alexnet,
+    "alexnet-bn": partial(alexnet, norm="bn"),
+    "vgg11": vgg11,
+    "vgg11-bn": partial(vgg11, norm="bn"),
+    "resnet18": resnet18,
+    "resnet18-bn": partial(resnet18, norm="bn"),
+    "resnet18-ap": partial(resnet18, pooled=True),
+    "resnet18-ap-bn": partial(resnet18, norm="bn", pooled=True),
+}
+
+_CONVNET_NOTE = "axes: -w<width>, -nonorm|bn|ln|in|gn, -sigmoid|relu|leakyrelu, -nopool|maxpool|avgpool"
+
+
+def build_network(name: str, *, channels: int, size: int, classes: int, seed: int) -> nn.Module:
+    """A freshly initialised network on the CPU, in train mode: (B, channels, size, size) to logits (B, classes).
+
+    seed: decides every initial parameter; the same seed gives the same bits, and no global random state is touched.
+    Errors: UserError for an unknown name or images that this network does not take.
+    """
+    for what, number in (("channels", channels), ("size", size), ("classes", classes)):
+        if number < 1:
+            raise UserError(f"a network needs {what} of at least 1, not {number}", fix=f"give {what} 1 or more")
+    canonical = canonical_network_name(name)
+    with isolated(derive(seed, "network")), torch.device("cpu"):
+        return _construct(canonical, channels=channels, size=size, classes=classes)
+
+
+def parameter_count(name: str, *, channels: int, size: int, classes: int) -> int:
+    """How many parameters a network has (P); ddbench's own are counted without allocating or drawing them."""
+    if split_outside(name) is not None:
+        network = build_network(name, channels=channels, size=size, classes=classes, seed=0)
+    else:
+        with torch.device("meta"):
+            network = _construct(canonical_network_name(name), channels=channels, size=size, classes=classes)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def network_table() -> list[dict[str, Any]]:
+    """One row a network: name, parameters (3 x 32 x 32 images, 10 classes; None for a whole library), note."""
+    rows = [
+        {
+            "name": name,
+            "parameters": parameter_count(name, channels=3, size=32, classes=10),
+            "note": FIXED.get(name, _CONVNET_NOTE),
+        }
+        for name in network_names()
+    ]
+    return rows + [{"name": f"{source}:NAME", "parameters": None, "note": note} for source, note in OUTSIDE.items()]
+
+
+def _construct(canonical: str, *, channels: int, size: int, classes: int) -> nn.Module:
+    outside = split_outside(canonical)
+    if outside is not None:
+        return build_outside(*outside, channels=channels, size=size, classes=classes)
+    if canonical in _FIXED:
+        return _FIXED[canonical](channels=channels, size=size, classes=classes)
+    return convnet(parse_convnet(canonical), channels=channels, size=size, classes=classes)

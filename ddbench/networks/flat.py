@@ -1,0 +1,70 @@
+"""A network seen as a pure function of one vector: the form in which experts are stored and students are trained."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ddbench.networks.build import build_network
+from ddbench.networks.students import batch_statistics_only, refuse_non_students
+
+
+def flatten_parameters(module: nn.Module) -> Tensor:
+    """All parameters in the order of ``module.parameters()`` as one new vector, (P,): a snapshot, never an alias."""
+    return torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
+
+
+def initial_parameters(name: str, *, channels: int, size: int, classes: int, seed: int) -> Tensor:
+    """The parameters with which ``build_network`` of the same arguments begins, (P,) float32."""
+    return flatten_parameters(build_network(name, channels=channels, size=size, classes=classes, seed=seed))
+
+
+@final
+class FlatNetwork:
+    """A network as a function of its parameters in one vector (P,) and its inputs; it keeps no state of training.
+
+    module: its own copy of the network, so nothing done here reaches the original. names, shapes: of the parameters,
+    in the order in which they lie in the vector. size: P. Batch norm in train mode uses the statistics of the batch
+    and keeps none. Errors: UserError that says why a module can not be a student.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        refuse_non_students(module)
+        self.module = batch_statistics_only(copy.deepcopy(module))
+        parameters = dict(self.module.named_parameters())
+        self.names = tuple(parameters)
+        self.shapes = tuple(parameter.shape for parameter in parameters.values())
+        self.size = sum(shape.numel() for shape in self.shapes)
+        self._sizes = [shape.numel() for shape in self.shapes]
+        self._constants = dict(self.module.named_buffers())
+
+    def __call__(self, theta: Tensor, inputs: Tensor) -> Tensor:
+        """Logits (B, K) of inputs (B, ...) under the parameters theta (P,); differentiable in both, any times."""
+        return functional_call(self.module, {**self.unflatten(theta), **self._constants}, (inputs,), strict=True)
+
+    def flatten(self, module: nn.Module | None = None) -> Tensor:
+        """A snapshot (P,) of the parameters of ``module``, or of those this network was made with; never an alias.
+
+        Errors: ValueError when ``module`` has other parameters than this network.
+        """
+        if module is not None:
+            found = [(name, parameter.shape) for name, parameter in module.named_parameters()]
+            if found != list(zip(self.names, self.shapes, strict=True)):
+                raise ValueError("the module's parameters differ in name, order or shape from this network's")
+        return flatten_parameters(self.module if module is None else module)
+
+    def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
+        """Parameters by name, as views of theta (P,)."""
+        parts = theta.split(self._sizes)
+        return {name: part.view(shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)}
+
+    def to(self, *args: Any, **kwargs: Any) -> FlatNetwork:
+        """Another network like this one on a device, or in a dtype; arguments as of ``nn.Module.to``."""
+        moved = FlatNetwork(self.module)
+        moved.module.to(*args, **kwargs)
+        moved._constants = dict(moved.module.named_buffers())
+        return moved

@@ -1,0 +1,53 @@
+"""What ddbench's own networks have in common: features, one linear layer on top, and 28 pixels seen as 32."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor, nn
+
+from ddbench.errors import UserError
+
+
+@final
+class ImageNetwork(nn.Module):
+    """Features of an image and a linear classifier on them.
+
+    features: (B, C, H, W) to (B, F) once flattened. classifier: (B, F) to logits (B, K).
+    """
+
+    def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
+        super().__init__()
+        self.features, self.classifier = features, classifier
+
+    def embed(self, images: Tensor) -> Tensor:
+        """What the classifier sees, (B, F)."""
+        return self.features(images).flatten(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.embed(images))
+
+
+def stem_padding(usual: int, size: int) -> int:
+    """Padding of the first convolution: two pixels more on each side for 28-pixel images, so that they fill 32."""
+    return usual + 2 if size == 28 else usual
+
+
+def channel_norm(norm: str, channels: int) -> nn.Module:
+    """``"in"``: instance norm, that is one group a channel, affine, eps 1e-5. ``"bn"``: batch norm."""
+    return nn.BatchNorm2d(channels) if norm == "bn" else nn.GroupNorm(channels, channels)
+
+
+def require_one_of(name: str, size: int, sizes: tuple[int, ...]) -> None:
+    """Errors: UserError when a network that exists for some sizes is asked for another."""
+    if size not in sizes:
+        raise wrong_size(name, size, f"{', '.join(map(str, sizes[:-1]))} and {sizes[-1]} pixels")
+
+
+def wrong_size(name: str, size: int, takes: str) -> UserError:
+    """The error for images that a network has no form for."""
+    return UserError(
+        f"network {name!r} does not take {size}-pixel images",
+        f"takes {takes}",
+        fix="choose convnet-d<depth> or mlp, which take every size, or another size of image",
+    )

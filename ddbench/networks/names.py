@@ -1,0 +1,132 @@
+"""How networks are called: one canonical name for each, whatever order or defaults the user wrote.
+
+``convnet-d2-w32-bn-sigmoid-maxpool`` is a ConvNet by its axes; ``resnet18-ap`` and the like are fixed;
+``torchvision:NAME`` and ``timm:NAME`` are any model of these libraries, untrained.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ddbench.errors import UserError, unknown
+
+DEPTHS = (1, 2, 3, 4, 5)
+NORMS = ("nonorm", "bn", "ln", "in", "gn")
+ACTIVATIONS = ("sigmoid", "relu", "leakyrelu")
+POOLINGS = ("nopool", "maxpool", "avgpool")
+LARGEST_WIDTH = 4096
+
+FIXED = {
+    "mlp": "in-128-128-classes, ReLU; any size",
+    "lenet": "28, 32, 64 pixels",
+    "alexnet": "five convolutions, no norm; 28, 32, 64 pixels",
+    "alexnet-bn": "alexnet with batch norm",
+    "vgg11": "instance norm; 28, 32, 64 pixels",
+    "vgg11-bn": "vgg11 with batch norm",
+    "resnet18": "instance norm, stem for small images; 16 pixels or more",
+    "resnet18-bn": "resnet18 with batch norm",
+    "resnet18-ap": "resnet18 that halves by average pooling; 28, 32, 64 pixels",
+    "resnet18-ap-bn": "resnet18-ap with batch norm",
+}
+OUTSIDE = {
+    "torchvision": "any classification model of torchvision, untrained",
+    "timm": "any model of timm, untrained",
+}
+
+
+@dataclass(frozen=True)
+class ConvNetSpec:
+    """The axes of the ConvNet family, each by its token in the name.
+
+    depth: blocks, 1 to 5. width: filters of every block. norm: of NORMS. activation: of ACTIVATIONS. pooling: of
+    POOLINGS, 2x2 after every block.
+    """
+
+    depth: int = 3
+    width: int = 128
+    norm: str = "in"
+    activation: str = "relu"
+    pooling: str = "avgpool"
+
+    @property
+    def name(self) -> str:
+        """The canonical name: the depth, then whatever is not the default."""
+        default = ConvNetSpec()
+        width = [f"w{self.width}"] if self.width != default.width else []
+        axes = ((self.norm, default.norm), (self.activation, default.activation), (self.pooling, default.pooling))
+        tokens = ["convnet", f"d{self.depth}", *width, *(mine for mine, usual in axes if mine != usual)]
+        return "-".join(tokens)
+
+
+def parse_convnet(name: str, where: str = "") -> ConvNetSpec:
+    """The axes a ConvNet name speaks of; those it does not are the defaults.
+
+    where: the place the name was read from. Errors: UserError for an unknown axis, an axis given twice, a width out
+    of range, or four groups that do not divide the width.
+    """
+    axes: dict[str, int | str] = {}
+    for token in name.split("-")[1:]:
+        axis, value = _axis_of(token, where)
+        if axis in axes:
+            raise UserError(
+                f"network {name!r} gives its {axis} twice",
+                f"from  {where}" if where else "",
+                fix=f"keep one of {axes[axis]!r} and {value!r}",
+            )
+        axes[axis] = value
+    spec = ConvNetSpec(**axes)  # type: ignore[arg-type]
+    if spec.norm == "gn" and spec.width % 4:
+        raise UserError(
+            f"network {name!r} can not have group norm: its 4 groups do not divide the width {spec.width}",
+            f"from  {where}" if where else "",
+            fix=f"choose w{spec.width + 4 - spec.width % 4}, or another norm",
+        )
+    return spec
+
+
+def _axis_of(token: str, where: str) -> tuple[str, int | str]:
+    for axis, tokens in (("norm", NORMS), ("activation", ACTIVATIONS), ("pooling", POOLINGS)):
+        if token in tokens:
+            return axis, token
+    if re.fullmatch(r"d[1-5]", token):
+        return "depth", int(token[1:])
+    if re.fullmatch(r"w[1-9]\d{0,3}", token) and int(token[1:]) <= LARGEST_WIDTH:
+        return "width", int(token[1:])
+    known = [*(f"d{depth}" for depth in DEPTHS), f"w1..w{LARGEST_WIDTH}", *NORMS, *ACTIVATIONS, *POOLINGS]
+    raise unknown("convnet axis", token, known, where, fix="a full name is convnet-d3-w128-in-relu-avgpool")
+
+
+def split_outside(name: str) -> tuple[str, str] | None:
+    """``("timm", "resnet10t")`` for ``"timm:resnet10t"``; None for a network of ddbench's own."""
+    source, colon, rest = name.partition(":")
+    return (source, rest) if colon and source in OUTSIDE else None
+
+
+def canonical_network_name(name: str, where: str = "") -> str:
+    """The one name under which a network is recorded: axes in fixed order, defaults left out, lower case.
+
+    where: the place the name was read from. Errors: UserError with the nearest names if there is no such network.
+    """
+    outside = split_outside(name)
+    if outside is not None:
+        from ddbench.networks.outside import check_outside_name
+
+        check_outside_name(*outside, where)
+        return name
+    lower = name.lower()
+    if lower in FIXED:
+        return lower
+    if lower.split("-")[0] == "convnet":
+        return parse_convnet(lower, where).name
+    raise unknown("network", name, [*network_names(), *(f"{source}:NAME" for source in OUTSIDE)], where)
+
+
+def check_network_name(name: str, where: str = "") -> None:
+    """Errors: UserError with the nearest names if there is no such network; nothing is built."""
+    canonical_network_name(name, where)
+
+
+def network_names() -> list[str]:
+    """The networks of ddbench's own, the ConvNet family by depth; axes and prefixed names come on top."""
+    return [*(f"convnet-d{depth}" for depth in DEPTHS), *FIXED]
