@@ -1,0 +1,77 @@
+"""The student: a network that takes SGD steps on synthetic batches, as a pure function that an unroll can replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ddbench.unroll import Outer
+
+InnerLoss = Callable[[Tensor, Outer, int], Tensor]
+"""``loss(theta (P,), outer, t) -> scalar`` of the student's batch at step t; ``outer`` without the learning rate."""
+
+
+@dataclass(frozen=True)
+class SGDStep:
+    """One step of SGD with heavy-ball momentum: ``v <- momentum * v + g; theta <- theta - lr * v``.
+
+    loss: the inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``theta (P,)``
+    without momentum, else ``(2, P)``: theta and velocity. Source: torch.optim.SGD with dampening 0.
+    """
+
+    loss: InnerLoss
+    momentum: float = 0.0
+
+    def start(self, theta: Tensor) -> Tensor:
+        """The state of a student that starts at ``theta`` (P,) and at rest."""
+        return theta if self.momentum == 0 else torch.stack([theta, torch.zeros_like(theta)])
+
+    def parameters(self, states: Tensor) -> Tensor:
+        """The parameters (N + 1, P) in the states of an unroll."""
+        return states if self.momentum == 0 else states[:, 0]
+
+    def __call__(self, state: Tensor, outer: Outer, t: int) -> Tensor:
+        theta = state if self.momentum == 0 else state[0]
+        return self._move(state, gradient(self.loss, theta, outer[:-1], t), outer[-1])
+
+    def first_order(self, state: Tensor, outer: Outer, t: int) -> Tensor:
+        """The same step, with the inner gradient taken for a constant of the state (TESLA's approximation)."""
+        theta = (state if self.momentum == 0 else state[0]).detach()
+        return self._move(state, gradient(self.loss, theta, outer[:-1], t), outer[-1])
+
+    def _move(self, state: Tensor, g: Tensor, lr: Tensor) -> Tensor:
+        if self.momentum == 0:
+            return state - lr * g
+        velocity = self.momentum * state[1] + g
+        return torch.stack([state[0] - lr * velocity, velocity])
+
+
+def gradient(loss: InnerLoss, theta: Tensor, outer: Outer, t: int) -> Tensor:
+    """The gradient of the inner loss by theta, (P,); itself differentiable by what of theta and outer requires grad.
+
+    Plain autograd, not ``torch.func``: on the CPU in eager mode it is up to twice as fast for small networks.
+    """
+    differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (theta, *outer))
+    with torch.enable_grad():
+        leaf = theta if theta.requires_grad and differentiable else theta.detach().requires_grad_()
+        (g,) = torch.autograd.grad(loss(leaf, outer, t), leaf, create_graph=differentiable)
+    return g
+
+
+def batch_order(images: int, batch: int | None, steps: int, generator: torch.Generator) -> Sequence[Tensor | None]:
+    """Which images each inner step sees: index tensors, or None for all of them in order.
+
+    The images are shuffled and cut into batches; a shuffle is used up before the next, its short remainder first.
+    Source: MTT's released code, whose order (chunks taken from the end) is kept. With ``batch`` None, or at least the
+    number of images, every step sees the whole set, whose order has no effect on the loss.
+    """
+    if batch is None or batch >= images:
+        return [None] * steps
+    order: list[Tensor] = []
+    while len(order) < steps:
+        chunks = torch.randperm(images, generator=generator, device=generator.device).split(batch)
+        order.extend(reversed(chunks))
+    return order[:steps]
