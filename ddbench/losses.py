@@ -1,0 +1,31 @@
+"""Losses of a classifier on a batch, one for each kind of label a synthetic set can carry."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import Tensor
+from torch.nn import functional
+
+from ddbench.errors import unknown
+
+LabelKind = Literal["hard", "probabilities", "logits"]
+
+
+def classification_loss(logits: Tensor, labels: Tensor, kind: str = "hard") -> Tensor:
+    """Cross-entropy of a batch, averaged over its images: a scalar, in nats.
+
+    logits: (B, K). labels: (B,) int64 classes where kind is "hard"; (B, K) class probabilities where it is
+    "probabilities"; (B, K) logits, of which the softmax is taken, where it is "logits". Differentiable in logits and
+    in soft labels, and usable under ``torch.func``. Errors: UserError for another kind.
+    """
+    if kind == "logits":
+        labels = labels.softmax(1)
+    elif kind not in ("hard", "probabilities"):
+        raise unknown("kind of label", kind, get_args(LabelKind))
+    return functional.cross_entropy(logits, labels)
+
+
+def hard_labels(labels: Tensor) -> Tensor:
+    """The class of each image, (B,) int64, whatever the kind of its labels."""
+    return labels if labels.dim() == 1 else labels.argmax(1)

@@ -1,0 +1,209 @@
+"""The recipe: one YAML file that says what is distilled, from what, by which methods, and how it is scored."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ddbench.errors import UserError, nearest, unknown
+from ddbench.source import Key, Source, read_source
+
+M = TypeVar("M", bound=BaseModel)
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class Settings(BaseModel):
+    """Base of everything that comes from a recipe: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ExpertRecipe(Settings):
+    """How experts are trained on real data. Defaults: MTT's released recipe (spec: SGD 0.01, batch 256, DSA)."""
+
+    count: Count = 100
+    epochs: Count | Literal["auto"] = "auto"
+    """How many epochs of each expert are recorded; "auto" takes what the methods need and no more."""
+    optimizer: Literal["sgd"] = "sgd"
+    lr: Positive = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    batch: Count = 256
+    augmentation: Literal["dsa", "none"] = "dsa"
+    lr_drop_epoch: Count | None = None
+    """The epoch after which lr is multiplied by ``lr_drop_factor``, once, with a fresh optimizer; None: constant."""
+    lr_drop_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision in which trajectories are stored; training is always float32."""
+
+
+class EvaluationRecipe(Settings):
+    """How synthetic sets are scored."""
+
+    protocol: str = "mtt-v1"
+    networks: tuple[str, ...] = ()
+    """Networks trained on the set; empty means the network it was distilled with."""
+    seeds: Count = 5
+    """How many fresh networks of each kind are trained and scored on test."""
+    selection: Literal["last", "validation", "oracle"] = "validation"
+    """Which outer step's set is scored: the last; the best on validation; the best on TEST (biased, and marked)."""
+    selection_seeds: Count = 2
+    """How many fresh networks judge each candidate during selection."""
+
+
+def _one_or_more(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+class Recipe(Settings):
+    """A whole run. ``methods`` maps a label of the user's choice to a method's settings, see :meth:`jobs`."""
+
+    description: str = ""
+    dataset: str
+    size: Count | None = None
+    """Side in pixels to which image files are resized; None keeps what the data set has."""
+    preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""
+    network: str
+    ipc: Annotated[tuple[Count, ...], BeforeValidator(_one_or_more)]
+    experts: ExpertRecipe = ExpertRecipe()
+    methods: dict[str, dict[str, Any]]
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    sources: tuple[str, ...] = ()
+    """Where the values come from, and where sources contradict each other."""
+
+
+class LoadedRecipe:
+    """A recipe with its source: what the commands pass around.
+
+    recipe: the validated values. source: for error messages. name: of the file, without its ending.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name = Path(source.name).stem
+        methods = source.data.get("methods")
+        if isinstance(methods, dict):
+            source.data["methods"] = {label: {} if given is None else given for label, given in methods.items()}
+        self.recipe = validate(Recipe, source.data, source, ())
+
+    def settings(self, label: str, ipc: int) -> tuple[str, dict[str, Any], ExpertRecipe]:
+        """Method name, its settings for this ipc, and the experts it asks for, of one entry of ``methods``.
+
+        An entry's key is its label; ``method`` names the method where that differs; ``experts`` overrides the recipe's
+        experts key by key; ``by_ipc`` maps an ipc to settings that hold for it alone.
+        """
+        given = dict(self.recipe.methods[label])
+        name = given.pop("method", label)
+        by_ipc = given.pop("by_ipc", None) or {}
+        if not isinstance(by_ipc, dict):
+            raise UserError(
+                "by_ipc must map an ipc to settings",
+                f"from  {self.source.where('methods', label, 'by_ipc')}",
+                fix="for example  by_ipc: {10: {inner_steps: 30}}",
+            )
+        given.update(by_ipc.get(ipc) or {})
+        experts = given.pop("experts", None) or {}
+        merged = {**self.recipe.experts.model_dump(), **experts}
+        return name, given, validate(ExpertRecipe, merged, self.source, ("methods", label, "experts"))
+
+    def where(self, *key: str | int) -> str:
+        return self.source.where(*key)
+
+
+def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> LoadedRecipe:
+    """A recipe by path (``my.yaml``) or by a shipped one's name (``quickstart``), with ``key.path=value`` overrides.
+
+    Errors: UserError that names file, line and key, and what would be right.
+    """
+    path = Path(name)
+    shipped = shipped_recipes()
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise UserError(f"there is no recipe {name}", fix="check the path, or see  ddbench recipes")
+        source = read_source(path)
+    elif name in shipped:
+        source = read_source(Path(f"{name}.yaml"), shipped[name])
+    else:
+        raise unknown(
+            "recipe", name, shipped, fix="ddbench recipes lists what there is; or give a path to a .yaml file"
+        )
+    for text in overrides:
+        source.override(text)
+    return LoadedRecipe(source)
+
+
+def shipped_recipes() -> dict[str, str]:
+    """The texts of ddbench's own recipes, by name; a folder is part of the name (``smoke/cifar10-jpeg``)."""
+    root = files("ddbench.configs")
+    found = {entry.name.removesuffix(".yaml"): entry for entry in root.iterdir() if entry.name.endswith(".yaml")}
+    for folder in root.iterdir():
+        if folder.is_dir() and not folder.name.startswith("_"):
+            inside = {
+                f"{folder.name}/{e.name.removesuffix('.yaml')}": e for e in folder.iterdir() if e.name.endswith(".yaml")
+            }
+            found.update(inside)
+    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
+
+
+def validate(model: type[M], data: Any, source: Source, at: Key) -> M:
+    """``model`` from plain data; the first thing that is wrong becomes a UserError with its place and its fix."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _explain(model, error, source, at) from None
+
+
+def _explain(model: type[BaseModel], error: ValidationError, source: Source, at: Key) -> UserError:
+    problems = error.errors(include_url=False)
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    inside = tuple(part for part in first["loc"] if not _is_union_branch(part))
+    place = source.where(*at, *inside)
+    name = str(inside[-1]) if inside else ""
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, inside[:-1])
+        near = nearest(name, known)
+        return UserError(
+            f"there is no recipe key {name!r} here",
+            f"from  {place}",
+            f"known {', '.join(sorted(known))}",
+            fix=f"did you mean {near!r}?" if near else f"remove {name!r}",
+        )
+    if first["type"] == "missing":
+        return UserError(f"the key {name!r} is missing", f"from  {place}", fix=f"add it:  {name}: ...")
+    if first["type"] == "literal_error" and isinstance(first.get("input"), str):
+        choices = first.get("ctx", {}).get("expected", "").replace("'", "")
+        near = nearest(first["input"], choices.replace(" or ", ", ").split(", "))
+        return UserError(
+            f"{name} can not be {first['input']!r}",
+            f"from  {place}",
+            f"known {choices}",
+            fix=f"did you mean {near!r}?" if near else "choose one of these",
+        )
+    says = first["msg"][:1].lower() + first["msg"][1:]
+    return UserError(
+        f"{name} is wrong: {says}", f"from  {place}", f"given {first.get('input')!r}", fix="correct the value"
+    )
+
+
+def _is_union_branch(part: str | int) -> bool:
+    """pydantic puts the branch of a union (``int``, ``literal[...]``, a class name) among the keys of a location."""
+    text = str(part)
+    return isinstance(part, str) and ("[" in text or text in {"int", "float", "str", "bool"} or text[:1].isupper())
+
+
+def _fields_at(model: type[BaseModel], path: Key) -> set[str]:
+    for part in path:
+        info = model.model_fields.get(str(part))
+        inner = info.annotation if info else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+        else:
+            break
+    return set(model.model_fields)

@@ -1,0 +1,114 @@
+"""Losses and epochs against four-line versions, in float64."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddbench.augmentation import Draw
+from ddbench.errors import UserError
+from ddbench.losses import classification_loss, hard_labels
+from ddbench.randomness import stream
+from ddbench.training import consecutive_batches, gradient_update, shuffled_batches, top1_accuracy, train_epoch
+
+
+def drawn_batch(seed: int, batch: int, classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = stream(seed, "batch")
+    logits = 3 * torch.randn(batch, classes, dtype=torch.float64, generator=generator)
+    soft = torch.randn(batch, classes, dtype=torch.float64, generator=generator)
+    return logits, soft, torch.randint(0, classes, (batch,), generator=generator)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(1, 9), st.integers(2, 7))
+def test_losses_equal_their_definition(seed, batch, classes):
+    logits, soft, hard = drawn_batch(seed, batch, classes)
+    log_shares = logits - logits.exp().sum(1, keepdim=True).log()
+    probabilities = soft.exp() / soft.exp().sum(1, keepdim=True)
+    for kind, labels, weights in (
+        ("hard", hard, torch.eye(classes, dtype=torch.float64)[hard]),
+        ("probabilities", probabilities, probabilities),
+        ("logits", soft, probabilities),
+    ):
+        want = -(weights * log_shares).sum(1).mean()
+        assert want > 0
+        torch.testing.assert_close(classification_loss(logits, labels, kind), want, rtol=1e-12, atol=1e-14)
+    assert torch.equal(hard_labels(hard), hard)
+    assert torch.equal(hard_labels(soft), soft.argmax(1))
+
+
+def test_an_unknown_kind_of_label_offers_the_known_ones():
+    logits, soft, _ = drawn_batch(0, 3, 4)
+    with pytest.raises(UserError, match="did you mean 'logits'"):
+        classification_loss(logits, soft, "logit")
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.integers(0, 50), st.integers(1, 60))
+def test_batches_visit_every_image_once(seed, n, batch):
+    shuffled = list(shuffled_batches(n, batch, stream(seed, "order")))
+    assert sorted(torch.cat(shuffled).tolist() if shuffled else []) == list(range(n))
+    assert [i for piece in consecutive_batches(n, batch) for i in range(n)[piece]] == list(range(n))
+    assert all(len(piece) == batch for piece in shuffled[:-1]) and all(len(piece) for piece in shuffled)
+    assert all(map(torch.equal, shuffled, shuffled_batches(n, batch, stream(seed, "order"))))
+
+
+class Brightening:
+    """A stand-in augmentation whose effect can be computed by hand."""
+
+    def draw(self, batch, size, generator):
+        return Draw("brighten", (torch.rand(batch, 1, 1, 1, generator=generator, dtype=torch.float64),))
+
+    def apply(self, images, draw):
+        return images * (1 + draw.parameters[0])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9999), st.booleans(), st.sampled_from(["hard", "logits"]))
+def test_an_epoch_equals_the_loop_written_out(seed, augmented, kind):
+    generator = stream(seed, "data")
+    images = torch.randn(11, 1, 2, 2, dtype=torch.float64, generator=generator)
+    labels = torch.randn(11, 3, dtype=torch.float64, generator=generator)
+    labels = labels.argmax(1) if kind == "hard" else labels
+    weight = torch.randn(3, 4, dtype=torch.float64, generator=generator)
+    linear = torch.nn.Linear(4, 3, bias=False, dtype=torch.float64)
+    network = torch.nn.Sequential(torch.nn.Flatten(), linear)
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+    orders = list(shuffled_batches(11, 4, stream(seed, "order")))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    loss, accuracy = train_epoch(
+        gradient_update(network, optimizer, kind),
+        ((images[rows], labels[rows]) for rows in orders),
+        Brightening() if augmented else None,
+        stream(seed, "augmentation"),
+    )
+
+    draws = stream(seed, "augmentation")
+    total = hits = 0.0
+    for rows in orders:
+        x = images[rows]
+        if augmented:
+            x = x * (1 + torch.rand(len(rows), 1, 1, 1, generator=draws, dtype=torch.float64))
+        weight = weight.detach().requires_grad_()
+        logits = x.flatten(1) @ weight.T
+        batch_loss = classification_loss(logits, labels[rows], kind)
+        (gradient,) = torch.autograd.grad(batch_loss, weight)
+        total += batch_loss.item() * len(rows)
+        hits += (logits.argmax(1) == hard_labels(labels[rows])).sum().item()
+        weight = weight - 0.1 * gradient
+    torch.testing.assert_close(linear.weight.detach(), weight.detach(), rtol=1e-12, atol=1e-14)
+    assert loss == pytest.approx(total / 11, rel=1e-12)
+    assert accuracy == hits / 11
+    assert loss > 0
+
+    test_pieces = [(images[rows], labels[rows]) for rows in consecutive_batches(11, 5)]
+    want = ((images.flatten(1) @ weight.T).argmax(1) == hard_labels(labels)).double().mean().item()
+    assert top1_accuracy(network, test_pieces) == pytest.approx(want, abs=1e-15)
+
+
+def test_nothing_to_see_is_said():
+    with pytest.raises(ValueError, match="at least one image"):
+        top1_accuracy(lambda x: x, [])
+    with pytest.raises(ValueError, match="at least one batch"):
+        train_epoch(lambda x, y: (x, y), [], None, stream(0, "none"))
