@@ -1,0 +1,70 @@
+"""What keeps a run from ruining its own set: steps that would do harm are skipped, counted, and in the end refused."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ddbench.errors import UserError
+from ddbench.recipe import Count, Positive, Settings
+
+
+class Guard(Settings):
+    """When an outer step is skipped, and when a run that can not recover stops."""
+
+    threshold: Annotated[float, Field(gt=0)] | None = None
+    """A matching loss above this is skipped (DATM: 1.0); None skips none."""
+    min_student_lr: Positive = 1e-6
+    """The learned rate is never let below this; released codes let it turn negative and crash in evaluation."""
+    patience: Count = 50
+    """How many steps in a row may be skipped, or end at ``min_student_lr``, before the run stops."""
+
+    def refuses(self, loss: Tensor, gradients: list[Tensor]) -> str | None:
+        """Why this step must not be taken ("non-finite", "above threshold"), or None."""
+        value = loss.item()
+        if not math.isfinite(value) or not all(bool(torch.isfinite(g).all()) for g in gradients):
+            return "non-finite"
+        if self.threshold is not None and value > self.threshold:
+            return "above threshold"
+        return None
+
+    def clamp(self, student_lr: Tensor) -> bool:
+        """Put a learned rate that fell below the floor back on it, in place. Returns whether it did."""
+        if student_lr.item() >= self.min_student_lr:
+            return False
+        student_lr.detach().fill_(self.min_student_lr)
+        return True
+
+
+class GuardCounts:
+    """How often each guard acted, in all and in a row. Saved with the run's state."""
+
+    def __init__(self, total: dict[str, int] | None = None, in_a_row: int = 0) -> None:
+        self.total, self.in_a_row = Counter(total or {}), in_a_row
+
+    def note(self, reason: str | None) -> None:
+        if reason is None:
+            self.in_a_row = 0
+        else:
+            self.total[reason] += 1
+            self.in_a_row += 1
+
+    def stop_if_stuck(self, guard: Guard, reason: str | None, step: int) -> None:
+        """Errors: UserError, with what to change, when ``patience`` steps in a row were refused."""
+        if reason is None or self.in_a_row < guard.patience:
+            return
+        advice = {
+            "non-finite": "lower image_lr or student_lr by ten, or inner_steps; if it began so, check the experts",
+            "above threshold": "lower student_lr or image_lr, or raise guard.threshold",
+            "student_lr at its floor": "lower student_lr_lr by ten, or raise student_lr",
+        }
+        raise UserError(
+            f"the run can not recover: {self.in_a_row} outer steps in a row were {reason}, up to step {step}",
+            "kept  the last good state; the same command would go on from it",
+            fix=advice[reason],
+        )

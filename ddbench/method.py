@@ -1,0 +1,130 @@
+"""What a distillation method is: frozen settings with a few pure functions. The engine owns everything else.
+
+Two kinds, told apart by what they have. An *optimised* method starts from a synthetic set and says how wrong it is; the
+outer loop owns optimisers, clock, checkpoints, guards and progress. A *direct* method makes the set at once.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ddbench.data.realset import RealSet
+from ddbench.guard import Guard
+from ddbench.networks.flat import FlatNetwork
+from ddbench.randomness import stream
+from ddbench.recipe import Count, Positive, Settings
+from ddbench.synthetic import SyntheticSet
+
+
+class Trajectories(Protocol):
+    """Experts as a method sees them: ``experts[expert, epoch]`` is a flat parameter vector (P,) on the CPU."""
+
+    @property
+    def epochs(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: tuple[int, int]) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task:
+    """What a method distils from. Everything lives on ``device``, but for the experts, which lie on disk."""
+
+    real: RealSet
+    network: FlatNetwork
+    network_name: str
+    experts: Trajectories | None
+    device: torch.device
+
+    def synthetic(self, images: Tensor, labels: Tensor, *, ipc: int, method: str, **more: Any) -> SyntheticSet:
+        """A synthetic set of this task: the facts about data and network are filled in."""
+        return SyntheticSet(
+            images=images,
+            labels=labels,
+            ipc=ipc,
+            method=method,
+            dataset=self.real.name,
+            class_names=self.real.class_names,
+            network=self.network_name,
+            preprocessing=self.real.preprocessing.describe(),
+            **more,
+        )
+
+
+@dataclass(frozen=True)
+class OuterStep:
+    """One step of the outer loop: its number, from 0, and its own named streams of randomness.
+
+    Draws depend on the run's seed, the step and the stream's name alone, so a resumed run needs no generator's state,
+    and they are made on the CPU, so that CPU and CUDA see the same ones.
+    """
+
+    step: int
+    seed: int
+
+    def stream(self, name: str) -> torch.Generator:
+        return stream(self.seed, "outer", self.step, name)
+
+
+class OuterRate(Settings):
+    """SGD on one part of the synthetic set."""
+
+    lr: Positive
+    momentum: float = 0.5
+
+
+class Method(Settings, abc.ABC):
+    """What optimised and direct methods have in common: they are frozen settings, read from a recipe."""
+
+    def needed_epochs(self) -> int | None:
+        """How many epochs of each expert it looks at; None when it needs no experts."""
+        return None
+
+
+class OptimisedMethod(Method):
+    """A method whose set is found by gradient steps on an outer loss. The engine takes the steps."""
+
+    iterations: Count = 5000
+    """Outer steps."""
+    keep_every: Count | None = None
+    """Outer steps between the candidates among which selection chooses; None keeps ten in all."""
+    guard: Guard = Guard()
+
+    @abc.abstractmethod
+    def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        """The set at step 0. Drawn from ``at``'s streams; no global randomness."""
+
+    @abc.abstractmethod
+    def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
+        """The loss, a scalar differentiable by the tensors that ``outer_rates`` names, and facts worth showing."""
+
+    @abc.abstractmethod
+    def outer_rates(self) -> Mapping[str, OuterRate]:
+        """The parts that are learned ("images", "labels", "student_lr") and how fast."""
+
+
+class DirectMethod(Method):
+    """A method that makes its set without an outer loop: baselines, selection, mining."""
+
+    @abc.abstractmethod
+    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        """The set. Drawn from ``at``'s streams; no global randomness."""
+
+
+__all__ = [
+    "Count",
+    "DirectMethod",
+    "Method",
+    "OptimisedMethod",
+    "OuterRate",
+    "OuterStep",
+    "Positive",
+    "Settings",
+    "Task",
+    "Trajectories",
+]

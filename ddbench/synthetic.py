@@ -1,0 +1,118 @@
+"""What distillation makes: a tiny synthetic set that says everything needed to train on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from ddbench import artefact
+from ddbench.errors import UserError
+
+LabelKind = Literal["hard", "probabilities", "logits"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SyntheticSet:
+    """A few images per class with labels, and the facts without which they can not be used.
+
+    images: (S, C, H, W), float32, in the space of ``preprocessing``. labels: (S,) int64 when ``label_kind`` is "hard",
+    else (S, classes) float32, probabilities or logits. student_lr: the learned rate of the student's SGD, a scalar
+    tensor, None where the method learns none. preprocessing: ``Preprocessing.describe()``, with its fingerprint.
+    provenance: recipe, outer step, seconds, versions and the fingerprints of what the set was made from; JSON only.
+    """
+
+    images: Tensor
+    labels: Tensor
+    label_kind: LabelKind = "hard"
+    student_lr: Tensor | None = None
+    ipc: int
+    dataset: str
+    class_names: tuple[str, ...]
+    network: str
+    preprocessing: dict[str, Any]
+    method: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels):
+            raise ValueError(f"{len(self.images)} images but {len(self.labels)} labels")
+        if (self.label_kind == "hard") != (self.labels.ndim == 1):
+            raise ValueError(f"{self.label_kind} labels can not have shape {tuple(self.labels.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """What the set costs to store, by part, in bytes."""
+        return {
+            "images": self.images.numel() * self.images.element_size(),
+            "labels": self.labels.numel() * self.labels.element_size(),
+            "student_lr": 0 if self.student_lr is None else self.student_lr.element_size(),
+        }
+
+    def to(self, device: torch.device | str) -> SyntheticSet:
+        lr = None if self.student_lr is None else self.student_lr.to(device)
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), student_lr=lr)
+
+    def hard_labels(self) -> Tensor:
+        """The class of each image, (S,), int64: the labels themselves, or the most likely class of soft ones."""
+        return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
+
+    def to_dataset(self) -> TensorDataset:
+        """A ``torch.utils.data.Dataset`` of (image, label): images in the space of ``preprocessing``.
+
+        Soft labels come as probabilities, which ``torch.nn.CrossEntropyLoss`` takes as they are.
+        """
+        labels = self.labels.softmax(1) if self.label_kind == "logits" else self.labels
+        return TensorDataset(self.images, labels)
+
+    def save(self, path: Path) -> str:
+        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        document = {
+            "label_kind": self.label_kind,
+            "student_lr": None if self.student_lr is None else self.student_lr.item(),
+            "ipc": self.ipc,
+            "dataset": self.dataset,
+            "class_names": list(self.class_names),
+            "network": self.network,
+            "preprocessing": self.preprocessing,
+            "method": self.method,
+            "provenance": self.provenance,
+        }
+        return artefact.save(path, "synthetic set", self.tensors(), document)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that distillation may change, by name."""
+        found = {"images": self.images, "labels": self.labels}
+        return found if self.student_lr is None else {**found, "student_lr": self.student_lr}
+
+
+def load_synthetic(path: str | Path) -> SyntheticSet:
+    """Read a synthetic set. Errors: UserError when the file is absent, damaged, or something else."""
+    path = Path(path)
+    tensors, document = artefact.load(path, "synthetic set")
+    try:
+        return SyntheticSet(
+            images=tensors["images"],
+            labels=tensors["labels"],
+            student_lr=tensors.get("student_lr"),
+            class_names=tuple(document["class_names"]),
+            **{key: document[key] for key in _PLAIN},
+        )
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a whole synthetic set: {error}", fix="distil it again, or export it again"
+        ) from None
+
+
+_PLAIN = ("label_kind", "ipc", "dataset", "network", "preprocessing", "method", "provenance")

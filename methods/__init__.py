@@ -1,0 +1,25 @@
+"""Distillation methods, one file each, and the table in which they are found by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ddbench.registry import Registry
+
+if TYPE_CHECKING:
+    from ddbench.method import Method
+
+METHODS: Registry[type[Method]] = Registry(
+    "method",
+    {
+        "mtt": "ddbench.methods.mtt:MTT",
+        "random": "ddbench.methods.random_images:RandomImages",
+        "herding": "ddbench.methods.herding:Herding",
+        "k-center": "ddbench.methods.k_center:KCenter",
+    },
+    group="ddbench.methods",
+)
+"""Every method by name. Other packages add theirs through the entry-point group ``ddbench.methods``; a single file does
+with ``@METHODS.register("name")`` and the command line's ``--plugin FILE``."""
+
+__all__ = ["METHODS"]

@@ -1,0 +1,48 @@
+"""Baseline: herding. Welling, ICML 2009; as a coreset in iCaRL, CVPR 2017, https://arxiv.org/abs/1611.07725."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ddbench.method import Count, DirectMethod, OuterStep, Task
+from ddbench.methods.features import expert_features
+from ddbench.methods.pixels import class_major_labels
+from ddbench.synthetic import SyntheticSet
+
+
+@final
+class Herding(DirectMethod):
+    """Real images of each class, chosen one by one so that their mean feature stays closest to that of the class."""
+
+    feature_epoch: Count = 10
+    """The epoch of expert 0 whose features are compared."""
+
+    def needed_epochs(self) -> int:
+        return self.feature_epoch
+
+    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        del at
+        real = task.real
+        real.require_ipc(ipc)
+        rows = []
+        for label in range(real.classes):
+            of_class = real.train.rows_of_class(label).cpu()
+            rows.append(of_class[herd(expert_features(task, of_class, self.feature_epoch), ipc)])
+        images = real.inputs(real.train, torch.cat(rows).to(real.train.images.device))
+        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method="herding")
+
+
+def herd(features: Tensor, count: int) -> Tensor:
+    """Positions of ``count`` different rows of ``features`` (n, F), in the order in which they are chosen, (count,)."""
+    mean = features.mean(0)
+    total = torch.zeros_like(mean)
+    free = torch.ones(len(features), dtype=torch.bool)
+    chosen = []
+    for k in range(1, count + 1):
+        distance = (mean - (total + features) / k).square().sum(1)
+        best = int(distance.masked_fill(~free, torch.inf).argmin())
+        chosen.append(best)
+        free[best] = False
+        total += features[best]
+    return torch.tensor(chosen)

@@ -1,0 +1,44 @@
+"""Baseline: greedy k-center. Sener and Savarese, ICLR 2018, https://arxiv.org/abs/1708.00489."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ddbench.method import Count, DirectMethod, OuterStep, Task
+from ddbench.methods.features import expert_features
+from ddbench.methods.pixels import class_major_labels
+from ddbench.synthetic import SyntheticSet
+
+
+@final
+class KCenter(DirectMethod):
+    """Real images of each class, each the one whose features are farthest from those chosen before it."""
+
+    feature_epoch: Count = 10
+    """The epoch of expert 0 whose features are compared."""
+
+    def needed_epochs(self) -> int:
+        return self.feature_epoch
+
+    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        del at
+        real = task.real
+        real.require_ipc(ipc)
+        rows = []
+        for label in range(real.classes):
+            of_class = real.train.rows_of_class(label).cpu()
+            rows.append(of_class[farthest_first(expert_features(task, of_class, self.feature_epoch), ipc)])
+        images = real.inputs(real.train, torch.cat(rows).to(real.train.images.device))
+        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method="k-center")
+
+
+def farthest_first(features: Tensor, count: int) -> Tensor:
+    """Positions of ``count`` rows of ``features`` (n, F): the one nearest the mean, then always the farthest."""
+    chosen = [int((features - features.mean(0)).square().sum(1).argmin())]
+    nearest = (features - features[chosen[0]]).square().sum(1)
+    while len(chosen) < count:
+        nearest[chosen] = -1.0  # a duplicate of a chosen image is at distance 0, and still another image
+        chosen.append(int(nearest.argmax()))
+        nearest = torch.minimum(nearest, (features - features[chosen[-1]]).square().sum(1))
+    return torch.tensor(chosen)

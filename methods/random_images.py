@@ -1,0 +1,18 @@
+"""Baseline: random real images of each class, as they are. Every result is read beside this one."""
+
+from typing import final
+
+from ddbench.method import DirectMethod, OuterStep, Task
+from ddbench.methods.pixels import class_major_labels, random_rows
+from ddbench.synthetic import SyntheticSet
+
+
+@final
+class RandomImages(DirectMethod):
+    """``ipc`` training images of every class, drawn without replacement."""
+
+    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        real = task.real
+        rows = random_rows(real, ipc, at.stream("rows")).to(real.train.images.device)
+        images = real.inputs(real.train, rows)
+        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method="random")
