@@ -1,0 +1,138 @@
+"""What a buffer's experts are: everything two experts must share to lie in one buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any
+
+from ddbench.artefact import fingerprint
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.execution import versions
+from ddbench.networks import build_network, canonical_network_name
+from ddbench.randomness import derive
+from ddbench.recipe import ExpertRecipe
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+"""Names and shapes, in the order in which they follow each other in a flat vector."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BufferDescription:
+    """The content of ``buffer.json``.
+
+    dataset, real: name and fingerprint of the real set. preprocessing: ``Preprocessing.describe()``. channels, size,
+    classes: of the images, as the network was built for them. parameters: what a row of P numbers is made of, in the
+    order of ``network.parameters()``. statistics: the same for the Q numbers of batch norm's running statistics, empty
+    for networks without. recipe: how experts were trained, without how many and how long; empty where unknown.
+    """
+
+    dataset: str
+    real: str
+    preprocessing: dict[str, Any]
+    network: str
+    channels: int
+    size: int
+    classes: int
+    parameters: Shapes
+    statistics: Shapes
+    recipe: dict[str, Any]
+    seed: int | None
+    versions: dict[str, str] = field(default_factory=versions)
+
+    @property
+    def parameter_count(self) -> int:
+        """P."""
+        return count(self.parameters)
+
+    @property
+    def statistic_count(self) -> int:
+        """Q."""
+        return count(self.statistics)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all but the versions: experts of one fingerprint are interchangeable."""
+        return fingerprint({key: value for key, value in self.document().items() if key != "versions"})
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> BufferDescription:
+        """Back from JSON. Errors: KeyError, TypeError, ValueError where it is none."""
+        known = {key: document[key] for key in cls.__dataclass_fields__}
+        for key in ("parameters", "statistics"):
+            known[key] = tuple((str(name), tuple(int(side) for side in shape)) for name, shape in document[key])
+        return cls(**known)
+
+    def require_same(self, asked: BufferDescription, where: str) -> None:
+        """Errors: UserError that names the first thing that differs from what is asked, with both values."""
+        for what, mine, other in _compared(self, asked):
+            if mine != other:
+                raise UserError(
+                    f"the expert buffer was made {what}",
+                    f"in    {where}",
+                    f"there {mine}",
+                    f"asked {other}",
+                    fix="choose the buffer that was made for this, or train one (ddbench buffer RECIPE)",
+                )
+
+
+def describe_buffer(real: RealSet, network: str, recipe: ExpertRecipe | None, seed: int | None) -> BufferDescription:
+    """The description of experts of this network on this real set.
+
+    recipe, seed: None where they are unknown, as for experts that another project trained.
+    Errors: UserError for an unknown network, or one that can not be built for these images.
+    """
+    module = build_network(
+        network, channels=real.channels, size=real.size, classes=real.classes, seed=derive(seed or 0, "shape")
+    )
+    return BufferDescription(
+        dataset=real.name,
+        real=real.fingerprint,
+        preprocessing=real.preprocessing.describe(),
+        network=canonical_network_name(network),
+        channels=real.channels,
+        size=real.size,
+        classes=real.classes,
+        parameters=tuple((name, tuple(tensor.shape)) for name, tensor in module.named_parameters()),
+        statistics=tuple((name, tuple(tensor.shape)) for name, tensor in module.named_buffers()),
+        recipe={} if recipe is None else recipe.model_dump(mode="json", exclude={"count", "epochs"}),
+        seed=seed,
+    )
+
+
+def count(shapes: Shapes) -> int:
+    """How many numbers tensors of these shapes have together."""
+    return sum(prod(shape) for _, shape in shapes)
+
+
+def _compared(mine: BufferDescription, other: BufferDescription) -> list[tuple[str, Any, Any]]:
+    """What must agree, worst difference first. Recipe and seed matter only where both are known."""
+    pairs: list[tuple[str, Any, Any]] = [
+        ("from another dataset", mine.dataset, other.dataset),
+        (
+            "with another preprocessing",
+            f"{mine.preprocessing.get('kind')} {mine.preprocessing.get('fingerprint')}",
+            f"{other.preprocessing.get('kind')} {other.preprocessing.get('fingerprint')}",
+        ),
+        ("from other images of the same dataset (another size, seed or validation split)", mine.real, other.real),
+        ("for another network", mine.network, other.network),
+        (
+            "for images of another shape",
+            f"{mine.channels} channels, {mine.size} pixels, {mine.classes} classes",
+            f"{other.channels} channels, {other.size} pixels, {other.classes} classes",
+        ),
+        ("with other parameters", mine.parameters, other.parameters),
+        ("with other statistics", mine.statistics, other.statistics),
+    ]
+    if mine.recipe and other.recipe:
+        keys = sorted({*mine.recipe, *other.recipe})
+        pairs += [(f"with another experts.{key}", mine.recipe.get(key), other.recipe.get(key)) for key in keys]
+    if mine.seed is not None and other.seed is not None:
+        pairs.append(("with another seed", mine.seed, other.seed))
+    return pairs

@@ -1,0 +1,261 @@
+"""The folder in which experts lie: one file an expert, one row an epoch, read row by row through a memory map."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from ddbench import artefact
+from ddbench.errors import UserError
+from ddbench.expert_buffers.description import BufferDescription
+from ddbench.expert_buffers.trajectory import Trajectory
+
+KIND = "expert"
+DESCRIPTION = "buffer.json"
+_ROWS = ("parameters", "statistics")
+
+
+def expert_path(folder: Path, expert: int) -> Path:
+    return folder / f"expert-{expert:04d}.safetensors"
+
+
+def write_expert(
+    folder: Path, expert: int, trajectory: Trajectory, description: BufferDescription, seconds: float = 0.0
+) -> str:
+    """Write one expert, atomically. Returns the SHA-256 of its tensors. seconds: what training it took.
+
+    Beside that checksum the file keeps one for each row, so that a single row can be checked without the others.
+    Errors: UserError when the disk is full.
+    """
+    tensors = trajectory.tensors()
+    rows = {name: [row_sha256(row) for row in tensors[name]] for name in _ROWS if name in tensors}
+    facts = {"buffer": description.fingerprint, "expert": expert, "epochs": trajectory.epochs, "rows": rows}
+    facts["seconds"] = round(seconds, 3)
+    return artefact.save(expert_path(folder, expert), KIND, tensors, facts)
+
+
+def row_sha256(row: Tensor) -> str:
+    """SHA-256 of the bytes of one row."""
+    return hashlib.sha256(row.contiguous().view(torch.uint8).numpy().data).hexdigest()
+
+
+def write_description(folder: Path, description: BufferDescription) -> None:
+    kind = {"kind": "expert buffer", "schema": artefact.SCHEMA}
+    artefact.write_json(folder / DESCRIPTION, {**kind, **description.document()})
+
+
+def read_description(folder: Path) -> BufferDescription:
+    """What the folder's experts are. Errors: UserError when ``buffer.json`` is absent, damaged or too new."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise UserError(
+            f"there is no expert buffer in {folder}",
+            f"why   it has no {DESCRIPTION}",
+            _still_there(folder),
+            fix="check the path, or train the experts (ddbench buffer RECIPE); those that are there will be kept",
+        )
+    document = artefact.read_json(path, "description of an expert buffer")
+    try:
+        newer = document["schema"] > artefact.SCHEMA
+        description = BufferDescription.from_document(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise artefact.damaged(path, f"not a whole description: {error!r}") from None
+    if newer:
+        raise UserError(f"{path} was written by a newer ddbench (schema {document['schema']})", fix="upgrade ddbench")
+    return description
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a look at the files of a folder finds, without reading a row.
+
+    usable: epochs by number of each whole expert. damaged: why, by number, of each that can not be used. foreign: those
+    among the damaged that are whole but belong to another buffer.
+    """
+
+    usable: Mapping[int, int]
+    damaged: Mapping[int, str]
+    foreign: frozenset[int]
+
+
+def scan(folder: Path, description: BufferDescription) -> Contents:
+    """Look at every expert file's header and length. A file of another buffer counts as damaged."""
+    usable: dict[int, int] = {}
+    damaged: dict[int, str] = {}
+    foreign: set[int] = set()
+    for expert in numbers(folder):
+        try:
+            facts = artefact.describe(expert_path(folder, expert))
+        except UserError as error:
+            damaged[expert] = " ".join([error.problem, *(fact.removeprefix("why   ") for fact in error.facts)])
+            continue
+        if facts.get("kind") != KIND or facts.get("buffer") != description.fingerprint:
+            damaged[expert] = "it belongs to another buffer"
+            foreign.add(expert)
+        else:
+            usable[expert] = facts["epochs"]
+    return Contents(usable, damaged, frozenset(foreign))
+
+
+def numbers(folder: Path) -> list[int]:
+    """The numbers of the expert files in a folder, whatever their state, in order."""
+    found = (re.fullmatch(r"expert-(\d{4,})\.safetensors", path.name) for path in folder.glob("expert-*.safetensors"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+class ExpertBuffer:
+    """Many expert trajectories on disk: ``buffer[expert, epoch]`` is a flat parameter vector, (P,), float32, CPU.
+
+    Reading one maps its file and touches that row alone; the row's checksum is verified the first time. ``expert``
+    counts the experts of this buffer from 0, ``len(buffer)`` of them; ``epoch`` 0 is the initialisation.
+    """
+
+    def __init__(self, folder: Path, description: BufferDescription, experts: Mapping[int, int]) -> None:
+        self.folder, self.description = folder, description
+        self.experts = tuple(sorted(experts))
+        """The numbers of the files of experts 0, 1, ..."""
+        self.epochs = min(experts.values())
+        """How many epochs every expert has; rows 0 to ``epochs`` can be read."""
+        self._files: dict[int, _ExpertFile] = {}
+
+    @classmethod
+    def open(cls, folder: str | Path, experts: Sequence[int] | None = None) -> ExpertBuffer:
+        """The experts in a folder; ``experts`` restricts to files of these numbers.
+
+        Errors: UserError when there is no buffer, no expert, or when an expert that is to be used is missing or
+        damaged; it names the file and lists what can still be used.
+        """
+        folder = Path(folder)
+        description = read_description(folder)
+        found = scan(folder, description)
+        wanted = sorted({*found.usable, *found.damaged} if experts is None else set(experts))
+        if not wanted:
+            raise UserError(f"there are no experts in {folder}", fix="train some (ddbench buffer RECIPE)")
+        for expert in wanted:
+            if expert not in found.usable:
+                why = found.damaged.get(expert)
+                raise UserError(
+                    f"expert file {expert_path(folder, expert).name} is {'missing' if why is None else 'damaged'}",
+                    f"in    {folder}",
+                    f"why   {why}" if why else "",
+                    usable_fact(found.usable),
+                    fix="delete it if it is there, and train it again (ddbench buffer RECIPE), or use fewer experts",
+                )
+        return cls(folder, description, {expert: found.usable[expert] for expert in wanted})
+
+    def __len__(self) -> int:
+        return len(self.experts)
+
+    @property
+    def size(self) -> int:
+        """P, the length of a row."""
+        return self.description.parameter_count
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the description and of every expert's content: what artefacts made from this buffer carry."""
+        return artefact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
+
+    @property
+    def seconds(self) -> float:
+        """What training these experts took, in their last sittings; 0 for imported ones."""
+        return sum(self._file(expert).seconds for expert in range(len(self)))
+
+    def __getitem__(self, key: tuple[int, int]) -> Tensor:
+        """Errors: UserError when the row is damaged; IndexError beyond the experts or the epochs."""
+        expert, epoch = key
+        return self._file(expert).row("parameters", epoch, self).float()
+
+    def statistics(self, expert: int, epoch: int) -> Tensor | None:
+        """Batch norm's running statistics with which ``self[expert, epoch]`` goes, (Q,); None for networks without."""
+        return self._file(expert).row("statistics", epoch, self) if self.description.statistics else None
+
+    def curves(self, expert: int) -> dict[str, Tensor]:
+        """What was measured by epoch, each (E,): see :class:`Trajectory`."""
+        return self._file(expert).curves()
+
+    def trajectory(self, expert: int) -> Trajectory:
+        """The whole of one expert, its checksum verified; E+1 rows in memory."""
+        return Trajectory.from_tensors(artefact.load(expert_path(self.folder, self.experts[expert]), KIND)[0])
+
+    def require_match(self, asked: BufferDescription) -> None:
+        """Errors: UserError when this buffer is of another dataset, network or preprocessing; both values are named."""
+        self.description.require_same(asked, str(self.folder))
+
+    def require_epochs(self, epochs: int) -> None:
+        """Errors: UserError when some expert has fewer epochs than a method needs."""
+        if self.epochs < epochs:
+            raise UserError(
+                f"the experts are too short: {epochs} epochs are needed, they have {self.epochs}",
+                f"in    {self.folder}",
+                fix="train them longer (experts.epochs), or lower max_start_epoch or expert_epochs",
+            )
+
+    def _file(self, expert: int) -> _ExpertFile:
+        if not 0 <= expert < len(self):
+            raise IndexError(f"expert {expert} of a buffer of {len(self)}")
+        number = self.experts[expert]
+        if number not in self._files:
+            self._files[number] = _ExpertFile(expert_path(self.folder, number))
+        return self._files[number]
+
+
+class _ExpertFile:
+    """One open expert file and the rows of it that were found whole."""
+
+    def __init__(self, path: Path) -> None:
+        facts: dict[str, Any] = artefact.describe(path)
+        self.path, self.epochs, self.sha256 = path, facts["epochs"], facts["sha256"]
+        self.seconds: float = facts.get("seconds", 0.0)
+        self._digests: dict[str, list[str]] = facts["rows"]
+        self._open = safe_open(path, framework="pt")
+        self._whole: set[tuple[str, int]] = set()
+
+    def row(self, name: str, epoch: int, buffer: ExpertBuffer) -> Tensor:
+        if not 0 <= epoch <= self.epochs:
+            raise IndexError(f"epoch {epoch} of an expert of {self.epochs}")
+        row = self._open.get_slice(name)[epoch].clone()
+        if (name, epoch) not in self._whole:
+            if row_sha256(row) != self._digests[name][epoch]:
+                others = [number for number in buffer.experts if expert_path(buffer.folder, number) != self.path]
+                raise UserError(
+                    f"expert file {self.path.name} is damaged",
+                    f"in    {self.path.parent}",
+                    f"why   its {name} at epoch {epoch} are not those that were written",
+                    usable_fact(others),
+                    fix="delete the file and train this expert again (ddbench buffer RECIPE), or use the others",
+                )
+            self._whole.add((name, epoch))
+        return row
+
+    def curves(self) -> dict[str, Tensor]:
+        names = [name for name in self._open.keys() if name not in _ROWS]  # noqa: SIM118
+        return {name: self._open.get_tensor(name).clone() for name in names}
+
+
+def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:
+    """The line of an error that says which experts can still be used."""
+    listed = sorted(experts)
+    if not listed:
+        return "usable no other expert"
+    runs: list[list[int]] = []
+    for expert in listed:
+        if runs and expert == runs[-1][1] + 1:
+            runs[-1][1] = expert
+        else:
+            runs.append([expert, expert])
+    text = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
+    return f"usable experts {text} ({len(listed)} in all)"
+
+
+def _still_there(folder: Path) -> str:
+    found = numbers(folder) if folder.is_dir() else []
+    return f"there {len(found)} expert files" if found else ""

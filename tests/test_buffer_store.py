@@ -1,0 +1,192 @@
+"""The expert buffer: what was written is what is read, row by row, and damage is told from the rest."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from expert_data import NETWORK, corrupt, drawn_buffer, drawn_trajectory, tiny_real, tiny_recipe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.errors import UserError
+from ddbench.expert_buffers import ExpertBuffer, describe_buffer
+from ddbench.expert_buffers.store import DESCRIPTION, expert_path, usable_fact, write_expert
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 4), st.integers(1, 5), st.sampled_from([torch.float32, torch.bfloat16]), st.booleans())
+def test_every_row_comes_back_to_the_bit(tmp_path_factory, experts, epochs, dtype, batch_norm):
+    folder = tmp_path_factory.mktemp("buffer")
+    network = NETWORK + "-bn" if batch_norm else NETWORK
+    description, made = drawn_buffer(folder, experts, epochs, network, dtype)
+    buffer = ExpertBuffer.open(folder)
+    assert (len(buffer), buffer.epochs, buffer.size) == (experts, epochs, description.parameter_count)
+    assert buffer.description == description
+    for expert, trajectory in enumerate(made):
+        for epoch in range(epochs + 1):
+            row = buffer[expert, epoch]
+            assert row.dtype == torch.float32
+            assert torch.equal(row, trajectory.parameters[epoch].float())
+            statistics = buffer.statistics(expert, epoch)
+            if trajectory.statistics is None:
+                assert statistics is None
+            else:
+                assert statistics is not None and torch.equal(statistics, trajectory.statistics[epoch])
+        assert torch.equal(buffer.curves(expert)["train_loss"], trajectory.curves["train_loss"])
+        assert torch.equal(buffer.trajectory(expert).parameters, trajectory.parameters)
+
+
+def test_a_row_is_a_copy(tmp_path):
+    _, made = drawn_buffer(tmp_path)
+    buffer = ExpertBuffer.open(tmp_path)
+    buffer[1, 2].zero_()
+    assert torch.equal(buffer[1, 2], made[1].parameters[2])
+
+
+def test_beyond_the_buffer_is_an_index_error(tmp_path):
+    drawn_buffer(tmp_path, experts=2, epochs=3)
+    buffer = ExpertBuffer.open(tmp_path)
+    for key in ((2, 0), (-1, 0), (0, 4), (0, -1)):
+        with pytest.raises(IndexError):
+            buffer[key]
+
+
+def test_a_damaged_row_is_named_and_the_others_still_read(tmp_path):
+    _, made = drawn_buffer(tmp_path, experts=4, epochs=3)
+    corrupt(expert_path(tmp_path, 1), made[1].parameters[2].view(torch.uint8).numpy().tobytes())
+    buffer = ExpertBuffer.open(tmp_path)
+    for epoch in (0, 1, 3):
+        assert torch.equal(buffer[1, epoch], made[1].parameters[epoch])
+    with pytest.raises(UserError) as caught:
+        buffer[1, 2]
+    said = str(caught.value)
+    assert "expert-0001.safetensors is damaged" in said
+    assert "parameters at epoch 2" in said
+    assert "usable experts 0, 2-3 (3 in all)" in said
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux which pages of the file are mapped")
+def test_reading_a_row_touches_no_other(tmp_path):
+    real = tiny_real()
+    description = replace(describe_buffer(real, NETWORK, tiny_recipe(), 0), parameters=(("weight", (250_000,)),))
+    drawn_buffer(tmp_path, experts=0)
+    (tmp_path / DESCRIPTION).write_text(json.dumps({"schema": 1, **description.document()}))
+    trajectory = drawn_trajectory(description, 40, seed=0)
+    write_expert(tmp_path, 0, trajectory, description)
+    buffer = ExpertBuffer.open(tmp_path)
+    assert torch.equal(buffer[0, 17], trajectory.parameters[17])
+    touched = _resident_bytes(expert_path(tmp_path, 0))
+    assert 1_000_000 <= touched <= 8_000_000, "one megabyte was read from a file of 41"
+
+
+def _resident_bytes(path: Path) -> int:
+    total, here = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(maxsplit=1)[0]:
+            here = str(path) in line
+        elif here and line.startswith("Rss:"):
+            total += 1024 * int(line.split()[1])
+    return total
+
+
+def test_a_file_cut_short_is_found_on_opening(tmp_path):
+    drawn_buffer(tmp_path, experts=3)
+    path = expert_path(tmp_path, 2)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match="expert-0002.safetensors is damaged") as caught:
+        ExpertBuffer.open(tmp_path)
+    assert "usable experts 0-1 (2 in all)" in str(caught.value)
+    assert len(ExpertBuffer.open(tmp_path, experts=[0, 1])) == 2
+
+
+def test_a_missing_expert_is_named(tmp_path):
+    _, made = drawn_buffer(tmp_path, experts=3)
+    expert_path(tmp_path, 1).unlink()
+    with pytest.raises(UserError, match="expert-0001.safetensors is missing") as caught:
+        ExpertBuffer.open(tmp_path, experts=range(3))
+    assert "usable experts 0, 2 (2 in all)" in str(caught.value)
+    rest = ExpertBuffer.open(tmp_path)
+    assert rest.experts == (0, 2)
+    assert torch.equal(rest[1, 4], made[2].parameters[4])
+
+
+def test_what_is_no_buffer_says_so(tmp_path):
+    with pytest.raises(UserError, match=f"no expert buffer in .*\n.*no {DESCRIPTION}"):
+        ExpertBuffer.open(tmp_path / "nowhere")
+    drawn_buffer(tmp_path, experts=0)
+    with pytest.raises(UserError, match="there are no experts"):
+        ExpertBuffer.open(tmp_path)
+    whole = json.loads((tmp_path / DESCRIPTION).read_text())
+    for broken in ("{", "[]", json.dumps({**whole, "parameters": 3})):
+        (tmp_path / DESCRIPTION).write_text(broken)
+        with pytest.raises(UserError, match=DESCRIPTION):
+            ExpertBuffer.open(tmp_path)
+    (tmp_path / DESCRIPTION).write_text(json.dumps({**whole, "schema": 99}))
+    with pytest.raises(UserError, match="newer ddbench"):
+        ExpertBuffer.open(tmp_path)
+
+
+def test_an_expert_of_another_buffer_is_not_read(tmp_path):
+    description, made = drawn_buffer(tmp_path, experts=2)
+    write_expert(tmp_path, 1, made[1], replace(description, seed=1))
+    with pytest.raises(UserError, match="belongs to another buffer"):
+        ExpertBuffer.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("network", "changed", "there", "asked"),
+    [
+        (NETWORK, {"name": "other"}, "tiny", "other"),
+        ("convnet-d1-w5", {}, "convnet-d1-w4", "convnet-d1-w5"),
+        (NETWORK, {"preprocessing": Preprocessing.identity()}, "meanstd", "identity"),
+        (NETWORK, {"fingerprint": "tiny-1-29"}, "tiny-0-30", "tiny-1-29"),
+    ],
+)
+def test_a_buffer_of_something_else_is_refused_with_both_named(tmp_path, network, changed, there, asked):
+    drawn_buffer(tmp_path)
+    buffer = ExpertBuffer.open(tmp_path)
+    buffer.require_match(describe_buffer(tiny_real(), NETWORK, None, None))
+    with pytest.raises(UserError) as caught:
+        buffer.require_match(describe_buffer(tiny_real(**changed), network, None, None))
+    said = str(caught.value)
+    assert f"there {there}" in said and f"asked {asked}" in said
+
+
+def test_recipe_and_seed_differ_only_where_both_are_known(tmp_path):
+    drawn_buffer(tmp_path)
+    buffer = ExpertBuffer.open(tmp_path)
+    buffer.require_match(describe_buffer(tiny_real(), NETWORK, tiny_recipe(count=7, epochs=3), 0))
+    with pytest.raises(UserError, match="another experts.lr"):
+        buffer.require_match(describe_buffer(tiny_real(), NETWORK, tiny_recipe(lr=0.5), 0))
+    with pytest.raises(UserError, match="another seed"):
+        buffer.require_match(describe_buffer(tiny_real(), NETWORK, tiny_recipe(), 1))
+
+
+def test_too_short_experts_are_refused_before_they_are_used(tmp_path):
+    drawn_buffer(tmp_path, epochs=4)
+    buffer = ExpertBuffer.open(tmp_path)
+    buffer.require_epochs(4)
+    with pytest.raises(UserError, match="5 epochs are needed, they have 4"):
+        buffer.require_epochs(5)
+
+
+def test_a_fingerprint_follows_the_content(tmp_path):
+    description, made = drawn_buffer(tmp_path)
+    before = ExpertBuffer.open(tmp_path).fingerprint
+    assert before == ExpertBuffer.open(tmp_path).fingerprint
+    rows = made[2].parameters.clone()
+    rows[1, 0] += 1
+    write_expert(tmp_path, 2, replace(made[2], parameters=rows), description)
+    assert before != ExpertBuffer.open(tmp_path).fingerprint
+
+
+def test_usable_experts_are_listed_as_runs():
+    cases: list[tuple[Any, str]] = [([], "usable no other expert"), ([3], "usable experts 3 (1 in all)")]
+    cases.append(({0: 1, 1: 1, 2: 1, 5: 1, 7: 1, 8: 1}, "usable experts 0-2, 5, 7-8 (6 in all)"))
+    for experts, said in cases:
+        assert usable_fact(experts) == said
