@@ -1,0 +1,89 @@
+"""One fresh network from its seed to its accuracy: what scoring does many times over, here or in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from ddbench.data.realset import RealSet, Split
+from ddbench.evaluate.fresh import augment_by, has_batch_norm, is_finite, layers_seeded, train_fresh
+from ddbench.evaluate.protocols import Protocol
+from ddbench.feed import Feed
+from ddbench.networks import build_network
+from ddbench.randomness import derive, stream
+from ddbench.synthetic import SyntheticSet
+from ddbench.training import consecutive_batches, top1_accuracy
+
+TEST_BATCH = 256
+
+
+@dataclass(eq=False, kw_only=True)
+class Exam:
+    """What a network is trained on, how, and the images it is asked about afterwards.
+
+    syn: on the device. real: of it, only preprocessing, name and mirror are used, so that an exam travels light.
+    questions: the split that is asked. lr: the rate before the drop.
+    """
+
+    syn: SyntheticSet
+    real: RealSet
+    questions: Split
+    protocol: Protocol
+    network: str
+    lr: float
+    device: torch.device
+
+    def light(self) -> Exam:
+        """The same exam without the splits of ``real`` that nobody asks about."""
+        asked = self.questions
+        return replace(self, real=replace(self.real, train=asked, validation=asked, test=asked))
+
+    def take(self, seed: int, after_epoch: Callable[[int, int], None] = lambda done, of: None) -> tuple[float, bool]:
+        """The accuracy of the network of this seed, a fraction, and whether its training stayed finite.
+
+        after_epoch: told how many epochs are done, and of how many.
+        """
+        _, channels, size, _ = self.syn.images.shape
+        first = derive(seed, "evaluation", "network")
+        network = build_network(self.network, channels=channels, size=size, classes=self.syn.classes, seed=first)
+        network = network.to(self.device)
+        setting = self.protocol.setting_for(self.real.name, batch_norm=has_batch_norm(network))
+        augment = augment_by(setting.augmentation, mirror=self.real.mirror, seed=seed, device=self.device)
+        with one_thread(self.device), layers_seeded(derive(seed, "evaluation", "layers"), self.device):
+            train_fresh(
+                network,
+                self.syn.images,
+                self.syn.labels,
+                label_kind=self.syn.label_kind,
+                lr=self.lr,
+                protocol=self.protocol,
+                setting=setting,
+                augment=augment,
+                generator=stream(seed, "evaluation", "shuffling", device=self.device),
+                after_epoch=lambda done: after_epoch(done, setting.trained_epochs),
+            )
+            batches = (self.feed[rows] for rows in consecutive_batches(len(self.feed), TEST_BATCH))
+            return top1_accuracy(network.eval(), batches), is_finite(network)
+
+    @cached_property
+    def feed(self) -> Feed:
+        return Feed(self.real, self.questions, self.device)
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On the CPU a network is trained by one thread: more gain little on synthetic sets, and their number moves bits.
+
+    Several cores are for several networks, see ``ddbench.evaluate.workers``.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,61 @@
+"""Whether a synthetic set can be trained on by a protocol and tested on a real set, asked before anything runs."""
+
+from __future__ import annotations
+
+import math
+
+from ddbench.data.preprocessing import require_same_preprocessing
+from ddbench.data.realset import RealSet, Split
+from ddbench.errors import UserError
+from ddbench.evaluate.protocols import Protocol
+from ddbench.synthetic import SyntheticSet
+
+
+def require_fit(syn: SyntheticSet, real: RealSet) -> None:
+    """Errors: UserError where preprocessing, number of classes, or shape of the images differ."""
+    require_same_preprocessing(
+        real.preprocessing.fingerprint,
+        syn.preprocessing["fingerprint"],
+        what="synthetic set",
+        path=f"{syn.method}, ipc {syn.ipc}, {syn.dataset}",
+    )
+    given = (*syn.images.shape[1:], syn.classes)
+    wanted = (real.channels, *real.test.images.shape[2:], real.classes)
+    if given != wanted:
+        raise UserError(
+            f"a synthetic set of {syn.dataset} can not be tested on {real.name}",
+            "set   {}x{}x{} pixels, {} classes".format(*given),
+            "data  {}x{}x{} pixels, {} classes".format(*wanted),
+            fix="give the data set, and its size, that the set was distilled from",
+        )
+
+
+def split_of(real: RealSet, name: str) -> Split:
+    """The split "test" or "validation". Errors: UserError when it is empty."""
+    split = real.test if name == "test" else real.validation
+    if len(split) == 0:
+        fix = "give a data set that has test images"
+        if name == "validation":
+            fix = "set validation: 0.1 in the recipe and distil again, or choose with selection: last"
+        raise UserError(f"the {name} split of {real.name} is empty", fix=fix)
+    return split
+
+
+def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float, list[str]]:
+    """The rate that SGD begins with, and notes on where it comes from.
+
+    Errors: UserError for a learned rate that is not a positive number, under a protocol that uses it.
+    """
+    if not protocol.learned_lr:
+        return protocol.lr, []
+    if syn.student_lr is None:
+        return protocol.lr, [f"no learned learning rate: trained with {protocol.lr:g}"]
+    learned = float(syn.student_lr)
+    if not (math.isfinite(learned) and learned > 0):
+        raise UserError(
+            f"the learned learning rate of this synthetic set is {learned:g}, which SGD can not use",
+            f"set      {syn.method}, ipc {syn.ipc}, {syn.dataset}",
+            f"protocol {protocol.key} trains with the learned rate",
+            fix="distil again with a smaller step for student_lr, or evaluate with dsa-v1, which fixes the rate",
+        )
+    return learned, []

@@ -1,0 +1,77 @@
+"""From a synthetic set and its scores to a row: what was asked, what came out, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ddbench.artefact import tensors_sha256
+from ddbench.data.realset import RealSet
+from ddbench.evaluate.published import look_up
+from ddbench.evaluate.rows import Row, Selection, without_paths
+from ddbench.evaluate.score import Scores
+from ddbench.execution import code_identity, device_name, versions
+from ddbench.synthetic import SyntheticSet
+
+
+def synthetic_sha256(syn: SyntheticSet) -> str:
+    """The hash that the set's file carries."""
+    return tensors_sha256(syn.tensors())
+
+
+def make_row(
+    syn: SyntheticSet,
+    real: RealSet,
+    scores: Scores,
+    *,
+    selection: Selection,
+    device: torch.device | str,
+    label: str | None = None,
+    student: str | None = None,
+    selected_step: int | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    expert_seconds: float = 0.0,
+    note: str = "",
+) -> Row:
+    """The row of a set scored on the test split.
+
+    label: the method's name in the recipe, None where it is the method's own. student: the network used in
+    distillation, None for a method that trains none. recipe: None takes the one in the set's provenance, of which also
+    seconds, peak_bytes, step and buffer_fingerprint are taken over. Paths are cut to their last component.
+    Errors: ValueError for scores on another split.
+    """
+    if scores.split != "test":
+        raise ValueError(f"a row is about the test split, these scores are about {scores.split}")
+    made = syn.provenance
+    dataset = without_paths(real.name)
+    published = look_up(syn.method, dataset, syn.ipc, scores.network)
+    return Row(
+        method=syn.method,
+        label=label or syn.method,
+        dataset=dataset,
+        ipc=syn.ipc,
+        network=scores.network,
+        student=student,
+        protocol=scores.protocol,
+        selection=selection,
+        selected_step=made.get("step") if selected_step is None else selected_step,
+        accuracy=scores.accuracy,
+        seeds=scores.seeds,
+        seconds=float(made.get("seconds") or 0.0),
+        expert_seconds=expert_seconds,
+        evaluation_seconds=scores.seconds,
+        peak_bytes=int(made.get("peak_bytes") or 0),
+        bytes=dict(syn.bytes),
+        device=device_name(torch.device(device)),
+        code=code_identity(),
+        versions=versions(),
+        synthetic_sha256=synthetic_sha256(syn),
+        buffer_fingerprint=made.get("buffer_fingerprint"),
+        real_fingerprint=real.fingerprint,
+        preprocessing_fingerprint=real.preprocessing.fingerprint,
+        recipe=without_paths(dict(made.get("recipe") or {} if recipe is None else recipe)),
+        note="; ".join(part for part in (note, *scores.notes) if part),
+        reported=published and published.accuracy,
+    )

@@ -1,0 +1,165 @@
+"""One leaderboard entry: one JSON file that keeps every accuracy, its seeds, its cost and what would reproduce it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePath
+from statistics import fmean, pstdev
+from typing import Any, ClassVar, Literal
+
+from ddbench.artefact import fingerprint, read_json, write_json
+from ddbench.errors import UserError, nearest
+
+SCHEMA = 1
+
+Selection = Literal["last", "validation", "oracle"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A synthetic set scored by one protocol on one network.
+
+    network: trained at evaluation; student: trained during distillation, None where none was. accuracy: fractions of
+    the test split, one a fresh network, in the order of ``seeds``. seconds: of distillation; expert_seconds: of the
+    expert buffer, which many runs share; evaluation_seconds: of all the fresh networks. peak_bytes: while distilling.
+    bytes: what the set costs to store, by part. recipe: fully resolved, empty for a set that came from elsewhere.
+    reported: the accuracy that the source of the method prints, never ours. No host name, no path of a machine.
+    Errors: ValueError when the accuracies are none, not one a seed, or not fractions.
+    """
+
+    schema: int = SCHEMA
+    method: str
+    label: str
+    dataset: str
+    ipc: int
+    network: str
+    student: str | None
+    protocol: str
+    selection: Selection
+    selected_step: int | None = None
+    accuracy: tuple[float, ...]
+    seeds: tuple[int, ...]
+    seconds: float
+    expert_seconds: float = 0.0
+    evaluation_seconds: float
+    peak_bytes: int
+    bytes: dict[str, int]
+    device: str
+    code: str
+    versions: dict[str, str]
+    synthetic_sha256: str
+    buffer_fingerprint: str | None = None
+    real_fingerprint: str
+    preprocessing_fingerprint: str
+    recipe: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+    reported: float | None = None
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not self.accuracy:
+            raise ValueError("a row needs at least one accuracy")
+        if len(self.accuracy) != len(self.seeds):
+            raise ValueError(f"{len(self.accuracy)} accuracies for {len(self.seeds)} seeds")
+        reported = () if self.reported is None else (self.reported,)
+        if not all(0.0 <= value <= 1.0 for value in (*self.accuracy, *reported)):
+            raise ValueError(f"accuracy and reported are fractions in [0, 1], not {self.accuracy} and {self.reported}")
+
+    @property
+    def accuracy_mean(self) -> float:
+        return fmean(self.accuracy)
+
+    @property
+    def accuracy_std(self) -> float:
+        """Population standard deviation (ddof 0), the one that the field's tables print; 0 for a single network."""
+        return pstdev(self.accuracy)
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.bytes.values())
+
+    @property
+    def question(self) -> str:
+        """Eight digits for what was asked, not for what came out: asked again, a row takes its predecessor's place.
+
+        A set without a recipe is asked about by its own hash.
+        """
+        asked: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("method", "label", "dataset", "ipc", "network", "student", "protocol", "selection", "seeds")
+        }
+        asked["recipe"] = self.recipe or self.synthetic_sha256
+        return fingerprint(asked)[:8]
+
+    def path(self, folder: Path) -> Path:
+        """Where the row lies under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
+        return folder / _slug(self.dataset) / f"ipc{self.ipc}" / f"{_slug(self.method)}-{self.question}.json"
+
+    def save(self, folder: Path) -> Path:
+        """Write the row atomically; the same question asked again is answered in the same file."""
+        path = self.path(folder)
+        write_json(path, asdict(self))
+        return path
+
+
+_MISNAMED = "unexpected_keyword_argument"
+
+
+def load_row(path: Path) -> Row:
+    """Read one row. Errors: UserError that names the file and the key that is wrong."""
+    from pydantic import TypeAdapter, ValidationError
+
+    document = read_json(path, "row of the leaderboard")
+    if isinstance(document, dict) and isinstance(found := document.get("schema"), int) and found > SCHEMA:
+        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
+    try:
+        return TypeAdapter(Row).validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = next((problem for problem in problems if problem["type"] == _MISNAMED), problems[0])
+        key = ".".join(str(part) for part in first["loc"])
+        guess = nearest(key, Row.__dataclass_fields__) if first["type"] == _MISNAMED else None
+        raise UserError(
+            f"{path} is not a row of the leaderboard",
+            f"key   {key}" if key else "",
+            f"why   {first['msg']}",
+            fix=f"did you mean {guess!r}?" if guess else "restore the file, or delete it and evaluate again",
+        ) from None
+
+
+def load_rows(folders: Iterable[Path]) -> list[Row]:
+    """Every row under these folders (or the row files themselves), in the order of their paths, each file once.
+
+    Errors: UserError for a folder that does not exist, and for the first file that is not a row.
+    """
+    paths: set[Path] = set()
+    for folder in folders:
+        if not folder.exists():
+            raise UserError(
+                f"there is no folder of results at {folder}", fix="run a recipe first, or give another folder"
+            )
+        paths.update(path.resolve() for path in (folder.rglob("*.json") if folder.is_dir() else [folder]))
+    return [load_row(path) for path in sorted(paths)]
+
+
+def without_paths(document: Any) -> Any:
+    """A JSON document in which every absolute path (also as ``folder:/a/b``) has shrunk to its last component."""
+    if isinstance(document, dict):
+        return {key: without_paths(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_paths(value) for value in document]
+    if isinstance(document, PurePath):
+        return document.name
+    if isinstance(document, str) and (found := _ABSOLUTE.match(document)):
+        return found["kind"] + re.split(r"[/\\]", document.rstrip("/\\"))[-1]
+    return document
+
+
+_ABSOLUTE = re.compile(r"(?P<kind>(?:[a-z]{2,}:)?)(?:[/\\~]|[A-Za-z]:[/\\])")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "unnamed"

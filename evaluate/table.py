@@ -1,0 +1,143 @@
+"""The leaderboard as text for a terminal, markdown, csv, or json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ddbench.errors import unknown
+from ddbench.evaluate.leaderboard import leaderboard
+from ddbench.evaluate.rows import Row
+from ddbench.evaluate.units import duration, percent, size
+
+Cells = list[list[str]]
+
+
+def render(rows: Sequence[Row], form: str = "text") -> str:
+    """The leaderboard of these rows, without a newline at its end.
+
+    form: "text", "markdown", "csv" (accuracies and seeds joined by ";") or "json" (a list of objects, see
+    ``ddbench.evaluate.leaderboard.entry``). Errors: UserError for another form.
+    """
+    if form not in FORMS:
+        raise unknown("format", form, FORMS)
+    return FORMS[form](leaderboard(rows))
+
+
+def as_json(table: pd.DataFrame) -> str:
+    return json.dumps([{key: _plain(value) for key, value in line.items()} for line in _lines(table)], indent=2)
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    flat = table.drop(columns="bytes_by_part")
+    for column in ("accuracy", "seeds"):
+        flat[column] = [";".join(str(value) for value in values) for values in flat[column]]
+    return flat.to_csv(index=False, lineterminator="\n").rstrip("\n")
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """One block for each data set, protocol and network; the best of each ipc is marked ``*``, an oracle ``!``."""
+    if table.empty:
+        return "There are no rows yet."
+    blocks = []
+    for title, lines in _blocks(table):
+        head, *cells = _cells(lines)
+        widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
+        text = [title, _aligned(head, head, widths)]
+        for before, line, row in zip([lines[0], *lines], lines, cells, strict=False):
+            if before["ipc"] != line["ipc"]:
+                text.append("")
+            text.append(_aligned(row, head, widths))
+        blocks.append("\n".join(text))
+    return "\n\n".join([*blocks, *_legend(table)])
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "There are no rows yet."
+    blocks = []
+    for title, lines in _blocks(table):
+        head, *cells = _cells(lines)
+        rule = ["---" if name in _LEFT else "---:" for name in head]
+        text = [f"### {title}", "", *("| " + " | ".join(row) + " |" for row in (head, rule, *cells))]
+        blocks.append("\n".join(text))
+    return "\n\n".join([*blocks, *_legend(table)])
+
+
+FORMS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "text": as_text,
+    "markdown": as_markdown,
+    "csv": as_csv,
+    "json": as_json,
+}
+
+
+def _lines(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in line.items()} for line in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it: pandas says NaN where a row said nothing."""
+    if isinstance(value, list | dict | str):
+        return value
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _blocks(table: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
+    groups = table.groupby(["dataset", "protocol", "network"], sort=False)
+    return [(" · ".join(map(str, key if isinstance(key, tuple) else (key,))), _lines(part)) for key, part in groups]
+
+
+def _cells(lines: list[dict[str, Any]]) -> Cells:
+    """Head and body; columns that would say the same, or nothing, in every line are left out."""
+    columns: dict[str, list[str]] = {
+        "method": [line["label"] + (" *" if line["best"] else "") for line in lines],
+        "ipc": [str(line["ipc"]) for line in lines],
+        "accuracy": [percent(line["accuracy_mean"], line["accuracy_std"]) for line in lines],
+        "published": [percent(line["published"], line["published_std"]) for line in lines],
+        "selection": [line["selection"] + (" !" if line["selection"] == "oracle" else "") for line in lines],
+        "seeds": [str(len(line["seeds"])) for line in lines],
+        "seconds": [duration(line["seconds"]) for line in lines],
+        "bytes": [size(line["bytes"]) for line in lines],
+        "student": [line["student"] if isinstance(line["student"], str) else "" for line in lines],
+    }
+    if not any(columns["published"]):
+        del columns["published"]
+    if all(
+        line["student"] == line["network"] or not name for line, name in zip(lines, columns["student"], strict=True)
+    ):
+        del columns["student"]
+    return [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
+
+
+_LEFT = ("method", "selection", "student")
+
+
+def _aligned(row: list[str], head: list[str], widths: list[int]) -> str:
+    cells = [
+        cell.ljust(width) if name in _LEFT else cell.rjust(width)
+        for cell, name, width in zip(row, head, widths, strict=True)
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _legend(table: pd.DataFrame) -> list[str]:
+    said = []
+    if any(table["best"]):
+        said.append("* highest mean of its data set, ipc, protocol and network")
+    if "oracle" in set(table["selection"]):
+        said.append("! chosen on the test split: flattered, listed apart, never ranked")
+    if any(table["published"].notna()):
+        said.append("published: as printed elsewhere, sources with --format json; the protocol may differ")
+    said.append("accuracy: top-1 on the test split, mean ± population std over the seeds; seconds: of distillation")
+    notes: dict[str, list[str]] = {}
+    for line in _lines(table):
+        if line["note"]:
+            notes.setdefault(line["note"], []).append(line["label"])
+    said.extend(f"{', '.join(dict.fromkeys(labels))}: {note}" for note, labels in notes.items())
+    return ["\n".join(said)]

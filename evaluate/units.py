@@ -1,0 +1,35 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+
+def percent(mean: float | None, std: float | None) -> str:
+    """Fractions as ``89.3 ± 1.7 %``; empty for None."""
+    if mean is None or math.isnan(mean):
+        return ""
+    spread = "" if std is None or math.isnan(std) else f" ± {100 * std:.1f}"
+    return f"{100 * mean:.1f}{spread} %"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``0.4 s``, ``41 s``, ``3 min 20 s``, ``5 h 12 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: int) -> str:
+    """Bytes as ``512 B``, ``10.3 kB``, ``30.7 MB``; a kB is 1000 bytes."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

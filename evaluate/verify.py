@@ -1,0 +1,123 @@
+"""Whether a row of the leaderboard can be had again: the same seeds, trained and tested anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.make_row import synthetic_sha256
+from ddbench.evaluate.rows import Row
+from ddbench.evaluate.score import score
+from ddbench.evaluate.units import percent
+from ddbench.evaluate.workers import Workers
+from ddbench.execution import Progress, device_name, versions
+from ddbench.synthetic import SyntheticSet
+
+TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Accuracies recorded and measured now, fractions in the order of ``seeds``.
+
+    exact: whether the same bits can be asked for: the same processor with as many threads, the same versions, no GPU.
+    tolerance: largest difference of the means that passes where they can not.
+    """
+
+    seeds: tuple[int, ...]
+    recorded: tuple[float, ...]
+    measured: tuple[float, ...]
+    exact: bool
+    tolerance: float
+
+    @property
+    def differences(self) -> tuple[float, ...]:
+        """Measured minus recorded, one a seed."""
+        return tuple(now - then for now, then in zip(self.measured, self.recorded, strict=True))
+
+    @property
+    def mean_difference(self) -> float:
+        return fmean(self.differences)
+
+    @property
+    def identical(self) -> bool:
+        return self.measured == self.recorded
+
+    @property
+    def passed(self) -> bool:
+        return self.identical if self.exact else abs(self.mean_difference) <= self.tolerance
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--format json``."""
+        return {
+            "passed": self.passed,
+            "identical": self.identical,
+            "exact": self.exact,
+            "tolerance": self.tolerance,
+            "mean_difference": self.mean_difference,
+            "seeds": list(self.seeds),
+            "recorded": list(self.recorded),
+            "measured": list(self.measured),
+            "differences": list(self.differences),
+        }
+
+    def text(self) -> str:
+        """One line a seed, and a verdict."""
+        lines = [
+            f"seed {seed}: recorded {percent(then, None)}, now {percent(now, None)} ({100 * (now - then):+.2f})"
+            for seed, then, now in zip(self.seeds, self.recorded, self.measured, strict=True)
+        ]
+        asked = (
+            "the same bits, on the same processor and versions"
+            if self.exact
+            else f"means within {100 * self.tolerance:g} points, on other hardware or versions"
+        )
+        found = "identical" if self.identical else f"the means differ by {100 * self.mean_difference:+.2f} points"
+        return "\n".join([*lines, f"{'verified' if self.passed else 'NOT verified'}: {found} (asked: {asked})"])
+
+
+def verify(
+    row: Row,
+    syn: SyntheticSet,
+    real: RealSet,
+    *,
+    device: torch.device | str = "cpu",
+    tolerance: float = TOLERANCE,
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> Verification:
+    """Score ``syn`` as ``row`` says, with the row's seeds, and compare.
+
+    Errors: UserError when the set, or the real data, is not the one that the row is about, and as in ``score``.
+    """
+    for what, recorded, given in (
+        ("synthetic set", row.synthetic_sha256, synthetic_sha256(syn)),
+        ("real data", row.real_fingerprint, real.fingerprint),
+    ):
+        if recorded != given:
+            raise UserError(
+                f"this row is about another {what}",
+                f"row   {recorded[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
+                f"given {given[:16]}",
+                fix=f"give the {what} that the row was made from",
+            )
+    device = torch.device(device)
+    scores = score(
+        syn,
+        real,
+        protocol=row.protocol,
+        network=row.network,
+        seeds=row.seeds,
+        device=device,
+        progress=progress,
+        workers=workers,
+    )
+    same_place = device.type == "cpu" and row.device == device_name(device) and row.versions == versions()
+    return Verification(
+        seeds=row.seeds, recorded=row.accuracy, measured=scores.accuracy, exact=same_place, tolerance=tolerance
+    )
