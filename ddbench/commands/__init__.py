@@ -1,0 +1,131 @@
+"""The command line: one file a command, each importing what it needs only when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ddbench.artefact import is_disk_full
+from ddbench.commands import (
+    buffer,
+    distill,
+    evaluate,
+    export_buffer,
+    import_buffer,
+    info,
+    leaderboard,
+    listings,
+    plan,
+    run,
+    show,
+    verify,
+)
+from ddbench.errors import UserError
+from ddbench.version import __version__
+
+app = typer.Typer(
+    name="ddbench",
+    help="Dataset distillation, benchmarked: train experts, distil synthetic sets, score them, compare.\n\n"
+    "Begin with  ddbench run quickstart  (about three minutes on two CPU cores, nothing is downloaded).",
+    epilog="ddbench COMMAND --help says more about each.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ddbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    del version
+
+
+for _command, _name, _summary in (
+    (run.run, "run", "Everything a recipe says, skipping what is done"),
+    (plan.plan, "plan", "What a recipe takes, before it starts"),
+    (buffer.buffer, "buffer", "Only the experts of a recipe"),
+    (distill.distill, "distill", "Only experts and synthetic sets of a recipe"),
+    (evaluate.evaluate, "evaluate", "Score a synthetic set, or a recipe's"),
+    (leaderboard.leaderboard, "leaderboard", "Tables from what was scored"),
+    (show.show, "show", "Draw a synthetic set"),
+    (info.info, "info", "What a buffer, run, synthetic set or row is"),
+    (verify.verify, "verify", "Score again and compare with the record"),
+    (import_buffer.import_buffer, "import", "Experts of other projects, in"),
+    (export_buffer.export_buffer, "export", "Experts for other projects, out"),
+    (listings.methods, "methods", "The distillation methods"),
+    (listings.datasets, "datasets", "The data sets, and how to give your own"),
+    (listings.networks, "networks", "The networks"),
+    (listings.protocols, "protocols", "The ways to score a synthetic set"),
+    (listings.recipes, "recipes", "The recipes that come with ddbench"),
+):
+    app.command(_name, short_help=_summary)(_command)
+
+_Misuse = typer.BadParameter.__mro__[1]
+"""What the parser raises for a command line it does not understand; where it lives depends on typer's version."""
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line and return its exit status: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
+    except UserError as error:
+        return _complain(error)
+    except _Misuse as error:
+        return _complain(_misuse(error))
+    except OSError as error:
+        mendable = _mendable(error)
+        if mendable is None:
+            raise
+        return _complain(mendable)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        typer.echo("ddbench: stopped; the same command goes on from here", err=True)
+    return status if isinstance(status, int) else 0
+
+
+def _complain(error: UserError) -> int:
+    typer.echo(f"ddbench: {error}", err=True)
+    return 2
+
+
+def _misuse(error: Exception) -> UserError:
+    """A command line that can not be parsed, told like every other mistake."""
+    says = str(getattr(error, "format_message", error.__str__)()).rstrip(".").replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "ddbench"
+    return UserError(says[:1].lower() + says[1:], fix=f"{command} --help  says what there is")
+
+
+def _mendable(error: OSError) -> UserError | None:
+    """What the user can do about the file system, or None for an error that is more likely ours."""
+    file = error.filename or "a file"
+    if is_disk_full(error):
+        return UserError(
+            f"the disk is full: {file} could not be written",
+            "kept  everything written before it",
+            fix="free some space, or choose another folder with --home, and run the same command again",
+        )
+    if isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError):
+        return UserError(
+            f"{file} can not be used: {(error.strerror or str(error)).lower()}",
+            fix="mend its permissions or what lies there, or choose another folder with --home",
+        )
+    return None
+
+
+def console() -> None:
+    """The installed ``ddbench`` script."""
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""``ddbench buffer``: only the experts of a recipe."""
+
+from __future__ import annotations
+
+import typer
+
+from ddbench.commands import options
+
+
+def buffer(
+    recipe: options.RecipeName,
+    override: options.Overrides = None,
+    home: options.Home = None,
+    data_root: options.DataRoot = None,
+    device: options.Device = "auto",
+    seed: options.Seed = None,
+    plugin: options.Plugin = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
+    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
+    if not pipeline.buffers:
+        typer.echo("this recipe needs no experts")
+    for need in pipeline.buffers:
+        made = pipeline.record(need)
+        typer.echo(f"{len(made)} experts of {made.epochs} epochs:  {need.folder}")

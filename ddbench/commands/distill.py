@@ -1,0 +1,24 @@
+"""``ddbench distill``: experts and synthetic sets of a recipe, without scoring them."""
+
+from __future__ import annotations
+
+import typer
+
+from ddbench.commands import options
+
+
+def distill(
+    recipe: options.RecipeName,
+    override: options.Overrides = None,
+    home: options.Home = None,
+    data_root: options.DataRoot = None,
+    device: options.Device = "auto",
+    seed: options.Seed = None,
+    plugin: options.Plugin = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
+    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
+    for job in pipeline.jobs:
+        pipeline.distill(job)
+        typer.echo(f"{job.label} ipc {job.ipc}:  {pipeline.set_path(job)}")

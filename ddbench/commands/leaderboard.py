@@ -1,0 +1,33 @@
+"""``ddbench leaderboard``: tables from rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddbench.commands import options
+
+
+def leaderboard(
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of rows, or rows.  [default: HOME/results]", show_default=False)
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Only this data set.", show_default=False)] = None,
+    ipc: Annotated[int | None, typer.Option(help="Only this many images per class.", show_default=False)] = None,
+    protocol: Annotated[str | None, typer.Option(help="Only this protocol.", show_default=False)] = None,
+    home: options.Home = None,
+    format: options.Format = options.TableFormat.text,
+) -> None:
+    """Compare what was measured: grouped by data set, ipc, protocol and network, published figures beside."""
+    from ddbench.evaluate.rows import load_rows
+    from ddbench.evaluate.table import render
+
+    rows = load_rows(results or [options.home_folder(home) / "results"])
+    chosen = [
+        row
+        for row in rows
+        if dataset in (None, row.dataset) and ipc in (None, row.ipc) and protocol in (None, row.protocol)
+    ]
+    typer.echo(render(chosen, format.value))

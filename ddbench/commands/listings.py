@@ -1,0 +1,88 @@
+"""``ddbench methods | datasets | networks | protocols | recipes``: what there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from ddbench.commands import options
+
+
+def methods(plugin: options.Plugin = None, format: options.Format = options.TableFormat.text) -> None:
+    """List the distillation methods, those of installed plugins among them."""
+    from ddbench.commands.plugins import run_plugin
+    from ddbench.method import OptimisedMethod
+    from ddbench.methods import METHODS
+
+    for path in plugin or []:
+        run_plugin(path)
+    kinds = {name: METHODS.get(name) for name in METHODS.names()}
+    table = [
+        {"method": name, "kind": "optimised" if issubclass(kind, OptimisedMethod) else "direct", "what": _summary(kind)}
+        for name, kind in kinds.items()
+    ]
+    _print(table, format)
+
+
+def datasets(format: options.Format = options.TableFormat.text) -> None:
+    """List the data sets by name, and the forms in which your own can be given."""
+    from ddbench.data.sources import dataset_table
+
+    _print(dataset_table(), format)
+
+
+def networks(format: options.Format = options.TableFormat.text) -> None:
+    """List the networks by name; torchvision:NAME and timm:NAME work as well."""
+    from ddbench.networks import network_table
+
+    _print(network_table(), format)
+
+
+def protocols(format: options.Format = options.TableFormat.text) -> None:
+    """List the evaluation protocols, frozen and versioned."""
+    from ddbench.evaluate.protocols import PROTOCOLS
+
+    table = [
+        {
+            "protocol": p.key,
+            "what": p.title,
+            "epochs": p.setting.epochs,
+            "fingerprint": p.fingerprint,
+            "source": p.source,
+        }
+        for p in PROTOCOLS.values()
+    ]
+    _print(table, format)
+
+
+def recipes(format: options.Format = options.TableFormat.text) -> None:
+    """List the recipes that come with ddbench."""
+    import yaml
+
+    from ddbench.recipe import shipped_recipes
+
+    read = {name: yaml.safe_load(text) for name, text in shipped_recipes().items()}
+    _print(
+        [{"recipe": name, "what": " ".join(data.get("description", "").split())} for name, data in read.items()], format
+    )
+
+
+def _summary(kind: type) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0] if kind.__doc__ else ""
+
+
+def _print(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:
+    if format is options.TableFormat.json:
+        typer.echo(json.dumps(table, indent=2))
+    elif format is options.TableFormat.csv:
+        import pandas
+
+        typer.echo(pandas.DataFrame(table).to_csv(index=False).rstrip())
+    else:
+        from tabulate import tabulate
+
+        style = "github" if format is options.TableFormat.markdown else "plain"
+        typer.echo(tabulate(table, headers="keys", tablefmt=style, disable_numparse=True))

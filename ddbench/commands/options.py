@@ -1,0 +1,132 @@
+"""The options that commands share, with one meaning and one help text each."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ddbench.commands.pipeline import Pipeline
+    from ddbench.commands.place import Place
+
+RecipeName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="The name of a recipe that comes with ddbench (ddbench recipes), or a YAML file."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--override",
+        metavar="KEY=VALUE",
+        help="Set a key of the recipe, such as -o ipc=10, -o experts.lr=0.02, or, in every method that has it, "
+        "-o method.unroll=tesla. May be repeated.",
+    ),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where buffers, runs and results lie.  [default: $DDBENCH_HOME, else ./artefacts]",
+        show_default=False,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where data sets lie already, or are downloaded to.  [default: HOME/downloads]",
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto (CUDA where it is present, else the CPU), cpu, cuda, cuda:1, ...")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="The seed of everything, instead of the recipe's.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results.")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A Python file of yours that registers a method. It is run, so give only files you trust. "
+        "May be repeated.",
+        metavar="FILE",
+    ),
+]
+CheckpointSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="How much work a killed process may lose; 0 saves after every step, which is slow.",
+    ),
+]
+CHECKPOINT_SECONDS = 20.0
+
+
+class TableFormat(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+
+
+Format = Annotated[
+    TableFormat, typer.Option("--format", metavar="FORM", help="text, markdown, csv or json, for the table.")
+]
+
+
+class ReportFormat(StrEnum):
+    text = "text"
+    json = "json"
+
+
+Report = Annotated[ReportFormat, typer.Option("--format", metavar="FORM", help="text or json.")]
+
+
+def home_folder(home: Path | None) -> Path:
+    """Where artefacts go: the option, else $DDBENCH_HOME, else ./artefacts."""
+    return home or Path(os.environ.get("DDBENCH_HOME") or "artefacts")
+
+
+def place(
+    home: Path | None,
+    data_root: Path | None,
+    device: str,
+    quiet: bool,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Place:
+    from ddbench.commands.place import Place
+
+    return Place(home_folder(home), data_root, device, quiet, checkpoint_seconds)
+
+
+def open_recipe(
+    name: str,
+    overrides: list[str] | None,
+    seed: int | None,
+    plugins: list[Path] | None,
+    where: Place,
+) -> Pipeline:
+    """The recipe of this name with what the options changed, checked whole."""
+    from ddbench.commands.pipeline import Pipeline
+    from ddbench.commands.plugins import run_plugin
+    from ddbench.recipe import load_recipe
+
+    for plugin in plugins or []:
+        run_plugin(plugin)
+    extra = [] if seed is None else [f"seed={seed}"]
+    return Pipeline(load_recipe(name, [*(overrides or []), *extra]), where)
+
+
+def set_file(path: Path) -> Path:
+    """A synthetic set's file, also where the folder of its run was given."""
+    return path / "synthetic.safetensors" if path.is_dir() else path

@@ -1,0 +1,71 @@
+"""A synthetic set as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddbench.artefact import replacing
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.synthetic import SyntheticSet
+
+MOST = 20
+"""Classes and images a class that are drawn; more would be too small to see."""
+
+
+def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
+    """Write a PNG grid of the set's images, preprocessing undone; one row a class, or one row in all at ipc 1.
+
+    Values beyond 2.5 standard deviations of an image are cut for display only, so that a few extreme pixels do not turn
+    the rest grey (as the authors of MTT advise).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    order = syn.hard_labels().argsort(stable=True)
+    images = displayable(preprocessing.to("cpu").inverse(syn.images[order].cpu()))
+    counts = torch.bincount(syn.hard_labels(), minlength=syn.classes)[:MOST]
+    names = [name[:14] for name in syn.class_names[: len(counts)]]
+    rows = [part[:MOST] for part in images[: int(counts.sum())].split(counts.tolist())]
+    in_one_row = all(len(row) == 1 for row in rows)
+    grid = tile([torch.cat(rows)] if in_one_row else rows)
+    height, width = grid.shape[:2]
+    side = syn.images.shape[-1] + 1
+    inches = max(0.45, min(0.9, 8 / max(width // side, 1)))
+    figure = Figure(figsize=(width / side * inches + 1.4, height / side * inches + 0.9), dpi=110)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.imshow(grid.numpy(), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+    places = [side * i + side / 2 for i in range(len(names))]
+    if in_one_row:
+        axes.set_xticks(places, names, rotation=0 if max(map(len, names)) < 4 else 45)
+        axes.set_yticks([])
+    else:
+        axes.set_yticks(places, names)
+        axes.set_xticks([])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    shown = "" if syn.classes <= MOST and syn.ipc <= MOST else f" (the first {MOST})"
+    axes.set_title(f"{syn.method} on {syn.dataset}, ipc {syn.ipc}{shown}", fontsize=10)
+    figure.tight_layout()
+    with replacing(path) as part:
+        figure.savefig(part, format="png")
+
+
+def displayable(images: Tensor) -> Tensor:
+    """Images (n, C, H, W) cut to 2.5 standard deviations about each one's mean, then to [0, 1]."""
+    mean, spread = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
+    return images.clamp(mean - 2.5 * spread, mean + 2.5 * spread).clamp(0, 1)
+
+
+def tile(rows: list[Tensor]) -> Tensor:
+    """Rows of images (n_i, C, H, W) as one picture (height, width, 3), one white pixel between them."""
+    side, widest = rows[0].shape[-1] + 1, max(map(len, rows))
+    canvas = torch.ones(len(rows) * side - 1, widest * side - 1, 3)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            canvas[i * side : (i + 1) * side - 1, j * side : (j + 1) * side - 1] = image.permute(1, 2, 0)
+    return canvas

@@ -1,0 +1,25 @@
+"""Where a command works and how it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddbench.execution import Bar, Progress, Silent
+
+
+@dataclass(frozen=True)
+class Place:
+    """home: everything that runs produce. data_root: data sets that are there already; None: HOME/downloads.
+
+    checkpoint_seconds: how much work a killed process may lose.
+    """
+
+    home: Path
+    data_root: Path | None = None
+    device: str = "auto"
+    quiet: bool = False
+    checkpoint_seconds: float = 20.0
+
+    def progress(self) -> Progress:
+        return Silent() if self.quiet else Bar()
