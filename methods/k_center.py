@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ddbench.method import Count, DirectMethod, OuterStep, Task
-from ddbench.methods.features import expert_features
-from ddbench.methods.pixels import class_major_labels
+from ddbench.methods.coreset import coreset
 from ddbench.synthetic import SyntheticSet
 
 
@@ -23,14 +22,7 @@ class KCenter(DirectMethod):
 
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         del at
-        real = task.real
-        real.require_ipc(ipc)
-        rows = []
-        for label in range(real.classes):
-            of_class = real.train.rows_of_class(label).cpu()
-            rows.append(of_class[farthest_first(expert_features(task, of_class, self.feature_epoch), ipc)])
-        images = real.inputs(real.train, torch.cat(rows).to(real.train.images.device))
-        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method="k-center")
+        return coreset(task, ipc, "k-center", self.feature_epoch, farthest_first)
 
 
 def farthest_first(features: Tensor, count: int) -> Tensor:

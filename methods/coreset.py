@@ -1,12 +1,34 @@
-"""What a trained expert sees in the real images, for the baselines that select by distance."""
+"""Real images chosen class by class by what a trained expert sees in them: what herding and k-center share."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
 from ddbench.method import Task
+from ddbench.methods.pixels import class_major_labels
+from ddbench.synthetic import SyntheticSet
+
+Choose = Callable[[Tensor, int], Tensor]
+"""Features (n, F) of a class and a count to the positions of the chosen images, (count,), each once."""
+
+
+def coreset(task: Task, ipc: int, method: str, epoch: int, choose: Choose) -> SyntheticSet:
+    """The set of ``ipc`` images of every class that ``choose`` picks by their features under expert 0 at ``epoch``.
+
+    Errors: UserError when a class has fewer than ``ipc`` images, and without experts.
+    """
+    real = task.real
+    real.require_ipc(ipc)
+    rows = []
+    for label in range(real.classes):
+        of_class = real.train.rows_of_class(label).cpu()
+        rows.append(of_class[choose(expert_features(task, of_class, epoch), ipc)])
+    images = real.inputs(real.train, torch.cat(rows).to(real.train.images.device))
+    return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method=method)
 
 
 @torch.no_grad()

@@ -1,0 +1,43 @@
+"""A small task to distil from: drawn images, a narrow student, two drawn experts."""
+
+import torch
+from expert_data import tiny_real
+
+from ddbench.method import OuterStep, Task
+from ddbench.networks import FlatNetwork, build_network
+from ddbench.randomness import stream
+
+NETWORK = "convnet-d1-w4"
+
+
+class DrawnExperts:
+    """Trajectories that walk at random: (experts, epochs + 1, P)."""
+
+    def __init__(self, size, experts=2, epochs=12, seed=0):
+        steps = torch.randn(experts, epochs + 1, size, generator=stream(seed, "experts")) * 0.05
+        self.rows = steps.cumsum(1)
+        self.epochs = epochs
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, key):
+        return self.rows[key]
+
+
+def tiny_task(*, device="cpu", experts=True, **changed):
+    """A task of 3 classes, 1 x 8 x 8."""
+    real = tiny_real(**{"images": 60, **changed}).to(device)
+    module = build_network(NETWORK, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+    network = FlatNetwork(module).to(device)
+    return Task(
+        real=real,
+        network=network,
+        network_name=NETWORK,
+        experts=DrawnExperts(network.size) if experts else None,
+        device=torch.device(device),
+    )
+
+
+def at(step=0, seed=0):
+    return OuterStep(step, seed)

@@ -1,0 +1,209 @@
+"""The contract that every method keeps, run over the registry; and an oracle for each part."""
+
+import pytest
+import torch
+from distillation_makers import at, tiny_task
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+
+from ddbench.errors import UserError
+from ddbench.method import DirectMethod, OptimisedMethod
+from ddbench.methods import METHODS
+from ddbench.methods.herding import herd
+from ddbench.methods.k_center import farthest_first
+from ddbench.methods.matching import trajectory_matching_loss
+from ddbench.methods.mtt import MTT
+from ddbench.methods.pixels import random_rows
+from ddbench.methods.span import draw_span, expert_of_step
+
+SMALL = {"inner_steps": 3, "max_start_epoch": 4, "image_lr": 10.0, "student_lr": 0.05, "iterations": 2}
+"""What members of the trajectory family need to be told."""
+
+
+def build(name):
+    kind = METHODS.get(name)
+    return kind(**SMALL) if "inner_steps" in kind.model_fields else kind()
+
+
+def start(method, task, ipc, seed=0):
+    return (
+        method.init(task, ipc, at(0, seed))
+        if isinstance(method, OptimisedMethod)
+        else method.distill(task, ipc, at(0, seed))
+    )
+
+
+class TestContract:
+    @pytest.fixture(params=METHODS.names())
+    def method(self, request):
+        return build(request.param)
+
+    def test_is_frozen_and_refuses_unknown_settings(self, method):
+        assert isinstance(method, OptimisedMethod | DirectMethod)
+        with pytest.raises(ValueError, match="frozen"):
+            method.anything = 1
+        with pytest.raises(ValueError, match="no_such_key"):
+            type(method)(**method.model_dump(), no_such_key=1)
+
+    def test_settings_survive_json(self, method):
+        assert type(method).model_validate_json(method.model_dump_json()) == method
+
+    @pytest.mark.parametrize("ipc", [1, 3])
+    def test_shapes_and_facts(self, method, ipc, device):
+        task = tiny_task(device=device)
+        syn = start(method, task, ipc)
+        assert syn.images.shape == (3 * ipc, 1, 8, 8) and syn.images.dtype == torch.float32
+        assert syn.images.isfinite().all() and syn.images.std() > 0
+        assert syn.hard_labels().bincount().tolist() == [ipc] * 3
+        assert (syn.ipc, syn.dataset, syn.classes, syn.network) == (ipc, "tiny", 3, "convnet-d1-w4")
+        assert syn.preprocessing["fingerprint"] == task.real.preprocessing.fingerprint
+
+    def test_same_seed_same_bits(self, method):
+        task = tiny_task()
+        one, two, other = start(method, task, 2), start(method, task, 2), start(method, task, 2, seed=1)
+        assert torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
+        if type(method).__name__ not in ("Herding", "KCenter"):  # these draw nothing
+            assert not torch.equal(one.images, other.images)
+
+    def test_ipc_beyond_a_class_is_refused(self, method):
+        with pytest.raises(UserError, match="ipc 999 is larger than a class"):
+            start(method, tiny_task(), 999)
+
+    def test_global_randomness_is_left_alone(self, method):
+        before = torch.get_rng_state()
+        task = tiny_task()
+        syn = start(method, task, 1)
+        if isinstance(method, OptimisedMethod):
+            method.outer_loss(syn, task, at())
+        assert torch.equal(before, torch.get_rng_state())
+
+    def test_outer_loss_reaches_everything_that_is_learned(self, method, device):
+        if not isinstance(method, OptimisedMethod):
+            return
+        task = tiny_task(device=device)
+        syn = method.init(task, 2, at()).to(device)
+        leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}
+        from dataclasses import replace
+
+        loss, facts = method.outer_loss(replace(syn, **leaves), task, at(1))
+        assert loss.shape == () and loss.isfinite() and all(isinstance(v, float | int) for v in facts.values())
+        for name, gradient in zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True):
+            assert gradient.isfinite().all() and gradient.abs().max() > 0, name
+        again, _ = method.outer_loss(replace(syn, **leaves), task, at(1))
+        other, _ = method.outer_loss(replace(syn, **leaves), task, at(2))
+        assert torch.equal(loss, again) and not torch.equal(loss, other)
+
+
+class TestMatchingLoss:
+    def test_hand_computed(self):
+        begin, end, target = torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0]), torch.tensor([3.0, 4.0])
+        assert trajectory_matching_loss(end, target, begin).item() == pytest.approx((4 + 9) / 25)
+
+    @given(st.integers(0, 999))
+    @settings(deadline=None, max_examples=20)
+    def test_is_one_for_a_student_that_stands_still_and_zero_at_the_target(self, seed):
+        begin, target = torch.randn(2, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        assert trajectory_matching_loss(begin, target, begin).item() == pytest.approx(1)
+        assert trajectory_matching_loss(target, target, begin).item() == 0
+
+    def test_a_rate_of_zero_gives_one(self):
+        task = tiny_task()
+        method = MTT(**{**SMALL, "augmentation": "none"})
+        from dataclasses import replace
+
+        syn = method.init(task, 1, at())
+        loss, _ = method.outer_loss(replace(syn, student_lr=torch.tensor(0.0)), task, at())
+        assert loss.item() == pytest.approx(1)
+
+
+class TestMTT:
+    @pytest.mark.parametrize("extra", [{}, {"batch_syn": 2}, {"student_momentum": 0.9}, {"augmentation": "none"}])
+    def test_every_unroll_starts_from_the_same_loss_and_exact_ones_agree(self, extra):
+        task = tiny_task()
+        gradients, losses = {}, {}
+        for unroll in ("full", "adjoint", {"kind": "adjoint", "every": 2}, "tesla", {"kind": "truncated", "last": 1}):
+            method = MTT(**SMALL, **extra, unroll=unroll)
+            syn = method.init(task, 2, at())
+            images = syn.images.clone().requires_grad_()
+            from dataclasses import replace
+
+            loss, _ = method.outer_loss(replace(syn, images=images), task, at(3))
+            losses[str(unroll)] = loss.item()
+            gradients[str(unroll)] = torch.autograd.grad(loss, images)[0]
+        assert len({round(value, 5) for value in losses.values()}) == 1
+        want = gradients.pop("full")
+        for name, got in gradients.items():
+            error = ((got - want).norm() / want.norm()).item()
+            assert (error < 1e-4) == ("adjoint" in name), (name, error)
+
+    @pytest.mark.parametrize(
+        ("settings", "says"),
+        [
+            ({"unroll": "truncated"}, "needs last"),
+            ({"unroll": {"kind": "adjoint", "last": 3}}, "needs last"),
+            ({"min_start_epoch": 4}, "below max_start_epoch"),
+            ({"image_lr": 0}, "greater than 0"),
+        ],
+    )
+    def test_settings_that_make_no_sense(self, settings, says):
+        with pytest.raises(ValueError, match=says):
+            MTT(**{**SMALL, **settings})
+
+    def test_noise_start(self):
+        syn = MTT(**SMALL, pixels="noise").init(tiny_task(), 2, at())
+        assert abs(syn.images.mean().item()) < 0.2 and abs(syn.images.std().item() - 1) < 0.2
+
+
+class TestSpan:
+    def test_uses_every_expert_once_a_pass(self):
+        for turn in range(3):
+            assert sorted(expert_of_step(at(turn * 5 + i), 5) for i in range(5)) == list(range(5))
+
+    def test_window_is_half_open_and_target_lies_expert_epochs_later(self):
+        task = tiny_task()
+        starts = set()
+        for step in range(200):
+            start_epoch, begin, target = draw_span(task.experts, at(step), 2, 6, 3)
+            starts.add(start_epoch)
+            expert = expert_of_step(at(step), 2)
+            assert torch.equal(begin, task.experts[expert, start_epoch])
+            assert torch.equal(target, task.experts[expert, start_epoch + 3])
+        assert starts == {2, 3, 4, 5}
+
+    def test_an_expert_that_stands_still_is_refused(self):
+        task = tiny_task()
+        task.experts.rows[:] = 1.0
+        with pytest.raises(UserError, match="does not move between epochs"):
+            draw_span(task.experts, at(), 0, 4, 2)
+
+
+class TestBaselines:
+    def test_random_rows_are_of_their_class_and_different(self):
+        real = tiny_task().real
+        rows = random_rows(real, 4, torch.Generator().manual_seed(0))
+        assert len(set(rows.tolist())) == 12
+        assert real.train.labels[rows].tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+    @given(st.integers(0, 999), st.integers(1, 8))
+    @settings(deadline=None, max_examples=20)
+    def test_herding_is_greedy_for_the_mean(self, seed, count):
+        x = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        chosen: list[int] = []
+        for _ in range(count):
+            rest = [i for i in range(9) if i not in chosen]
+            chosen.append(min(rest, key=lambda i: (x.mean(0) - x[[*chosen, i]].mean(0)).norm().item()))
+        assert herd(x, count).tolist() == chosen
+
+    @given(st.integers(0, 999), st.integers(2, 8))
+    @settings(deadline=None, max_examples=20)
+    def test_k_center_takes_the_farthest(self, seed, count):
+        x = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        distances = cdist(x, x)
+        chosen = farthest_first(x, count).tolist()
+        assert chosen[0] == (x - x.mean(0)).norm(dim=1).argmin().item()
+        for k in range(1, count):
+            assert chosen[k] == distances[:, chosen[:k]].min(1).argmax()
+
+    def test_k_center_takes_a_duplicate_only_once_each(self):
+        assert sorted(farthest_first(torch.zeros(4, 2), 4).tolist()) == [0, 1, 2, 3]
