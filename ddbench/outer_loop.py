@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from torch import Tensor
 from ddbench import artefact
 from ddbench.execution import Progress, Silent, peak_bytes, synchronise
 from ddbench.guard import GuardCounts
+from ddbench.memory import activation_floats
 from ddbench.method import OptimisedMethod, OuterStep, Task
 from ddbench.synthetic import SyntheticSet
+from ddbench.threads import threads_for
 
 CHECKPOINT_SECONDS = 20.0
 """A killed run loses at most about this much work."""
@@ -44,9 +47,11 @@ class Run:
     def candidate(self, step: int) -> Path:
         return self.candidates / f"{step:06d}.safetensors"
 
-    def log(self, **event: Any) -> None:
+    def log(self, event: dict[str, Any]) -> None:
+        """Append one line of JSON; a number that is not finite, which JSON does not know, is written as null."""
+        finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in event.items()}
         with self.events.open("a") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def forget_events_after(self, step: int) -> None:
         """Drop what a killed process logged after its last checkpoint: it will happen again."""
@@ -75,41 +80,62 @@ def optimise(
     ends with the same bits as one that was not interrupted.
     Errors: UserError when the guards stop the run; its last good state is kept.
     """
-    progress = progress or Silent()
-    keep_every = method.keep_every or max(method.iterations // 10, 1)
     run = Run(folder)
     run.candidates.mkdir(parents=True, exist_ok=True)
     learner = _Learner(method, task, ipc, seed)
     clock, counts = learner.resume(run) if run.state.exists() else (Clock(), GuardCounts())
     run.forget_events_after(clock.step)
-    progress.start(method.iterations, f"distil ipc {ipc}", clock.step)
-    saved_at = began = time.monotonic()
-    before, settled = clock.seconds, True
-    try:
-        while clock.step < method.iterations:
-            settled = False  # an interrupt inside a step must not save half of it
-            loss, facts, refused = learner.step(OuterStep(clock.step, seed))
-            clock.step += 1
-            settled = True
-            clock.seconds = before + time.monotonic() - began
-            clock.peak_bytes = max(clock.peak_bytes, peak_bytes(task.device))
-            counts.note(refused)
-            shown = {"loss": round(loss, 4), **facts, "skipped": counts.total.total()}
-            progress.update(clock.step, **shown, GB=round(clock.peak_bytes / 1e9, 2))
-            if clock.step % max(method.iterations // 1000, 1) == 0 or refused:
-                run.log(step=clock.step, loss=loss, seconds=round(clock.seconds, 3), refused=refused, **facts)
-            if clock.step % keep_every == 0 or clock.step == method.iterations:
-                learner.keep(run, clock, counts)
-            counts.stop_if_stuck(method.guard, refused, clock.step)
-            if time.monotonic() - saved_at > checkpoint_seconds:
-                learner.checkpoint(run, clock, counts)
-                saved_at = time.monotonic()
-    finally:
-        synchronise(task.device)
-        if settled:
-            learner.checkpoint(run, clock, counts)
-        progress.close()
+    sitting = _Sitting(learner, run, clock, counts, progress or Silent())
+    with threads_for(learner.batch_floats(), task.device):
+        sitting.go_on(seed, checkpoint_seconds)
     return sorted(run.candidates.glob("*.safetensors"))
+
+
+class _Sitting:
+    """The steps of a run that one process takes, from where it stands to its end or an interruption."""
+
+    def __init__(self, learner: _Learner, run: Run, clock: Clock, counts: GuardCounts, progress: Progress) -> None:
+        self.learner, self.run, self.clock, self.counts, self.progress = learner, run, clock, counts, progress
+        self.method, self.device = learner.method, learner.task.device
+        self.before, self.began = clock.seconds, time.monotonic()
+
+    def go_on(self, seed: int, checkpoint_seconds: float) -> None:
+        clock, last = self.clock, self.method.iterations
+        if clock.step == last and not self.run.candidate(last).exists():
+            self.learner.keep(self.run, clock, self.counts)
+        self.progress.start(last, f"distil ipc {self.learner.syn.ipc}", clock.step)
+        settled, saved_at = True, time.monotonic()
+        try:
+            while clock.step < last:
+                settled = False  # an interrupt must save neither half a step, nor a step without its candidate
+                refused = self._step(OuterStep(clock.step, seed))
+                settled = True
+                self.counts.stop_if_stuck(self.method.guard, refused, clock.step)
+                if time.monotonic() - saved_at > checkpoint_seconds:
+                    self.learner.checkpoint(self.run, clock, self.counts)
+                    saved_at = time.monotonic()
+        finally:
+            synchronise(self.device)
+            if settled:
+                self.learner.checkpoint(self.run, clock, self.counts)
+            self.progress.close()
+
+    def _step(self, at: OuterStep) -> str | None:
+        """One outer step, told of, with a candidate kept where one is due. Returns why a guard acted, if one did."""
+        clock, last = self.clock, self.method.iterations
+        loss, facts, refused = self.learner.step(at)
+        clock.step += 1
+        clock.seconds = self.before + time.monotonic() - self.began
+        clock.peak_bytes = max(clock.peak_bytes, peak_bytes(self.device))
+        self.counts.note(refused)
+        shown = {"loss": round(loss, 4), **facts, "skipped": self.counts.total.total()}
+        self.progress.update(clock.step, **shown, GB=round(clock.peak_bytes / 1e9, 2))
+        if clock.step % max(last // 1000, 1) == 0 or refused:
+            spent = round(clock.seconds, 3)
+            self.run.log({**facts, "step": clock.step, "loss": loss, "seconds": spent, "refused": refused})
+        if clock.step % (self.method.keep_every or max(last // 10, 1)) == 0 or clock.step == last:
+            self.learner.keep(self.run, clock, self.counts)
+        return refused
 
 
 class _Learner:
@@ -142,6 +168,11 @@ class _Learner:
         if self.syn.student_lr is not None:
             facts = {**facts, "student_lr": self.syn.student_lr.item()}
         return loss.item(), facts, refused
+
+    def batch_floats(self) -> int:
+        """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
+        real = self.task.real
+        return activation_floats(self.task.network.module, real.channels, real.size) * len(self.syn)
 
     def velocities(self) -> dict[str, Tensor]:
         found = {name: self.optimizer.state[leaf].get("momentum_buffer") for name, leaf in self.learned.items()}

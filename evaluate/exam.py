@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +15,7 @@ from ddbench.feed import Feed
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.synthetic import SyntheticSet
+from ddbench.threads import one_thread
 from ddbench.training import consecutive_batches, top1_accuracy
 
 TEST_BATCH = 256
@@ -72,18 +72,3 @@ class Exam:
     @cached_property
     def feed(self) -> Feed:
         return Feed(self.real, self.questions, self.device)
-
-
-@contextmanager
-def one_thread(device: torch.device) -> Iterator[None]:
-    """On the CPU a network is trained by one thread: more gain little on synthetic sets, and their number moves bits.
-
-    Several cores are for several networks, see ``ddbench.evaluate.workers``.
-    """
-    before = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -124,7 +124,11 @@ def _read(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError as error:
             if not _is_pickle(path) or "Unsupported" not in str(error):
-                raise artefact.damaged(path, _first_line(error)) from None
+                raise UserError(
+                    f"{path} can not be read as a replay buffer: it is damaged, or something else",
+                    f"why   {_first_line(error)}",
+                    fix="give a replay_buffer_*.pt, or copy it again from where it came",
+                ) from None
             raise UserError(
                 f"{path} holds more than tensors: reading it would run code that it brings along",
                 f"why   {_first_line(error)}",

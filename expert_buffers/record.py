@@ -27,10 +27,12 @@ from ddbench.expert_buffers.store import (
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.feed import Feed
+from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
 from ddbench.randomness import derive, stream
 from ddbench.recipe import ExpertRecipe
+from ddbench.threads import threads_for
 from ddbench.training import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
 
 _VALIDATION_BATCH = 512
@@ -82,11 +84,13 @@ def train_experts(
     if missing:
         trainer = _Trainer(real, network_name, recipe, seed, torch.device(device))
         tell.start(len(missing) * epochs, _what(folder, found, missing))
+        floats = activation_floats(build_network(network_name, **shape, seed=seed), real.channels, real.size)
         try:
             for done, expert in enumerate(missing):
                 unfinished = Unfinished(folder, expert, description.fingerprint, checkpoint_seconds)
                 began = time.monotonic()
-                trajectory = trainer.train(expert, epochs, description, unfinished, tell, done * epochs)
+                with threads_for(floats * recipe.batch, trainer.device):
+                    trajectory = trainer.train(expert, epochs, description, unfinished, tell, done * epochs)
                 write_expert(folder, expert, trajectory, description, time.monotonic() - began)
                 unfinished.discard()
         finally:

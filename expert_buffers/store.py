@@ -95,7 +95,7 @@ def scan(folder: Path, description: BufferDescription) -> Contents:
         try:
             facts = artefact.describe(expert_path(folder, expert))
         except UserError as error:
-            damaged[expert] = " ".join([error.problem, *(fact.removeprefix("why   ") for fact in error.facts)])
+            damaged[expert] = " ".join(fact.removeprefix("why   ") for fact in error.facts) or error.problem
             continue
         if facts.get("kind") != KIND or facts.get("buffer") != description.fingerprint:
             damaged[expert] = "it belongs to another buffer"
