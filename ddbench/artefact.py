@@ -107,7 +107,8 @@ def read_json(path: Path, kind: str) -> Any:
     except FileNotFoundError:
         raise UserError(f"there is no {kind} at {path}", fix="check the path") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} is not a {kind}: {error}", fix="delete it, or restore it from a copy") from None
+        fix = "restore it from a copy; or, if ddbench wrote it, delete it"
+        raise UserError(f"{path} is not a {kind}: {error}", fix=fix) from None
 
 
 def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> str:
@@ -131,6 +132,8 @@ def describe(path: Path) -> dict[str, Any]:
 
     if not path.is_file():
         raise UserError(f"there is no file {path}", fix="check the path")
+    if path.suffix != ".safetensors" and not path.name.startswith("."):
+        raise UserError(f"{path} is none of ddbench's files", fix="give a .safetensors file that ddbench wrote")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -170,6 +173,4 @@ def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]
 
 def damaged(path: Path, why: str) -> UserError:
     """The error for a file that can not be trusted."""
-    return UserError(
-        f"{path} is damaged", f"why   {why}", fix="delete it and run the same command again to make it anew"
-    )
+    return UserError(f"{path} is damaged", f"why   {why}", fix="delete it, and run again the command that made it")

@@ -15,6 +15,10 @@ class UserError(Exception):
         self.problem, self.facts, self.fix = problem, tuple(fact for fact in facts if fact), fix
         super().__init__("\n".join([problem, *(f"  {fact}" for fact in self.facts), f"  fix: {fix}"]))
 
+    def at(self, where: str) -> "UserError":
+        """The same, and the place in a recipe from which it came."""
+        return UserError(self.problem, f"from  {where}", *self.facts, fix=self.fix)
+
     def __reduce__(self):
         return _rebuild, (self.problem, self.facts, self.fix)
 

@@ -64,7 +64,8 @@ class GuardCounts:
             "student_lr at its floor": "lower student_lr_lr by ten, or raise student_lr",
         }
         raise UserError(
-            f"the run can not recover: {self.in_a_row} outer steps in a row were {reason}, up to step {step}",
+            f"the run can not recover: the guards acted on {self.in_a_row} outer steps in a row, up to step {step}",
+            f"last  {reason}",
             "kept  the last good state; the same command would go on from it",
             fix=advice[reason],
         )

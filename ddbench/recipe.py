@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ddbench.errors import UserError, nearest, unknown
 from ddbench.source import Key, Source, read_source
@@ -41,11 +42,21 @@ class ExpertRecipe(Settings):
     """Precision in which trajectories are stored; training is always float32."""
 
 
+def _one_or_more(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
+    if not values or len(set(values)) < len(values):
+        raise ValueError("it should list one value or more, each once")
+    return values
+
+
 class EvaluationRecipe(Settings):
     """How synthetic sets are scored."""
 
     protocol: str = "mtt-v1"
-    networks: tuple[str, ...] = ()
+    networks: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
     """Networks trained on the set; empty means the network it was distilled with."""
     seeds: Count = 5
     """How many fresh networks of each kind are trained and scored on test."""
@@ -55,22 +66,18 @@ class EvaluationRecipe(Settings):
     """How many fresh networks judge each candidate during selection."""
 
 
-def _one_or_more(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
 class Recipe(Settings):
     """A whole run. ``methods`` maps a label of the user's choice to a method's settings, see :meth:`jobs`."""
 
     description: str = ""
     dataset: str
-    size: Count | None = None
+    size: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     """Side in pixels to which image files are resized; None keeps what the data set has."""
     preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""
     network: str
-    ipc: Annotated[tuple[Count, ...], BeforeValidator(_one_or_more)]
+    ipc: Annotated[tuple[Count, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once)]
     experts: ExpertRecipe = ExpertRecipe()
     methods: dict[str, dict[str, Any]]
     evaluation: EvaluationRecipe = EvaluationRecipe()
@@ -82,16 +89,28 @@ class Recipe(Settings):
 class LoadedRecipe:
     """A recipe with its source: what the commands pass around.
 
-    recipe: the validated values. source: for error messages. name: of the file, without its ending.
+    recipe: the validated values. source: for error messages. name: of the file, without its ending. given: how the user
+    asked for it.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, given: str = "") -> None:
         self.source = source
         self.name = Path(source.name).stem
+        self.given = given or self.name
         methods = source.data.get("methods")
         if isinstance(methods, dict):
-            source.data["methods"] = {label: {} if given is None else given for label, given in methods.items()}
+            source.data["methods"] = {str(label): {} if given is None else given for label, given in methods.items()}
+            self._check_labels(source)
         self.recipe = validate(Recipe, source.data, source, ())
+
+    def _check_labels(self, source: Source) -> None:
+        for label in source.data["methods"]:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", label):
+                raise UserError(
+                    f"{label!r} can not be the label of a method, because files are named after it",
+                    f"from  {source.where('methods', label)}",
+                    fix="use letters, digits and  . _ + -  , and say which method it is with  method: NAME",
+                )
 
     def settings(self, label: str, ipc: int) -> tuple[str, dict[str, Any], ExpertRecipe]:
         """Method name, its settings for this ipc, and the experts it asks for, of one entry of ``methods``.
@@ -102,7 +121,7 @@ class LoadedRecipe:
         given = dict(self.recipe.methods[label])
         name = given.pop("method", label)
         by_ipc = given.pop("by_ipc", None) or {}
-        if not isinstance(by_ipc, dict):
+        if not isinstance(by_ipc, dict) or not all(type(k) is int and isinstance(v, dict) for k, v in by_ipc.items()):
             raise UserError(
                 "by_ipc must map an ipc to settings",
                 f"from  {self.source.where('methods', label, 'by_ipc')}",
@@ -110,6 +129,12 @@ class LoadedRecipe:
             )
         given.update(by_ipc.get(ipc) or {})
         experts = given.pop("experts", None) or {}
+        if not isinstance(experts, dict):
+            raise UserError(
+                "the experts of a method must be settings that override the recipe's",
+                f"from  {self.source.where('methods', label, 'experts')}",
+                fix="for example  experts: {count: 20}",
+            )
         merged = {**self.recipe.experts.model_dump(), **experts}
         return name, given, validate(ExpertRecipe, merged, self.source, ("methods", label, "experts"))
 
@@ -124,6 +149,8 @@ def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> Loade
     """
     path = Path(name)
     shipped = shipped_recipes()
+    if path.is_dir() and name not in shipped:
+        raise UserError(f"{name} is a folder, not a recipe", fix="give a .yaml file, or a name from  ddbench recipes")
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
             raise UserError(f"there is no recipe {name}", fix="check the path, or see  ddbench recipes")
@@ -136,7 +163,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> Loade
         )
     for text in overrides:
         source.override(text)
-    return LoadedRecipe(source)
+    return LoadedRecipe(source, name)
 
 
 def shipped_recipes() -> dict[str, str]:
@@ -165,14 +192,15 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     inside = tuple(part for part in first["loc"] if not _is_union_branch(part))
     place = source.where(*at, *inside)
-    name = str(inside[-1]) if inside else ""
+    named = [part for part in (*at, *inside) if isinstance(part, str)]
+    name = named[-1] if named else "the recipe"
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, inside[:-1])
         near = nearest(name, known)
         return UserError(
             f"there is no recipe key {name!r} here",
             f"from  {place}",
-            f"known {', '.join(sorted(known))}",
+            f"known {', '.join(sorted(known)) or 'none'}",
             fix=f"did you mean {near!r}?" if near else f"remove {name!r}",
         )
     if first["type"] == "missing":
@@ -186,16 +214,27 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
             f"known {choices}",
             fix=f"did you mean {near!r}?" if near else "choose one of these",
         )
-    says = first["msg"][:1].lower() + first["msg"][1:]
-    return UserError(
-        f"{name} is wrong: {says}", f"from  {place}", f"given {first.get('input')!r}", fix="correct the value"
-    )
+    branches = [p for p in problems if tuple(part for part in p["loc"] if not _is_union_branch(part)) == inside]
+    says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
+    given = f"given {first.get('input')!r}" if inside else ""
+    return UserError(f"{name} is wrong: {says}", f"from  {place}", given, fix="correct it there")
+
+
+def _in_yaml_words(problem: Any) -> str:
+    """What pydantic says, in the words of somebody who writes YAML rather than Python."""
+    says = problem["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    says = re.sub(r"a valid dictionary( or instance of \w+)?", "a mapping of keys to values", says)
+    for theirs, ours in (("valid tuple", "list"), ("valid string", "text"), ("a valid", "a"), ("an valid", "an")):
+        says = says.replace(theirs, ours)
+    return says.replace("a integer", "an integer").replace("a text", "text")
 
 
 def _is_union_branch(part: str | int) -> bool:
     """pydantic puts the branch of a union (``int``, ``literal[...]``, a class name) among the keys of a location."""
     text = str(part)
-    return isinstance(part, str) and ("[" in text or text in {"int", "float", "str", "bool"} or text[:1].isupper())
+    return isinstance(part, str) and (
+        "[" in text or "constrained-" in text or text in {"int", "float", "str", "bool"} or text[:1].isupper()
+    )
 
 
 def _fields_at(model: type[BaseModel], path: Key) -> set[str]:

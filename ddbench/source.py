@@ -35,6 +35,9 @@ class Source:
             if key[:end] in self.overrides:
                 return f"-o {self.overrides[key[:end]]}"
         dotted = ".".join(str(part) for part in key)
+        made = [text for path, text in self.overrides.items() if key and path[: len(key)] == key]
+        if made and key not in self.lines:
+            return f"-o {made[0]}"
         for end in range(len(key), 0, -1):
             if key[:end] in self.lines:
                 return f"{self.name}, line {self.lines[key[:end]]}: {dotted}"
@@ -86,7 +89,7 @@ def read_source(path: Path, text: str | None = None) -> Source:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} can not be read: {error}", fix="check the path") from None
+            raise UserError(f"{path} can not be read: {error}", fix="give a YAML file, in UTF-8") from None
     try:
         root = yaml.compose(text, Loader=_Loader)
         lines: dict[Key, int] = {}
@@ -123,7 +126,7 @@ def _note_lines(node: yaml.Node | None, key: Key, lines: dict[Key, int], name: s
 
 def _first_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     return f"line {mark.line + 1}: {problem}" if mark else problem
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -69,7 +70,7 @@ for _command, _name, _summary in (
 ):
     app.command(_name, short_help=_summary)(_command)
 
-_Misuse = typer.BadParameter.__mro__[1]
+_Misuse: type[Exception] = typer.BadParameter.__mro__[1]
 """What the parser raises for a command line it does not understand; where it lives depends on typer's version."""
 
 INTERRUPTED = 130
@@ -118,7 +119,8 @@ def _mendable(error: OSError) -> UserError | None:
             "kept  everything written before it",
             fix="free some space, or choose another folder with --home, and run the same command again",
         )
-    if isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError):
+    in_the_way = isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError)
+    if in_the_way or error.errno == errno.EROFS:
         return UserError(
             f"{file} can not be used: {(error.strerror or str(error)).lower()}",
             fix="mend its permissions or what lies there, or choose another folder with --home",

@@ -15,10 +15,12 @@ def buffer(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
+    checkpoint_seconds: options.CheckpointSeconds = options.CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
-    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    pipeline = options.open_recipe(recipe, override, seed, plugin, where)
     if not pipeline.buffers:
         typer.echo("this recipe needs no experts")
     for need in pipeline.buffers:

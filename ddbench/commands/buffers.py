@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ddbench.commands.jobs import BufferNeed
 from ddbench.data import RealSet
@@ -12,22 +11,27 @@ from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.legacy import import_replay_buffer
 from ddbench.expert_buffers.store import DESCRIPTION, ExpertBuffer, read_description
 
-if TYPE_CHECKING:
-    from ddbench.commands.pipeline import Pipeline
 
+def import_experts(files: list[Path], need: BufferNeed, real: RealSet, network: str) -> ExpertBuffer:
+    """Import replay buffers into the folder in which a recipe's runs will look.
 
-def import_for_recipe(pipeline: Pipeline, files: list[Path]) -> ExpertBuffer:
-    """Import replay buffers as the experts of a recipe: into the folder in which its runs will look.
-
-    Errors: UserError when the recipe needs no buffer or several, or a file is not what it should be.
+    Errors: UserError when experts lie there already, or a file is not what it should be.
     """
-    if len(pipeline.buffers) != 1:
+    if (need.folder / DESCRIPTION).exists():
         raise UserError(
-            f"the recipe {pipeline.loaded.name} needs {len(pipeline.buffers)} expert buffers, and one can be imported",
-            fix="give a recipe whose methods share one buffer",
+            "the recipe has experts already",
+            f"in    {need.folder}",
+            fix="delete that folder to use the imported ones instead, or import under another --home",
         )
-    need = pipeline.buffers[0]
-    return import_replay_buffer(files, need.folder, describe_buffer(pipeline.real, pipeline.network, None, None))
+    return import_replay_buffer(files, need.folder, describe_buffer(real, network, None, None))
+
+
+def _imported(folder: Path) -> bool:
+    """Whether the experts came from elsewhere. Not so where the description is damaged: training writes it anew."""
+    try:
+        return read_description(folder).seed is None
+    except UserError:
+        return False
 
 
 def imported_experts(need: BufferNeed, real: RealSet, network: str) -> ExpertBuffer | None:
@@ -35,7 +39,7 @@ def imported_experts(need: BufferNeed, real: RealSet, network: str) -> ExpertBuf
 
     Errors: UserError when it has too few experts or epochs, or is of other data or another network.
     """
-    if not (need.folder / DESCRIPTION).is_file() or read_description(need.folder).seed is not None:
+    if not (need.folder / DESCRIPTION).is_file() or not _imported(need.folder):
         return None
     buffer = ExpertBuffer.open(need.folder)
     buffer.require_match(describe_buffer(real, network, None, None))

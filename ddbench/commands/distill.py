@@ -15,10 +15,12 @@ def distill(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
+    checkpoint_seconds: options.CheckpointSeconds = options.CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
 ) -> None:
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
-    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    pipeline = options.open_recipe(recipe, override, seed, plugin, where)
     for job in pipeline.jobs:
         pipeline.distill(job)
         typer.echo(f"{job.label} ipc {job.ipc}:  {pipeline.set_path(job)}")

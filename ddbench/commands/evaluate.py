@@ -8,20 +8,42 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
+from ddbench.errors import UserError
 
 
 def evaluate(
-    target: Annotated[str, typer.Argument(metavar="SET|RECIPE", help="A synthetic set (.safetensors), or a recipe.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="SET|RECIPE", help="A synthetic set (.safetensors), or the folder of its run, or a recipe."
+        ),
+    ],
     protocol: Annotated[
-        str | None, typer.Option(help="How fresh networks are trained (ddbench protocols).", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How fresh networks are trained (ddbench protocols).  [default: the recipe's]",
+            show_default=False,
+        ),
     ] = None,
     network: Annotated[
         list[str] | None,
-        typer.Option(help="Which fresh networks; may be repeated.  [default: the set's own]", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Which fresh networks (ddbench networks). May be repeated.  [default: the recipe's]",
+            show_default=False,
+        ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many fresh networks of each kind.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many fresh networks of each kind.  [default: the recipe's]",
+            show_default=False,
+        ),
     ] = None,
+    dataset: options.Dataset = None,
     override: options.Overrides = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
@@ -31,16 +53,28 @@ def evaluate(
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
-    """Train fresh networks on synthetic sets, score them on the real test set, and keep the rows."""
+    """Train fresh networks on synthetic sets, score them on the real test set, and keep the rows.
+
+    For a synthetic set, all that is not said follows the recipe that made it. For a recipe, whatever it needs first is
+    done first.
+    """
     from ddbench.evaluate.table import render
 
     where = options.place(home, data_root, device, quiet)
-    if target.endswith(".safetensors"):
+    file = options.set_file(Path(target))
+    if file.suffix == ".safetensors":
         from ddbench.commands.scoring import score_set
 
-        scored = score_set(Path(target), where, protocol=protocol, networks=network or [], seeds=seeds)
+        if override or plugin:
+            raise UserError(
+                f"-o and --plugin change a recipe, and {target} is a synthetic set",
+                fix="use --protocol, --network, --seeds, --seed and --dataset",
+            )
+        scored = score_set(
+            file, where, protocol=protocol, networks=network or [], seeds=seeds, seed=seed, dataset=dataset
+        )
     else:
-        chosen = {"evaluation.protocol": protocol, "evaluation.seeds": seeds}
+        chosen = {"evaluation.protocol": protocol, "evaluation.seeds": seeds, "dataset": dataset}
         extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
         extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
         pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)

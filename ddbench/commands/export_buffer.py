@@ -9,9 +9,11 @@ import typer
 
 
 def export_buffer(
-    buffer: Annotated[Path, typer.Argument(help="The folder of an expert buffer.")],
-    out: Annotated[Path, typer.Argument(help="The folder to write replay_buffer_0.pt, ... into.")],
-    per_file: Annotated[int, typer.Option(min=1, help="Experts a file.")] = 10,
+    buffer: Annotated[
+        Path, typer.Argument(metavar="BUFFER", help="The folder of an expert buffer (below HOME/buffers).")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where replay_buffer_0.pt, ... are written.")],
+    per_file: Annotated[int, typer.Option(min=1, metavar="N", help="How many experts a file holds.")] = 10,
 ) -> None:
     """Write an expert buffer as replay_buffer_*.pt files, which MTT and its children read. Every bit is kept."""
     from ddbench.expert_buffers.legacy import export_replay_buffer

@@ -11,18 +11,36 @@ from ddbench.commands import options
 
 
 def import_buffer(
-    files: Annotated[list[Path], typer.Argument(help="replay_buffer_*.pt files of MTT, FTD, TESLA, DATM or AST.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE", help="replay_buffer_*.pt files of MTT, FTD, TESLA, DATM or AST, or a folder of them."
+        ),
+    ],
     recipe: Annotated[
-        str, typer.Option(help="The recipe that the experts are for: it says dataset, network, preprocessing.")
+        str,
+        typer.Option(
+            metavar="RECIPE", help="The recipe that the experts are for: it says dataset, network, preprocessing."
+        ),
     ],
     override: options.Overrides = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
+    seed: options.Seed = None,
     plugin: options.Plugin = None,
 ) -> None:
-    """Turn replay buffers into an expert buffer that a recipe then finds. Files that need unpickling are refused."""
-    from ddbench.commands.buffers import import_for_recipe
+    """Turn replay buffers of other projects into an expert buffer, where the recipe's runs will find it.
 
-    pipeline = options.open_recipe(recipe, override, None, plugin, options.place(home, data_root, "cpu", True))
-    buffer = import_for_recipe(pipeline, files)
+    Every bit is kept. Nothing in the files is run: those that need unpickling are refused.
+    """
+    from ddbench.commands.buffers import import_experts
+    from ddbench.errors import UserError
+
+    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, "cpu", True))
+    if len(pipeline.buffers) != 1:
+        raise UserError(
+            f"the recipe {pipeline.loaded.name} needs {len(pipeline.buffers)} expert buffers, and one can be imported",
+            fix="give a recipe whose methods share one buffer",
+        )
+    buffer = import_experts(files, pipeline.buffers[0], pipeline.real, pipeline.network)
     typer.echo(f"{len(buffer)} experts of {buffer.epochs} epochs:  {buffer.folder}")

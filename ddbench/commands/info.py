@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,25 +11,31 @@ import typer
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A buffer's or a run's folder, a synthetic set, a row, any artefact.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="The folder of a buffer or a run, a synthetic set, a row, or any artefact."
+        ),
+    ],
 ) -> None:
-    """Say what a buffer, set, run or row is, as JSON; checksums are verified where the file is small."""
-    typer.echo(json.dumps(facts_of(path), indent=2))
+    """Say what a buffer, run, synthetic set or row is, as JSON. Of a synthetic set the checksum is verified."""
+    typer.echo(readable(facts_of(path)))
+
+
+def readable(document: Any) -> str:
+    """Indented JSON in which a list of plain values keeps to one line."""
+    text = json.dumps(document, indent=2)
+    return re.sub(r"\[\n\s*([^\[\]{}]*?)\n\s*\]", lambda found: "[" + re.sub(r"\n\s*", " ", found[1]) + "]", text)
 
 
 def facts_of(path: Path) -> dict[str, Any]:
     """What lies at a path. Errors: UserError when it is nothing of ddbench's."""
     from ddbench.artefact import describe
-    from ddbench.errors import UserError
 
-    if (path / "buffer.json").exists():
+    if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):
         return _buffer(path)
     if path.is_dir():
-        inside = path / "synthetic.safetensors"
-        if not inside.exists():
-            raise UserError(f"{path} is neither a buffer nor a finished run", fix="give a file, or another folder")
-        candidates = sorted(int(file.stem) for file in (path / "candidates").glob("*.safetensors"))
-        return {"kind": "run", "candidates": candidates, "synthetic": facts_of(inside)}
+        return _run(path)
     if path.suffix == ".json":
         from dataclasses import asdict
 
@@ -48,6 +55,25 @@ def facts_of(path: Path) -> dict[str, Any]:
             "checksum": "verified",
         }
     return document
+
+
+def _run(path: Path) -> dict[str, Any]:
+    from ddbench.artefact import describe
+    from ddbench.errors import UserError
+
+    state, made = path / "state.safetensors", path / "synthetic.safetensors"
+    if not state.exists() and not made.exists():
+        raise UserError(
+            f"{path} is neither the folder of a buffer nor that of a run",
+            fix="give a folder below HOME/buffers or HOME/runs, or a file",
+        )
+    facts: dict[str, Any] = {"kind": "run"}
+    if state.exists():
+        about = describe(state)
+        facts |= {key: about[key] for key in ("step", "seconds", "peak_bytes", "guard")}
+    facts["candidates"] = sorted(int(file.stem) for file in (path / "candidates").glob("*.safetensors"))
+    facts["synthetic"] = facts_of(made) if made.exists() else None
+    return facts
 
 
 def _buffer(path: Path) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.artefact import fingerprint
+from ddbench.commands.plugins import require_method
 from ddbench.data.sources import find_source
-from ddbench.errors import UserError
+from ddbench.errors import UserError, unknown
 from ddbench.evaluate.rows import without_paths
 from ddbench.method import Method
 from ddbench.methods import METHODS
@@ -82,17 +83,26 @@ class _Planner:
 
     def draft(self, label: str, ipc: int) -> _Draft:
         name, settings, experts = self.loaded.settings(label, ipc)
-        kind = METHODS.get(name, self.loaded.where("methods", label))
+        kind = METHODS.get(name, self._where_named(label))
+        require_method(kind, name)
         source = self.loaded.source
         for key in [key for key in settings if key not in kind.model_fields]:
-            if ("methods", label, key) in source.broadcast and self._some_method_has(key):
+            if ("methods", label, key) in source.broadcast:
+                self._require_some_method_has(key, source.where("methods", label, key))
                 del settings[key]
         method = validate(kind, settings, source, ("methods", label))
         return _Draft(label, name, method, ipc, experts, method.needed_epochs(), self._buffer_key(experts))
 
-    def _some_method_has(self, key: str) -> bool:
-        names = [given.get("method", label) for label, given in self.recipe.methods.items()]
-        return any(key in METHODS.get(name).model_fields for name in names)
+    def _require_some_method_has(self, key: str, where: str) -> None:
+        names = {label: given.get("method", label) for label, given in self.recipe.methods.items()}
+        kinds = [METHODS.get(name, self._where_named(label)) for label, name in names.items()]
+        known = {field for kind in kinds for field in kind.model_fields}
+        if key not in known:
+            raise unknown("key of a method", key, known or {"none"}, where)
+
+    def _where_named(self, label: str) -> str:
+        own = ["method"] if "method" in self.recipe.methods[label] else []
+        return self.loaded.where("methods", label, *own)
 
     def _buffer_key(self, experts: ExpertRecipe) -> str:
         """Names a buffer by what its trajectories depend on: not how many experts and epochs of them are wanted."""

@@ -12,15 +12,22 @@ from ddbench.commands import options
 
 def leaderboard(
     results: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of rows, or rows.  [default: HOME/results]", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            metavar="[RESULTS]...", help="Folders of rows, or single rows.  [default: HOME/results]", show_default=False
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Only this data set.", show_default=False)] = None,
-    ipc: Annotated[int | None, typer.Option(help="Only this many images per class.", show_default=False)] = None,
-    protocol: Annotated[str | None, typer.Option(help="Only this protocol.", show_default=False)] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Only this data set.", show_default=False)] = None,
+    ipc: Annotated[
+        int | None, typer.Option(metavar="N", help="Only this many images per class.", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this protocol.", show_default=False)
+    ] = None,
     home: options.Home = None,
     format: options.Format = options.TableFormat.text,
 ) -> None:
-    """Compare what was measured: grouped by data set, ipc, protocol and network, published figures beside."""
+    """Compare what was measured, grouped by data set, ipc, protocol and network, with published figures beside it."""
     from ddbench.evaluate.rows import load_rows
     from ddbench.evaluate.table import render
 

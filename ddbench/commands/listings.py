@@ -71,7 +71,8 @@ def recipes(format: options.Format = options.TableFormat.text) -> None:
 
 
 def _summary(kind: type) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0] if kind.__doc__ else ""
+    lines = (kind.__doc__ or "").strip().splitlines()
+    return lines[0].replace("`", "") if lines else ""
 
 
 def _print(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:

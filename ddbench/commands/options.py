@@ -61,6 +61,14 @@ Plugin = Annotated[
         metavar="FILE",
     ),
 ]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The real data, where they lie elsewhere than the recipe says, such as folder:PATH.",
+        show_default=False,
+    ),
+]
 CheckpointSeconds = Annotated[
     float,
     typer.Option(
@@ -82,6 +90,15 @@ class TableFormat(StrEnum):
 Format = Annotated[
     TableFormat, typer.Option("--format", metavar="FORM", help="text, markdown, csv or json, for the table.")
 ]
+
+
+class Sheet(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+PlanFormat = Annotated[Sheet, typer.Option("--format", metavar="FORM", help="text, markdown or json.")]
 
 
 class ReportFormat(StrEnum):

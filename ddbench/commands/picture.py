@@ -18,8 +18,8 @@ MOST = 20
 def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
     """Write a PNG grid of the set's images, preprocessing undone; one row a class, or one row in all at ipc 1.
 
-    Values beyond 2.5 standard deviations of an image are cut for display only, so that a few extreme pixels do not turn
-    the rest grey (as the authors of MTT advise).
+    Values beyond 2.5 standard deviations of an image are cut, and what leaves [0, 1] is squeezed into it, for display
+    only, so that a few extreme pixels do not turn the rest grey (as the authors of MTT advise).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -56,9 +56,11 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
 
 
 def displayable(images: Tensor) -> Tensor:
-    """Images (n, C, H, W) cut to 2.5 standard deviations about each one's mean, then to [0, 1]."""
+    """Images (n, C, H, W) in [0, 1]: cut to 2.5 standard deviations about each one's mean, then squeezed if need be."""
     mean, spread = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
-    return images.clamp(mean - 2.5 * spread, mean + 2.5 * spread).clamp(0, 1)
+    images = images.clamp(mean - 2.5 * spread, mean + 2.5 * spread)
+    low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=1)
+    return (images - low) / (high - low)
 
 
 def tile(rows: list[Tensor]) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ddbench.artefact import describe
 from ddbench.commands.buffers import imported_experts
@@ -15,21 +16,27 @@ from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name
+from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import make_row, synthetic_sha256
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.rows import Row, load_rows
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
-from ddbench.execution import choose_device, code_identity, device_name, peak_bytes, versions
+from ddbench.evaluate.workers import Workers
+from ddbench.execution import choose_device, code_identity, device_name, versions
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.method import DirectMethod, OptimisedMethod, OuterStep, Task
+from ddbench.memory import activation_floats
+from ddbench.method import OptimisedMethod, Task
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
-from ddbench.outer_loop import Run, optimise
+from ddbench.outer_loop import Run
 from ddbench.randomness import derive
 from ddbench.recipe import LoadedRecipe
 from ddbench.synthetic import SyntheticSet, load_synthetic
+
+WORTH_WORKERS = 3e9
+"""Activations in all trainings of one evaluation above which starting processes, a few seconds, is repaid."""
 
 
 class Pipeline:
@@ -54,6 +61,17 @@ class Pipeline:
             )
         self.device = choose_device(place.device)
         self.jobs = jobs_of(loaded, self.network, place.home)
+        self._refuse_selection_without_images()
+
+    def _refuse_selection_without_images(self) -> None:
+        """Errors: UserError where candidates are to be compared on a validation split that the recipe leaves empty."""
+        several = any(isinstance(job.method, OptimisedMethod) for job in self.jobs)
+        if several and self.recipe.validation == 0 and self.recipe.evaluation.selection == "validation":
+            raise UserError(
+                "selection is by validation, but there are no validation images",
+                f"from  {self.loaded.where('validation')}",
+                fix="set validation: 0.1, or choose with evaluation.selection: last",
+            )
 
     @property
     def buffers(self) -> list[BufferNeed]:
@@ -80,8 +98,18 @@ class Pipeline:
             where=self.loaded.where("dataset"),
         )
         for ipc in asked.ipc:
-            loaded.require_ipc(ipc)
+            loaded.require_ipc(ipc, self.loaded.where("ipc"))
+        self._require_networks_fit(loaded)
         return loaded.to(self.device)
+
+    def _require_networks_fit(self, real: RealSet) -> None:
+        """Errors: UserError for a network that does not take these images; asked before anything is trained."""
+        places = [("evaluation", "networks", i) for i in range(len(self.recipe.evaluation.networks))]
+        for name, key in [(self.network, ("network",)), *zip(self.networks, places, strict=False)]:
+            try:
+                build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+            except UserError as error:
+                raise error.at(self.loaded.where(*key)) from None
 
     @cached_property
     def student(self) -> FlatNetwork:
@@ -89,6 +117,15 @@ class Pipeline:
         seed = derive(self.recipe.seed, "student")
         module = build_network(self.network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
         return FlatNetwork(module).to(self.device)
+
+    @cached_property
+    def workers(self) -> Workers | None:
+        """Processes that train evaluation networks side by side, where the work repays starting them."""
+        images = self.real.classes * max(self.recipe.ipc)
+        floats = activation_floats(self.student.module, self.real.channels, self.real.size) * images
+        cores, epochs = torch.get_num_threads(), self.protocol.setting.trained_epochs
+        worth = floats * epochs * self.recipe.evaluation.seeds > WORTH_WORKERS
+        return Workers(cores) if self.device.type == "cpu" and cores > 1 and worth else None
 
     def record(self, need: BufferNeed) -> ExpertBuffer:
         """The experts of one buffer, trained where they are missing; imported ones serve as they are."""
@@ -102,6 +139,7 @@ class Pipeline:
             seed=self.recipe.seed,
             device=self.device,
             progress=self.place.progress(),
+            checkpoint_seconds=self.place.checkpoint_seconds,
         )
 
     def task(self, job: Job) -> Task:
@@ -112,27 +150,26 @@ class Pipeline:
 
     def distill(self, job: Job) -> list[Path]:
         """The candidates of a job, one file each, in the order of outer steps; nothing is done twice."""
-        run = Run(job.folder)
-        last = run.candidate(job.method.iterations if isinstance(job.method, OptimisedMethod) else 0)
+        last = last_candidate(job.method, job.folder)
         if not last.exists():
-            task = self.task(job)
-            if isinstance(job.method, OptimisedMethod):
-                seed, progress = derive(self.recipe.seed, "distill"), self.place.progress()
-                optimise(job.method, task, job.ipc, job.folder, seed=seed, progress=progress)
-            elif isinstance(job.method, DirectMethod):
-                self._distill_directly(job.method, job, task, last)
+            carry_out(
+                job.method,
+                self.task(job),
+                job.ipc,
+                job.folder,
+                seed=derive(self.recipe.seed, "distill"),
+                checkpoint_seconds=self.place.checkpoint_seconds,
+                progress=self.place.progress(),
+            )
         if not self.set_path(job).exists():
-            self._publish(job, last, "last")
-        return sorted(run.candidates.glob("*.safetensors"))
-
-    def _distill_directly(self, method: DirectMethod, job: Job, task: Task, path: Path) -> None:
-        began = time.monotonic()
-        syn = method.distill(task, job.ipc, OuterStep(0, derive(self.recipe.seed, "distill")))
-        facts = {"step": 0, "seconds": time.monotonic() - began, "peak_bytes": peak_bytes(self.device), "guard": {}}
-        replace(syn, provenance={**syn.provenance, **facts}).save(path)
+            self._publish(job, self._as_set(job, last, "last"))
+        return sorted(last.parent.glob("*.safetensors"))
 
     def set_path(self, job: Job) -> Path:
-        """Where the job's synthetic set lies: the selected one after evaluation, the last one before."""
+        """Where the job's synthetic set lies: the last one at first, after evaluation the one selected.
+
+        Where several networks are asked, each selects for itself, and it is the choice of the first.
+        """
         return job.folder / "synthetic.safetensors"
 
     def _buffer_facts(self, job: Job) -> dict[str, Any]:
@@ -141,8 +178,14 @@ class Pipeline:
         buffer = ExpertBuffer.open(job.buffer.folder)
         return {"buffer_fingerprint": buffer.fingerprint, "expert_seconds": buffer.seconds}
 
-    def _publish(self, job: Job, candidate: Path, selection: str) -> SyntheticSet:
-        """Make a candidate the job's set: with where it comes from, and what the whole run cost, not its part of it."""
+    def _publish(self, job: Job, syn: SyntheticSet) -> None:
+        """Make this the job's set, unless it is already."""
+        path = self.set_path(job)
+        if not (path.exists() and _holds(path, syn)):
+            syn.save(path)
+
+    def _as_set(self, job: Job, candidate: Path, selection: str) -> SyntheticSet:
+        """A candidate with where it comes from, and what the whole run cost, not its part of it."""
         syn = load_synthetic(candidate)
         whole = describe(max(candidate.parent.glob("*.safetensors")))["provenance"]
         origin = {
@@ -157,16 +200,14 @@ class Pipeline:
             "versions": versions(),
             "device": device_name(self.device),
         }
-        syn = replace(syn, method=job.name, provenance={**syn.provenance, **origin})
-        syn.save(self.set_path(job))
-        return syn
+        return replace(syn, method=job.name, provenance={**syn.provenance, **origin})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
         """Score a job's selected set on every network of the recipe: the rows and their files; known ones are read."""
         self.distill(job)
         asked = self.recipe.evaluation
         seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
-        for network in self.networks:
+        for number, network in enumerate(self.networks):
             chosen = select(
                 Run(job.folder).candidates,
                 asked.selection,
@@ -177,8 +218,11 @@ class Pipeline:
                 seed=self.recipe.seed,
                 device=self.device,
                 progress=self.place.progress(),
+                workers=self.workers,
             )
-            syn = self._publish(job, chosen.path, asked.selection)
+            syn = self._as_set(job, chosen.path, asked.selection)
+            if number == 0:
+                self._publish(job, syn)
             yield self._known(job, syn, network, seeds) or self._score(job, syn, network, seeds)
 
     def _score(self, job: Job, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path]:
@@ -190,6 +234,7 @@ class Pipeline:
             seeds=seeds,
             device=self.device,
             progress=self.place.progress(),
+            workers=self.workers,
         )
         row = make_row(
             syn,
@@ -211,3 +256,14 @@ class Pipeline:
             if found == asked and row.recipe == syn.provenance["recipe"]:
                 return row, row.path(self.results)
         return None
+
+
+def _holds(path: Path, syn: SyntheticSet) -> bool:
+    """Whether a whole file has this set in it, made for the same recipe; when, and by which code, does not count."""
+    try:
+        there = load_synthetic(path)
+    except UserError:
+        return False
+    facts = ("recipe", "label", "selection", "step")
+    same_origin = all(there.provenance.get(fact) == syn.provenance.get(fact) for fact in facts)
+    return same_origin and synthetic_sha256(there) == synthetic_sha256(syn)

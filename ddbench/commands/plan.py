@@ -22,20 +22,21 @@ def plan(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
-    format: options.Format = options.TableFormat.text,
+    quiet: options.Quiet = False,
+    format: options.PlanFormat = options.Sheet.text,
 ) -> None:
     """Say what a recipe needs and what of it is there: experts, bytes, steps, and an estimate of peak memory.
 
-    Nothing is trained or downloaded.
+    Nothing is trained, downloaded or written.
     """
     from tabulate import tabulate
 
-    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, True))
+    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
     facts = plan_facts(pipeline)
-    if format is options.TableFormat.json:
+    if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))
         return
-    style = "github" if format is options.TableFormat.markdown else "simple"
+    style = "github" if format is options.Sheet.markdown else "simple"
     typer.echo(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.device}\n")
     if facts["buffers"]:
         typer.echo("experts")

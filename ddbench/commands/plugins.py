@@ -19,7 +19,24 @@ def run_plugin(path: Path) -> None:
     name = f"ddbench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file", fix="give a file that ends in .py")
+        raise UserError(f"{path} is not a Python file", fix="give --plugin a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+
+
+def require_method(kind: object, name: str) -> None:
+    """Errors: UserError when what is registered under ``name`` is not a whole method, with what it lacks."""
+    from ddbench.method import DirectMethod, OptimisedMethod
+
+    if not (isinstance(kind, type) and issubclass(kind, OptimisedMethod | DirectMethod)):
+        raise UserError(
+            f"what is registered as method {name!r} is not a method: {kind!r}",
+            fix="make it a class that inherits from ddbench.method.DirectMethod or OptimisedMethod",
+        )
+    lacking = sorted(getattr(kind, "__abstractmethods__", ()))
+    if lacking:
+        raise UserError(
+            f"method {name!r} is not whole: {kind.__name__} lacks {', '.join(lacking)}",
+            fix=f"define {lacking[0]}() in {kind.__module__}; ddbench/methods has examples",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,6 +24,7 @@ def run(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
+    checkpoint_seconds: options.CheckpointSeconds = options.CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -32,14 +34,11 @@ def run(
     """
     from ddbench.evaluate.table import render
 
-    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    pipeline = options.open_recipe(recipe, override, seed, plugin, where)
     say = _narrator(quiet or format is not options.TableFormat.text)
     say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
-    rows, files = [], []
-    for job in pipeline.jobs:
-        for row, file in pipeline.evaluate(job):
-            rows.append(row)
-            files.append(file)
+    rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
     pictures = [_picture(pipeline, job) for job in pipeline.jobs]
     typer.echo(render(rows, format.value))
     say("")
@@ -65,11 +64,14 @@ def _picture(pipeline: Pipeline, job: Job) -> Path:
 
 
 def _next_steps(pipeline: Pipeline) -> str:
-    name, first = pipeline.loaded.name, pipeline.jobs[0]
-    return (
-        "\nwhat to try next:\n"
-        f"  ddbench run {name} -o method.unroll=tesla     the same with TESLA's gradient; or truncated, full\n"
-        f"  ddbench show {pipeline.set_path(first)}\n"
-        "  ddbench plan mtt-cifar10-ipc10                 what a published setting takes, before it starts\n"
-        "  ddbench recipes                                everything that is ready to run"
-    )
+    where = "" if pipeline.place.home == options.home_folder(None) else f" --home {quote(str(pipeline.place.home))}"
+    steps = {
+        "ddbench plan mtt-cifar10-ipc10": "what a published setting takes, before it starts",
+        "ddbench recipes": "everything that is ready to run",
+    }
+    if any("unroll" in type(job.method).model_fields for job in pipeline.jobs):
+        again = f"ddbench run {quote(pipeline.loaded.given)}{where} -o method.unroll=tesla"
+        steps = {again: "the same with TESLA's gradient; or with unroll=full", **steps}
+    steps[f"ddbench leaderboard{where}"] = "this table, with all that was run before"
+    width = max(map(len, steps))
+    return "\n".join(["", "what to try next:", *(f"  {step:{width}}  {what}" for step, what in steps.items())])

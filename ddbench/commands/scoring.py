@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,32 @@ from ddbench.artefact import describe
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import make_row
+from ddbench.evaluate.make_row import make_row, synthetic_sha256
 from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.evaluate.rows import Row, load_row, load_rows
+from ddbench.evaluate.rows import Row, load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.verify import Verification, verify
 from ddbench.execution import choose_device
 from ddbench.networks import canonical_network_name
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic import load_synthetic
 
 _REAL = ("preprocessing", "validation", "seed", "size")
 """What a recipe says of the real data beside its name."""
 
 
 def score_set(
-    path: Path, place: Place, *, protocol: str | None, networks: list[str], seeds: int | None
+    path: Path,
+    place: Place,
+    *,
+    protocol: str | None = None,
+    networks: Sequence[str] = (),
+    seeds: int | None = None,
+    seed: int | None = None,
+    dataset: str | None = None,
 ) -> list[tuple[Row, Path]]:
     """Score the synthetic set in a file. What is not said follows the recipe that made it.
+
+    seeds: how many fresh networks. seed: from which theirs follow. dataset: where the real data lie now.
 
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score``.
     """
@@ -35,8 +45,8 @@ def score_set(
     asked = recipe.get("evaluation", {})
     by = protocol_named(protocol or asked.get("protocol", "mtt-v1"))
     names = [canonical_network_name(name) for name in networks or asked.get("networks") or [syn.network]]
-    count, seed = seeds or asked.get("seeds", 5), recipe.get("seed", 0)
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place).to(device)
+    count, first = seeds or asked.get("seeds", 5), recipe.get("seed", 0) if seed is None else seed
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(device)
     rows = []
     for name in names:
         scores = score(
@@ -44,7 +54,7 @@ def score_set(
             real,
             protocol=by,
             network=name,
-            seeds=[seed * count + i for i in range(count)],
+            seeds=[first * count + i for i in range(count)],
             device=device,
             progress=place.progress(),
         )
@@ -61,39 +71,62 @@ def score_set(
     return rows
 
 
-def real_set_of(dataset: str, recipe: dict[str, Any], preprocessing: str, place: Place) -> RealSet:
-    """The real data that a set or row was made from, as its recipe says."""
+def real_set_of(
+    short: str, recipe: dict[str, Any], preprocessing: str, place: Place, given: str | None = None
+) -> RealSet:
+    """The real data that a set or row was made from, as its recipe says.
+
+    short: their name where there is no recipe. given: their name now, which for data in a folder of the user's must be
+    said, because recipes in sets and rows hold no paths. Errors: UserError that asks for it; as in ``load_dataset``.
+    """
     asked = {"preprocessing": preprocessing, **{key: recipe[key] for key in _REAL if key in recipe}}
-    name = recipe.get("dataset", dataset)
+    name = given or recipe.get("dataset", short)
+    prefix, colon, path = name.partition(":")
+    if given is None and colon and prefix != "hub" and not Path(path).exists():
+        raise UserError(
+            f"the recipe inside does not say where {name!r} lies, because it keeps no paths",
+            fix=f"--dataset {prefix}:PATH/{path}",
+        )
     return load_dataset(name, home=place.home, data_root=place.data_root, quiet=place.quiet, **asked)
 
 
-def verify_rows(target: Path, set_path: Path | None, place: Place) -> Iterator[tuple[Row, Verification]]:
-    """Verify a row, or every row that HOME/results has of a synthetic set.
+def verify_rows(
+    target: Path, set_path: Path | None, place: Place, dataset: str | None = None
+) -> Iterator[tuple[Path, Row, Verification]]:
+    """Verify a row, or every row that HOME/results has of a synthetic set: its file, itself, and what was found.
 
     Errors: UserError when the row's set, or any row of the set, can not be found.
     """
     device = choose_device(place.device)
     if target.suffix == ".json":
-        rows = [load_row(target)]
-        file = set_path or find_set(rows[0], place.home)
+        rows = {target: load_row(target)}
+        syn = load_synthetic(set_path or find_set(rows[target], place.home))
     else:
-        file, digest = target, describe(target)["sha256"]
-        known = load_rows([place.home / "results"]) if (place.home / "results").exists() else []
-        rows = [row for row in known if row.synthetic_sha256 == digest]
+        syn = load_synthetic(target)
+        rows = {
+            path: row
+            for path in sorted((place.home / "results").rglob("*.json"))
+            if (row := load_row(path)).synthetic_sha256 == synthetic_sha256(syn)
+        }
         if not rows:
-            raise UserError(f"there is no row of {target} under {place.home / 'results'}", fix="ddbench evaluate SET")
-    syn: SyntheticSet = load_synthetic(file)
-    for row in rows:
-        real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place).to(device)
-        yield row, verify(row, syn, real, device=device, progress=place.progress())
+            raise UserError(
+                f"there is no row of {target} under {place.home / 'results'}", fix=f"ddbench evaluate {target}"
+            )
+    for file, row in rows.items():
+        real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place, dataset).to(device)
+        yield file, row, verify(row, syn, real, device=device, progress=place.progress())
 
 
 def find_set(row: Row, home: Path) -> Path:
-    """The file under HOME/runs that holds the row's synthetic set. Errors: UserError when there is none."""
-    for path in sorted((home / "runs").glob("*/synthetic.safetensors")):
-        if describe(path)["sha256"] == row.synthetic_sha256:
-            return path
+    """The file under HOME/runs that holds the row's synthetic set, be it a candidate.
+
+    Errors: UserError when there is none.
+    """
+    runs = home / "runs"
+    for path in sorted([*runs.glob("*/synthetic.safetensors"), *runs.glob("*/candidates/*.safetensors")]):
+        with suppress(UserError):  # a damaged file of another run is no reason to look no further
+            if describe(path)["sha256"] == row.synthetic_sha256:
+                return path
     raise UserError(
         f"the synthetic set of this row is not under {home / 'runs'}",
         f"hash  {row.synthetic_sha256[:16]}",

@@ -11,9 +11,12 @@ from ddbench.commands import options
 
 
 def show(
-    set: Annotated[Path, typer.Argument(help="A synthetic set (synthetic.safetensors).")],
+    set: Annotated[
+        Path, typer.Argument(metavar="SET", help="A synthetic set (synthetic.safetensors), or the folder of its run.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="The PNG to write.  [default: beside the set]", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="The PNG to write.  [default: beside the set]", show_default=False),
     ] = None,
     home: options.Home = None,
 ) -> None:
@@ -22,7 +25,9 @@ def show(
     from ddbench.data.preprocessing import load_preprocessing
     from ddbench.synthetic import load_synthetic
 
-    syn = load_synthetic(set)
-    target = out or set.with_suffix(".png")
+    file = options.set_file(set)
+    syn = load_synthetic(file)
+    target = out or file.with_suffix(".png")
+    target = target / f"{file.stem}.png" if target.is_dir() else target
     draw(syn, load_preprocessing(syn.preprocessing, options.home_folder(home)), target)
     typer.echo(str(target))

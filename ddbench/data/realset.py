@@ -80,14 +80,15 @@ class RealSet:
         """The chosen images as a network sees them: float32, preprocessed, (n, C, H, W)."""
         return self.preprocessing.forward(as_unit_float(split.images[rows]))
 
-    def require_ipc(self, ipc: int) -> None:
-        """Errors: UserError when some class has fewer than ``ipc`` training images."""
+    def require_ipc(self, ipc: int, where: str = "") -> None:
+        """Errors: UserError, which says ``where`` it was asked, when a class has fewer than ``ipc`` training images."""
         counts = torch.bincount(self.train.labels, minlength=self.classes)
         fewest = int(counts.min())
         if ipc > fewest:
             label = int(counts.argmin())
             raise UserError(
                 f"ipc {ipc} is larger than a class",
+                f"from  {where}" if where else "",
                 f"class {self.class_names[label]!r} of {self.name} has {fewest} training images",
                 fix=f"choose an ipc of at most {fewest}",
             )

@@ -1,0 +1,47 @@
+"""A method of either kind, carried out in a folder, where it leaves the candidates among which selection chooses."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from ddbench.errors import UserError
+from ddbench.execution import Progress, peak_bytes
+from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
+from ddbench.outer_loop import CHECKPOINT_SECONDS, Run, optimise
+
+
+def last_candidate(method: Method, folder: Path) -> Path:
+    """The candidate that a finished run of ``method`` in ``folder`` has."""
+    return Run(folder).candidate(method.iterations if isinstance(method, OptimisedMethod) else 0)
+
+
+def carry_out(
+    method: Method,
+    task: Task,
+    ipc: int,
+    folder: Path,
+    *,
+    seed: int,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Run, or go on with, a method in ``folder``. Returns the candidates, by outer step; a direct method has one.
+
+    Errors: UserError for a class that is neither kind of method, and what the method itself finds wrong.
+    """
+    if isinstance(method, OptimisedMethod):
+        return optimise(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
+    if not isinstance(method, DirectMethod):
+        raise UserError(
+            f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod",
+            fix="derive it from one of them (ddbench.method)",
+        )
+    path = last_candidate(method, folder)
+    if not path.exists():
+        began = time.monotonic()
+        made = method.distill(task, ipc, OuterStep(0, seed))
+        facts = {"step": 0, "seconds": time.monotonic() - began, "peak_bytes": peak_bytes(task.device), "guard": {}}
+        replace(made, provenance={**made.provenance, **facts}).save(path)
+    return [path]
