@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import Ddbench, copy_of, written
+
+from ddbench.commands import main
+from ddbench.methods import METHODS
 
 torch.set_num_threads(1)
 
@@ -25,3 +29,36 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 def device(request):
     """The CPU, and CUDA where it is present."""
     return torch.device(request.param)
+
+
+@pytest.fixture
+def ddbench(capsys):
+    """The command line, called in this process."""
+    return Ddbench(capsys)
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory):
+    """A home in which the tiny recipe was run to its end. Read it, or copy it; never change it."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert main(["run", str(written(folder)), "--home", str(folder / "home"), "--quiet"]) == 0
+    return folder / "home"
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """The tiny recipe's file."""
+    return written(tmp_path)
+
+
+@pytest.fixture
+def home(finished_home, tmp_path):
+    """A finished home that the test may change."""
+    return copy_of(finished_home, tmp_path)
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Methods that a test's plugins register are forgotten after it."""
+    monkeypatch.setattr(METHODS, "_targets", dict(METHODS._targets))
+    monkeypatch.setattr(METHODS, "_loaded", dict(METHODS._loaded))

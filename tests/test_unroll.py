@@ -1,4 +1,4 @@
-"""Every exact unroll equals full autograd in float64, `higher` agrees, and the approximations differ where they should."""
+"""Exact unrolls equal full autograd in float64, `higher` agrees, and the approximations differ where they should."""
 
 import pytest
 import torch
