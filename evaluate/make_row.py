@@ -72,6 +72,12 @@ def make_row(
         real_fingerprint=real.fingerprint,
         preprocessing_fingerprint=real.preprocessing.fingerprint,
         recipe=without_paths(dict(made.get("recipe") or {} if recipe is None else recipe)),
-        note="; ".join(part for part in (note, *scores.notes) if part),
+        note="; ".join(part for part in (note, _guards(made.get("guard") or {}), *scores.notes) if part),
         reported=published and published.accuracy,
     )
+
+
+def _guards(counts: Mapping[str, int]) -> str:
+    """What the guards of the distillation did, for a reader of the row; nothing where they did nothing."""
+    acted = [f"{count} outer steps {reason}" for reason, count in sorted(counts.items()) if count]
+    return f"guards: {', '.join(acted)}" if acted else ""

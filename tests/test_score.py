@@ -267,6 +267,12 @@ def test_row_says_where_it_comes_from(row_and_set, real, tmp_path):
     assert row.reported is None
 
 
+def test_row_tells_what_the_guards_did(row_and_set, real):
+    syn = replace(row_and_set[1], provenance={"guard": {"non-finite": 2, "above threshold": 0}})
+    scores = score(syn, real, protocol="mtt-v1", seeds=(0,))
+    assert "guards: 2 outer steps non-finite" in make_row(syn, real, scores, selection="last", device="cpu").note
+
+
 def test_row_is_about_the_test_split(row_and_set, real):
     _, syn = row_and_set
     scores = score(syn, real, protocol="mtt-v1", seeds=(0,), split="validation")
