@@ -1,0 +1,173 @@
+"""Time and peak memory of one outer step, by unroll and number of inner steps N.
+
+An outer step is N student steps, the matching loss, and its gradient by images and student learning rate. Memory is
+taken above that after a warm-up of one inner step, each (unroll, N) in a fresh process; time in one process, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from measure import PeakMemory, arguments, fresh_process, interleaved, report, start
+from torch import Tensor
+
+from ddbench.augmentation import augmentation
+from ddbench.losses import classification_loss
+from ddbench.memory import activation_floats, outer_step_bytes
+from ddbench.methods.matching import trajectory_matching_loss
+from ddbench.networks import FlatNetwork, build_network
+from ddbench.randomness import stream
+from ddbench.students import SGDStep
+from ddbench.unroll import AdjointUnroll, FullUnroll, Outer, TeslaUnroll, TruncatedUnroll, Unroll
+
+UNROLLS: dict[str, Unroll] = {
+    "full": FullUnroll(),
+    "adjoint": AdjointUnroll(),
+    "tesla": TeslaUnroll(),
+    "truncated": TruncatedUnroll(8),
+}
+
+
+class OuterStep:
+    """One outer step on drawn images, from drawn parameters towards a drawn target."""
+
+    def __init__(self, options: argparse.Namespace, device: torch.device, most_steps: int) -> None:
+        dtype, size, classes = getattr(torch, options.dtype), options.size, options.classes
+        shape = {"channels": options.channels, "size": size, "classes": classes}
+        generator = stream(options.seed, "benchmark unroll")
+        module = build_network(options.network, **shape, seed=options.seed)
+        self.activations = activation_floats(module, options.channels, size)
+        network = FlatNetwork(module).to(device, dtype)
+        images = torch.randn(classes * options.ipc, options.channels, size, size, generator=generator)
+        self.outer = (
+            images.to(device, dtype).requires_grad_(),
+            torch.tensor(options.student_lr, device=device, dtype=dtype, requires_grad=True),
+        )
+        self.begin = network.flatten()
+        away = torch.randn(self.begin.shape, generator=generator).to(device, dtype)
+        self.target = self.begin + 0.01 * away
+        labels = torch.arange(classes, device=device).repeat_interleave(options.ipc)
+        policy = augmentation(options.augmentation)
+        draws = []
+        if policy is not None:
+            draws = [policy.draw(len(images), size, generator).to(device) for _ in range(most_steps)]
+
+        def loss(theta: Tensor, outer: Outer, t: int) -> Tensor:
+            batch = outer[0] if policy is None else policy.apply(outer[0], draws[t])
+            return classification_loss(network(theta, batch), labels, "hard")
+
+        self.step = SGDStep(loss)
+
+    def gradient(self, unroll: Unroll, inner_steps: int) -> tuple[Tensor, ...]:
+        states = unroll.run(self.step, self.begin, self.outer, inner_steps)
+        loss = trajectory_matching_loss(states[-1], self.target, self.begin)
+        return torch.autograd.grad(loss, self.outer)
+
+
+def memory_cell(options: argparse.Namespace, device: torch.device, unroll: str, inner_steps: int) -> int:
+    """Peak of one outer step above the memory after a warm-up, in bytes. For a fresh process."""
+    work = OuterStep(options, device, inner_steps)
+    work.gradient(UNROLLS[unroll], 1)
+    with PeakMemory(device) as peak:
+        work.gradient(UNROLLS[unroll], inner_steps)
+    return peak.above
+
+
+def relative_error(got: Sequence[Tensor], want: Sequence[Tensor]) -> list[float]:
+    """By input: norm of the difference over norm of what is wanted."""
+    return [float((g - w).norm() / w.norm()) for g, w in zip(got, want, strict=True)]
+
+
+def gradient_errors(
+    work: OuterStep, options: argparse.Namespace, device: torch.device, inner_steps: int
+) -> dict[str, Any]:
+    """Of the adjoint's gradient to the full unroll's, and of both to float64's, which is what rounding alone does."""
+    double = OuterStep(argparse.Namespace(**{**vars(options), "dtype": "float64"}), device, inner_steps)
+    truth = double.gradient(UNROLLS["adjoint"], inner_steps)
+    full, adjoint = (work.gradient(UNROLLS[name], inner_steps) for name in ("full", "adjoint"))
+    return {
+        "inner_steps": inner_steps,
+        "inputs": ["images", "student_lr"],
+        "adjoint to full": relative_error(adjoint, full),
+        "full to float64": relative_error(full, truth),
+        "adjoint to float64": relative_error(adjoint, truth),
+    }
+
+
+def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+    counts: list[int] = sorted(options.steps)
+    fewest, most = counts[0], counts[-1]
+    cells = [(unroll, n) for n in counts for unroll in options.unrolls]
+    peaks = {
+        f"{unroll} {n}": fresh_process(
+            __file__, options, {"unroll": unroll, "n": n}, exact=options.allocator == "exact" and device.type == "cpu"
+        )
+        for unroll, n in cells
+    }
+    work = OuterStep(options, device, most)
+    for unroll in options.unrolls:
+        work.gradient(UNROLLS[unroll], 1)
+    jobs = {f"{u} {n}": lambda u=u, n=n: work.gradient(UNROLLS[u], n) for u, n in cells}
+    seconds = interleaved(jobs, options.repeats, device)
+    parameters, itemsize = work.begin.numel(), work.begin.element_size()
+    vectors = {n: 2 * (n + 1) * parameters * itemsize for n in counts}
+    sizes = {"parameters": parameters, "activations": work.activations, "batch": len(work.outer[0])}
+    figures: dict[str, Any] = {
+        **sizes,
+        "peak_bytes": peaks,
+        "seconds": seconds,
+        "stored_vector_bytes": vectors,
+        "estimated_bytes": {f"{u} {n}": outer_step_bytes(UNROLLS[u], **sizes, inner_steps=n) for u, n in cells},
+    }
+    ratios: dict[str, float] = {}
+    if {"full", "adjoint"} <= set(options.unrolls):
+        figures["gradient_relative_error"] = gradient_errors(work, options, device, fewest)
+        ratios |= {
+            f"adjoint / full memory at {most}": peaks[f"adjoint {most}"] / peaks[f"full {most}"],
+            f"adjoint / full seconds at {most}": seconds[f"adjoint {most}"] / seconds[f"full {most}"],
+        }
+    if "adjoint" in options.unrolls and most > fewest:
+        grown = peaks[f"adjoint {most}"] - peaks[f"adjoint {fewest}"]
+        figures["adjoint_growth_bytes"] = grown
+        ratios["adjoint growth / growth of stored vectors"] = grown / (vectors[most] - vectors[fewest])
+    return {**figures, "ratios": ratios}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = arguments("Time and peak memory of one outer step, by unroll and number of inner steps.")
+    made.add_argument("--network", default="convnet-d3")
+    made.add_argument("--ipc", type=int, default=1)
+    made.add_argument("--steps", type=int, nargs="+", default=[10, 20, 50], help="numbers of inner steps, N")
+    made.add_argument("--unrolls", nargs="+", choices=UNROLLS, default=list(UNROLLS))
+    made.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    made.add_argument("--augmentation", choices=("none", "dsa"), default="none")
+    made.add_argument("--student-lr", type=float, default=0.01)
+    made.add_argument("--size", type=int, default=32, help="side of the images, in pixels")
+    made.add_argument("--channels", type=int, default=3)
+    made.add_argument("--classes", type=int, default=10)
+    made.add_argument(
+        "--allocator",
+        choices=("exact", "default"),
+        default="exact",
+        help="on a CPU with glibc: resident memory as live memory, or as a process without settings has it",
+    )
+    made.add_argument("--child", help=argparse.SUPPRESS)
+    return made
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    options, device = start(parser(), given)
+    if options.child is not None:
+        child = argparse.Namespace(**json.loads(options.child))
+        torch.set_num_threads(child.threads)
+        print(memory_cell(child, torch.device(child.device), child.unroll, child.n))
+        return
+    report("unroll", options, device, **benchmark(options, device))
+
+
+if __name__ == "__main__":
+    main()
