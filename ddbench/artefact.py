@@ -91,6 +91,8 @@ def is_disk_full(error: BaseException) -> bool:
     """Whether an exception, of whichever library, means that the disk has no room."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
+    if "unexpected pos" in str(error):  # what torch.save says of a write that came out short
+        return True
     return any(f"(os error {number})" in str(error) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
@@ -144,7 +146,13 @@ def describe(path: Path) -> dict[str, Any]:
             f"{path} is a safetensors file, but none of ddbench's",
             fix="give a file that ddbench wrote, or import it first (ddbench import --help)",
         )
-    return json.loads(metadata["ddbench"])
+    try:
+        document = json.loads(metadata["ddbench"])
+        if not (isinstance(document["schema"], int) and isinstance(document["sha256"], str)):
+            raise TypeError("schema and sha256 have other types")
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise damaged(path, f"its description is not whole: {error!r}") from None
+    return document
 
 
 def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

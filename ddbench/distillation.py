@@ -6,10 +6,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from ddbench.artefact import describe
 from ddbench.errors import UserError
-from ddbench.execution import Progress, peak_bytes
+from ddbench.execution import Progress, peak_bytes, reset_peak
+from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
-from ddbench.outer_loop import CHECKPOINT_SECONDS, Run, optimise
+from ddbench.outer_loop import CHECKPOINT_SECONDS, optimise
+from ddbench.run_folder import Run
 
 
 def last_candidate(method: Method, folder: Path) -> Path:
@@ -38,10 +41,13 @@ def carry_out(
             f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod",
             fix="derive it from one of them (ddbench.method)",
         )
-    path = last_candidate(method, folder)
-    if not path.exists():
-        began = time.monotonic()
-        made = method.distill(task, ipc, OuterStep(0, seed))
-        facts = {"step": 0, "seconds": time.monotonic() - began, "peak_bytes": peak_bytes(task.device), "guard": {}}
-        replace(made, provenance={**made.provenance, **facts}).save(path)
+    path, asked = last_candidate(method, folder), identity(method, task, ipc, seed)
+    if path.exists():
+        require_same(describe(path)["provenance"]["identity"], asked, folder)
+        return [path]
+    reset_peak(task.device)
+    began = time.monotonic()
+    made = method.distill(task, ipc, OuterStep(0, seed))
+    cost = {"seconds": time.monotonic() - began, "peak_bytes": peak_bytes(task.device)}
+    replace(made, provenance={**made.provenance, "step": 0, **cost, "guard": {}, "identity": asked}).save(path)
     return [path]

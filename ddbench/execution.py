@@ -6,6 +6,8 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -71,13 +73,34 @@ def synchronise(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Most memory in use so far: of the device's allocator on CUDA, of the whole process on the CPU."""
+    """Most memory in use since :func:`reset_peak`: of the device's allocator on CUDA, of the process on the CPU."""
     if device.type == "cuda":
         import torch
 
         return torch.cuda.max_memory_allocated(device)
+    for line in _read_or_empty(Path("/proc/self/status")).splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def reset_peak(device: torch.device) -> None:
+    """Let :func:`peak_bytes` count from now; where the system can not, it counts from the start of the process."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+def _read_or_empty(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def versions() -> dict[str, str]:
@@ -85,6 +108,7 @@ def versions() -> dict[str, str]:
     import torch
 
     found = {"ddbench": __version__, "python": platform.python_version(), "torch": torch.__version__}
+    found |= {name: version(name) for name in ("torchvision", "timm", "numpy")}
     if torch.version.cuda and torch.cuda.is_available():
         found["cuda"] = torch.version.cuda
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -33,21 +33,30 @@ class Trajectories(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """What a method distils from. Everything lives on ``device``, but for the experts, which lie on disk."""
+    """What a method distils from.
+
+    real: its inputs come on ``device``. network: the student, on ``device``. experts: on disk; None where the method
+    needs none. method: the name under which it was found. origin: fingerprints of what must stay the same while a run
+    goes on (data, experts). provenance: what else the sets that are made will carry of where they come from. Both JSON.
+    """
 
     real: RealSet
     network: FlatNetwork
     network_name: str
     experts: Trajectories | None
     device: torch.device
+    method: str = ""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    def synthetic(self, images: Tensor, labels: Tensor, *, ipc: int, method: str, **more: Any) -> SyntheticSet:
-        """A synthetic set of this task: the facts about data and network are filled in."""
+    def synthetic(self, images: Tensor, labels: Tensor, *, ipc: int, **more: Any) -> SyntheticSet:
+        """A synthetic set of this task: the facts about data, network and origin are filled in."""
         return SyntheticSet(
             images=images,
             labels=labels,
             ipc=ipc,
-            method=method,
+            method=self.method,
+            provenance=dict(self.provenance),
             dataset=self.real.name,
             class_names=self.real.class_names,
             network=self.network_name,

@@ -67,12 +67,14 @@ class EvaluationRecipe(Settings):
 
 
 class Recipe(Settings):
-    """A whole run. ``methods`` maps a label of the user's choice to a method's settings, see :meth:`jobs`."""
+    """A whole run. ``methods`` maps labels of the user's choice to settings: see :meth:`LoadedRecipe.settings`."""
 
     description: str = ""
     dataset: str
     size: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     """Side in pixels to which image files are resized; None keeps what the data set has."""
+    mirror: bool | None = None
+    """Whether a mirrored image is still of its class, so that augmentation may flip it; None asks the data set."""
     preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 Outer = tuple[Tensor, ...]
 """Everything that the outer loss is differentiated by: synthetic images, labels, the student's learning rate."""
@@ -115,7 +116,10 @@ def _identity_jacobian(step: Step) -> Step:
 
 
 class _Walk(torch.autograd.Function):
-    """Forward: all states, no graph. Backward: from the last state to state ``cut``, ``every`` graphs at a time."""
+    """Forward: all states, no graph. Backward: from the last state to state ``cut``, ``every`` graphs at a time.
+
+    Its gradient can not be differentiated again; autograd says so. FullUnroll's can.
+    """
 
     @staticmethod
     def forward(
@@ -130,7 +134,8 @@ class _Walk(torch.autograd.Function):
         return states
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (given,) = cotangents
         states, *outer = ctx.saved_tensors
         wanted = ctx.needs_input_grad[6:]

@@ -92,11 +92,12 @@ class Row:
             for name in ("method", "label", "dataset", "ipc", "network", "student", "protocol", "selection", "seeds")
         }
         asked["recipe"] = self.recipe or self.synthetic_sha256
+        asked["real"] = self.real_fingerprint
         return fingerprint(asked)[:8]
 
     def path(self, folder: Path) -> Path:
         """Where the row lies under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
-        return folder / _slug(self.dataset) / f"ipc{self.ipc}" / f"{_slug(self.method)}-{self.question}.json"
+        return folder_of(folder, self.dataset, self.ipc) / f"{_slug(self.method)}-{self.question}.json"
 
     def save(self, folder: Path) -> Path:
         """Write the row atomically; the same question asked again is answered in the same file."""
@@ -106,6 +107,11 @@ class Row:
 
 
 _MISNAMED = "unexpected_keyword_argument"
+
+
+def folder_of(results: Path, dataset: str, ipc: int) -> Path:
+    """Where the rows of a data set at an ipc lie under a results folder."""
+    return results / _slug(dataset) / f"ipc{ipc}"
 
 
 def load_row(path: Path) -> Row:

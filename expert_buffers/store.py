@@ -164,6 +164,11 @@ class ExpertBuffer:
         """Of the description and of every expert's content: what artefacts made from this buffer carry."""
         return artefact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
 
+    def digest(self, epochs: int) -> str:
+        """Of the rows 0 to ``epochs`` of every expert: what a method that looks at no more of them depends on."""
+        rows = [self._file(expert).digests("parameters")[: epochs + 1] for expert in range(len(self))]
+        return artefact.fingerprint([self.description.fingerprint, rows])
+
     @property
     def seconds(self) -> float:
         """What training these experts took, in their last sittings; 0 for imported ones."""
@@ -235,6 +240,9 @@ class _ExpertFile:
                 )
             self._whole.add((name, epoch))
         return row
+
+    def digests(self, name: str) -> list[str]:
+        return self._digests[name]
 
     def curves(self) -> dict[str, Tensor]:
         names = [name for name in self._open.keys() if name not in _ROWS]  # noqa: SIM118

@@ -16,7 +16,7 @@ Choose = Callable[[Tensor, int], Tensor]
 """Features (n, F) of a class and a count to the positions of the chosen images, (count,), each once."""
 
 
-def coreset(task: Task, ipc: int, method: str, epoch: int, choose: Choose) -> SyntheticSet:
+def coreset(task: Task, ipc: int, epoch: int, choose: Choose) -> SyntheticSet:
     """The set of ``ipc`` images of every class that ``choose`` picks by their features under expert 0 at ``epoch``.
 
     Errors: UserError when a class has fewer than ``ipc`` images, and without experts.
@@ -27,25 +27,28 @@ def coreset(task: Task, ipc: int, method: str, epoch: int, choose: Choose) -> Sy
     for label in range(real.classes):
         of_class = real.train.rows_of_class(label).cpu()
         rows.append(of_class[choose(expert_features(task, of_class, epoch), ipc)])
-    images = real.inputs(real.train, torch.cat(rows).to(real.train.images.device))
-    return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method=method)
+    images = real.inputs(real.train, torch.cat(rows))
+    return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc)
 
 
 @torch.no_grad()
 def expert_features(task: Task, rows: Tensor, epoch: int, chunk: int = 512) -> Tensor:
     """Features of training images, (n, F), on the CPU: what enters the last linear layer of expert 0 at ``epoch``.
 
-    rows: of the training split, (n,). No augmentation. Errors: UserError without experts.
+    rows: of the training split, (n,). No augmentation.
+    Errors: UserError without experts, and for a network without a linear layer.
     """
     if task.experts is None:
         raise UserError("selection by features needs an expert", fix="give the task an expert buffer")
     theta = task.experts[0, epoch].to(task.device)
-    linear = [module for module in task.network.module.modules() if isinstance(module, torch.nn.Linear)][-1]
+    linear = [module for module in task.network.module.modules() if isinstance(module, torch.nn.Linear)]
+    if not linear:
+        raise UserError(f"{task.network_name} has no linear layer to take features from", fix="choose another network")
     found: list[Tensor] = []
-    handle = linear.register_forward_pre_hook(lambda module, entering: found.append(entering[0].flatten(1).cpu()))
+    handle = linear[-1].register_forward_pre_hook(lambda module, entering: found.append(entering[0].flatten(1).cpu()))
     try:
         for part in rows.split(chunk):
-            task.network(theta, task.real.inputs(task.real.train, part.to(task.real.train.images.device)))
+            task.network(theta, task.real.inputs(task.real.train, part))
     finally:
         handle.remove()
     return torch.cat(found)

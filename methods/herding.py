@@ -22,7 +22,7 @@ class Herding(DirectMethod):
 
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         del at
-        return coreset(task, ipc, "herding", self.feature_epoch, herd)
+        return coreset(task, ipc, self.feature_epoch, herd)
 
 
 def herd(features: Tensor, count: int) -> Tensor:

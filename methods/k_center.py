@@ -22,7 +22,7 @@ class KCenter(DirectMethod):
 
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         del at
-        return coreset(task, ipc, "k-center", self.feature_epoch, farthest_first)
+        return coreset(task, ipc, self.feature_epoch, farthest_first)
 
 
 def farthest_first(features: Tensor, count: int) -> Tensor:

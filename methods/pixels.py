@@ -37,5 +37,5 @@ def start_pixels(start: PixelStart, task: Task, ipc: int, generator: torch.Gener
     if start == "noise":
         real.require_ipc(ipc)
         return torch.randn(real.classes * ipc, real.channels, real.size, real.size, generator=generator)
-    rows = random_rows(real, ipc, generator).to(real.train.images.device)
+    rows = random_rows(real, ipc, generator)
     return real.inputs(real.train, rows)

@@ -13,6 +13,6 @@ class RandomImages(DirectMethod):
 
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         real = task.real
-        rows = random_rows(real, ipc, at.stream("rows")).to(real.train.images.device)
+        rows = random_rows(real, ipc, at.stream("rows"))
         images = real.inputs(real.train, rows)
-        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method="random")
+        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc)

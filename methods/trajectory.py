@@ -98,7 +98,7 @@ class TrajectoryMatching(OptimisedMethod):
     def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         labels = class_major_labels(task.real.classes, ipc)
         images = start_pixels(self.pixels, task, ipc, at.stream("pixels"))
-        return task.synthetic(images, labels, ipc=ipc, method="trajectory", student_lr=torch.tensor(self.student_lr))
+        return task.synthetic(images, labels, ipc=ipc, student_lr=torch.tensor(self.student_lr))
 
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         if task.experts is None or syn.student_lr is None:

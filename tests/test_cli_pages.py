@@ -33,7 +33,7 @@ class Brightest(DirectMethod):
             light = real.train.images[of_class].float().sum((1, 2, 3))
             rows += of_class[light.argsort(descending=True)[:ipc]].tolist()
         images = real.inputs(real.train, rows)
-        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc, method="brightest")
+        return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc)
 '''
 
 OPTIMISED = '''
@@ -53,7 +53,7 @@ class ClassMeans(OptimisedMethod):
     def init(self, task, ipc, at):
         labels = class_major_labels(task.real.classes, ipc)
         images = start_pixels("noise", task, ipc, at.stream("pixels"))
-        return task.synthetic(images, labels, ipc=ipc, method="class-means")
+        return task.synthetic(images, labels, ipc=ipc)
 
     def outer_loss(self, syn, task, at):
         real = task.real

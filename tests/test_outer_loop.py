@@ -14,7 +14,8 @@ from ddbench.execution import Silent
 from ddbench.guard import Guard
 from ddbench.method import OptimisedMethod, OuterRate
 from ddbench.methods.mtt import MTT
-from ddbench.outer_loop import Run, optimise
+from ddbench.outer_loop import optimise
+from ddbench.run_folder import Run
 from ddbench.synthetic import load_synthetic
 
 SETTINGS = {"inner_steps": 2, "max_start_epoch": 4, "image_lr": 5.0, "student_lr": 0.05, "student_lr_lr": 1e-4}
@@ -29,7 +30,7 @@ class Bowl(OptimisedMethod):
     def init(self, task, ipc, at):
         images = torch.zeros(task.real.classes * ipc, 1, 8, 8)
         labels = torch.arange(task.real.classes).repeat_interleave(ipc)
-        return task.synthetic(images, labels, ipc=ipc, method="bowl", student_lr=torch.tensor(0.1))
+        return task.synthetic(images, labels, ipc=ipc, student_lr=torch.tensor(0.1))
 
     def outer_rates(self):
         return {"images": OuterRate(lr=0.1, momentum=0.5), "student_lr": OuterRate(lr=0.1, momentum=0.5)}
@@ -94,7 +95,7 @@ def test_a_process_that_dies_without_a_word_loses_only_what_follows_its_checkpoi
     class DieAt(Silent):
         def update(self, done, **facts):
             if done == 8:
-                monkeypatch.setattr("ddbench.outer_loop._Learner.checkpoint", lambda *_: None)  # no last words
+                monkeypatch.setattr("ddbench.learner.Learner.checkpoint", lambda *_: None)  # no last words
                 raise Killed
 
     with pytest.raises(Killed):
@@ -152,3 +153,45 @@ def test_a_run_that_can_not_recover_says_what_to_change_and_keeps_its_state(tmp_
 def test_cost_is_recorded(tmp_path):
     facts = load_synthetic(run(Bowl(iterations=2, keep_every=2), tmp_path)[0]).provenance
     assert facts["seconds"] > 0 and facts["peak_bytes"] > 10**6 and facts["step"] == 2
+
+
+class Cliff(Bowl):
+    """A bowl whose step 3 throws the images off a cliff, from where no loss is finite: the step must be taken back."""
+
+    def outer_loss(self, syn, task, at):
+        loss, facts = super().outer_loss(syn, task, at)
+        push = 1e30 * syn.images.sum() if at.step == 3 else 0.0
+        return loss + push, facts
+
+
+def test_a_step_that_ruins_the_set_is_taken_back(tmp_path):
+    (path,) = run(Cliff(iterations=9, keep_every=9, value=0.0), tmp_path / "cliff")
+    syn = load_synthetic(path)
+    assert syn.provenance["guard"] == {"non-finite": 1}
+    assert syn.images.abs().max() < 10 and syn.images.abs().max() > 0
+
+
+def test_taking_back_survives_an_interruption_to_the_bit(tmp_path):
+    method = Cliff(iterations=9, keep_every=9, value=0.0)
+    whole = run(method, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(method, tmp_path / "parts", progress=StopAt(5), checkpoint_seconds=0.0)  # right after the fall
+    parts = run(method, tmp_path / "parts")
+    assert artefact.describe(parts[-1])["sha256"] == artefact.describe(whole[-1])["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"), [({"iterations": 12}, "iterations"), ({"value": 0.5}, "value"), ({"seed": 4}, "seed")]
+)
+def test_another_run_in_the_same_folder_is_refused(tmp_path, changed, word):
+    run(Bowl(iterations=4), tmp_path)
+    seed, settings = changed.get("seed", 3), {k: v for k, v in changed.items() if k != "seed"}
+    with pytest.raises(UserError, match=f"was made with another {word}"):
+        optimise(Bowl(**{"iterations": 4, **settings}), tiny_task(), 1, tmp_path, seed=seed)
+
+
+def test_a_run_of_other_images_is_refused(tmp_path):
+    run(Bowl(iterations=4), tmp_path)
+    other = replace(tiny_task(), origin={"real images": "others"})
+    with pytest.raises(UserError, match="was made with another real images"):
+        optimise(Bowl(iterations=4), other, 1, tmp_path, seed=3)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ddbench.data
+from ddbench.commands.options import home_folder
 from ddbench.data.realset import RealSet
 from ddbench.distillation import carry_out
 from ddbench.errors import UserError
-from ddbench.execution import Progress, choose_device
+from ddbench.execution import Progress, choose_device, code_identity, device_name, versions
+from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
 from ddbench.method import Task
@@ -31,17 +32,20 @@ def load_dataset(
     preprocessing: str = "meanstd",
     validation: float = 0.1,
     seed: int = 0,
-    home: str | Path = "artefacts",
+    home: str | Path | None = None,
     data_root: str | Path | None = None,
     size: int | None = None,
 ) -> RealSet:
-    """A data set by name (``ddbench datasets``), split and preprocessed; see :func:`ddbench.data.load_dataset`."""
+    """A data set by name (``ddbench datasets``), split and preprocessed; see :func:`ddbench.data.load_dataset`.
+
+    home: where caches are kept; None: $DDBENCH_HOME, else ./artefacts.
+    """
     return ddbench.data.load_dataset(
         name,
         preprocessing=preprocessing,
         validation=validation,
         seed=seed,
-        home=Path(home),
+        home=home_folder(None if home is None else Path(home)),
         data_root=None if data_root is None else Path(data_root),
         size=size,
     )
@@ -92,16 +96,30 @@ def distill(
     kind = METHODS.get(method, "distill()")
     chosen = validate(kind, settings, Source("distill()", settings), ())
     needed = chosen.needed_epochs()
+    where, name = choose_device(device), canonical_network_name(network)
     if needed is not None:
         if experts is None:
             raise UserError(f"{method} needs experts", fix="give experts=ddbench.train_experts(...)")
+        experts.require_match(describe_buffer(real, name, None, None))
         experts.require_epochs(needed)
-    where, name = choose_device(device), canonical_network_name(network)
-    real = real.to(where)
     module = build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
-    flat = FlatNetwork(module).to(where)
-    task = Task(real=real, network=flat, network_name=name, experts=experts, device=where)
+    digest = None if experts is None or needed is None else experts.digest(needed)
+    task = Task(
+        real=real.to(where),
+        network=FlatNetwork(module).to(where),
+        network_name=name,
+        experts=experts,
+        device=where,
+        method=method,
+        origin={"real images": real.fingerprint, "experts": digest},
+        provenance={
+            "real_fingerprint": real.fingerprint,
+            "buffer_fingerprint": digest,
+            "code": code_identity(),
+            "versions": versions(),
+            "device": device_name(where),
+        },
+    )
     with tempfile.TemporaryDirectory() as passing:
         kept = Path(folder or passing)
-        last = carry_out(chosen, task, ipc, kept, seed=derive(seed, "distill"), progress=progress)[-1]
-        return replace(load_synthetic(last), method=method)
+        return load_synthetic(carry_out(chosen, task, ipc, kept, seed=derive(seed, "distill"), progress=progress)[-1])

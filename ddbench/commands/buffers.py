@@ -41,13 +41,13 @@ def imported_experts(need: BufferNeed, real: RealSet, network: str) -> ExpertBuf
     """
     if not (need.folder / DESCRIPTION).is_file() or not _imported(need.folder):
         return None
-    buffer = ExpertBuffer.open(need.folder)
-    buffer.require_match(describe_buffer(real, network, None, None))
-    buffer.require_epochs(need.epochs)
-    if len(buffer) < need.recipe.count:
+    whole = ExpertBuffer.open(need.folder)
+    whole.require_match(describe_buffer(real, network, None, None))
+    whole.require_epochs(need.epochs)
+    if len(whole) < need.recipe.count:
         raise UserError(
-            f"{len(buffer)} experts were imported, and the recipe asks for {need.recipe.count}",
+            f"{len(whole)} experts were imported, and the recipe asks for {need.recipe.count}",
             f"in    {need.folder}",
-            fix=f"-o experts.count={len(buffer)}",
+            fix=f"-o experts.count={len(whole)}",
         )
-    return buffer
+    return ExpertBuffer.open(need.folder, range(need.recipe.count))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,7 @@ class _Planner:
             "settings": draft.method.model_dump(mode="json"),
             "ipc": draft.ipc,
             "experts": buffer and [buffer.folder.name, buffer.recipe.count],
+            "code": code_of(type(draft.method)),
         }
         folder = self.home / "runs" / f"{self.short}-ipc{draft.ipc}-{draft.label}-{fingerprint(asked)}"
         return Job(draft.label, draft.name, draft.method, draft.ipc, buffer, folder)
@@ -135,4 +138,16 @@ class _Planner:
 
 def real_definition(recipe: Recipe) -> dict[str, Any]:
     """What names the real data of a recipe before any of it is read."""
-    return recipe.model_dump(include={"dataset", "size", "preprocessing", "validation", "seed"})
+    named = recipe.model_dump(include={"size", "mirror", "preprocessing", "validation", "seed"})
+    prefix, colon, path = recipe.dataset.partition(":")
+    if colon and prefix != "hub":
+        return {**named, "dataset": f"{prefix}:{Path(path).expanduser().resolve()}"}
+    return {**named, "dataset": recipe.dataset}
+
+
+def code_of(kind: type) -> str | None:
+    """A hash of the file in which a method that is not ddbench's own is written: edited, it is another method."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if kind.__module__.startswith("ddbench.") or file is None:
+        return None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]

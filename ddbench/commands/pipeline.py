@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ddbench.artefact import describe
 from ddbench.commands.buffers import imported_experts
@@ -20,23 +17,20 @@ from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import make_row, synthetic_sha256
 from ddbench.evaluate.protocols import protocol
-from ddbench.evaluate.rows import Row, load_rows
+from ddbench.evaluate.rows import Row, folder_of, load_rows
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
-from ddbench.evaluate.workers import Workers
+from ddbench.evaluate.workers import Workers, workers_for, worth_workers
 from ddbench.execution import choose_device, code_identity, device_name, versions
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.memory import activation_floats
+from ddbench.learner import require_same
 from ddbench.method import OptimisedMethod, Task
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
-from ddbench.outer_loop import Run
 from ddbench.randomness import derive
 from ddbench.recipe import LoadedRecipe
+from ddbench.run_folder import Run
 from ddbench.synthetic import SyntheticSet, load_synthetic
-
-WORTH_WORKERS = 3e9
-"""Activations in all trainings of one evaluation above which starting processes, a few seconds, is repaid."""
 
 
 class Pipeline:
@@ -61,6 +55,7 @@ class Pipeline:
             )
         self.device = choose_device(place.device)
         self.jobs = jobs_of(loaded, self.network, place.home)
+        self.workers: Workers | None = None
         self._refuse_selection_without_images()
 
     def _refuse_selection_without_images(self) -> None:
@@ -94,6 +89,7 @@ class Pipeline:
             home=self.place.home,
             data_root=self.place.data_root,
             size=asked.size,
+            mirror=asked.mirror,
             quiet=self.place.quiet,
             where=self.loaded.where("dataset"),
         )
@@ -118,15 +114,6 @@ class Pipeline:
         module = build_network(self.network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
         return FlatNetwork(module).to(self.device)
 
-    @cached_property
-    def workers(self) -> Workers | None:
-        """Processes that train evaluation networks side by side, where the work repays starting them."""
-        images = self.real.classes * max(self.recipe.ipc)
-        floats = activation_floats(self.student.module, self.real.channels, self.real.size) * images
-        cores, epochs = torch.get_num_threads(), self.protocol.setting.trained_epochs
-        worth = floats * epochs * self.recipe.evaluation.seeds > WORTH_WORKERS
-        return Workers(cores) if self.device.type == "cpu" and cores > 1 and worth else None
-
     def record(self, need: BufferNeed) -> ExpertBuffer:
         """The experts of one buffer, trained where they are missing; imported ones serve as they are."""
         imported = imported_experts(need, self.real, self.network)
@@ -144,14 +131,39 @@ class Pipeline:
 
     def task(self, job: Job) -> Task:
         experts = None if job.buffer is None else self.record(job.buffer)
+        digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
+        provenance = {
+            "recipe": resolved(self.loaded, job, self.networks),
+            "label": job.label,
+            "student": self.network if isinstance(job.method, OptimisedMethod) else None,
+            "real_fingerprint": self.real.fingerprint,
+            "buffer_fingerprint": digest,
+            "expert_seconds": 0.0 if experts is None else experts.seconds,
+            "code": code_identity(),
+            "versions": versions(),
+            "device": device_name(self.device),
+        }
         return Task(
-            real=self.real, network=self.student, network_name=self.network, experts=experts, device=self.device
+            real=self.real,
+            network=self.student,
+            network_name=self.network,
+            experts=experts,
+            device=self.device,
+            method=job.name,
+            origin={"real images": self.real.fingerprint, "experts": digest},
+            provenance=provenance,
         )
 
     def distill(self, job: Job) -> list[Path]:
-        """The candidates of a job, one file each, in the order of outer steps; nothing is done twice."""
+        """The candidates of a job, one file each, in the order of outer steps; nothing is done twice.
+
+        Errors: UserError when a run that is done was made from other images than lie there now.
+        """
         last = last_candidate(job.method, job.folder)
-        if not last.exists():
+        if last.exists():
+            made_from = describe(last)["provenance"]["identity"]
+            require_same(made_from, {**made_from, "real images": self.real.fingerprint}, job.folder)
+        else:
             carry_out(
                 job.method,
                 self.task(job),
@@ -162,8 +174,8 @@ class Pipeline:
                 progress=self.place.progress(),
             )
         if not self.set_path(job).exists():
-            self._publish(job, self._as_set(job, last, "last"))
-        return sorted(last.parent.glob("*.safetensors"))
+            self._publish(job, self._as_set(last, "last"))
+        return Run(job.folder).kept()
 
     def set_path(self, job: Job) -> Path:
         """Where the job's synthetic set lies: the last one at first, after evaluation the one selected.
@@ -172,41 +184,26 @@ class Pipeline:
         """
         return job.folder / "synthetic.safetensors"
 
-    def _buffer_facts(self, job: Job) -> dict[str, Any]:
-        if job.buffer is None:
-            return {"buffer_fingerprint": None, "expert_seconds": 0.0}
-        buffer = ExpertBuffer.open(job.buffer.folder)
-        return {"buffer_fingerprint": buffer.fingerprint, "expert_seconds": buffer.seconds}
-
     def _publish(self, job: Job, syn: SyntheticSet) -> None:
         """Make this the job's set, unless it is already."""
         path = self.set_path(job)
         if not (path.exists() and _holds(path, syn)):
             syn.save(path)
 
-    def _as_set(self, job: Job, candidate: Path, selection: str) -> SyntheticSet:
-        """A candidate with where it comes from, and what the whole run cost, not its part of it."""
+    def _as_set(self, candidate: Path, selection: str) -> SyntheticSet:
+        """A candidate as it was made, with how it was selected, and what the whole run cost, not its part of it."""
         syn = load_synthetic(candidate)
-        whole = describe(max(candidate.parent.glob("*.safetensors")))["provenance"]
-        origin = {
-            "seconds": whole["seconds"],
-            "peak_bytes": whole["peak_bytes"],
-            "selection": selection,
-            "recipe": resolved(self.loaded, job, self.networks),
-            "label": job.label,
-            "real_fingerprint": self.real.fingerprint,
-            **self._buffer_facts(job),
-            "code": code_identity(),
-            "versions": versions(),
-            "device": device_name(self.device),
-        }
-        return replace(syn, method=job.name, provenance={**syn.provenance, **origin})
+        whole = describe(Run(candidate.parent.parent).kept()[-1])["provenance"]
+        cost = {"seconds": whole["seconds"], "peak_bytes": whole["peak_bytes"]}
+        return replace(syn, provenance={**syn.provenance, **cost, "selection": selection})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
         """Score a job's selected set on every network of the recipe: the rows and their files; known ones are read."""
-        self.distill(job)
+        candidates = self.distill(job)
         asked = self.recipe.evaluation
         seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
+        worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
+        self.workers = self.workers or workers_for(self.device, worth)
         for number, network in enumerate(self.networks):
             chosen = select(
                 Run(job.folder).candidates,
@@ -220,7 +217,7 @@ class Pipeline:
                 progress=self.place.progress(),
                 workers=self.workers,
             )
-            syn = self._as_set(job, chosen.path, asked.selection)
+            syn = self._as_set(chosen.path, asked.selection)
             if number == 0:
                 self._publish(job, syn)
             yield self._known(job, syn, network, seeds) or self._score(job, syn, network, seeds)
@@ -243,17 +240,19 @@ class Pipeline:
             selection=self.recipe.evaluation.selection,
             device=self.device,
             label=job.label,
-            student=self.network if isinstance(job.method, OptimisedMethod) else None,
+            student=syn.provenance["student"],
             expert_seconds=syn.provenance["expert_seconds"],
         )
         return row, row.save(self.results)
 
     def _known(self, job: Job, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
-        asked = (job.label, network, self.protocol.key, self.recipe.evaluation.selection, seeds, synthetic_sha256(syn))
-        for row in load_rows([self.results]) if self.results.exists() else []:
-            found = (row.label, row.network, row.protocol, row.selection, row.seeds, row.synthetic_sha256)
-            if found == asked and row.recipe == syn.provenance["recipe"]:
+        facts = (job.label, network, self.protocol.key, self.recipe.evaluation.selection, seeds)
+        asked = (*facts, synthetic_sha256(syn), self.real.fingerprint)
+        folder = folder_of(self.results, self.real.name, job.ipc)
+        for row in load_rows([folder]) if folder.exists() else []:
+            facts = (row.label, row.network, row.protocol, row.selection, row.seeds)
+            if (*facts, row.synthetic_sha256, row.real_fingerprint) == asked and row.recipe == syn.provenance["recipe"]:
                 return row, row.path(self.results)
         return None
 

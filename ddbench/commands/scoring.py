@@ -16,11 +16,12 @@ from ddbench.evaluate.protocols import protocol as protocol_named
 from ddbench.evaluate.rows import Row, load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.verify import Verification, verify
+from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.execution import choose_device
 from ddbench.networks import canonical_network_name
 from ddbench.synthetic import load_synthetic
 
-_REAL = ("preprocessing", "validation", "seed", "size")
+_REAL = ("validation", "seed", "size", "mirror")
 """What a recipe says of the real data beside its name."""
 
 
@@ -48,6 +49,7 @@ def score_set(
     count, first = seeds or asked.get("seeds", 5), recipe.get("seed", 0) if seed is None else seed
     real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(device)
     rows = []
+    workers = workers_for(device, worth_workers(syn, by, names, count))
     for name in names:
         scores = score(
             syn,
@@ -57,6 +59,7 @@ def score_set(
             seeds=[first * count + i for i in range(count)],
             device=device,
             progress=place.progress(),
+            workers=workers,
         )
         row = make_row(
             syn,
@@ -65,7 +68,8 @@ def score_set(
             selection=syn.provenance.get("selection", "last"),
             device=device,
             label=syn.provenance.get("label"),
-            student=syn.network,
+            student=syn.provenance.get("student"),
+            expert_seconds=syn.provenance.get("expert_seconds", 0.0),
         )
         rows.append((row, row.save(place.home / "results")))
     return rows
@@ -114,7 +118,9 @@ def verify_rows(
             )
     for file, row in rows.items():
         real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place, dataset).to(device)
-        yield file, row, verify(row, syn, real, device=device, progress=place.progress())
+        worth = worth_workers(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
+        workers = workers_for(device, worth)
+        yield file, row, verify(row, syn, real, device=device, progress=place.progress(), workers=workers)
 
 
 def find_set(row: Row, home: Path) -> Path:

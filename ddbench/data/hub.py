@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,6 +40,7 @@ def load(request: Request) -> RawData:
         train=Split(images.images, train_labels),
         test=Split(test_images.images, test_labels),
         train_sha256=images.sha256,
+        test_sha256=test_images.sha256,
     )
 
 
@@ -106,6 +106,8 @@ def _pictures(dataset: Any, column: str, what: str) -> Pictures:
 def _picture(cell: Any, name: str) -> Picture:
     if cell and cell.get("bytes"):
         return Picture(name, cell["bytes"])
-    if cell and cell.get("path"):
-        return Picture(cell["path"], Path(cell["path"]))
-    raise UserError(f"{name} has no image", fix="choose another set")
+    raise UserError(
+        f"{name} brings no image of its own",
+        "why   it names a file, and files of this machine are not opened because a data set says so",
+        fix="choose a set whose images are embedded, or download it and use folder:PATH",
+    )

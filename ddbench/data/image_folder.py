@@ -88,6 +88,7 @@ def decode_listings(
         test=Split(test_images.images, test.labels),
         constants=constants,
         train_sha256=train_images.sha256,
+        test_sha256=test_images.sha256,
     )
 
 

@@ -28,6 +28,7 @@ def load_dataset(
     home: Path,
     data_root: Path | None = None,
     size: int | None = None,
+    mirror: bool | None = None,
     quiet: bool = False,
     where: str = "",
 ) -> RealSet:
@@ -35,7 +36,8 @@ def load_dataset(
 
     preprocessing: ``"identity"``, ``"meanstd"`` or ``"zca"``. validation: fraction of train, in [0, 1), cut class by
     class by the seed. home: where caches are kept. data_root: where raw data lies or is downloaded to; None for
-    ``home/downloads``. size: side in pixels; None for the images' own. where: the recipe's line, for messages.
+    ``home/downloads``. size: side in pixels; None for the images' own. mirror: whether augmentation may flip images;
+    None for what is known of the set (digits are not flipped). where: the recipe's line, for messages.
     Errors: UserError for unknown names, fractions and sizes out of range, and data that is missing or damaged.
     """
     found = find_source(name, where)
@@ -55,6 +57,8 @@ def load_dataset(
         "name": found.short,
         "train": fitted_on,
         "labels": artefact.tensors_sha256({"labels": train.labels}),
+        "test": raw.test_sha256 or artefact.tensors_sha256({"images": raw.test.images}),
+        "test labels": artefact.tensors_sha256({"labels": raw.test.labels}),
         "preprocessing": fitted.fingerprint,
     }
     return RealSet(
@@ -65,7 +69,7 @@ def load_dataset(
         test=raw.test,
         preprocessing=fitted,
         fingerprint=artefact.fingerprint(identity),
-        mirror=raw.mirror,
+        mirror=raw.mirror if mirror is None else mirror,
     )
 
 

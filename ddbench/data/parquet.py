@@ -74,12 +74,14 @@ def _load(root: Path, request: Request, constants: Constants | None, named: tupl
     train, test = _pictures(train_files, len(train_labels), root), _pictures(test_files, len(test_labels), root)
     form = common_form(train, request.size)
     images = decoded(train, form, request.home, request.quiet)
+    test_images = decoded(test, form, request.home, request.quiet)
     return RawData(
         class_names=names,
         train=Split(images.images, train_labels),
-        test=Split(decoded(test, form, request.home, request.quiet).images, test_labels),
+        test=Split(test_images.images, test_labels),
         constants=constants,
         train_sha256=images.sha256,
+        test_sha256=test_images.sha256,
     )
 
 

@@ -42,8 +42,8 @@ class RawData:
     """A dataset before its validation split is cut and its preprocessing is fitted.
 
     constants: mean and std by channel of images in [0, 1]; None to compute them from the train split. mirror: whether a
-    mirrored image still belongs to its class (not so for digits). train_sha256: of the bytes of all training images,
-    where already known; "" to compute it.
+    mirrored image still belongs to its class (not so for digits). train_sha256, test_sha256: of the bytes of all images
+    of that split, where already known; "" to compute it.
     """
 
     class_names: tuple[str, ...]
@@ -52,6 +52,7 @@ class RawData:
     constants: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     mirror: bool = True
     train_sha256: str = ""
+    test_sha256: str = ""
 
 
 def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | None, what: str) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class RealSet:
 
     name: as in recipes and rows, such as ``"cifar10"``. fingerprint: of the name, the bytes of the training images, the
     split and the preprocessing; every artefact made from this set carries it. mirror: whether a mirrored image is still
-    of its class, which it is not for digits; augmentation asks.
+    of its class, which it is not for digits; augmentation asks. device: where ``inputs`` puts what it makes.
     """
 
     name: str
@@ -49,6 +49,7 @@ class RealSet:
     preprocessing: Preprocessing
     fingerprint: str
     mirror: bool = True
+    device: torch.device = torch.device("cpu")
 
     @property
     def classes(self) -> int:
@@ -64,21 +65,14 @@ class RealSet:
         return self.train.images.shape[2]
 
     def to(self, device: torch.device | str) -> RealSet:
-        """The same set with every split and the preprocessing on ``device``; images stay as they are stored."""
-        return RealSet(
-            name=self.name,
-            class_names=self.class_names,
-            train=self.train.to(device),
-            validation=self.validation.to(device),
-            test=self.test.to(device),
-            preprocessing=self.preprocessing.to(device),
-            fingerprint=self.fingerprint,
-            mirror=self.mirror,
-        )
+        """The same set with its inputs on ``device``. The images stay where they are stored: they may not fit there."""
+        device = torch.device(device)
+        return replace(self, preprocessing=self.preprocessing.to(device), device=device)
 
     def inputs(self, split: Split, rows: Tensor | slice = slice(None)) -> Tensor:
-        """The chosen images as a network sees them: float32, preprocessed, (n, C, H, W)."""
-        return self.preprocessing.forward(as_unit_float(split.images[rows]))
+        """The chosen images as a network sees them: float32, preprocessed, (n, C, H, W), on ``device``."""
+        here = rows.to(split.images.device) if isinstance(rows, Tensor) else rows
+        return self.preprocessing.forward(as_unit_float(split.images[here].to(self.device)))
 
     def require_ipc(self, ipc: int, where: str = "") -> None:
         """Errors: UserError, which says ``where`` it was asked, when a class has fewer than ``ipc`` training images."""

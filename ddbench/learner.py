@@ -1,0 +1,121 @@
+"""A synthetic set as tensors that learn, their optimiser, and the state from which both can go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench import artefact
+from ddbench.errors import UserError
+from ddbench.guard import GuardCounts
+from ddbench.memory import activation_floats
+from ddbench.method import Method, OptimisedMethod, OuterStep, Task
+from ddbench.run_folder import Clock, Run
+from ddbench.synthetic import SyntheticSet
+
+KIND = "distillation state"
+
+
+class Learner:
+    """What an outer step changes. ``good`` is what it was before the last step, until that has proved harmless."""
+
+    def __init__(self, method: OptimisedMethod, task: Task, ipc: int, seed: int) -> None:
+        self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
+        start = method.init(task, ipc, OuterStep(0, seed)).to(task.device)
+        rates = method.outer_rates()
+        tensors = start.tensors()
+        self.learned = {name: tensors[name].detach().clone().requires_grad_() for name in rates}
+        self.syn: SyntheticSet = replace(start, **self.learned)
+        groups = [{"params": [self.learned[n]], "lr": r.lr, "momentum": r.momentum} for n, r in rates.items()]
+        self.optimizer = torch.optim.SGD(groups)
+        self.good: dict[str, Tensor] = {}
+
+    def step(self, at: OuterStep) -> tuple[float, dict[str, float], str | None]:
+        """One outer step. Returns loss, facts, and the reason if a guard acted.
+
+        A refused step changes nothing, but for one thing: where the loss is not finite, the step before it, which may
+        have done the harm, is taken back.
+        """
+        loss, facts = self.method.outer_loss(self.syn, self.task, at)
+        leaves = list(self.learned.values())
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        refused = self.method.guard.refuses(loss, list(gradients))
+        if refused is None:
+            self.good = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+            for leaf, gradient in zip(leaves, gradients, strict=True):
+                leaf.grad = gradient
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            lr = self.learned.get("student_lr")
+            if lr is not None and self.method.guard.clamp(lr):
+                refused = "student_lr at its floor"
+        elif refused == "non-finite" and self.good:
+            self._put_back(self.good)
+            self.good = {}
+        if self.syn.student_lr is not None:
+            facts = {**facts, "student_lr": self.syn.student_lr.item()}
+        return loss.item(), facts, refused
+
+    def batch_floats(self) -> int:
+        """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
+        real = self.task.real
+        return activation_floats(self.task.network.module, real.channels, real.size) * len(self.syn)
+
+    def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
+        """Write everything from which the run can go on to the bit."""
+        tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.good.items()}}
+        document = {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row, "identity": self.identity}
+        artefact.save(run.state, KIND, tensors, document)
+
+    def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
+        """Go back to the state on disk. Errors: UserError when it is damaged, or of another distillation."""
+        tensors, document = artefact.load(run.state, KIND)
+        require_same(document["identity"], self.identity, run.folder)
+        self._put_back(tensors)
+        self.good = {
+            name.removeprefix("good."): tensor.to(self.task.device)
+            for name, tensor in tensors.items()
+            if name.startswith("good.")
+        }
+        clock = Clock(document["step"], document["seconds"], document["peak_bytes"])
+        return clock, GuardCounts(document["guard"], document["in_a_row"])
+
+    def keep(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
+        """Write the set as it is now as a candidate."""
+        detached = {name: leaf.detach() for name, leaf in self.learned.items()}
+        facts = {**vars(clock), "guard": dict(counts.total), "identity": self.identity}
+        replace(self.syn, **detached, provenance={**self.syn.provenance, **facts}).save(run.candidate(clock.step))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What learns, and the momentum of each part that has moved."""
+        momenta = {n: self.optimizer.state[leaf].get("momentum_buffer") for n, leaf in self.learned.items()}
+        return {**self.learned, **{f"velocity.{name}": m for name, m in momenta.items() if m is not None}}
+
+    @torch.no_grad()
+    def _put_back(self, tensors: dict[str, Tensor]) -> None:
+        for name, leaf in self.learned.items():
+            leaf.copy_(tensors[name])
+            momentum = tensors.get(f"velocity.{name}")
+            self.optimizer.state[leaf] = {} if momentum is None else {"momentum_buffer": momentum.to(leaf).clone()}
+
+
+def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
+    """What a distillation follows from, as JSON: runs in which any of it differs must not go on from each other."""
+    settings = method.model_dump(mode="json")
+    return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}
+
+
+def require_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+    """Errors: UserError that names the first thing in which what lies in ``folder`` differs from what is asked."""
+    for key in sorted({*found, *asked}):
+        if found.get(key) != asked.get(key):
+            raise UserError(
+                f"the run in {folder} was made with another {key}",
+                f"there {found.get(key)}",
+                f"asked {asked.get(key)}",
+                fix="delete that folder to distil anew, or choose another",
+            )

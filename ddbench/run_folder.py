@@ -1,0 +1,55 @@
+"""One distillation on disk: where it stands, what it logged, and the candidates it left."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ddbench import artefact
+
+
+@dataclass
+class Clock:
+    """Where a run stands: steps done, seconds spent on them over all sittings, most memory in use."""
+
+    step: int = 0
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+class Run:
+    """One distillation on disk: ``state.safetensors``, ``events.jsonl`` and ``candidates/``, all in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state, self.events, self.candidates = (
+            folder / "state.safetensors",
+            folder / "events.jsonl",
+            folder / "candidates",
+        )
+
+    def candidate(self, step: int) -> Path:
+        return self.candidates / f"{step:06d}.safetensors"
+
+    def kept(self) -> list[Path]:
+        """The candidates, in the order of their outer steps."""
+        found = {int(path.stem): path for path in self.candidates.glob("*.safetensors") if path.stem.isdecimal()}
+        return [found[step] for step in sorted(found)]
+
+    def log(self, event: dict[str, Any]) -> None:
+        """Append one line of JSON; a number that is not finite, which JSON does not know, is written as null."""
+        finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in event.items()}
+        with self.events.open("a") as file:
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
+
+    def forget_events_after(self, step: int) -> None:
+        """Drop what a killed process logged after its last checkpoint: it will happen again."""
+        if not self.events.exists():
+            return
+        lines = self.events.read_text().splitlines()
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        with artefact.replacing(self.events) as part:
+            part.write_text("".join(line + "\n" for line in kept))
