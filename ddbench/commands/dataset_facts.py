@@ -44,7 +44,7 @@ def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
     asked = pipeline.recipe
     known = KNOWN.get(asked.dataset)
     if known is None:
-        real = pipeline.real
+        real = pipeline.load("identity")
         return DatasetFacts(len(real.train), real.classes, real.channels, real.size)
     return DatasetFacts(
         round(known.images * (1 - asked.validation)), known.classes, known.channels, asked.size or known.size

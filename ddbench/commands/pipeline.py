@@ -77,13 +77,12 @@ class Pipeline:
     def results(self) -> Path:
         return self.place.home / "results"
 
-    @cached_property
-    def real(self) -> RealSet:
-        """The data set, on the device."""
+    def load(self, preprocessing: str) -> RealSet:
+        """The recipe's data set, seen through a preprocessing; a ZCA that is not cached takes minutes to fit."""
         asked = self.recipe
-        loaded = load_dataset(
+        return load_dataset(
             asked.dataset,
-            preprocessing=asked.preprocessing,
+            preprocessing=preprocessing,
             validation=asked.validation,
             seed=asked.seed,
             home=self.place.home,
@@ -93,7 +92,12 @@ class Pipeline:
             quiet=self.place.quiet,
             where=self.loaded.where("dataset"),
         )
-        for ipc in asked.ipc:
+
+    @cached_property
+    def real(self) -> RealSet:
+        """The data set, with its inputs on the device. Errors: UserError where an ipc or a network does not fit it."""
+        loaded = self.load(self.recipe.preprocessing)
+        for ipc in self.recipe.ipc:
             loaded.require_ipc(ipc, self.loaded.where("ipc"))
         self._require_networks_fit(loaded)
         return loaded.to(self.device)

@@ -27,7 +27,7 @@ def plan(
 ) -> None:
     """Say what a recipe needs and what of it is there: experts, bytes, steps, and an estimate of peak memory.
 
-    Nothing is trained, downloaded or written.
+    Nothing is trained. Of a data set of your own, or of the hub, the images are read, to learn how many they are.
     """
     from tabulate import tabulate
 
