@@ -40,7 +40,8 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
     axes.imshow(grid.numpy(), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
     places = [side * i + side / 2 for i in range(len(names))]
     if in_one_row:
-        axes.set_xticks(places, names, rotation=0 if max(map(len, names)) < 4 else 45)
+        short = max(map(len, names)) < 4
+        axes.set_xticks(places, names, rotation=0 if short else 45, ha="center" if short else "right")
         axes.set_yticks([])
     else:
         axes.set_yticks(places, names)
@@ -52,7 +53,7 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
     axes.set_title(f"{syn.method} on {syn.dataset}, ipc {syn.ipc}{shown}", fontsize=10)
     figure.tight_layout()
     with replacing(path) as part:
-        figure.savefig(part, format="png")
+        figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.1)
 
 
 def displayable(images: Tensor) -> Tensor:
