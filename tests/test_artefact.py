@@ -67,6 +67,18 @@ def test_wrong_kind_absent_foreign_and_newer(tmp_path):
         artefact.load(path, "thing")
 
 
+@pytest.mark.parametrize(
+    "description", ["{", "[]", "{}", '{"kind": "thing"}', '{"kind": "thing", "schema": "one"}', "7"]
+)
+def test_a_strangers_description_that_is_none(tmp_path, description):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "x.safetensors"
+    save_file({"a": torch.ones(1)}, path, metadata={"ddbench": description})
+    with pytest.raises(UserError, match="its description is not whole"):
+        artefact.load(path, "thing")
+
+
 def test_a_full_disk_is_one_clear_error_and_the_old_file_stays(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     artefact.write_json(path, {"old": 1})
