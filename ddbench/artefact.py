@@ -168,7 +168,7 @@ def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]
             f"{path} is a {document.get('kind')}, not a {kind}", fix=f"give a {kind}; ddbench info says more"
         )
     if document["schema"] > SCHEMA:
-        raise UserError(f"{path} was written by a newer ddbench (schema {document['schema']})", fix="upgrade ddbench")
+        raise newer(path, document["schema"])
     try:
         tensors = load_file(path)
     except Exception as error:
@@ -178,6 +178,15 @@ def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     if found != recorded:
         raise damaged(path, f"its checksum is {found[:16]}, recorded was {recorded[:16]}")
     return tensors, document
+
+
+class WrittenByNewerError(UserError):
+    """A file that this version does not know how to read, and must not replace."""
+
+
+def newer(path: Path, schema: int) -> UserError:
+    """The error for a file of a later version of ddbench."""
+    return WrittenByNewerError(f"{path} was written by a newer ddbench (schema {schema})", fix="upgrade ddbench")
 
 
 def damaged(path: Path, why: str) -> UserError:

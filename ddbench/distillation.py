@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ddbench.artefact import describe
 from ddbench.errors import UserError
-from ddbench.execution import Progress, peak_bytes, reset_peak
+from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
 from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
-from ddbench.outer_loop import CHECKPOINT_SECONDS, optimise
+from ddbench.outer_loop import optimise
 from ddbench.run_folder import Run
 
 

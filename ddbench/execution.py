@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 
+CHECKPOINT_SECONDS = 20.0
+"""How much work a killed process may lose, unless something else is asked for."""
+
+
 def choose_device(wanted: str = "auto") -> torch.device:
     """The device of this name; "auto" takes CUDA where it is present.
 

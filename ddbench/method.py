@@ -9,9 +9,10 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
@@ -84,7 +85,7 @@ class OuterRate(Settings):
     """SGD on one part of the synthetic set."""
 
     lr: Positive
-    momentum: float = 0.5
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
 
 class Method(Settings, abc.ABC):

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ddbench.execution import Progress, Silent, peak_bytes, reset_peak, synchronise
+from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent, peak_bytes, reset_peak, synchronise
 from ddbench.guard import GuardCounts
 from ddbench.learner import Learner
 from ddbench.method import OptimisedMethod, OuterStep, Task
 from ddbench.run_folder import Clock, Run
 from ddbench.threads import threads_for
-
-CHECKPOINT_SECONDS = 20.0
-"""A killed run loses at most about this much work."""
 
 
 def optimise(

@@ -55,12 +55,24 @@ class Registry(Generic[T]):
         if name not in self._targets:
             raise unknown(self.kind, name, self._targets, where, fix=f"ddbench {self.kind}s lists what there is")
         if name not in self._loaded:
-            module, attribute = self._targets[name].split(":")
-            member = importlib.import_module(module)
-            for part in attribute.split("."):
-                member = getattr(member, part)
+            member = self._import(name)
             self._loaded.setdefault(name, member)  # type: ignore[arg-type]
         return self._loaded[name]
+
+    def _import(self, name: str) -> object:
+        target = self._targets[name]
+        module, _, attribute = target.partition(":")
+        try:
+            member: object = importlib.import_module(module)
+            for part in attribute.split("."):
+                member = getattr(member, part)
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"the {self.kind} {name!r} can not be loaded from {target}",
+                f"why   {error}",
+                fix="mend or uninstall the package that brings it",
+            ) from error
+        return member
 
     def _ask_outside(self) -> None:
         if self._asked_outside or self.group is None:

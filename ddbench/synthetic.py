@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +12,7 @@ from torch.utils.data import TensorDataset
 
 from ddbench import artefact
 from ddbench.errors import UserError
-
-LabelKind = Literal["hard", "probabilities", "logits"]
+from ddbench.losses import LabelKind
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

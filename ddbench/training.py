@@ -1,6 +1,6 @@
 """One pass of a network over images: the part that experts and evaluation students share.
 
-Nothing here waits for the device inside an epoch: losses and hits are summed where they arise and read once.
+Losses and hits are summed on the device where they arise, and read once an epoch.
 """
 
 from __future__ import annotations

@@ -34,11 +34,6 @@ class Selected:
     path: Path
     scores: dict[int, tuple[float, ...]] = field(default_factory=dict)
 
-    @property
-    def oracle(self) -> bool:
-        """Whether the test split had a say, so that the accuracy on it is flattered."""
-        return self.rule == "oracle"
-
 
 def candidates(folder: Path) -> dict[int, Path]:
     """The candidates that a distillation left, ``000100.safetensors`` and so on, by outer step, ascending.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ddbench.expert_buffers.description import BufferDescription, describe_buffer
     from ddbench.expert_buffers.legacy import export_replay_buffer, import_replay_buffer
-    from ddbench.expert_buffers.record import buffer_bytes, needed_epochs, train_experts
+    from ddbench.expert_buffers.record import buffer_bytes, train_experts
     from ddbench.expert_buffers.store import ExpertBuffer
 
 _HOME = {
@@ -17,7 +17,6 @@ _HOME = {
     "export_replay_buffer": "legacy",
     "import_replay_buffer": "legacy",
     "buffer_bytes": "record",
-    "needed_epochs": "record",
     "train_experts": "record",
     "ExpertBuffer": "store",
 }
@@ -29,7 +28,6 @@ __all__ = [
     "describe_buffer",
     "export_replay_buffer",
     "import_replay_buffer",
-    "needed_epochs",
     "train_experts",
 ]
 

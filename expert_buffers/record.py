@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ddbench import artefact
 from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.execution import Progress, Silent
+from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.optimizers import expert_optimizer
 from ddbench.expert_buffers.store import (
@@ -38,15 +39,6 @@ from ddbench.training import consecutive_batches, shuffled_batches, top1_accurac
 _VALIDATION_BATCH = 512
 
 
-def needed_epochs(max_start_epoch: int, expert_epochs: int) -> int:
-    """How many epochs of an expert are ever looked at: a span of ``expert_epochs`` begins before ``max_start_epoch``.
-
-    ``max_start_epoch`` is exclusive, so the last row that can be a target is one before this; it is recorded as well,
-    because published buffers have it.
-    """
-    return max_start_epoch + expert_epochs
-
-
 def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32") -> int:
     """Bytes of the rows of ``count`` experts of ``epochs`` epochs, initialisation included; headers are below 1 %."""
     return parameters * (epochs + 1) * count * getattr(torch, dtype).itemsize
@@ -62,7 +54,7 @@ def train_experts(
     seed: int,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
-    checkpoint_seconds: float = 20.0,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> ExpertBuffer:
     """``recipe.count`` experts of at least ``epochs`` epochs in ``folder``; only those that are not there are trained.
 
@@ -102,6 +94,8 @@ def _adopt(folder: Path, description: BufferDescription) -> Contents:
     """Make the folder this buffer's, or see that it is. A lost or damaged description is written anew."""
     try:
         there = read_description(folder)
+    except artefact.WrittenByNewerError:
+        raise
     except UserError:
         there = None
     if there is not None:

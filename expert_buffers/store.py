@@ -69,7 +69,7 @@ def read_description(folder: Path) -> BufferDescription:
     except (KeyError, TypeError, ValueError) as error:
         raise artefact.damaged(path, f"not a whole description: {error!r}") from None
     if newer:
-        raise UserError(f"{path} was written by a newer ddbench (schema {document['schema']})", fix="upgrade ddbench")
+        raise artefact.newer(path, document["schema"])
     return description
 
 

@@ -25,8 +25,7 @@ def draw_span(
     Errors: UserError when the expert stood still over the span, so that no distance can be relative to its move.
     """
     expert = expert_of_step(at, len(experts))
-    window = (max_start_epoch - min_start_epoch,)
-    start_epoch = min_start_epoch + int(torch.randint(window[0], (), generator=at.stream("span")))
+    start_epoch = int(torch.randint(min_start_epoch, max_start_epoch, (), generator=at.stream("span")))
     start, target = experts[expert, start_epoch], experts[expert, start_epoch + expert_epochs]
     if torch.equal(start, target):
         raise UserError(

@@ -34,9 +34,11 @@ class UnrollChoice(Settings):
     """truncated: how many last steps are differentiated."""
 
     @model_validator(mode="after")
-    def _last_goes_with_truncated(self) -> UnrollChoice:
+    def _options_go_with_their_kind(self) -> UnrollChoice:
         if (self.kind == "truncated") != (self.last is not None):
             raise ValueError("'truncated', and it alone, needs last: for example {kind: truncated, last: 8}")
+        if self.every > 1 and self.kind != "adjoint":
+            raise ValueError("every goes with 'adjoint' alone")
         return self
 
     def build(self) -> Unroll:

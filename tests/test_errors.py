@@ -39,6 +39,12 @@ class TestRegistry:
         assert table.names() == ["broken", "pi"]
         assert 3.14 < table.get("pi") < 3.15
 
+    @pytest.mark.parametrize("target", ["no_such_module:x", "math:tau.pie", "math", "math:"])
+    def test_a_plugin_that_does_not_load_is_named(self, target):
+        with pytest.raises(UserError, match="the thing 'bad' can not be loaded from") as caught:
+            Registry("thing", {"bad": target}).get("bad")
+        assert target in str(caught.value)
+
     def test_registering_a_taken_name_names_both(self):
         table = Registry("thing", {"pi": "math:pi"})
         with pytest.raises(UserError, match="two things are named 'pi'") as caught:

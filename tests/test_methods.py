@@ -156,6 +156,9 @@ class TestMTT:
 
 
 class TestSpan:
+    def test_experts_are_as_long_as_the_window_and_the_span_need(self):
+        assert MTT(inner_steps=1, max_start_epoch=20, expert_epochs=3, image_lr=1.0).needed_epochs() == 23
+
     def test_uses_every_expert_once_a_pass(self):
         for turn in range(3):
             assert sorted(expert_of_step(at(turn * 5 + i), 5) for i in range(5)) == list(range(5))

@@ -15,7 +15,6 @@ from ddbench.errors import UserError
 from ddbench.networks import (
     build_network,
     canonical_network_name,
-    check_network_name,
     network_names,
     network_table,
     parameter_count,
@@ -186,13 +185,15 @@ def test_canonical_examples():
 )
 def test_wrong_names_say_what_is_near(name, message, fix):
     with pytest.raises(UserError, match=message) as caught:
-        check_network_name(name, "a.yaml, line 7")
+        canonical_network_name(name, "a.yaml, line 7")
     assert "from  a.yaml, line 7" in caught.value.facts
     assert fix in caught.value.fix
 
 
 def test_names_are_checked_without_torch():
-    code = "import sys, ddbench.networks as n; n.check_network_name('convnet-d2'); assert 'torch' not in sys.modules"
+    code = (
+        "import sys, ddbench.networks as n; n.canonical_network_name('convnet-d2'); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
@@ -233,10 +234,10 @@ def test_models_of_other_libraries_fit_the_images(name, channels):
 
 def test_wrong_names_and_sizes_of_other_libraries():
     with pytest.raises(UserError, match="no network 'timm:resnet10'") as caught:
-        check_network_name("timm:resnet10")
+        canonical_network_name("timm:resnet10")
     assert caught.value.fix == "did you mean 'timm:resnet10t'?"
     assert sum(len(fact) for fact in caught.value.facts) < 300
     with pytest.raises(UserError, match="no network 'torchvision:zzzz'"):
-        check_network_name("torchvision:zzzz")
+        canonical_network_name("torchvision:zzzz")
     with pytest.raises(UserError, match="'torchvision:alexnet' does not take 32-pixel images of 3 channels"):
         build_network("torchvision:alexnet", channels=3, size=32, classes=10, seed=0)

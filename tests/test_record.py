@@ -13,7 +13,7 @@ from ddbench import artefact
 from ddbench.augmentation import DSA
 from ddbench.errors import UserError
 from ddbench.execution import Silent
-from ddbench.expert_buffers import buffer_bytes, needed_epochs, train_experts
+from ddbench.expert_buffers import buffer_bytes, train_experts
 from ddbench.expert_buffers.record import expert_path
 from ddbench.expert_buffers.store import DESCRIPTION
 from ddbench.feed import Feed
@@ -284,4 +284,3 @@ def test_plan_figures_are_those_of_the_files(tmp_path):
     assert rows < on_disk < rows + 20_000
     assert buffer_bytes(320_010, 50, 100) == 6_528_204_000
     assert buffer_bytes(320_010, 50, 100, "bfloat16") == 3_264_102_000
-    assert needed_epochs(max_start_epoch=2, expert_epochs=2) == 4

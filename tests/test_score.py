@@ -185,11 +185,11 @@ def test_rules(folder, real, scripted):
     last = select(folder, "last", real, protocol="mtt-v1")
     assert (last.step, last.scores, scripted) == (300, {}, [])
     validation = select(folder, "validation", real, protocol="mtt-v1", networks=2)
-    assert validation.step == 300 and not validation.oracle
+    assert validation.step == 300
     assert validation.scores == {100: (0.5, 0.5), 200: (0.75, 0.75), 300: (0.75, 0.75)}
     assert {split for _, split in scripted} == {"validation"}
     oracle = select(folder, "oracle", real, protocol="mtt-v1")
-    assert oracle.step == 100 and oracle.oracle and oracle.path == folder / "000100.safetensors"
+    assert oracle.step == 100 and oracle.path == folder / "000100.safetensors"
 
 
 def test_scores_are_kept(folder, real, scripted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ddbench.commands import options
+from ddbench.execution import CHECKPOINT_SECONDS
 
 
 def buffer(
@@ -15,7 +16,7 @@ def buffer(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
-    checkpoint_seconds: options.CheckpointSeconds = options.CHECKPOINT_SECONDS,
+    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""

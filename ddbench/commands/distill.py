@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ddbench.commands import options
+from ddbench.execution import CHECKPOINT_SECONDS
 
 
 def distill(
@@ -15,7 +16,7 @@ def distill(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
-    checkpoint_seconds: options.CheckpointSeconds = options.CHECKPOINT_SECONDS,
+    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
 ) -> None:
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ddbench.execution import CHECKPOINT_SECONDS
+
 if TYPE_CHECKING:
     from ddbench.commands.pipeline import Pipeline
     from ddbench.commands.place import Place
@@ -77,7 +79,6 @@ CheckpointSeconds = Annotated[
         help="How much work a killed process may lose; 0 saves after every step, which is slow.",
     ),
 ]
-CHECKPOINT_SECONDS = 20.0
 
 
 class TableFormat(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddbench.execution import Bar, Progress, Silent
+from ddbench.execution import CHECKPOINT_SECONDS, Bar, Progress, Silent
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Place:
     data_root: Path | None = None
     device: str = "auto"
     quiet: bool = False
-    checkpoint_seconds: float = 20.0
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def progress(self) -> Progress:
         return Silent() if self.quiet else Bar()

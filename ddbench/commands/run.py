@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ddbench.commands import options
+from ddbench.execution import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def run(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
-    checkpoint_seconds: options.CheckpointSeconds = options.CHECKPOINT_SECONDS,
+    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ddbench.networks.names import canonical_network_name, check_network_name, network_names
+from ddbench.networks.names import canonical_network_name, network_names
 
 if TYPE_CHECKING:
     from ddbench.networks.build import build_network, network_table, parameter_count
@@ -18,7 +18,6 @@ __all__ = [
     "FlatNetwork",
     "build_network",
     "canonical_network_name",
-    "check_network_name",
     "flatten_parameters",
     "initial_parameters",
     "network_names",

@@ -122,11 +122,6 @@ def canonical_network_name(name: str, where: str = "") -> str:
     raise unknown("network", name, [*network_names(), *(f"{source}:NAME" for source in OUTSIDE)], where)
 
 
-def check_network_name(name: str, where: str = "") -> None:
-    """Errors: UserError with the nearest names if there is no such network; nothing is built."""
-    canonical_network_name(name, where)
-
-
 def network_names() -> list[str]:
     """The networks of ddbench's own, the ConvNet family by depth; axes and prefixed names come on top."""
     return [*(f"convnet-d{depth}" for depth in DEPTHS), *FIXED]
