@@ -156,3 +156,34 @@ def test_killed_again_and_again(tmp_path, undisturbed, seed):
     assert kills >= 3
     run.finish()
     assert_same(run.home, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are counted in /proc")
+def test_ctrl_c_ends_the_workers_of_an_evaluation_at_once(tmp_path):
+    """Two workers train networks for a minute each; Ctrl-C reaches the whole group, as from a terminal."""
+    asked = ["-o", "methods={random: {}}", "-o", "ipc=10", "-o", "evaluation.protocol=mtt-v1", "-o", "seed=1"]
+    process = subprocess.Popen(
+        command("run", "quickstart", "--home", tmp_path, "-q", *asked),
+        env={**ENVIRONMENT, "OMP_NUM_THREADS": "2"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 120
+    while len(children.read_text().split()) < 3:  # two workers, and the tracker of their resources
+        assert process.poll() is None and time.monotonic() < deadline, "no workers were started"
+        time.sleep(0.05)
+    time.sleep(5)
+    workers = children.read_text().split()
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130 and "the same command goes on from here" in said
+    assert time.monotonic() - began < 20
+    while left := [pid for pid in workers if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() - began < 20, f"still there: {left}"
+        time.sleep(0.1)
