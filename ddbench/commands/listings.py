@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -58,12 +58,25 @@ def protocols(format: options.Format = options.TableFormat.text) -> None:
     _print(table, format)
 
 
-def recipes(format: options.Format = options.TableFormat.text) -> None:
-    """List the recipes that come with ddbench."""
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe itself, to read or to start from.")] = None,
+    format: options.Format = options.TableFormat.text,
+) -> None:
+    """List the recipes that come with ddbench, or print one: values, where they are from, what contradicts them.
+
+    To change one:  ddbench recipes quickstart > my.yaml,  edit it, and  ddbench run my.yaml.
+    """
     import yaml
 
+    from ddbench.errors import unknown
     from ddbench.recipe import shipped_recipes
 
+    if name is not None:
+        texts = shipped_recipes()
+        if name not in texts:
+            raise unknown("recipe", name, texts, fix="ddbench recipes lists what there is")
+        typer.echo(texts[name].rstrip())
+        return
     read = {name: yaml.safe_load(text) for name, text in shipped_recipes().items()}
     _print(
         [{"recipe": name, "what": " ".join(data.get("description", "").split())} for name, data in read.items()], format
