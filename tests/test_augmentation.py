@@ -139,11 +139,18 @@ class TestEveryAugmentation:
         assert torch.equal(images, kept)
         assert first.shape == images.shape
 
-    def test_differentiable_twice(self, made):
+    def test_differentiable_as_an_unroll_needs(self, made):
+        """By the images, and by the images through the gradient of a loss by something else, as a student's is."""
         images = drawn_images(3, 4, channels=1, batch=2).requires_grad_()
+        theta = drawn_images(7, 4, channels=1, batch=1)[0].requires_grad_()
         draw = made.draw(2, 4, rng(1))
         assert torch.autograd.gradcheck(lambda images: made.apply(images, draw), images)
-        assert torch.autograd.gradgradcheck(lambda images: made.apply(images, draw).sin(), images)
+
+        def inner_gradient(images):
+            loss = (made.apply(images, draw) * theta).sum((1, 2, 3)).tanh().sum()
+            return torch.autograd.grad(loss, theta, create_graph=True)[0]
+
+        assert torch.autograd.gradcheck(inner_gradient, images)
 
     def test_keeps_the_dtype(self, made):
         images = drawn_images(4, 8, channels=1)
