@@ -47,6 +47,12 @@ class TestRun:
         for row in sorted(home.glob("results/digits/ipc1/mtt-*.json")):
             assert "verified: identical" in ddbench.done("verify", row, "--home", home)
 
+    def test_a_row_says_how_it_was_evaluated_and_not_how_another_was(self, ddbench, recipe, home):
+        out = ddbench.done("run", recipe, "--home", home, "--format", "json", "-o", "evaluation.seeds=2")
+        assert {len(row["accuracy"]) for row in json.loads(out)} == {2}
+        rows = [read_json(path, "row") for path in home.glob("results/digits/ipc1/*.json")]
+        assert {(len(row["seeds"]), row["recipe"]["evaluation"]["seeds"]) for row in rows} == {(1, 1), (2, 2)}
+
     def test_quiet_says_only_the_table(self, ddbench, recipe, home, tmp_path):
         called = ddbench("run", recipe, "--home", tmp_path / "new", "--quiet")
         assert called.status == 0 and called.err == "" and "what to try" not in called.out

@@ -178,7 +178,7 @@ class Pipeline:
                 progress=self.place.progress(),
             )
         if not self.set_path(job).exists():
-            self._publish(job, self._as_set(last, "last"))
+            self._publish(job, self._as_set(job, last, "last"))
         return Run(job.folder).kept()
 
     def set_path(self, job: Job) -> Path:
@@ -194,12 +194,14 @@ class Pipeline:
         if not (path.exists() and _holds(path, syn)):
             syn.save(path)
 
-    def _as_set(self, candidate: Path, selection: str) -> SyntheticSet:
-        """A candidate as it was made, with how it was selected, and what the whole run cost, not its part of it."""
+    def _as_set(self, job: Job, candidate: Path, selection: str) -> SyntheticSet:
+        """A candidate as it was made, with how it is evaluated, and what the whole run cost, not its part of it."""
         syn = load_synthetic(candidate)
         whole = describe(Run(candidate.parent.parent).kept()[-1])["provenance"]
         cost = {"seconds": whole["seconds"], "peak_bytes": whole["peak_bytes"]}
-        return replace(syn, provenance={**syn.provenance, **cost, "selection": selection})
+        asked_now = {"evaluation": resolved(self.loaded, job, self.networks)["evaluation"]}
+        recipe = {**syn.provenance["recipe"], **asked_now}
+        return replace(syn, provenance={**syn.provenance, **cost, "selection": selection, "recipe": recipe})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
         """Score a job's selected set on every network of the recipe: the rows and their files; known ones are read."""
@@ -221,7 +223,7 @@ class Pipeline:
                 progress=self.place.progress(),
                 workers=self.workers,
             )
-            syn = self._as_set(chosen.path, asked.selection)
+            syn = self._as_set(job, chosen.path, asked.selection)
             if number == 0:
                 self._publish(job, syn)
             yield self._known(job, syn, network, seeds) or self._score(job, syn, network, seeds)
