@@ -28,7 +28,7 @@ def test_the_method_is_short_and_works(tmp_path, capsys):
     assert "mean-matching" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"ddbench (?:plan|run) +([a-z0-9-]+)", TEXT))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"ddbench (?:plan|run) +([a-z0-9/-]+)", TEXT))))
 def test_every_recipe_it_names_exists(name):
     assert name in shipped_recipes()
 
