@@ -22,9 +22,9 @@ from ddbench.augmentation import augmentation
 from ddbench.data import load_dataset
 from ddbench.data.realset import RealSet, Split
 from ddbench.expert_buffers.record import train_experts
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network
 from ddbench.randomness import stream
-from ddbench.recipe import ExpertRecipe
 
 WHOLE_EPOCH = 50_000
 """Images of a CIFAR epoch, to which the figures are scaled."""

@@ -25,8 +25,8 @@ from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.legacy import export_replay_buffer
 from ddbench.expert_buffers.store import ExpertBuffer, write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.randomness import stream
-from ddbench.recipe import ExpertRecipe
 
 REPLAY = "replay_buffer_0.pt"
 

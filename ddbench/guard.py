@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ddbench.errors import UserError
-from ddbench.recipe import Count, Positive, Settings
+from ddbench.settings import Count, Positive, Settings
 
 
 class Guard(Settings):

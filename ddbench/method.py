@@ -9,17 +9,16 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.guard import Guard
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
-from ddbench.recipe import Count, Positive, Settings
+from ddbench.settings import Count, Positive, Settings, Share
 from ddbench.synthetic import SyntheticSet
 
 
@@ -85,11 +84,18 @@ class OuterRate(Settings):
     """SGD on one part of the synthetic set."""
 
     lr: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    momentum: Share = 0.5
 
 
 class Method(Settings, abc.ABC):
     """What optimised and direct methods have in common: they are frozen settings, read from a recipe."""
+
+    EXPERTS: ClassVar[Mapping[str, Any]] = {}
+    """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+
+    def soft_labels(self) -> bool:
+        """Whether its sets carry soft labels, so that real images with an expert's labels must stand beside them."""
+        return False
 
     def needed_epochs(self) -> int | None:
         """How many epochs of each expert it looks at; None when it needs no experts."""
@@ -104,6 +110,9 @@ class OptimisedMethod(Method):
     keep_every: Count | None = None
     """Outer steps between the candidates among which selection chooses; None keeps ten in all."""
     guard: Guard = Guard()
+    ema_decay: Share | None = None
+    """d of a moving average of the images, ``average <- d * average + (1 - d) * images`` after every step that was taken.
+    The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
 
     @abc.abstractmethod
     def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:

@@ -5,41 +5,14 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from ddbench.errors import UserError, nearest, unknown
-from ddbench.source import Key, Source, read_source
-
-M = TypeVar("M", bound=BaseModel)
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1, strict=True)]
-
-
-class Settings(BaseModel):
-    """Base of everything that comes from a recipe: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ExpertRecipe(Settings):
-    """How experts are trained on real data. Defaults: MTT's released recipe (spec: SGD 0.01, batch 256, DSA)."""
-
-    count: Count = 100
-    epochs: Count | Literal["auto"] = "auto"
-    """How many epochs of each expert are recorded; "auto" takes what the methods need and no more."""
-    optimizer: Literal["sgd"] = "sgd"
-    lr: Positive = 0.01
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    batch: Count = 256
-    augmentation: Literal["dsa", "none"] = "dsa"
-    lr_drop_epoch: Count | None = None
-    """The epoch after which lr is multiplied by ``lr_drop_factor``, once, with a fresh optimizer; None: constant."""
-    lr_drop_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Precision in which trajectories are stored; training is always float32."""
+from ddbench.errors import UserError, unknown
+from ddbench.expert_recipe import ExpertRecipe
+from ddbench.settings import Count, Settings, validate
+from ddbench.source import Source, read_source
 
 
 def _one_or_more(value: Any) -> Any:
@@ -179,72 +152,3 @@ def shipped_recipes() -> dict[str, str]:
             }
             found.update(inside)
     return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
-
-
-def validate(model: type[M], data: Any, source: Source, at: Key) -> M:
-    """``model`` from plain data; the first thing that is wrong becomes a UserError with its place and its fix."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise _explain(model, error, source, at) from None
-
-
-def _explain(model: type[BaseModel], error: ValidationError, source: Source, at: Key) -> UserError:
-    problems = error.errors(include_url=False)
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    inside = tuple(part for part in first["loc"] if not _is_union_branch(part))
-    place = source.where(*at, *inside)
-    named = [part for part in (*at, *inside) if isinstance(part, str)]
-    name = named[-1] if named else "the recipe"
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(model, inside[:-1])
-        near = nearest(name, known)
-        return UserError(
-            f"there is no recipe key {name!r} here",
-            f"from  {place}",
-            f"known {', '.join(sorted(known)) or 'none'}",
-            fix=f"did you mean {near!r}?" if near else f"remove {name!r}",
-        )
-    if first["type"] == "missing":
-        return UserError(f"the key {name!r} is missing", f"from  {place}", fix=f"add it:  {name}: ...")
-    if first["type"] == "literal_error" and isinstance(first.get("input"), str):
-        choices = first.get("ctx", {}).get("expected", "").replace("'", "")
-        near = nearest(first["input"], choices.replace(" or ", ", ").split(", "))
-        return UserError(
-            f"{name} can not be {first['input']!r}",
-            f"from  {place}",
-            f"known {choices}",
-            fix=f"did you mean {near!r}?" if near else "choose one of these",
-        )
-    branches = [p for p in problems if tuple(part for part in p["loc"] if not _is_union_branch(part)) == inside]
-    says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
-    given = f"given {first.get('input')!r}" if inside else ""
-    return UserError(f"{name} is wrong: {says}", f"from  {place}", given, fix="correct it there")
-
-
-def _in_yaml_words(problem: Any) -> str:
-    """What pydantic says, in the words of somebody who writes YAML rather than Python."""
-    says = problem["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
-    says = re.sub(r"a valid dictionary( or instance of \w+)?", "a mapping of keys to values", says)
-    for theirs, ours in (("valid tuple", "list"), ("valid string", "text"), ("a valid", "a"), ("an valid", "an")):
-        says = says.replace(theirs, ours)
-    return says.replace("a integer", "an integer").replace("a text", "text")
-
-
-def _is_union_branch(part: str | int) -> bool:
-    """pydantic puts the branch of a union (``int``, ``literal[...]``, a class name) among the keys of a location."""
-    text = str(part)
-    return isinstance(part, str) and (
-        "[" in text or "constrained-" in text or text in {"int", "float", "str", "bool"} or text[:1].isupper()
-    )
-
-
-def _fields_at(model: type[BaseModel], path: Key) -> set[str]:
-    for part in path:
-        info = model.model_fields.get(str(part))
-        inner = info.annotation if info else None
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-        else:
-            break
-    return set(model.model_fields)

@@ -11,9 +11,9 @@ from ddbench.artefact import fingerprint
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.execution import versions
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network, canonical_network_name
 from ddbench.randomness import derive
-from ddbench.recipe import ExpertRecipe
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 """Names and shapes, in the order in which they follow each other in a flat vector."""

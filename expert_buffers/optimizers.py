@@ -8,9 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ddbench.errors import unknown
 from ddbench.expert_buffers.trajectory import flat, unflatten_into
-from ddbench.recipe import ExpertRecipe
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.training import gradient_update
 
 
@@ -88,7 +87,5 @@ OPTIMIZERS: Mapping[str, Callable[[nn.Module, ExpertRecipe], ExpertOptimizer]] =
 
 
 def expert_optimizer(network: nn.Module, recipe: ExpertRecipe) -> ExpertOptimizer:
-    """The optimizer that the recipe names, bound to a network. Errors: UserError for an unknown name."""
-    if recipe.optimizer not in OPTIMIZERS:
-        raise unknown("expert optimizer", recipe.optimizer, OPTIMIZERS)
-    return OPTIMIZERS[recipe.optimizer](network, recipe)
+    """The optimizer that the recipe names, bound to a network."""
+    return OPTIMIZERS[recipe.optimizer.kind](network, recipe)

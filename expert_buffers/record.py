@@ -27,12 +27,12 @@ from ddbench.expert_buffers.store import (
 )
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.expert_buffers.unfinished import Unfinished
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.feed import Feed
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
 from ddbench.randomness import derive, stream
-from ddbench.recipe import ExpertRecipe
 from ddbench.threads import threads_for
 from ddbench.training import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
 
@@ -195,7 +195,7 @@ def _diverged(expert: int, epoch: int, loss: float, lr: float, recipe: ExpertRec
     return UserError(
         f"expert {expert} diverged in epoch {epoch + 1}: its loss or its parameters are not finite",
         f"loss  {loss}",
-        f"used  {recipe.optimizer} at lr {lr:g}, momentum {recipe.momentum:g}, batch {recipe.batch}",
+        f"used  {recipe.optimizer.kind} at lr {lr:g}, momentum {recipe.momentum:g}, batch {recipe.batch}",
         "kept  the experts before it",
         fix=f"lower experts.lr, say to {recipe.lr / 10:g}, or experts.momentum; the folder is then another",
     )

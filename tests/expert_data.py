@@ -7,8 +7,8 @@ from ddbench.data.realset import RealSet, Split
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.store import write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.randomness import stream
-from ddbench.recipe import ExpertRecipe
 
 NETWORK = "convnet-d1-w4"
 

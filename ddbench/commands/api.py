@@ -15,11 +15,12 @@ from ddbench.execution import Progress, choose_device, code_identity, device_nam
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.method import Task
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
-from ddbench.recipe import ExpertRecipe, validate
+from ddbench.settings import validate
 from ddbench.source import Source
 from ddbench.synthetic import SyntheticSet, load_synthetic
 

@@ -13,9 +13,11 @@ from ddbench.commands.plugins import require_method
 from ddbench.data.sources import find_source
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.rows import without_paths
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.method import Method
 from ddbench.methods import METHODS
-from ddbench.recipe import ExpertRecipe, LoadedRecipe, Recipe, validate
+from ddbench.recipe import LoadedRecipe, Recipe
+from ddbench.settings import validate
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,153 @@
+"""What a recipe is made of: frozen settings, parts chosen by name, errors that name file, line and key."""
+
+from __future__ import annotations
+
+import re
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ddbench.errors import UserError, nearest
+from ddbench.source import Key, Source
+
+M = TypeVar("M", bound=BaseModel)
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""A number in [0, 1): a momentum, a decay."""
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class Settings(BaseModel):
+    """Base of everything that comes from a recipe: frozen, and an unknown key is an error.
+
+    A field whose default is a :class:`Part` may be given by the part's bare name, or without its ``kind``, which is
+    then the default's: ``unroll: tesla``, ``labels: {lr: 5}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_parts(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        defaults = {name: info.default for name, info in cls.model_fields.items() if isinstance(info.default, Part)}
+        return {name: _named(given, defaults[name]) if name in defaults else given for name, given in data.items()}
+
+
+class Part(Settings):
+    """One of several ways to do one thing, told apart by ``kind``; what else it has are that way's own settings."""
+
+    kind: Any
+
+
+def _named(given: Any, default: Part) -> Any:
+    if isinstance(given, str):
+        return {"kind": given}
+    if isinstance(given, dict) and "kind" not in given:
+        return {"kind": default.kind, **given}
+    return given
+
+
+def validate(model: type[M], data: Any, source: Source, at: Key) -> M:
+    """``model`` from plain data; the first thing that is wrong becomes a UserError with its place and its fix."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _explain(model, error, source, at) from None
+
+
+def _explain(model: type[BaseModel], error: ValidationError, source: Source, at: Key) -> UserError:
+    problems = error.errors(include_url=False)
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    inside, _ = _as_written(model, first["loc"])
+    place = source.where(*at, *inside)
+    named = [part for part in (*at, *inside) if isinstance(part, str)]
+    name = named[-1] if named else "the recipe"
+    if first["type"] == "extra_forbidden":
+        owner = _as_written(model, first["loc"][:-1])[1]
+        known = set(owner.model_fields) if owner else set()
+        near = nearest(name, known)
+        return UserError(
+            f"there is no recipe key {name!r} here",
+            f"from  {place}",
+            f"known {', '.join(sorted(known)) or 'none'}",
+            fix=f"did you mean {near!r}?" if near else f"remove {name!r}",
+        )
+    if first["type"] == "missing":
+        return UserError(f"the key {name!r} is missing", f"from  {place}", fix=f"add it:  {name}: ...")
+    if choices := _choices(first):
+        given = first.get("ctx", {}).get("tag", first.get("input"))
+        near = nearest(str(given), choices)
+        return UserError(
+            f"{name} can not be {given!r}",
+            f"from  {place}",
+            f"known {', '.join(choices)}",
+            fix=f"did you mean {near!r}?" if near else "choose one of these",
+        )
+    branches = [p for p in problems if _as_written(model, p["loc"])[0] == inside]
+    says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
+    given = f"given {first.get('input')!r}" if inside else ""
+    return UserError(f"{name} is wrong: {says}", f"from  {place}", given, fix="correct it there")
+
+
+def _choices(problem: Any) -> list[str]:
+    """The names among which one had to be chosen, where that is what is wrong."""
+    context = problem.get("ctx", {})
+    if problem["type"] == "union_tag_invalid":
+        listed = context["expected_tags"]
+    elif problem["type"] == "literal_error" and isinstance(problem.get("input"), str):
+        listed = context.get("expected", "").replace(" or ", ", ")
+    else:
+        return []
+    return [choice for choice in listed.replace("'", "").split(", ") if choice]
+
+
+def _in_yaml_words(problem: Any) -> str:
+    """What pydantic says, in the words of somebody who writes YAML rather than Python."""
+    says = problem["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    says = re.sub(
+        r"a valid dictionary( or (object to extract fields from|instance of \w+))?", "a mapping of keys to values", says
+    )
+    for theirs, ours in (("valid tuple", "list"), ("valid string", "text"), ("a valid", "a"), ("an valid", "an")):
+        says = says.replace(theirs, ours)
+    return says.replace("a integer", "an integer").replace("a text", "text")
+
+
+def _as_written(model: type[BaseModel], location: Key) -> tuple[Key, type[BaseModel] | None]:
+    """A location of pydantic's as keys of the recipe, and the model at its end, None where there is none.
+
+    pydantic puts among the keys which branch of a union it tried: the kind of a part, or the name of a type.
+    """
+    keys: list[str | int] = []
+    here: type[BaseModel] | None = model
+    parts = iter(location)
+    for part in parts:
+        if _is_type_name(part):
+            continue
+        keys.append(part)
+        info = here.model_fields.get(str(part)) if here else None
+        options = _models_in(info.annotation) if info else []
+        here = options[0] if len(options) == 1 else None
+        if len(options) > 1:
+            kind = next(parts, None)
+            here = next((option for option in options if option.model_fields["kind"].default == kind), None)
+    return tuple(keys), here
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return [model for option in get_args(annotation) for model in _models_in(option)]
+    return []
+
+
+def _is_type_name(part: str | int) -> bool:
+    """Whether a key of a location is the name of a branch of a plain union: ``int``, ``literal[...]``, a class."""
+    text = str(part)
+    return isinstance(part, str) and (
+        "[" in text or "constrained-" in text or text in {"int", "float", "str", "bool"} or text[:1].isupper()
+    )
