@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Pairs of inputs (B, C, H, W), preprocessed, and labels (B,) or (B, K), on one device."""
 
-Update = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""One update of a network on inputs and labels; returns the loss () and the logits (B, K) that it saw, detached."""
+Update = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""One update of a network on inputs, as augmented, their labels, and the same inputs as they were before augmentation;
+returns the loss () and the logits (B, K) of the augmented inputs before the update, detached."""
 
 
 def shuffled_batches(n: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -37,7 +38,8 @@ def consecutive_batches(n: int, batch: int) -> Iterator[slice]:
 def gradient_update(network: nn.Module, optimizer: torch.optim.Optimizer, kind: str = "hard") -> Update:
     """The ordinary update: forward, loss of these labels' kind, backward, one step of the optimizer."""
 
-    def update(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def update(inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
+        del originals
         optimizer.zero_grad(set_to_none=True)
         logits = network(inputs)
         loss = classification_loss(logits, labels, kind)
@@ -58,10 +60,11 @@ def train_epoch(
     """
     loss_sum = hits = None
     seen = 0
-    for inputs, labels in batches:
+    for originals, labels in batches:
+        inputs = originals
         if augmentation is not None:
-            inputs = augmentation.apply(inputs, augmentation.draw(len(inputs), inputs.shape[-1], generator))
-        loss, logits = update(inputs, labels)
+            inputs = augmentation.apply(originals, augmentation.draw(len(inputs), inputs.shape[-1], generator))
+        loss, logits = update(inputs, labels, originals)
         batch_hits = (logits.argmax(1) == hard_labels(labels)).sum()
         loss_sum = loss * len(inputs) if loss_sum is None else loss_sum + loss * len(inputs)
         hits = batch_hits if hits is None else hits + batch_hits

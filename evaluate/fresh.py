@@ -41,7 +41,7 @@ def train_fresh(
     for epoch in range(setting.trained_epochs):
         for rows in shuffled_batches(len(images), protocol.batch, generator):
             batch = images[rows]
-            update(augment(batch) if augment is not None else batch, labels[rows])
+            update(augment(batch) if augment is not None else batch, labels[rows], batch)
         if epoch == setting.drop_after:
             update = gradient_update(network, _sgd(network, protocol, lr * protocol.drop_factor), label_kind)
         after_epoch(epoch + 1)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ddbench import artefact
 from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent
+from ddbench.expert_buffers.continuation import end_state
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.optimizers import expert_optimizer
 from ddbench.expert_buffers.store import (
@@ -39,9 +39,15 @@ from ddbench.training import consecutive_batches, shuffled_batches, top1_accurac
 _VALIDATION_BATCH = 512
 
 
-def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32") -> int:
-    """Bytes of the rows of ``count`` experts of ``epochs`` epochs, initialisation included; headers are below 1 %."""
-    return parameters * (epochs + 1) * count * getattr(torch, dtype).itemsize
+def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32", momentum: float = 0.0) -> int:
+    """Bytes of ``count`` experts of ``epochs`` epochs: rows, initialisation included, and what training can go on from.
+
+    The latter is the velocity where there is momentum, and the live parameters beside rows that are rounded; both are
+    float32. Headers, not counted, are below 1 %.
+    """
+    rows = parameters * (epochs + 1) * getattr(torch, dtype).itemsize
+    end = parameters * torch.float32.itemsize * ((momentum > 0) + (dtype != "float32"))
+    return count * (rows + end)
 
 
 def train_experts(
@@ -58,11 +64,12 @@ def train_experts(
 ) -> ExpertBuffer:
     """``recipe.count`` experts of at least ``epochs`` epochs in ``folder``; only those that are not there are trained.
 
-    Expert e depends on ``seed``, e and the recipe alone, so a longer training has the same beginning. An expert that is
-    damaged, or shorter than ``epochs``, is trained again whole; a longer one serves as it is. A process killed at any
-    moment loses at most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it
-    was in; the same call continues, on the CPU to the same bits. Errors: UserError when the folder holds other experts,
-    the network can not be a student, an expert diverges, or the disk is full.
+    Expert e depends on ``seed``, e and the recipe alone, so a longer training has the same beginning: an expert that is
+    shorter than ``epochs`` goes on from where it ended, and a longer one serves as it is. One that is damaged, or was
+    written without what it could go on from, is trained again whole. A process killed at any moment loses at most
+    ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same call
+    continues. Stopped or not, extended or not, on the CPU the bits are the same. Errors: UserError when the folder
+    holds other experts, the network can not be a student, an expert diverges, or the disk is full.
     """
     folder = Path(folder)
     tell = Silent() if progress is None else progress
@@ -80,10 +87,9 @@ def train_experts(
         try:
             for done, expert in enumerate(missing):
                 unfinished = Unfinished(folder, expert, description.fingerprint, checkpoint_seconds)
-                began = time.monotonic()
                 with threads_for(floats * recipe.batch, trainer.device):
-                    trajectory = trainer.train(expert, epochs, description, unfinished, tell, done * epochs)
-                write_expert(folder, expert, trajectory, description, time.monotonic() - began)
+                    trajectory, end = trainer.train(expert, epochs, description, unfinished, tell, done * epochs)
+                write_expert(folder, expert, trajectory, description, unfinished.seconds, end)
                 unfinished.discard()
         finally:
             tell.close()
@@ -136,8 +142,8 @@ class _Trainer:
         unfinished: Unfinished,
         tell: Progress,
         done: int,
-    ) -> Trajectory:
-        """One expert, from its initialisation or from where ``unfinished`` says it was left."""
+    ) -> tuple[Trajectory, dict[str, Tensor]]:
+        """One expert, from its initialisation or from where ``unfinished`` says it was left, and its end state."""
         real, recipe = self.real, self.recipe
         network = build_network(
             self.network_name,
@@ -181,7 +187,7 @@ class _Trainer:
         except KeyboardInterrupt:
             unfinished.write()
             raise
-        return trajectory
+        return trajectory, end_state(network, optimizer, trajectory.parameters.dtype)
 
     def _validate(self, network: nn.Module, feed: Feed) -> float:
         network.eval()

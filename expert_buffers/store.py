@@ -16,11 +16,12 @@ from torch import Tensor
 from ddbench import artefact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.description import BufferDescription
-from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.expert_buffers.trajectory import PER_EPOCH, Trajectory
 
 KIND = "expert"
 DESCRIPTION = "buffer.json"
-_ROWS = ("parameters", "statistics")
+ROWS = ("parameters", "statistics")
+"""The tensors of an expert file that have a row an epoch, and one for the initialisation."""
 
 
 def expert_path(folder: Path, expert: int) -> Path:
@@ -28,18 +29,24 @@ def expert_path(folder: Path, expert: int) -> Path:
 
 
 def write_expert(
-    folder: Path, expert: int, trajectory: Trajectory, description: BufferDescription, seconds: float = 0.0
+    folder: Path,
+    expert: int,
+    trajectory: Trajectory,
+    description: BufferDescription,
+    seconds: float = 0.0,
+    end: Mapping[str, Tensor] | None = None,
 ) -> str:
     """Write one expert, atomically. Returns the SHA-256 of its tensors. seconds: what training it took.
 
-    Beside that checksum the file keeps one for each row, so that a single row can be checked without the others.
+    end: with what its training can go on, see ``continuation.end_state``; None where that is not known. Beside the
+    checksum of all the file keeps one for each row, so that a single row can be checked without the others.
     Errors: UserError when the disk is full.
     """
     tensors = trajectory.tensors()
-    rows = {name: [row_sha256(row) for row in tensors[name]] for name in _ROWS if name in tensors}
+    rows = {name: [row_sha256(row) for row in tensors[name]] for name in ROWS if name in tensors}
     facts = {"buffer": description.fingerprint, "expert": expert, "epochs": trajectory.epochs, "rows": rows}
-    facts["seconds"] = round(seconds, 3)
-    return artefact.save(expert_path(folder, expert), KIND, tensors, facts)
+    facts |= {"seconds": round(seconds, 3), "extendable": end is not None}
+    return artefact.save(expert_path(folder, expert), KIND, {**tensors, **(end or {})}, facts)
 
 
 def row_sha256(row: Tensor) -> str:
@@ -171,7 +178,7 @@ class ExpertBuffer:
 
     @property
     def seconds(self) -> float:
-        """What training these experts took, in their last sittings; 0 for imported ones."""
+        """What training these experts took, in all their sittings; 0 for imported ones."""
         return sum(self._file(expert).seconds for expert in range(len(self)))
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
@@ -197,12 +204,18 @@ class ExpertBuffer:
 
     def require_epochs(self, epochs: int) -> None:
         """Errors: UserError when some expert has fewer epochs than a method needs."""
-        if self.epochs < epochs:
-            raise UserError(
-                f"the experts are too short: {epochs} epochs are needed, they have {self.epochs}",
-                f"in    {self.folder}",
-                fix="train them longer (experts.epochs), or lower max_start_epoch or expert_epochs",
-            )
+        if self.epochs >= epochs:
+            return
+        more = f"train more: ddbench buffer RECIPE -o experts.epochs={epochs}"
+        if self.description.seed is None:
+            more = "import longer ones"
+        elif all(self._file(expert).extendable for expert in range(len(self))):
+            more += " (what is there is kept and extended)"
+        raise UserError(
+            f"the experts are too short: {epochs} epochs are needed, they have {self.epochs}",
+            f"in    {self.folder}",
+            fix=f"{more}, or lower max_start_epoch or expert_epochs",
+        )
 
     def _file(self, expert: int) -> _ExpertFile:
         if not 0 <= expert < len(self):
@@ -220,6 +233,7 @@ class _ExpertFile:
         facts: dict[str, Any] = artefact.describe(path)
         self.path, self.epochs, self.sha256 = path, facts["epochs"], facts["sha256"]
         self.seconds: float = facts.get("seconds", 0.0)
+        self.extendable: bool = facts.get("extendable", False)
         self._digests: dict[str, list[str]] = facts["rows"]
         self._open = safe_open(path, framework="pt")
         self._whole: set[tuple[str, int]] = set()
@@ -245,8 +259,8 @@ class _ExpertFile:
         return self._digests[name]
 
     def curves(self) -> dict[str, Tensor]:
-        names = [name for name in self._open.keys() if name not in _ROWS]  # noqa: SIM118
-        return {name: self._open.get_tensor(name).clone() for name in names}
+        names = set(self._open.keys())
+        return {name: self._open.get_tensor(name).clone() for name in PER_EPOCH if name in names}
 
 
 def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:

@@ -1,68 +1,83 @@
-"""The expert in training, kept in a hidden file so that a killed process loses little and changes nothing."""
+"""The expert in training: where it goes on from, and a hidden file so that a killed process loses little."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from ddbench import artefact
 from ddbench.errors import UserError
+from ddbench.expert_buffers import store
+from ddbench.expert_buffers.continuation import end_state, put_back
 from ddbench.expert_buffers.optimizers import ExpertOptimizer
-from ddbench.expert_buffers.trajectory import Trajectory, flat, unflatten_into
+from ddbench.expert_buffers.trajectory import Trajectory
 
-KIND = "unfinished expert"
+KIND = "expert in training"
 _SHARE = 10
 """A state that takes a second to write is written at most every ten."""
 
 
 class Unfinished:
-    """The state of one expert at the end of an epoch, on disk at most every ``seconds``; 0: after each.
+    """One expert until it is long enough: its state at the end of an epoch, on disk at most every ``pause`` seconds.
 
-    It holds the rows so far, the live parameters and statistics (float32, also where rows are bfloat16) and what the
-    optimizer keeps. All randomness of an epoch follows from its name, so that is all the remaining epochs depend on.
+    pause: 0 writes after each epoch. The file holds what a finished expert's does, as far as it has come.
     """
 
-    def __init__(self, folder: Path, expert: int, buffer: str, seconds: float) -> None:
+    def __init__(self, folder: Path, expert: int, buffer: str, pause: float) -> None:
         self.path = folder / f".expert-{expert:04d}.unfinished"
+        self._finished = store.expert_path(folder, expert)
         self._facts = {"buffer": buffer, "expert": expert}
-        self._seconds, self._pause = seconds, seconds
-        self._last_write = time.monotonic()
-        self._unwritten: tuple[dict[str, Tensor], dict[str, object]] | None = None
+        self._least_pause, self._pause = pause, pause
+        self._earlier = 0.0
+        self._begin = self._last_write = time.monotonic()
+        self._unwritten: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What training it took so far: this sitting, and those before it whose work it goes on from."""
+        return self._earlier + time.monotonic() - self._begin
 
     def restore(self, network: nn.Module, optimizer: ExpertOptimizer, trajectory: Trajectory) -> int:
-        """Put back what is there. Returns how many epochs are done: 0 where there is nothing to use.
+        """Put back what is there: an interrupted training, or an expert that was finished when fewer epochs were asked.
 
-        A damaged file, or one of another training, counts for nothing: the expert begins anew.
+        Returns how many epochs are done: 0 where there is nothing to use. A damaged file, one of another training, and
+        a finished expert that does not hold what goes on from it count for nothing: the expert begins anew.
+        Errors: UserError for a file of a newer ddbench.
         """
-        if not self.path.is_file():
+        found = [self._read(self.path, KIND), self._read(self._finished, store.KIND)]
+        usable = [(tensors, facts) for tensors, facts in found if 0 < facts["epochs"] <= trajectory.epochs]
+        if not usable:
             return 0
+        tensors, facts = max(usable, key=lambda one: one[1]["epochs"])
+        put_back(tensors, network, optimizer, trajectory)
+        self._earlier = facts["seconds"]
+        return facts["epochs"]
+
+    def _read(self, path: Path, kind: str) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """Tensors and facts of a file from which this training can go on; of 0 epochs where it is none."""
+        nothing: tuple[Mapping[str, Tensor], Mapping[str, Any]] = ({}, {"epochs": 0})
+        if not path.is_file():
+            return nothing
         try:
-            tensors, facts = artefact.load(self.path, KIND)
+            tensors, facts = artefact.load(path, kind)
+        except artefact.WrittenByNewerError:
+            raise
         except UserError:
-            return 0
-        epochs = facts.get("epochs", 0)
-        if epochs > trajectory.epochs or any(facts.get(key) != value for key, value in self._facts.items()):
-            return 0
-        for name, rows in trajectory.tensors().items():
-            saved = tensors[f"rows.{name}"]
-            rows[: len(saved)] = saved
-        unflatten_into(tensors["parameters"], network.parameters())
-        if "statistics" in tensors:
-            unflatten_into(tensors["statistics"], network.buffers())
-        optimizer.restore({n.removeprefix("optimizer."): t for n, t in tensors.items() if n.startswith("optimizer.")})
-        return epochs
+            return nothing
+        ours = all(facts.get(key) == value for key, value in self._facts.items())
+        return (tensors, facts) if ours and facts.get("extendable") else nothing
 
     def keep(self, epochs: int, network: nn.Module, optimizer: ExpertOptimizer, trajectory: Trajectory) -> None:
         """Remember the state after ``epochs`` epochs, and write it if the last writing is long enough ago."""
-        state = {f"optimizer.{name}": tensor for name, tensor in optimizer.state().items()}
-        state["parameters"] = flat(network.parameters())
-        if trajectory.statistics is not None:
-            state["statistics"] = flat(network.buffers())
+        state = end_state(network, optimizer, trajectory.parameters.dtype)
         for name, rows in trajectory.tensors().items():
-            state[f"rows.{name}"] = rows[: epochs + (name in ("parameters", "statistics"))]
-        self._unwritten = state, {**self._facts, "epochs": epochs}
+            state[name] = rows[: epochs + (name in store.ROWS)]
+        facts = {"epochs": epochs, "seconds": round(self.seconds, 3), "extendable": True}
+        self._unwritten = state, {**self._facts, **facts}
         if time.monotonic() - self._last_write >= self._pause:
             self.write()
 
@@ -73,7 +88,7 @@ class Unfinished:
             artefact.save(self.path, KIND, *self._unwritten)
             self._unwritten = None
             self._last_write = time.monotonic()
-            self._pause = max(self._seconds, _SHARE * (self._last_write - began)) if self._seconds else 0.0
+            self._pause = max(self._least_pause, _SHARE * (self._last_write - began)) if self._least_pause else 0.0
 
     def discard(self) -> None:
         """Forget it all: the expert is finished, or can not be."""

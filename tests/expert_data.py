@@ -1,9 +1,13 @@
 """Small things to train experts on, shared by the tests of the expert room."""
 
+import pytest
 import torch
 
+from ddbench import artefact
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
+from ddbench.execution import Silent
+from ddbench.expert_buffers import ExpertBuffer, train_experts
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.store import write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
@@ -11,6 +15,12 @@ from ddbench.expert_recipe import ExpertRecipe
 from ddbench.randomness import stream
 
 NETWORK = "convnet-d1-w4"
+SEED = 3
+EVERY_KIND = pytest.mark.parametrize(
+    "kind",
+    [{"kind": "sgd"}, {"kind": "gsam"}, {"kind": "smooth", "clip": [0.5, 0.7, 0.9]}],
+    ids=lambda kind: kind["kind"],
+)
 
 
 def tiny_real(seed=0, images=30, validation=9, classes=3, **changed) -> RealSet:
@@ -64,3 +74,35 @@ def corrupt(path, old: bytes) -> None:
     assert content.count(old) == 1
     content[content.index(old)] ^= 1
     path.write_bytes(content)
+
+
+class Watching(Silent):
+    """Notes what it is told; stops the run where ``stop(expert, epoch done)`` says so, with ``error``."""
+
+    def __init__(self, stop_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.stop_at, self.error = stop_at, error
+        self.total, self.what, self.steps, self.facts = 0, "", [], {}
+
+    def start(self, total, what, done=0):
+        self.total, self.what = total, what
+
+    def update(self, done, **facts):
+        self.steps.append(done)
+        self.facts = facts
+        if done == self.stop_at:
+            raise self.error
+
+
+def train(folder, recipe, *, epochs=3, real=None, network=NETWORK, **more) -> ExpertBuffer:
+    """Experts on :func:`tiny_real`."""
+    return train_experts(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
+
+
+def content(folder):
+    """What every file holds, by name, but for the seconds that a training took."""
+    found: dict[str, object] = {path.name: path.read_text() for path in folder.glob("*.json")}
+    for path in folder.glob("*.safetensors"):
+        _, facts = artefact.load(path, "expert")
+        found[path.name] = {**facts, "seconds": 0}
+    assert len(found) == len(list(folder.iterdir())), "nothing is left over"
+    return found

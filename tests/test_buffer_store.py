@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer
-from ddbench.expert_buffers.store import DESCRIPTION, expert_path, usable_fact, write_expert
+from ddbench.expert_buffers.store import DESCRIPTION, expert_path, usable_fact, write_description, write_expert
 
 
 @settings(deadline=None, max_examples=20)
@@ -171,8 +171,44 @@ def test_too_short_experts_are_refused_before_they_are_used(tmp_path):
     drawn_buffer(tmp_path, epochs=4)
     buffer = ExpertBuffer.open(tmp_path)
     buffer.require_epochs(4)
-    with pytest.raises(UserError, match="5 epochs are needed, they have 4"):
-        buffer.require_epochs(5)
+    with pytest.raises(UserError, match="22 epochs are needed, they have 4") as caught:
+        buffer.require_epochs(22)
+    more = "train more: ddbench buffer RECIPE -o experts.epochs=22"
+    assert caught.value.fix == f"{more}, or lower max_start_epoch or expert_epochs"
+
+
+def test_too_short_experts_that_can_go_on_are_said_to_be_kept(tmp_path):
+    description, made = drawn_buffer(tmp_path, experts=2)
+    for expert, trajectory in enumerate(made):
+        write_expert(tmp_path, expert, trajectory, description, end={})
+    with pytest.raises(UserError) as caught:
+        ExpertBuffer.open(tmp_path).require_epochs(5)
+    assert "experts.epochs=5 (what is there is kept and extended), or lower" in caught.value.fix
+    write_expert(tmp_path, 1, made[1], description)
+    with pytest.raises(UserError) as caught:
+        ExpertBuffer.open(tmp_path).require_epochs(5)
+    assert "extended" not in caught.value.fix
+
+
+def test_too_short_experts_that_were_imported_can_not_be_trained_on(tmp_path):
+    description = describe_buffer(tiny_real(), NETWORK, None, None)
+    write_description(tmp_path, description)
+    write_expert(tmp_path, 0, drawn_trajectory(description, 3, seed=0), description)
+    with pytest.raises(UserError) as caught:
+        ExpertBuffer.open(tmp_path).require_epochs(5)
+    assert caught.value.fix == "import longer ones, or lower max_start_epoch or expert_epochs"
+
+
+def test_what_training_goes_on_from_is_no_curve_and_changes_no_row(tmp_path):
+    description, (trajectory,) = drawn_buffer(tmp_path, experts=1)
+    before = ExpertBuffer.open(tmp_path)
+    end = {"end.optimizer.velocity": torch.ones(description.parameter_count)}
+    write_expert(tmp_path, 0, trajectory, description, end=end)
+    after = ExpertBuffer.open(tmp_path)
+    assert after.curves(0).keys() == before.curves(0).keys() == {"train_loss"}
+    assert after.digest(4) == before.digest(4)
+    assert torch.equal(after[0, 4], before[0, 4])
+    assert torch.equal(after.trajectory(0).parameters, trajectory.parameters)
 
 
 def test_a_fingerprint_follows_the_content(tmp_path):

@@ -4,54 +4,19 @@ import re
 
 import pytest
 import torch
-from expert_data import NETWORK, drawn_buffer, tiny_real, tiny_recipe
+from expert_data import EVERY_KIND, NETWORK, SEED, Watching, content, drawn_buffer, tiny_real, tiny_recipe, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from ddbench import artefact
 from ddbench.augmentation import DSA
 from ddbench.errors import UserError
-from ddbench.execution import Silent
 from ddbench.expert_buffers import buffer_bytes, train_experts
 from ddbench.expert_buffers.record import expert_path
 from ddbench.expert_buffers.store import DESCRIPTION
 from ddbench.feed import Feed
 from ddbench.networks import build_network, flatten_parameters
 from ddbench.randomness import derive, stream
-
-SEED = 3
-
-
-class Watching(Silent):
-    """Notes what it is told; stops the run where ``stop(expert, epoch done)`` says so, with ``error``."""
-
-    def __init__(self, stop_at: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
-        self.stop_at, self.error = stop_at, error
-        self.total, self.what, self.steps, self.facts = 0, "", [], {}
-
-    def start(self, total, what, done=0):
-        self.total, self.what = total, what
-
-    def update(self, done, **facts):
-        self.steps.append(done)
-        self.facts = facts
-        if done == self.stop_at:
-            raise self.error
-
-
-def train(folder, recipe, *, epochs=3, real=None, network=NETWORK, **more):
-    return train_experts(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
-
-
-def content(folder):
-    """What every file holds, by name, but for the seconds that a training took."""
-    found: dict[str, object] = {path.name: path.read_text() for path in folder.glob("*.json")}
-    for path in folder.glob("*.safetensors"):
-        _, facts = artefact.load(path, "expert")
-        found[path.name] = {**facts, "seconds": 0}
-    assert len(found) == len(list(folder.iterdir())), "nothing is left over"
-    return found
 
 
 @settings(deadline=None, max_examples=5)
@@ -114,11 +79,11 @@ def test_experts_follow_from_the_seed_and_leave_global_randomness_alone(tmp_path
     assert not torch.equal(first[0, 0], other[0, 0])
 
 
-@pytest.mark.parametrize("network", [NETWORK, NETWORK + "-bn"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@EVERY_KIND
+@pytest.mark.parametrize(("network", "dtype"), [(NETWORK, "float32"), (NETWORK + "-bn", "bfloat16")])
 @pytest.mark.parametrize("stop_at", [1, 4, 7])
-def test_an_interrupted_training_continues_to_the_same_bits(tmp_path, network, dtype, stop_at):
-    recipe = tiny_recipe(momentum=0.9, lr_drop_epoch=3, dtype=dtype)
+def test_an_interrupted_training_continues_to_the_same_bits(tmp_path, kind, network, dtype, stop_at):
+    recipe = tiny_recipe(optimizer=kind, momentum=0.9, lr_drop_epoch=3, dtype=dtype)
     train(tmp_path / "whole", recipe, epochs=4, network=network)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", recipe, epochs=4, network=network, progress=Watching(stop_at))
@@ -175,18 +140,6 @@ def test_only_what_is_missing_is_trained(tmp_path):
     watching = Watching()
     assert len(train(tmp_path, tiny_recipe(count=1), progress=watching)) == 1
     assert watching.steps == [], "a larger buffer serves as it is, and says nothing"
-
-
-def test_a_longer_training_begins_as_the_shorter_one(tmp_path):
-    short = train(tmp_path / "short", tiny_recipe(momentum=0.9), epochs=2)
-    watching = Watching()
-    long = train(tmp_path / "short", tiny_recipe(momentum=0.9), epochs=4, progress=watching)
-    assert watching.total == 8
-    assert long.epochs == 4
-    assert all(torch.equal(short[e, k], long[e, k]) for e in range(2) for k in range(3))
-    before = content(tmp_path / "short")
-    assert train(tmp_path / "short", tiny_recipe(momentum=0.9), epochs=3).epochs == 4
-    assert content(tmp_path / "short") == before
 
 
 def test_a_damaged_expert_is_trained_again_and_said(tmp_path):
@@ -259,8 +212,9 @@ def test_the_bar_hears_of_every_epoch(tmp_path):
     assert set(watching.facts) == {"expert", "train_loss", "train_accuracy", "validation_accuracy"}
 
 
-def test_experts_train_on_every_device(tmp_path, device):
-    buffer = train(tmp_path, tiny_recipe(), device=device)
+@EVERY_KIND
+def test_experts_train_on_every_device(tmp_path, device, kind):
+    buffer = train(tmp_path, tiny_recipe(optimizer=kind), device=device)
     assert buffer[1, 3].device.type == "cpu"
     assert (buffer[1, 3] - buffer[1, 0]).norm() > 0
 
@@ -283,4 +237,4 @@ def test_plan_figures_are_those_of_the_files(tmp_path):
     on_disk = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
     assert rows < on_disk < rows + 20_000
     assert buffer_bytes(320_010, 50, 100) == 6_528_204_000
-    assert buffer_bytes(320_010, 50, 100, "bfloat16") == 3_264_102_000
+    assert buffer_bytes(320_010, 50, 100, "bfloat16") == 3_264_102_000 + 128_004_000

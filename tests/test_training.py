@@ -77,8 +77,14 @@ def test_an_epoch_equals_the_loop_written_out(seed, augmented, kind):
         linear.weight.copy_(weight)
     orders = list(shuffled_batches(11, 4, stream(seed, "order")))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    update, seen = gradient_update(network, optimizer, kind), []
+
+    def watched(inputs, labels, originals):
+        seen.append((inputs, originals))
+        return update(inputs, labels, originals)
+
     loss, accuracy = train_epoch(
-        gradient_update(network, optimizer, kind),
+        watched,
         ((images[rows], labels[rows]) for rows in orders),
         Brightening() if augmented else None,
         stream(seed, "augmentation"),
@@ -86,10 +92,12 @@ def test_an_epoch_equals_the_loop_written_out(seed, augmented, kind):
 
     draws = stream(seed, "augmentation")
     total = hits = 0.0
-    for rows in orders:
+    for rows, (inputs, originals) in zip(orders, seen, strict=True):
         x = images[rows]
+        assert torch.equal(originals, x)
         if augmented:
             x = x * (1 + torch.rand(len(rows), 1, 1, 1, generator=draws, dtype=torch.float64))
+        assert torch.equal(inputs, x)
         weight = weight.detach().requires_grad_()
         logits = x.flatten(1) @ weight.T
         batch_loss = classification_loss(logits, labels[rows], kind)
@@ -111,4 +119,4 @@ def test_nothing_to_see_is_said():
     with pytest.raises(ValueError, match="at least one image"):
         top1_accuracy(lambda x: x, [])
     with pytest.raises(ValueError, match="at least one batch"):
-        train_epoch(lambda x, y: (x, y), [], None, stream(0, "none"))
+        train_epoch(lambda x, y, originals: (x, y), [], None, stream(0, "none"))

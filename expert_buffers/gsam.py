@@ -1,0 +1,70 @@
+"""Experts by GSAM: SGD along a direction that lowers the loss and the gap to the loss nearby, for flat paths."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ddbench.expert_buffers.aside import logits_aside
+from ddbench.expert_buffers.sgd import SgdBased
+from ddbench.expert_recipe import GsamExperts
+from ddbench.losses import classification_loss
+
+_EPSILON = 1e-12
+
+
+@final
+class Gsam(SgdBased[GsamExperts]):
+    """Two gradients a batch, g at the weights and gp at the perturbed ones: the experts of FTD and DATM.
+
+    Loss and logits are those of the first pass, and batch norm's running statistics follow it alone. SGD takes
+    ``gap_direction(g, gp, alpha)`` for the gradient, so momentum and weight decay work on that.
+    Source: Zhuang et al. 2022 (arXiv:2203.08065), as in FTD's released ``buffer_FTD.py``. Differs: rho is a constant,
+    as it is there in effect; see also :func:`gap_direction`.
+    """
+
+    def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
+        del originals
+        logits = self.network(inputs)
+        loss = classification_loss(logits, labels)
+        found = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        with torch.no_grad():
+            weights, gradient = (torch.cat([t.reshape(-1) for t in tensors]) for tensors in (self.parameters, found))
+            moved = weights + perturbation(weights, gradient, self.settings.rho, self.settings.adaptive)
+        moved.requires_grad_()
+        names = [name for name, _ in self.network.named_parameters()]
+        nearby = logits_aside(self.network, dict(zip(names, self._shaped(moved), strict=True)), inputs)
+        (perturbed,) = torch.autograd.grad(classification_loss(nearby, labels), moved)
+        direction = gap_direction(gradient, perturbed, self.settings.alpha)
+        for parameter, part in zip(self.parameters, self._shaped(direction), strict=True):
+            parameter.grad = part
+        self.optimizer.step()
+        return loss.detach(), logits.detach()
+
+    def _shaped(self, vector: Tensor) -> list[Tensor]:
+        """Views of a vector (P,) in the shapes of the parameters."""
+        parts = vector.split([parameter.numel() for parameter in self.parameters])
+        return [part.view(parameter.shape) for part, parameter in zip(parts, self.parameters, strict=True)]
+
+
+def perturbation(weights: Tensor, gradient: Tensor, rho: float, adaptive: bool) -> Tensor:
+    """The way to the weights nearby at which the loss is about the highest: (P,), zero where the gradient is.
+
+    weights, gradient: (P,), of all parameters together. rho: length, in units of each weight where ``adaptive``.
+    Source: Foret et al. 2021 (arXiv:2010.01412); adaptive: Kwon et al. 2021 (arXiv:2102.11600). Differs: none.
+    """
+    if not adaptive:
+        return gradient * (rho / (gradient.norm() + _EPSILON))
+    return weights.square() * gradient * (rho / ((weights.abs() * gradient).norm() + _EPSILON))
+
+
+def gap_direction(gradient: Tensor, perturbed: Tensor, alpha: float) -> Tensor:
+    """The perturbed gradient, less ``alpha`` times the part of the gradient that is orthogonal to it: (P,).
+
+    Source: Zhuang et al. 2022 (arXiv:2203.08065), equation of the update. Differs: the projection has no epsilon in
+    its norms, so the part left is orthogonal, and none where both are equal, also for gradients as small as that.
+    """
+    unit = perturbed / perturbed.norm().clamp(min=torch.finfo(perturbed.dtype).tiny)
+    return perturbed - alpha * (gradient - (gradient @ unit) * unit)

@@ -1,0 +1,53 @@
+"""Experts by SGD whose early epochs count less and whose logits vary evenly with the pixels: smooth paths."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from ddbench.expert_buffers.aside import logits_aside
+from ddbench.expert_buffers.sgd import SgdBased
+from ddbench.expert_recipe import SmoothExperts
+from ddbench.losses import classification_loss
+
+
+@final
+class Smooth(SgdBased[SmoothExperts]):
+    """Along the gradient of ``clip[epoch] * cross-entropy + penalty * gradient_penalty``: the experts of AST.
+
+    The cross-entropy is of the images as augmented, the penalty of the images as they are; batch norm's running
+    statistics follow the former alone. The loss returned is the cross-entropy, neither scaled nor with the penalty, so
+    that curves compare between kinds of experts. A penalty of weight 0 is not computed.
+    Source: Shen et al. 2023 (arXiv:2310.10541), released ``buffer.py``. Differs: none.
+    """
+
+    def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.network(inputs)
+        loss = classification_loss(logits, labels)
+        total = loss * self._clip()
+        if self.settings.penalty:
+            total = total + self.settings.penalty * gradient_penalty(self.network, originals, self.settings.norm_over)
+        total.backward()
+        self.optimizer.step()
+        return loss.detach(), logits.detach()
+
+    def _clip(self) -> float:
+        return self.settings.clip[self.epoch] if self.epoch < len(self.settings.clip) else 1.0
+
+
+def gradient_penalty(network: nn.Module, images: Tensor, norm_over: Literal["channel", "sample"]) -> Tensor:
+    """Mean of (norm - 1)^2, the norm that of the gradient of all logits' sum by the images: a scalar, unitless.
+
+    images: (B, C, H, W). norm_over: "channel" takes a norm over the channels of each pixel, B * H * W of them, and
+    "sample" one over all of each image, B of them. Differentiable in the parameters, once; where a gradient by the
+    images is exactly zero, its norm adds nothing to that. Costs a forward, a backward, and the backward of both.
+    Source: Shen et al. 2023 (arXiv:2310.10541), released code; "sample": Gulrajani et al. 2017 (arXiv:1704.00028).
+    """
+    images = images.detach().requires_grad_()
+    logits = logits_aside(network, dict(network.named_parameters()), images)
+    (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    norms = torch.linalg.vector_norm(slope, dim=1 if norm_over == "channel" else (1, 2, 3))
+    return (norms - 1).square().mean()
