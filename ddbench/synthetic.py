@@ -21,14 +21,17 @@ class SyntheticSet:
 
     images: (S, C, H, W), float32, in the space of ``preprocessing``. labels: (S,) int64 when ``label_kind`` is "hard",
     else (S, classes) float32, probabilities or logits. student_lr: the learned rate of the student's SGD, a scalar
-    tensor, None where the method learns none. preprocessing: ``Preprocessing.describe()``, with its fingerprint.
-    provenance: recipe, outer step, seconds, versions and the fingerprints of what the set was made from; JSON only.
+    tensor, None where the method learns none. warm_images: shaped as images, None but for sets made for the protocol
+    ``ftd-warm-ema-v1``, which trains a network on them before it goes on with the images. preprocessing:
+    ``Preprocessing.describe()``, with its fingerprint. provenance: recipe, outer step, seconds, versions and the
+    fingerprints of what the set was made from; JSON only.
     """
 
     images: Tensor
     labels: Tensor
     label_kind: LabelKind = "hard"
     student_lr: Tensor | None = None
+    warm_images: Tensor | None = None
     ipc: int
     dataset: str
     class_names: tuple[str, ...]
@@ -42,6 +45,10 @@ class SyntheticSet:
             raise ValueError(f"{len(self.images)} images but {len(self.labels)} labels")
         if (self.label_kind == "hard") != (self.labels.ndim == 1):
             raise ValueError(f"{self.label_kind} labels can not have shape {tuple(self.labels.shape)}")
+        if self.labels.ndim == 2 and self.labels.shape[1] != self.classes:
+            raise ValueError(f"its labels are over {self.labels.shape[1]} classes, but {self.classes} are named")
+        if self.warm_images is not None and self.warm_images.shape != self.images.shape:
+            raise ValueError(f"warm_images of shape {tuple(self.warm_images.shape)} beside {tuple(self.images.shape)}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -57,11 +64,11 @@ class SyntheticSet:
             "images": self.images.numel() * self.images.element_size(),
             "labels": self.labels.numel() * self.labels.element_size(),
             "student_lr": 0 if self.student_lr is None else self.student_lr.element_size(),
+            **({} if (warm := self.warm_images) is None else {"warm_images": warm.numel() * warm.element_size()}),
         }
 
     def to(self, device: torch.device | str) -> SyntheticSet:
-        lr = None if self.student_lr is None else self.student_lr.to(device)
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device), student_lr=lr)
+        return replace(self, **{name: tensor.to(device) for name, tensor in self.tensors().items()})
 
     def hard_labels(self) -> Tensor:
         """The class of each image, (S,), int64: the labels themselves, or the most likely class of soft ones."""
@@ -91,9 +98,10 @@ class SyntheticSet:
         return artefact.save(path, "synthetic set", self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that distillation may change, by name."""
-        found = {"images": self.images, "labels": self.labels}
-        return found if self.student_lr is None else {**found, "student_lr": self.student_lr}
+        """All tensors, by name."""
+        optional = {"student_lr": self.student_lr, "warm_images": self.warm_images}
+        found = {name: tensor for name, tensor in optional.items() if tensor is not None}
+        return {"images": self.images, "labels": self.labels, **found}
 
 
 def load_synthetic(path: str | Path) -> SyntheticSet:
@@ -105,6 +113,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             images=tensors["images"],
             labels=tensors["labels"],
             student_lr=tensors.get("student_lr"),
+            warm_images=tensors.get("warm_images"),
             class_names=tuple(document["class_names"]),
             **{key: document[key] for key in _PLAIN},
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.fresh import augment_by, has_batch_norm, is_finite, layers_seeded, train_fresh
@@ -54,20 +55,30 @@ class Exam:
         setting = self.protocol.setting_for(self.real.name, batch_norm=has_batch_norm(network))
         augment = augment_by(setting.augmentation, mirror=self.real.mirror, seed=seed, device=self.device)
         with one_thread(self.device), layers_seeded(derive(seed, "evaluation", "layers"), self.device):
-            train_fresh(
-                network,
-                self.syn.images,
-                self.syn.labels,
-                label_kind=self.syn.label_kind,
-                lr=self.lr,
-                protocol=self.protocol,
-                setting=setting,
-                augment=augment,
-                generator=stream(seed, "evaluation", "shuffling", device=self.device),
-                after_epoch=lambda done: after_epoch(done, setting.trained_epochs),
-            )
+            generator = stream(seed, "evaluation", "shuffling", device=self.device)
+            lessons = self.lessons
+            for number, images in enumerate(lessons):
+                before, of = number * setting.trained_epochs, len(lessons) * setting.trained_epochs
+                train_fresh(
+                    network,
+                    images,
+                    self.syn.labels,
+                    label_kind=self.syn.label_kind,
+                    lr=self.lr,
+                    protocol=self.protocol,
+                    setting=setting,
+                    augment=augment,
+                    generator=generator,
+                    after_epoch=lambda done, before=before, of=of: after_epoch(before + done, of),
+                )
             batches = (self.feed[rows] for rows in consecutive_batches(len(self.feed), TEST_BATCH))
             return top1_accuracy(network.eval(), batches), is_finite(network)
+
+    @property
+    def lessons(self) -> list[Tensor]:
+        """The images that a network is trained on, one training after the other."""
+        warm = self.syn.warm_images if self.protocol.warm_up else None
+        return [self.syn.images] if warm is None else [warm, self.syn.images]
 
     @cached_property
     def feed(self) -> Feed:

@@ -37,6 +37,7 @@ class Protocol:
 
     lr: of SGD; where ``learned_lr`` holds, only of a set that has learned none. drop_factor: multiplies lr once, after
     epoch E // 2 + 1, with a new optimizer, which forgets the momentum. batch: images a step, reshuffled every epoch.
+    warm_up: whether a network is first trained, in the same way, on the set's ``warm_images``, where it has some.
     setting: for most data and networks; by_dataset and batch_norm: exceptions, the latter is the stronger.
     """
 
@@ -53,6 +54,7 @@ class Protocol:
     weight_decay: float = 5e-4
     batch: int = 256
     drop_factor: float = 0.1
+    warm_up: bool = False
 
     @property
     def key(self) -> str:
@@ -62,7 +64,8 @@ class Protocol:
     @property
     def fingerprint(self) -> str:
         """Of every number above, so that results of two definitions can not be taken for one another."""
-        return fingerprint({name: value for name, value in asdict(self).items() if name not in ("title", "source")})
+        untold = {"title", "source", *(() if self.warm_up else ("warm_up",))}
+        return fingerprint({name: value for name, value in asdict(self).items() if name not in untold})
 
     def setting_for(self, dataset: str, *, batch_norm: bool) -> Setting:
         """Epochs and augmentation for this data set (as in rows) and a network with or without batch normalisation."""
@@ -100,6 +103,15 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 source="GeorgeCazenavette/mtt-distillation utils.py: evaluate_synset (arXiv:2203.11932)",
                 setting=_DSA,
                 learned_lr=True,
+            ),
+            Protocol(
+                name="ftd-warm-ema",
+                version=1,
+                title="FTD's released code: mtt-v1 on the images, then again, with the same network, on their average",
+                source="AngusDujw/FTD-distillation distill_FTD.py (arXiv:2211.11004): evaluate_synset, twice",
+                setting=_DSA,
+                learned_lr=True,
+                warm_up=True,
             ),
         )
     }

@@ -95,6 +95,8 @@ def score(
         synchronise(device)
     finally:
         meter.close()
+    if chosen.warm_up and syn.warm_images is None:
+        notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does (compat: true keeps some)")
     notes += [
         f"seed {seed}: the training did not stay finite" for seed, (_, ok) in zip(seeds, answers, strict=True) if not ok
     ]

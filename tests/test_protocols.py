@@ -15,7 +15,12 @@ from ddbench.evaluate.protocols import PROTOCOLS, Setting, protocol
 from ddbench.networks import build_network
 
 # A fingerprint that changes here means rows that can not be compared with those before: add a version instead.
-FROZEN = {"dc-v1": "af092974904ae5d6", "dsa-v1": "af024b9d09b56936", "mtt-v1": "94d7eb107922d2ed"}
+FROZEN = {
+    "dc-v1": "af092974904ae5d6",
+    "dsa-v1": "af024b9d09b56936",
+    "mtt-v1": "94d7eb107922d2ed",
+    "ftd-warm-ema-v1": "26d710f5b5d4cabe",
+}
 
 
 def test_protocols_are_frozen():
@@ -27,7 +32,8 @@ def test_numbers_as_published(name):
     found = PROTOCOLS[name]
     assert (found.lr, found.momentum, found.weight_decay, found.batch, found.drop_factor) == (0.01, 0.9, 5e-4, 256, 0.1)
     assert found.key == name
-    assert found.learned_lr == (name == "mtt-v1")
+    assert found.learned_lr == (name in ("mtt-v1", "ftd-warm-ema-v1"))
+    assert found.warm_up == (name == "ftd-warm-ema-v1")
 
 
 def test_settings_of_dc():
@@ -38,7 +44,7 @@ def test_settings_of_dc():
     assert dc.setting_for("mnist", batch_norm=True) == Setting(epochs=1000, augmentation="dc-bn")
 
 
-@pytest.mark.parametrize("name", ["dsa-v1", "mtt-v1"])
+@pytest.mark.parametrize("name", ["dsa-v1", "mtt-v1", "ftd-warm-ema-v1"])
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_settings_of_dsa_and_mtt(name, batch_norm):
     assert PROTOCOLS[name].setting_for("mnist", batch_norm=batch_norm) == Setting(epochs=1000, augmentation="dsa")
@@ -61,6 +67,7 @@ CHANGED = {
     "weight_decay": 0.0,
     "batch": 128,
     "drop_factor": 0.2,
+    "warm_up": True,
 }
 
 

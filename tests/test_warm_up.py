@@ -1,0 +1,70 @@
+"""FTD's released evaluation: one network, trained on the images, then again on their average."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
+
+from ddbench.evaluate.exam import Exam
+from ddbench.evaluate.fresh import train_fresh
+from ddbench.evaluate.score import score
+from ddbench.networks import build_network
+from ddbench.randomness import derive, stream
+
+
+@pytest.fixture
+def real():
+    return tiny_real()
+
+
+def exam(syn, real, protocol):
+    return Exam(
+        syn=syn,
+        real=real,
+        questions=real.test,
+        protocol=protocol,
+        network=NETWORK,
+        lr=0.05,
+        device=torch.device("cpu"),
+    )
+
+
+def test_is_two_trainings_of_one_network_with_a_fresh_optimizer(real):
+    protocol = short("ftd-warm-ema-v1", epochs=5, augmentation="none")
+    syn = tiny_synthetic(real, warm_images=torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)))
+    told = []
+    got = exam(syn, real, protocol).take(4, lambda done, of: told.append((done, of)))
+    network = build_network(NETWORK, channels=1, size=8, classes=3, seed=derive(4, "evaluation", "network"))
+    generator = stream(4, "evaluation", "shuffling")
+    for images in (syn.warm_images, syn.images):
+        train_fresh(
+            network,
+            images,
+            syn.labels,
+            label_kind="hard",
+            lr=0.05,
+            protocol=protocol,
+            setting=protocol.setting,
+            augment=None,
+            generator=generator,
+        )
+    with torch.no_grad():
+        seen = network.eval()(real.inputs(real.test)).argmax(1)
+    assert got == ((seen == real.test.labels).sum().item() / 15, True)
+    assert told == [(epoch, 12) for epoch in range(1, 13)]
+
+
+def test_every_other_protocol_begins_with_a_fresh_network(real):
+    """The average is scored as if the images themselves had never been trained on."""
+    syn = tiny_synthetic(real)
+    warm = replace(syn, warm_images=torch.randn(6, 1, 8, 8))
+    asked = {"protocol": short(epochs=20), "seeds": (0, 1)}
+    assert score(warm, real, **asked).accuracy == score(syn, real, **asked).accuracy
+
+
+def test_a_set_without_them_is_trained_once_and_it_is_said(real):
+    syn, asked = tiny_synthetic(real), {"seeds": (0, 1)}
+    plain = score(syn, real, protocol=short("mtt-v1", epochs=20), **asked)
+    warmed = score(syn, real, protocol=short("ftd-warm-ema-v1", epochs=20), **asked)
+    assert warmed.accuracy == plain.accuracy and "no images to warm up on" in warmed.notes[0] and not plain.notes
