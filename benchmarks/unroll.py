@@ -18,7 +18,7 @@ from torch import Tensor
 from ddbench.augmentation import augmentation
 from ddbench.losses import classification_loss
 from ddbench.memory import activation_floats, outer_step_bytes
-from ddbench.methods.matching import trajectory_matching_loss
+from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.students import SGDStep

@@ -15,7 +15,7 @@ from ddbench.guard import GuardCounts
 from ddbench.memory import activation_floats
 from ddbench.method import Method, OptimisedMethod, OuterStep, Task
 from ddbench.run_folder import Clock, Run
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic import SyntheticSet, load_synthetic
 
 KIND = "distillation state"
 
@@ -23,16 +23,33 @@ KIND = "distillation state"
 class Learner:
     """What an outer step changes. ``good`` is what it was before the last step, until that has proved harmless."""
 
-    def __init__(self, method: OptimisedMethod, task: Task, ipc: int, seed: int) -> None:
+    def __init__(self, method: OptimisedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
-        start = method.init(task, ipc, OuterStep(0, seed)).to(task.device)
+        self.seed = seed
+        start = self._start(ipc, run).to(task.device)
         rates = method.outer_rates()
         tensors = start.tensors()
         self.learned = {name: tensors[name].detach().clone().requires_grad_() for name in rates}
         self.syn: SyntheticSet = replace(start, **self.learned)
         groups = [{"params": [self.learned[n]], "lr": r.lr, "momentum": r.momentum} for n, r in rates.items()]
         self.optimizer = torch.optim.SGD(groups)
+        self.average = None if method.ema_decay is None else self.syn.images.detach().clone()
+        """The moving average of the images, (S, C, H, W), where the method has one."""
         self.good: dict[str, Tensor] = {}
+
+    def _start(self, ipc: int, run: Run) -> SyntheticSet:
+        """The set of step 0, made once: experts may have been asked about many images for it.
+
+        Errors: UserError when the one that lies there is damaged, or of another distillation.
+        """
+        if run.start.exists():
+            start = load_synthetic(run.start)
+            require_same(start.provenance["identity"], self.identity, run.folder)
+            return start
+        start = self.method.init(self.task, ipc, OuterStep(0, self.seed))
+        start = replace(start, provenance={**start.provenance, "identity": self.identity})
+        start.save(run.start)
+        return start
 
     def step(self, at: OuterStep) -> tuple[float, dict[str, float], str | None]:
         """One outer step. Returns loss, facts, and the reason if a guard acted.
@@ -50,6 +67,8 @@ class Learner:
                 leaf.grad = gradient
             self.optimizer.step()
             self.optimizer.zero_grad()
+            if self.average is not None and self.method.ema_decay is not None:
+                self.average.lerp_(self.syn.images.detach(), 1 - self.method.ema_decay)
             lr = self.learned.get("student_lr")
             if lr is not None and self.method.guard.clamp(lr):
                 refused = "student_lr at its floor"
@@ -85,18 +104,29 @@ class Learner:
         return clock, GuardCounts(document["guard"], document["in_a_row"])
 
     def keep(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
-        """Write the set as it is now as a candidate."""
+        """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate."""
         detached = {name: leaf.detach() for name, leaf in self.learned.items()}
         facts = {**vars(clock), "guard": dict(counts.total), "identity": self.identity}
-        replace(self.syn, **detached, provenance={**self.syn.provenance, **facts}).save(run.candidate(clock.step))
+        plain = replace(self.syn, **detached, provenance={**self.syn.provenance, **facts})
+        at = OuterStep(clock.step - 1, self.seed)
+        if self.average is None:
+            self.method.kept(plain, self.task, at).save(run.candidate(clock.step))
+            return
+        warm = plain.images if self.method.keep_warm_images else None
+        averaged = replace(plain, images=self.average.clone(), warm_images=warm)
+        self.method.kept(plain, self.task, at).save(run.plain_candidate(clock.step))
+        self.method.kept(averaged, self.task, at).save(run.candidate(clock.step))
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What learns, and the momentum of each part that has moved."""
+        """What learns, the momentum of each part that has moved, and the moving average."""
         momenta = {n: self.optimizer.state[leaf].get("momentum_buffer") for n, leaf in self.learned.items()}
-        return {**self.learned, **{f"velocity.{name}": m for name, m in momenta.items() if m is not None}}
+        average = {} if self.average is None else {"average": self.average}
+        return {**self.learned, **average, **{f"velocity.{name}": m for name, m in momenta.items() if m is not None}}
 
     @torch.no_grad()
     def _put_back(self, tensors: dict[str, Tensor]) -> None:
+        if self.average is not None:
+            self.average.copy_(tensors["average"])
         for name, leaf in self.learned.items():
             leaf.copy_(tensors[name])
             momentum = tensors.get(f"velocity.{name}")

@@ -7,11 +7,12 @@ outer loop owns optimisers, clock, checkpoints, guards and progress. A *direct* 
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
@@ -28,6 +29,10 @@ class Trajectories(Protocol):
     @property
     def epochs(self) -> int: ...
     def __len__(self) -> int: ...
+    def statistics(self, expert: int, epoch: int) -> Tensor | None:
+        """Running statistics of batch norm that belong to ``self[expert, epoch]``, (Q,); None where there are none."""
+        ...
+
     def __getitem__(self, key: tuple[int, int]) -> Tensor: ...
 
 
@@ -49,14 +54,19 @@ class Task:
     origin: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    def synthetic(self, images: Tensor, labels: Tensor, *, ipc: int, **more: Any) -> SyntheticSet:
-        """A synthetic set of this task: the facts about data, network and origin are filled in."""
+    def synthetic(
+        self, images: Tensor, labels: Tensor, *, ipc: int, notes: Sequence[str] = (), **more: Any
+    ) -> SyntheticSet:
+        """A synthetic set of this task: the facts about data, network and origin are filled in.
+
+        notes: sentences that a reader of its results must know; rows repeat them.
+        """
         return SyntheticSet(
             images=images,
             labels=labels,
             ipc=ipc,
             method=self.method,
-            provenance=dict(self.provenance),
+            provenance={**self.provenance, "notes": list(notes)},
             dataset=self.real.name,
             class_names=self.real.class_names,
             network=self.network_name,
@@ -111,8 +121,16 @@ class OptimisedMethod(Method):
     """Outer steps between the candidates among which selection chooses; None keeps ten in all."""
     guard: Guard = Guard()
     ema_decay: Share | None = None
-    """d of a moving average of the images, ``average <- d * average + (1 - d) * images`` after every step that was taken.
+    """d of a moving average of the images, ``average <- d * average + (1 - d) * images`` after every step taken.
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
+    keep_warm_images: bool = False
+    """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
+
+    @model_validator(mode="after")
+    def _warm_images_need_an_average(self) -> OptimisedMethod:
+        if self.keep_warm_images and self.ema_decay is None:
+            raise ValueError("keep_warm_images goes with a moving average of the images: set ema_decay as well")
+        return self
 
     @abc.abstractmethod
     def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
@@ -125,6 +143,11 @@ class OptimisedMethod(Method):
     @abc.abstractmethod
     def outer_rates(self) -> Mapping[str, OuterRate]:
         """The parts that are learned ("images", "labels", "student_lr") and how fast."""
+
+    def kept(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
+        """The set as it is kept after the step ``at``, and scored; where labels follow from the images, with those."""
+        del task, at
+        return syn
 
 
 class DirectMethod(Method):

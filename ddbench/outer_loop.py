@@ -31,8 +31,9 @@ def optimise(
     Errors: UserError when the guards stop the run, its last good state kept, and where the folder holds another run.
     """
     run = Run(folder)
-    run.candidates.mkdir(parents=True, exist_ok=True)
-    learner = Learner(method, task, ipc, seed)
+    for kept in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
+        kept.mkdir(parents=True, exist_ok=True)
+    learner = Learner(method, task, ipc, seed, run)
     clock, counts = learner.resume(run) if run.state.exists() else (Clock(), GuardCounts())
     run.forget_events_after(clock.step)
     reset_peak(task.device)

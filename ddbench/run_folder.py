@@ -21,18 +21,23 @@ class Clock:
 
 
 class Run:
-    """One distillation on disk: ``state.safetensors``, ``events.jsonl`` and ``candidates/``, all in ``folder``."""
+    """One distillation on disk: the set of step 0, the state, ``events.jsonl`` and ``candidates/``, all in ``folder``.
+
+    ``candidates-plain/`` is there where the candidates are moving averages.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state, self.events, self.candidates = (
-            folder / "state.safetensors",
-            folder / "events.jsonl",
-            folder / "candidates",
-        )
+        self.start, self.state = folder / "start.safetensors", folder / "state.safetensors"
+        self.events = folder / "events.jsonl"
+        self.candidates, self.plain = folder / "candidates", folder / "candidates-plain"
 
     def candidate(self, step: int) -> Path:
         return self.candidates / f"{step:06d}.safetensors"
+
+    def plain_candidate(self, step: int) -> Path:
+        """Where the candidate is a moving average: the images of that step themselves."""
+        return self.plain / f"{step:06d}.safetensors"
 
     def kept(self) -> list[Path]:
         """The candidates, in the order of their outer steps."""

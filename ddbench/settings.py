@@ -22,19 +22,20 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 class Settings(BaseModel):
     """Base of everything that comes from a recipe: frozen, and an unknown key is an error.
 
-    A field whose default is a :class:`Part` may be given by the part's bare name, or without its ``kind``, which is
-    then the default's: ``unroll: tesla``, ``labels: {lr: 5}``.
+    Where a field's default is itself a group of settings, a mapping says only what differs from that default. Where the
+    default is a :class:`Part`, a bare name will do, and a mapping of another kind starts from that kind's own defaults:
+    ``unroll: tesla``, ``labels: {lr: 5}``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _name_parts(cls, data: Any) -> Any:
+    def _complete_groups(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        defaults = {name: info.default for name, info in cls.model_fields.items() if isinstance(info.default, Part)}
-        return {name: _named(given, defaults[name]) if name in defaults else given for name, given in data.items()}
+        defaults = {n: info.default for n, info in cls.model_fields.items() if isinstance(info.default, Settings)}
+        return {name: _completed(given, defaults.get(name)) for name, given in data.items()}
 
 
 class Part(Settings):
@@ -43,12 +44,17 @@ class Part(Settings):
     kind: Any
 
 
-def _named(given: Any, default: Part) -> Any:
-    if isinstance(given, str):
-        return {"kind": given}
-    if isinstance(given, dict) and "kind" not in given:
-        return {"kind": default.kind, **given}
-    return given
+def _completed(given: Any, default: Settings | None) -> Any:
+    if isinstance(default, Part) and isinstance(given, str):
+        given = {"kind": given}
+    if not isinstance(given, dict) or default is None:
+        return given
+    chosen = default.model_dump(exclude_unset=True)
+    if isinstance(default, Part):
+        chosen["kind"] = default.kind
+        if given.get("kind", default.kind) != default.kind:
+            return given
+    return {**chosen, **given}
 
 
 def validate(model: type[M], data: Any, source: Source, at: Key) -> M:
@@ -66,6 +72,12 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
     place = source.where(*at, *inside)
     named = [part for part in (*at, *inside) if isinstance(part, str)]
     name = named[-1] if named else "the recipe"
+    if (*at, *inside) in source.opened and first["type"] not in _OF_PARTS:
+        return UserError(
+            f"{name} has no keys of its own",
+            f"from  {source.where(*at, *inside, *_first_key(first))}",
+            fix="shorten the path",
+        )
     if first["type"] == "extra_forbidden":
         owner = _as_written(model, first["loc"][:-1])[1]
         known = set(owner.model_fields) if owner else set()
@@ -91,6 +103,15 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
     says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
     given = f"given {first.get('input')!r}" if inside else ""
     return UserError(f"{name} is wrong: {says}", f"from  {place}", given, fix="correct it there")
+
+
+_OF_PARTS = ("union_tag_invalid", "value_error")
+"""What pydantic says of parts that do not fit; anything else says that there should be no part."""
+
+
+def _first_key(problem: Any) -> list[str]:
+    """The key that was put beside the kind of a part."""
+    return [key for key in problem["input"] if key != "kind"][:1] if isinstance(problem["input"], dict) else []
 
 
 def _choices(problem: Any) -> list[str]:

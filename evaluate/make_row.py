@@ -72,7 +72,7 @@ def make_row(
         real_fingerprint=real.fingerprint,
         preprocessing_fingerprint=real.preprocessing.fingerprint,
         recipe=without_paths(dict(made.get("recipe") or {} if recipe is None else recipe)),
-        note="; ".join(part for part in (note, _guards(made.get("guard") or {}), *scores.notes) if part),
+        note="; ".join(filter(None, (note, *made.get("notes", ()), _guards(made.get("guard") or {}), *scores.notes))),
         reported=published and published.accuracy,
     )
 

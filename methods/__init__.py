@@ -13,7 +13,12 @@ METHODS: Registry[type[Method]] = Registry(
     "method",
     {
         "mtt": "ddbench.methods.mtt:MTT",
+        "ftd": "ddbench.methods.ftd:FTD",
+        "tesla": "ddbench.methods.tesla:TESLA",
+        "datm": "ddbench.methods.datm:DATM",
+        "ast": "ddbench.methods.ast:AST",
         "random": "ddbench.methods.random_images:RandomImages",
+        "random-soft": "ddbench.methods.random_soft:RandomSoft",
         "herding": "ddbench.methods.herding:Herding",
         "k-center": "ddbench.methods.k_center:KCenter",
     },

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ddbench.errors import UserError
 from ddbench.method import Task
-from ddbench.methods.pixels import class_major_labels
+from ddbench.methods.parts.pixels import class_major_labels
 from ddbench.synthetic import SyntheticSet
 
 Choose = Callable[[Tensor, int], Tensor]

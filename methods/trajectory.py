@@ -6,59 +6,40 @@ the expert went in ``expert_epochs`` epochs on real data. A published method is 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.errors import UserError
 from ddbench.losses import classification_loss
-from ddbench.method import Count, OptimisedMethod, OuterRate, OuterStep, Positive, Settings, Task
-from ddbench.methods.matching import trajectory_matching_loss
-from ddbench.methods.pixels import PixelStart, class_major_labels, start_pixels
-from ddbench.methods.span import draw_span
+from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task
+from ddbench.methods.parts.correct import CorrectPixels
+from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
+from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
+from ddbench.methods.parts.pixels import NoisePixels, RealPixels, class_major_labels
+from ddbench.methods.parts.representative import RepresentativePixels
+from ddbench.methods.parts.span import Growth, Span, StartWindow, draw_span
+from ddbench.methods.parts.student import balance, perturbed
+from ddbench.methods.parts.unrolls import UnrollChoice
+from ddbench.settings import Count, NotNegative, Positive, Share
 from ddbench.students import InnerLoss, SGDStep, batch_order
 from ddbench.synthetic import SyntheticSet
-from ddbench.unroll import AdjointUnroll, FullUnroll, Outer, TeslaUnroll, TruncatedUnroll, Unroll
+from ddbench.unroll import Outer
 
-
-class UnrollChoice(Settings):
-    """Which unroll differentiates the student; in a recipe a bare name will do: ``unroll: tesla``."""
-
-    kind: Literal["adjoint", "full", "tesla", "truncated"] = "adjoint"
-    every: Count = 1
-    """adjoint: how many steps' graphs are held at once."""
-    last: Count | None = None
-    """truncated: how many last steps are differentiated."""
-
-    @model_validator(mode="after")
-    def _options_go_with_their_kind(self) -> UnrollChoice:
-        if (self.kind == "truncated") != (self.last is not None):
-            raise ValueError("'truncated', and it alone, needs last: for example {kind: truncated, last: 8}")
-        if self.every > 1 and self.kind != "adjoint":
-            raise ValueError("every goes with 'adjoint' alone")
-        return self
-
-    def build(self) -> Unroll:
-        match self.kind:
-            case "adjoint":
-                return AdjointUnroll(self.every)
-            case "full":
-                return FullUnroll()
-            case "tesla":
-                return TeslaUnroll()
-            case "truncated":
-                return TruncatedUnroll(self.last or 1)
-
-
-def _bare_kind(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+AnyPixels = Annotated[RealPixels | NoisePixels | CorrectPixels | RepresentativePixels, Field(discriminator="kind")]
+AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
+AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")]
 
 
 class TrajectoryMatching(OptimisedMethod):
     """What the members of the family have in common. Abstract: the members are final and only choose defaults."""
+
+    COMPAT: ClassVar[Mapping[str, Any]] = {}
+    """What ``compat: true`` chooses, for members whose released code has quirks that move results."""
 
     inner_steps: Count
     """N: SGD steps of the student on the synthetic set, an outer step."""
@@ -67,54 +48,124 @@ class TrajectoryMatching(OptimisedMethod):
     min_start_epoch: Annotated[int, Field(ge=0)] = 0
     max_start_epoch: Count
     """Start epochs are drawn from [min_start_epoch, max_start_epoch), the upper end excluded."""
+    growth: Growth | None = None
+    """How the upper end grows up to max_start_epoch; None: it is there from the beginning."""
     batch_syn: Count | None = None
     """Synthetic images an inner step sees; None: all of them."""
     image_lr: Positive
     """Outer learning rate of the pixels. Large (1e2 to 1e5), because the matching loss is relative to a long way."""
+    pixel_gradient: Positive = 1.0
+    """A factor of the pixels' gradient; TESLA's released code loses one half of it."""
     student_lr: Positive = 0.01
     """The student's learning rate at the beginning; it is learned."""
     student_lr_lr: Positive = 1e-5
     """Outer learning rate of the student's learning rate."""
-    outer_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    student_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    pixels: PixelStart = "real"
-    labels: Literal["hard"] = "hard"
+    outer_momentum: Share = 0.5
+    """Of the pixels' and the student's rate's SGD; labels have their own."""
+    student_momentum: Share = 0.0
+    balanced_loss: bool = False
+    """Whether the student's loss counts less from early start epochs and more from late ones (AST)."""
+    start_perturbation: NotNegative = 0.0
+    """How far the convolutions of the start are off the expert's, relative to each weight (AST: 1); 0: not at all."""
+    pixels: AnyPixels = RealPixels()
+    labels: AnyLabels = HardLabels()
+    teacher_epoch: Count | None = None
+    """The epoch at which experts judge images, for initial pixels and labels; None: the last that matching looks at."""
+    match: AnyMatch = FinalMatch()
     augmentation: Literal["dsa", "none"] = "dsa"
-    unroll: Annotated[UnrollChoice, BeforeValidator(_bare_kind)] = UnrollChoice()
+    unroll: UnrollChoice = UnrollChoice()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_compat(cls, data: Any) -> Any:
+        return {**cls.COMPAT, **data} if isinstance(data, dict) and data.get("compat") is True else data
 
     @model_validator(mode="after")
-    def _window_is_not_empty(self) -> TrajectoryMatching:
-        if self.min_start_epoch >= self.max_start_epoch:
-            raise ValueError("min_start_epoch must be below max_start_epoch")
+    def _parts_go_together(self) -> TrajectoryMatching:
+        first = self.growth.first if self.growth else self.max_start_epoch
+        if not self.min_start_epoch < first <= self.max_start_epoch:
+            raise ValueError(
+                "min_start_epoch must be below max_start_epoch, and growth.first, where given, between the two: "
+                "the window of start epochs would be empty"
+            )
+        if self.labels.judged and isinstance(self.pixels, NoisePixels):
+            raise ValueError(
+                f"labels: {self.labels.kind} begin as what experts see in the images, and noise shows nothing"
+            )
+        if isinstance(self.match, IntermediateMatch) and not 2 <= self.expert_epochs <= self.inner_steps:
+            raise ValueError(
+                "match: intermediate holds the student to each epoch of the expert on the way: "
+                "it needs expert_epochs of 2 or more, and at least as many inner_steps"
+            )
         return self
 
+    def soft_labels(self) -> bool:
+        return self.labels.soft
+
     def needed_epochs(self) -> int:
-        return self.max_start_epoch + self.expert_epochs
+        return max(self._matched_epochs(), self.teacher_epoch or 0)
+
+    def _matched_epochs(self) -> int:
+        return self.max_start_epoch - 1 + self.expert_epochs
+
+    def _teacher_epoch(self) -> int:
+        return self.teacher_epoch or self._matched_epochs()
 
     def outer_rates(self) -> dict[str, OuterRate]:
-        return {
-            "images": OuterRate(lr=self.image_lr, momentum=self.outer_momentum),
-            "student_lr": OuterRate(lr=self.student_lr_lr, momentum=self.outer_momentum),
-        }
+        pixels = OuterRate(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
+        student = OuterRate(lr=self.student_lr_lr, momentum=self.outer_momentum)
+        labels = self.labels.rate()
+        return {"images": pixels, "student_lr": student} | ({} if labels is None else {"labels": labels})
 
     def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        labels = class_major_labels(task.real.classes, ipc)
-        images = start_pixels(self.pixels, task, ipc, at.stream("pixels"))
-        return task.synthetic(images, labels, ipc=ipc, student_lr=torch.tensor(self.student_lr))
+        start = self.pixels.start(task, ipc, at, self._teacher_epoch())
+        syn = task.synthetic(
+            start.images.to(task.device),
+            class_major_labels(task.real.classes, ipc).to(task.device),
+            ipc=ipc,
+            student_lr=torch.tensor(self.student_lr),
+            notes=start.notes,
+        )
+        return self.labels.start(syn, task, self._teacher_epoch(), recognised=isinstance(self.pixels, CorrectPixels))
 
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
-        if task.experts is None or syn.student_lr is None:
-            raise UserError("trajectory matching needs experts and a student_lr", fix="give the task an expert buffer")
-        start_epoch, *span = draw_span(task.experts, at, self.min_start_epoch, self.max_start_epoch, self.expert_epochs)
-        begin, target = (theta.to(task.device, non_blocking=True) for theta in span)
-        student = SGDStep(self.inner_loss(syn, task, at), self.student_momentum)
-        outer = (syn.images, syn.student_lr)
-        states = self.unroll.build().run(student, student.start(begin), outer, self.inner_steps)
-        end = student.parameters(states)[-1]
-        return trajectory_matching_loss(end, target, begin), {"start_epoch": start_epoch}
+        if syn.student_lr is None:
+            raise UserError("trajectory matching needs a student_lr", fix="make the set with the method's init")
+        span = self._span(task, at)
 
-    def inner_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> InnerLoss:
-        """The student's loss at each inner step; batches and augmentation are drawn here, once, to be replayed."""
+        def milestone(epochs: int) -> Tensor:
+            return span.after(epochs).to(task.device, non_blocking=True)
+
+        begin = milestone(0)
+        if self.start_perturbation:
+            shapes = task.network.shapes
+            begin = perturbed(begin, shapes, self.start_perturbation, at.stream("perturbation"))
+        seen = self.labels.at_step(syn, task, lambda: milestone(self.expert_epochs))
+        scale = balance(span.start_epoch, self.max_start_epoch) if self.balanced_loss else 1.0
+        student = SGDStep(self._inner_loss(seen, task, at, scale), self.student_momentum)
+        learned = (seen.images, seen.labels) if self.labels.rate() else (seen.images,)
+        outer = (*learned, syn.student_lr)
+        states = self.unroll.build().run(student, student.start(begin), outer, self.inner_steps)
+        loss = self.match.loss(student.parameters(states), milestone, self.expert_epochs)
+        return loss, {"start_epoch": span.start_epoch}
+
+    def kept(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
+        def last_target() -> Tensor:
+            return self._span(task, at).after(self.expert_epochs).to(task.device)
+
+        return self.labels.kept(syn, task, self._teacher_epoch(), last_target)
+
+    def _span(self, task: Task, at: OuterStep) -> Span:
+        if task.experts is None:
+            raise UserError("trajectory matching needs experts", fix="give the task an expert buffer")
+        window = StartWindow(self.min_start_epoch, self.max_start_epoch, self.growth)
+        return draw_span(task.experts, at, window, self.expert_epochs)
+
+    def _inner_loss(self, syn: SyntheticSet, task: Task, at: OuterStep, scale: float) -> InnerLoss:
+        """The student's loss at each inner step; batches and augmentation are drawn here, once, to be replayed.
+
+        Labels that are learned come after the images in what the unroll differentiates by; others are constants.
+        """
         order = batch_order(len(syn), self.batch_syn, self.inner_steps, at.stream("batches"))
         batches = [None if rows is None else rows.to(task.device) for rows in order]
         policy, draws = augmentation(self.augmentation, mirror=task.real.mirror), []
@@ -124,11 +175,12 @@ class TrajectoryMatching(OptimisedMethod):
             draws = [policy.draw(size, task.real.size, generator).to(task.device) for size in sizes]
 
         def loss(theta: Tensor, outer: Outer, t: int) -> Tensor:
-            (images,) = outer
+            images, labels = outer if len(outer) == 2 else (outer[0], syn.labels)
             rows = batches[t]
-            batch, labels = (images, syn.labels) if rows is None else (images[rows], syn.labels[rows])
+            if rows is not None:
+                images, labels = images[rows], labels[rows]
             if policy is not None:
-                batch = policy.apply(batch, draws[t])
-            return classification_loss(task.network(theta, batch), labels, syn.label_kind)
+                images = policy.apply(images, draws[t])
+            return scale * classification_loss(task.network(theta, images), labels, syn.label_kind)
 
         return loss

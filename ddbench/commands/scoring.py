@@ -129,7 +129,7 @@ def find_set(row: Row, home: Path) -> Path:
     Errors: UserError when there is none.
     """
     runs = home / "runs"
-    for path in sorted([*runs.glob("*/synthetic.safetensors"), *runs.glob("*/candidates/*.safetensors")]):
+    for path in sorted([*runs.glob("*/synthetic*.safetensors"), *runs.glob("*/candidates*/*.safetensors")]):
         with suppress(UserError):  # a damaged file of another run is no reason to look no further
             if describe(path)["sha256"] == row.synthetic_sha256:
                 return path

@@ -1,0 +1,28 @@
+"""The sets that one run leaves: one, or, where its images are averaged, the average and the images themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddbench.commands.jobs import Job
+from ddbench.method import OptimisedMethod
+from ddbench.run_folder import Run
+
+
+@dataclass(frozen=True)
+class Line:
+    """The candidates of a job that selection compares with each other, and the set that is chosen from them."""
+
+    label: str
+    folder: Path
+    set_path: Path
+
+
+def lines_of(job: Job) -> list[Line]:
+    """The job's own line; and where that is of moving averages, a second one, of the images that were averaged."""
+    run = Run(job.folder)
+    own = Line(job.label, run.candidates, job.folder / "synthetic.safetensors")
+    if not isinstance(job.method, OptimisedMethod) or job.method.ema_decay is None:
+        return [own]
+    return [own, Line(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]

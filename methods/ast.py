@@ -1,0 +1,29 @@
+"""AST: alignment with smooth experts. Shen et al. 2023, https://arxiv.org/abs/2310.10541."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
+
+from ddbench.methods.parts.matching import IntermediateMatch
+from ddbench.methods.parts.representative import RepresentativePixels
+from ddbench.methods.trajectory import AnyMatch, AnyPixels, TrajectoryMatching
+from ddbench.settings import NotNegative, Share
+
+
+@final
+class AST(TrajectoryMatching):
+    """MTT with smooth experts, whose student moves as they do and is held to them on the way.
+
+    Experts have momentum, scaled-down early losses and a gradient penalty; images begin at k-means centres; the student
+    has momentum, starts off the expert's convolutions, and its loss is balanced by the start epoch. Each part can be
+    switched off alone. ``compat``: ten clusters whatever the IPC, as in the released code.
+    """
+
+    EXPERTS: ClassVar[Mapping[str, Any]] = {"optimizer": "smooth"}
+    COMPAT: ClassVar[Mapping[str, Any]] = {"pixels": {"kind": "representative", "clusters": 10}}
+
+    student_momentum: Share = 0.9
+    balanced_loss: bool = True
+    start_perturbation: NotNegative = 1.0
+    pixels: AnyPixels = RepresentativePixels()
+    match: AnyMatch = IntermediateMatch()
+    compat: bool = False

@@ -1,0 +1,27 @@
+"""DATM: difficulty-aligned trajectory matching. Guo et al., ICLR 2024, https://arxiv.org/abs/2310.05773."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
+
+from ddbench.guard import Guard
+from ddbench.method import Count
+from ddbench.methods.parts.correct import CorrectPixels
+from ddbench.methods.parts.labels import LearnedLabels
+from ddbench.methods.trajectory import AnyLabels, AnyPixels, TrajectoryMatching
+
+
+@final
+class DATM(TrajectoryMatching):
+    """MTT on FTD's experts, with a window that grows with the set's size and age, and labels that are learned.
+
+    Images begin as real ones that experts classify correctly, labels as those experts' logits; steps whose loss is
+    above 1 are skipped. Early epochs (max_start_epoch small) suit few images per class, late ones many; ``growth``
+    widens the window as the run goes on.
+    """
+
+    EXPERTS: ClassVar[Mapping[str, Any]] = {"optimizer": "gsam"}
+
+    iterations: Count = 10000
+    guard: Guard = Guard(threshold=1.0, patience=500)
+    pixels: AnyPixels = CorrectPixels()
+    labels: AnyLabels = LearnedLabels()

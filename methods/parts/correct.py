@@ -1,0 +1,63 @@
+"""Initial pixels that experts already recognise: DATM's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ddbench.method import OuterStep, Task
+from ddbench.methods.parts.jury import Jury
+from ddbench.methods.parts.pixels import Pixels, Start, shuffled_classes
+
+
+class CorrectPixels(Pixels):
+    """Random real images that an expert classifies correctly. Experts are asked one after the other until all is full.
+
+    Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``, ``samples_predicted_correctly``. Differs: an
+    image is taken once, however many experts recognise it; all experts may be asked; a class that they all together
+    can not fill is filled with those of its images that the first expert finds likeliest to be of the class, and a note
+    says so.
+    """
+
+    kind: Literal["correct"] = "correct"
+
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+        real = task.real
+        real.require_ipc(ipc)
+        jury = Jury(task, teacher_epoch)
+        waiting = shuffled_classes(real, at.stream("pixels"))
+        chosen: list[list[int]] = [[] for _ in waiting]
+        for expert in range(len(jury)):
+            for label, rows in enumerate(waiting):
+                if len(chosen[label]) < ipc:
+                    waiting[label] = _take(jury, expert, label, rows, ipc, chosen[label])
+        notes = []
+        for label, rows in enumerate(waiting):
+            lacking = ipc - len(chosen[label])
+            if lacking > 0:
+                chosen[label] += _likeliest(jury, label, rows)[:lacking].tolist()
+                name = real.class_names[label]
+                notes.append(f"class {name!r}: no expert classifies {lacking} of its {ipc} initial images correctly")
+        rows = torch.tensor([row for of_class in chosen for row in of_class])
+        return Start(real.inputs(real.train, rows), tuple(notes))
+
+
+def _take(jury: Jury, expert: int, label: int, rows: Tensor, ipc: int, chosen: list[int]) -> Tensor:
+    """Move rows that the expert puts into the class to ``chosen``, up to ``ipc``. Returns those still not chosen."""
+    left = []
+    for chunk, logits in jury.logits_of_rows(expert, rows):
+        right = logits.argmax(1) == label
+        found = chunk[right][: ipc - len(chosen)]
+        chosen += found.tolist()
+        left.append(chunk[~torch.isin(chunk, found)])
+        if len(chosen) == ipc:
+            break
+    return torch.cat(left)
+
+
+def _likeliest(jury: Jury, label: int, rows: Tensor) -> Tensor:
+    """Rows by falling probability of the class under expert 0."""
+    judged = [logits.log_softmax(1)[:, label] for _, logits in jury.logits_of_rows(0, rows)]
+    return rows[torch.cat(judged).argsort(descending=True, stable=True)]

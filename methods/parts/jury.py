@@ -1,0 +1,87 @@
+"""Experts as judges of images: what they see in real ones decides where a synthetic set begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ddbench.errors import UserError
+from ddbench.method import Task
+from ddbench.networks import build_network
+
+JUDGED_AT_ONCE = 2**18
+"""Numbers in images that are judged together: 85 images of 32 pixels, 21 of 64. More would need more memory than an
+outer step with small batches does."""
+
+
+class Jury:
+    """The experts of a task at one epoch, read from disk one at a time, in eval mode, without augmentation.
+
+    Batch norm uses the running statistics that were recorded with the expert.
+    Errors: UserError without experts, with too short ones, and for batch norm whose statistics were not recorded.
+    """
+
+    def __init__(self, task: Task, epoch: int) -> None:
+        if task.experts is None:
+            raise UserError("judging images needs experts", fix="give the task an expert buffer")
+        if epoch > task.experts.epochs:
+            raise UserError(
+                f"epoch {epoch} of the experts is to judge images, they have {task.experts.epochs}",
+                fix=f"train more (ddbench buffer RECIPE -o experts.epochs={epoch}), or lower teacher_epoch",
+            )
+        self.task, self.experts, self.epoch = task, task.experts, epoch
+        self._seated: tuple[int, nn.Module] | None = None
+
+    def __len__(self) -> int:
+        return len(self.experts)
+
+    @torch.no_grad()
+    def logits(self, expert: int, images: Tensor) -> Tensor:
+        """What an expert sees in preprocessed images (n, C, H, W): (n, K), on their device."""
+        judge = self._seat(expert)
+        return torch.cat([judge(chunk) for chunk in images.split(at_once(images))])
+
+    @torch.no_grad()
+    def logits_of_rows(self, expert: int, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same for rows (n,) of the training split, chunk by chunk: pairs of rows and logits, on the CPU."""
+        judge, real = self._seat(expert), self.task.real
+        for chunk in rows.split(at_once(real.train.images)):
+            yield chunk, judge(real.inputs(real.train, chunk)).cpu()
+
+    def _seat(self, expert: int) -> nn.Module:
+        if self._seated is None or self._seated[0] != expert:
+            self._seated = expert, self._expert(expert)
+        return self._seated[1]
+
+    def _expert(self, expert: int) -> nn.Module:
+        task, real = self.task, self.task.real
+        network = build_network(
+            task.network_name, channels=real.channels, size=real.size, classes=real.classes, seed=0
+        ).to(task.device)
+        _fill(network.parameters(), self.experts[expert, self.epoch])
+        if any(True for _ in network.buffers()):
+            statistics = self.experts.statistics(expert, self.epoch)
+            if statistics is None:
+                raise UserError(
+                    f"the experts can not judge single images: {task.network_name} has batch norm, whose statistics "
+                    "were not recorded with them",
+                    fix="pixels: real and labels: hard, or train experts here",
+                )
+            _fill(network.buffers(), statistics)
+        return network.eval()
+
+
+def at_once(images: Tensor) -> int:
+    """How many images (n, C, H, W) of this shape are judged together, one at the least."""
+    return max(1, JUDGED_AT_ONCE // images.shape[1:].numel())
+
+
+@torch.no_grad()
+def _fill(tensors: Iterator[Tensor], vector: Tensor) -> None:
+    """Write a flat vector into tensors, in order."""
+    start = 0
+    for tensor in tensors:
+        tensor.copy_(vector[start : start + tensor.numel()].view(tensor.shape))
+        start += tensor.numel()

@@ -1,0 +1,150 @@
+"""What the synthetic images are labelled with, and whether labels change while pixels are learned."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ddbench.method import OuterRate, Task
+from ddbench.methods.parts.jury import Jury, at_once
+from ddbench.settings import Part, Positive, Share
+from ddbench.synthetic import SyntheticSet
+
+Teachers = Literal["correct", "first", "all"]
+"""Whose logits are averaged for an image: experts that classify it correctly (all, where none does), expert 0, all."""
+
+Theta = Callable[[], Tensor]
+"""Reads the parameters (P,) of an expert, on the device, when they are needed."""
+
+
+class Labels(Part, abc.ABC):
+    """A way to label. The classes themselves are always known: sets are class-major."""
+
+    soft: ClassVar[bool]
+    judged: ClassVar[bool] = False
+    """Whether the labels of step 0 are what experts see in the images."""
+
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
+        """The set of step 0, which comes with hard labels, as labelled here.
+
+        recognised: whether its images were chosen among those that experts classify correctly.
+        """
+        del task, teacher_epoch, recognised
+        return syn
+
+    def rate(self) -> OuterRate | None:
+        """How fast the labels are learned; None where they are not."""
+        return None
+
+    def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
+        """The set as the students of one outer step see it. target: reads the parameters (P,) they are to reach."""
+        del task, target
+        return syn
+
+    def kept(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+        """The set as it is kept. last_target: reads the parameters (P,) that the last step was to reach."""
+        del task, teacher_epoch, last_target
+        return syn
+
+
+class HardLabels(Labels):
+    """The classes. MTT, FTD, AST, and TESLA but for ImageNet."""
+
+    kind: Literal["hard"] = "hard"
+    soft: ClassVar[bool] = False
+
+
+class TargetLabels(Labels):
+    """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
+
+    Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
+    Differs: the set that is kept is labelled by all experts at ``teacher_epoch`` together ("experts"); the released
+    code keeps the labels of whichever expert and epoch the last step had drawn ("last").
+    """
+
+    kind: Literal["target"] = "target"
+    keep: Literal["experts", "last"] = "experts"
+    soft: ClassVar[bool] = True
+
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
+        del task, teacher_epoch, recognised
+        return replace(syn, labels=functional.one_hot(syn.labels, syn.classes).float(), label_kind="probabilities")
+
+    def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
+        return replace(syn, labels=probabilities(task, target(), syn.images.detach()))
+
+    def kept(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+        if self.keep == "last":
+            return self.at_step(syn, task, last_target)
+        jury = Jury(task, teacher_epoch)
+        total = torch.zeros_like(syn.labels)
+        for expert in range(len(jury)):
+            total += jury.logits(expert, syn.images).softmax(1)
+        return replace(syn, labels=total / len(jury))
+
+
+class StaticLabels(Labels):
+    """Soft labels that stay as experts gave them at step 0, as logits."""
+
+    kind: Literal["static"] = "static"
+    teachers: Teachers | None = None
+    """None: the correct ones where the images were chosen by being recognised, else the first."""
+    soft: ClassVar[bool] = True
+    judged: ClassVar[bool] = True
+
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
+        teachers = self.teachers or ("correct" if recognised else "first")
+        return replace(syn, labels=expert_logits(syn, task, teacher_epoch, teachers), label_kind="logits")
+
+
+class LearnedLabels(Labels):
+    """Logits that begin as those of experts, and are learned like pixels; the loss takes their softmax.
+
+    Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``. Differs: none.
+    """
+
+    kind: Literal["learned"] = "learned"
+    lr: Positive = 2.0
+    """Outer learning rate of the logits (DATM: 2, 5 or 10)."""
+    momentum: Share = 0.9
+    teachers: Teachers | None = None
+    """As of static labels."""
+    soft: ClassVar[bool] = True
+    judged: ClassVar[bool] = True
+
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
+        return StaticLabels(teachers=self.teachers).start(syn, task, teacher_epoch, recognised=recognised)
+
+    def rate(self) -> OuterRate:
+        return OuterRate(lr=self.lr, momentum=self.momentum)
+
+
+def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers) -> Tensor:
+    """The averaged logits of the experts for the set's images: (S, K), float32, where the images are.
+
+    Experts are read one at a time.
+    """
+    jury, classes = Jury(task, epoch), syn.hard_labels().to(syn.images.device)
+    if teachers == "first":
+        return jury.logits(0, syn.images)
+    total = torch.zeros(len(syn), syn.classes, device=syn.images.device)
+    of_correct, votes = torch.zeros_like(total), torch.zeros(len(syn), 1, device=syn.images.device)
+    for expert in range(len(jury)):
+        logits = jury.logits(expert, syn.images)
+        right = (logits.argmax(1) == classes)[:, None].float()
+        total, of_correct, votes = total + logits, of_correct + right * logits, votes + right
+    if teachers == "all":
+        return total / len(jury)
+    return torch.where(votes > 0, of_correct / votes.clamp(min=1), total / len(jury))
+
+
+@torch.no_grad()
+def probabilities(task: Task, theta: Tensor, images: Tensor) -> Tensor:
+    """The softmax of the student with parameters theta (P,) for images (S, C, H, W), without augmentation: (S, K)."""
+    return torch.cat([task.network(theta, chunk) for chunk in images.split(at_once(images))]).softmax(1)

@@ -1,0 +1,76 @@
+"""Where the pixels of a synthetic set begin."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ddbench.data.realset import RealSet
+from ddbench.method import OuterStep, Task
+from ddbench.settings import Part
+
+
+@dataclass(frozen=True)
+class Start:
+    """The images of step 0, (S, C, H, W), preprocessed, class-major. notes: what a reader of results must know."""
+
+    images: Tensor
+    notes: tuple[str, ...] = ()
+
+
+class Pixels(Part, abc.ABC):
+    """A way to choose the images of step 0. Draws come from ``at``'s streams."""
+
+    @abc.abstractmethod
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+        """``ipc`` images of every class. teacher_epoch: of the experts that judge, where any do.
+
+        Errors: UserError when a class has fewer than ``ipc`` training images.
+        """
+
+
+class RealPixels(Pixels):
+    """Random real images of each class, without replacement. MTT, FTD, TESLA."""
+
+    kind: Literal["real"] = "real"
+
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+        del teacher_epoch
+        return Start(task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels"))))
+
+
+class NoisePixels(Pixels):
+    """Standard normal noise."""
+
+    kind: Literal["noise"] = "noise"
+
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+        del teacher_epoch
+        real = task.real
+        real.require_ipc(ipc)
+        shape = (real.classes * ipc, real.channels, real.size, real.size)
+        return Start(torch.randn(shape, generator=at.stream("pixels")))
+
+
+def class_major_labels(classes: int, ipc: int) -> Tensor:
+    """Labels 0, .., 0, 1, .., 1, ...: (classes * ipc,), int64."""
+    return torch.arange(classes).repeat_interleave(ipc)
+
+
+def random_rows(real: RealSet, ipc: int, generator: torch.Generator) -> Tensor:
+    """``ipc`` training rows of every class, drawn without replacement, class-major: (classes * ipc,), int64.
+
+    Errors: UserError when a class has fewer than ``ipc`` images.
+    """
+    real.require_ipc(ipc)
+    return torch.cat([rows[:ipc] for rows in shuffled_classes(real, generator)])
+
+
+def shuffled_classes(real: RealSet, generator: torch.Generator) -> list[Tensor]:
+    """The training rows of each class in an order drawn for it, int64."""
+    by_class = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
+    return [rows[torch.randperm(len(rows), generator=generator)] for rows in by_class]

@@ -1,0 +1,62 @@
+"""Initial pixels that represent their class: AST's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddbench.errors import UserError
+from ddbench.method import OuterStep, Task
+from ddbench.methods.parts.jury import Jury
+from ddbench.methods.parts.pixels import Pixels, Start
+from ddbench.randomness import derive
+from ddbench.settings import Count
+
+
+class RepresentativePixels(Pixels):
+    """The real images nearest to the centres of k-means clusters of a class, by the logits of one expert, drawn.
+
+    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: as many
+    clusters as images by default, and an image is taken once.
+    """
+
+    kind: Literal["representative"] = "representative"
+    clusters: Count | None = None
+    """k; None: one an image. Otherwise floor(ipc / k) images of each; the released code has 10."""
+
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+        real, clusters = task.real, self.clusters or ipc
+        real.require_ipc(ipc)
+        if ipc % clusters:
+            raise UserError(
+                f"{clusters} clusters do not share out {ipc} images per class evenly",
+                fix=f"pixels: {{kind: representative}}, which takes {ipc} clusters, or an ipc that {clusters} divides",
+            )
+        jury = Jury(task, teacher_epoch)
+        expert = int(torch.randint(len(jury), (), generator=at.stream("expert of the pixels")))
+        seed = derive(at.seed, "k-means") % 2**32
+        rows = []
+        for label in range(real.classes):
+            of_class = real.train.rows_of_class(label).cpu()
+            logits = torch.cat([judged for _, judged in jury.logits_of_rows(expert, of_class)])
+            rows.append(of_class[nearest_to_centres(logits, clusters, ipc // clusters, seed)])
+        return Start(real.inputs(real.train, torch.cat(rows)))
+
+
+def nearest_to_centres(points: Tensor, clusters: int, each: int, seed: int) -> Tensor:
+    """The positions of the ``each`` points (n, F) nearest to every centre of k-means, none twice: (clusters * each,).
+
+    Centres choose in the order of k-means, from what is left.
+    """
+    from sklearn.cluster import KMeans
+
+    found = KMeans(n_clusters=clusters, init="k-means++", n_init="auto", random_state=seed).fit(points.double().numpy())
+    distances = torch.cdist(torch.from_numpy(np.asarray(found.cluster_centers_)), points.double())
+    chosen: list[int] = []
+    for to_centre in distances:
+        to_centre[chosen] = torch.inf
+        chosen += to_centre.argsort(stable=True)[:each].tolist()
+    return torch.tensor(chosen)

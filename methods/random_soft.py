@@ -1,0 +1,35 @@
+"""Baseline: random real images with soft labels of experts, strong, read beside every method with soft labels."""
+
+from dataclasses import replace
+from typing import final
+
+from ddbench.method import Count, DirectMethod, OuterStep, Task
+from ddbench.methods.parts.labels import Teachers, expert_logits
+from ddbench.methods.parts.pixels import class_major_labels, random_rows
+from ddbench.synthetic import SyntheticSet
+
+
+@final
+class RandomSoft(DirectMethod):
+    """The images of ``random``, with the averaged logits of experts as labels.
+
+    Source: Qin et al. 2024 (A Label is Worth a Thousand Images, arXiv:2406.10485), who show how much of what methods
+    with soft labels reach is due to the labels.
+    """
+
+    teacher_epoch: Count
+    """The epoch at which experts label."""
+    teachers: Teachers = "all"
+
+    def soft_labels(self) -> bool:
+        return True
+
+    def needed_epochs(self) -> int:
+        return self.teacher_epoch
+
+    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        real = task.real
+        images = real.inputs(real.train, random_rows(real, ipc, at.stream("rows")))
+        classes = class_major_labels(real.classes, ipc).to(images.device)
+        hard = task.synthetic(images, classes, ipc=ipc)
+        return replace(hard, labels=expert_logits(hard, task, self.teacher_epoch, self.teachers), label_kind="logits")
