@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +15,7 @@ from ddbench.errors import UserError, unknown
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.settings import Count, Settings, validate
 from ddbench.source import Source, read_source
+from ddbench.sweep import varied
 
 
 def _one_or_more(value: Any) -> Any:
@@ -40,7 +43,7 @@ class EvaluationRecipe(Settings):
 
 
 class Recipe(Settings):
-    """A whole run. ``methods`` maps labels of the user's choice to settings: see :meth:`LoadedRecipe.settings`."""
+    """A whole run. ``methods`` maps labels of the user's choice to settings: see :meth:`LoadedRecipe.entry`."""
 
     description: str = ""
     dataset: str
@@ -55,46 +58,71 @@ class Recipe(Settings):
     ipc: Annotated[tuple[Count, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once)]
     experts: ExpertRecipe = ExpertRecipe()
     methods: dict[str, dict[str, Any]]
+    sweep: dict[str, dict[str, Any]] = {}
+    """Names to overrides, written as on the command line; under each, every method that it changes is run again."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     sources: tuple[str, ...] = ()
     """Where the values come from, and where sources contradict each other."""
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One entry of ``methods`` as it is at one ipc, not yet checked by its method.
+
+    name: of the method. settings: the method's. experts: what the entry itself says of experts. source: for errors.
+    """
+
+    label: str
+    name: str
+    settings: dict[str, Any]
+    experts: dict[str, Any]
+    source: Source
+
+
 class LoadedRecipe:
     """A recipe with its source: what the commands pass around.
 
     recipe: the validated values. source: for error messages. name: of the file, without its ending. given: how the user
-    asked for it.
+    asked for it. sweep: the recipe under each entry of its sweep, by name.
     """
 
     def __init__(self, source: Source, given: str = "") -> None:
         self.source = source
         self.name = Path(source.name).stem
         self.given = given or self.name
-        methods = source.data.get("methods")
-        if isinstance(methods, dict):
-            source.data["methods"] = {str(label): {} if given is None else given for label, given in methods.items()}
-            self._check_labels(source)
+        self.sweep: dict[str, LoadedRecipe] = {}
+        _name_entries(source)
+        for part, what in (("methods", "label of a method"), ("sweep", "name of an entry of the sweep")):
+            self._check_names(part, what)
         self.recipe = validate(Recipe, source.data, source, ())
 
-    def _check_labels(self, source: Source) -> None:
-        for label in source.data["methods"]:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", label):
+    def _check_names(self, part: str, what: str) -> None:
+        names = self.source.data.get(part)
+        for name in names if isinstance(names, dict) else ():
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
+                says_more = ", and say which method it is with  method: NAME" if part == "methods" else ""
                 raise UserError(
-                    f"{label!r} can not be the label of a method, because files are named after it",
-                    f"from  {source.where('methods', label)}",
-                    fix="use letters, digits and  . _ + -  , and say which method it is with  method: NAME",
+                    f"{name!r} can not be the {what}, because files are named after it",
+                    f"from  {self.source.where(part, name)}",
+                    fix=f"use letters, digits and  . _ + -{says_more}",
                 )
 
-    def settings(self, label: str, ipc: int) -> tuple[str, dict[str, Any], ExpertRecipe]:
-        """Method name, its settings for this ipc, and the experts it asks for, of one entry of ``methods``.
+    def entry(self, label: str, ipc: int) -> Entry:
+        """What one entry of ``methods`` says at this ipc.
 
         An entry's key is its label; ``method`` names the method where that differs; ``experts`` overrides the recipe's
         experts key by key; ``by_ipc`` maps an ipc to settings that hold for it alone.
         """
         given = dict(self.recipe.methods[label])
         name = given.pop("method", label)
+        if not isinstance(name, str):
+            raise UserError(
+                "method must be the name of a method",
+                f"from  {self.source.where('methods', label, 'method')}",
+                f"given {name!r}",
+                fix="choose one from  ddbench methods",
+            )
         by_ipc = given.pop("by_ipc", None) or {}
         if not isinstance(by_ipc, dict) or not all(type(k) is int and isinstance(v, dict) for k, v in by_ipc.items()):
             raise UserError(
@@ -110,11 +138,29 @@ class LoadedRecipe:
                 f"from  {self.source.where('methods', label, 'experts')}",
                 fix="for example  experts: {count: 20}",
             )
-        merged = {**self.recipe.experts.model_dump(), **experts}
-        return name, given, validate(ExpertRecipe, merged, self.source, ("methods", label, "experts"))
+        return Entry(label, name, given, experts, self.source.at_ipc(label, ipc))
+
+    def experts(self, entry: Entry, published: Mapping[str, Any]) -> ExpertRecipe:
+        """The experts that an entry asks for. published: settings its method was published with.
+
+        Of each setting the last holds: the default, the method's, what the recipe says, what the entry says.
+        """
+        said = self.recipe.experts.model_dump(exclude_unset=True)
+        merged = _over(_over(published, said), entry.experts)
+        return validate(ExpertRecipe, merged, entry.source, ("methods", entry.label, "experts"))
 
     def where(self, *key: str | int) -> str:
         return self.source.where(*key)
+
+
+def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over settings, key by key; options of a part, given without its kind, are of the part below."""
+    merged = {**lower, **upper}
+    for key, value in upper.items():
+        below = {"kind": lower.get(key)} if isinstance(lower.get(key), str) else lower.get(key)
+        if isinstance(value, dict) and isinstance(below, dict) and "kind" not in value:
+            merged[key] = {**below, **value}
+    return merged
 
 
 def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> LoadedRecipe:
@@ -136,9 +182,30 @@ def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> Loade
         raise unknown(
             "recipe", name, shipped, fix="ddbench recipes lists what there is; or give a path to a .yaml file"
         )
+    return _with_sweep(source, overrides, name)
+
+
+def _with_sweep(plain: Source, overrides: tuple[str, ...] | list[str], given: str) -> LoadedRecipe:
+    """The recipe as overridden, and under each entry of its sweep, which the overrides beat as well."""
+    _name_entries(plain)
+    source = plain.copy()
     for text in overrides:
         source.override(text)
-    return LoadedRecipe(source, name)
+    loaded = LoadedRecipe(source, given)
+    for name in loaded.recipe.sweep:
+        variant = varied(plain, source, name)
+        for text in overrides:
+            variant.override(text)
+        loaded.sweep[name] = LoadedRecipe(variant, given)
+    return loaded
+
+
+def _name_entries(source: Source) -> None:
+    """Names of methods and of the sweep's entries are text, whatever YAML takes them for; one may say nothing."""
+    for part in ("methods", "sweep"):
+        named = source.data.get(part)
+        if isinstance(named, dict):
+            source.data[part] = {str(name): {} if inner is None else inner for name, inner in named.items()}
 
 
 def shipped_recipes() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,66 +18,136 @@ Key = tuple[str | int, ...]
 class Source:
     """A document read from YAML, and where each of its keys stood.
 
-    data: plain dictionaries, lists and scalars. lines: the line of every key path. overrides: the ``-o`` texts that
-    replaced or added a value, by key path. broadcast: those of them that ``method.x=...`` put into every method, of
-    which a method that has no such key takes no notice.
+    data: plain dictionaries, lists and scalars. lines: the line of every key path. overrides: what replaced or added a
+    value (``-o ...``, or a line of a sweep), by key path. broadcast: paths of those that ``method.x`` put into every
+    method, of which a method that has no such key takes no notice. opened: paths of bare names that were given keys.
     """
 
     name: str
-    data: dict[str, Any]
+    data: dict[Any, Any]
     lines: dict[Key, int] = field(default_factory=dict)
     overrides: dict[Key, str] = field(default_factory=dict)
     broadcast: set[Key] = field(default_factory=set)
+    opened: set[Key] = field(default_factory=set)
 
     def where(self, *key: str | int) -> str:
         """The place of a key, for errors: ``mtt.yaml, line 7: methods.mtt.unroll``, or the ``-o`` that set it."""
         for end in range(len(key), 0, -1):
             if key[:end] in self.overrides:
-                return f"-o {self.overrides[key[:end]]}"
+                return self.overrides[key[:end]]
         dotted = ".".join(str(part) for part in key)
-        made = [text for path, text in self.overrides.items() if key and path[: len(key)] == key]
+        made = [place for path, place in self.overrides.items() if key and path[: len(key)] == key]
         if made and key not in self.lines:
-            return f"-o {made[0]}"
+            return made[0]
         for end in range(len(key), 0, -1):
             if key[:end] in self.lines:
                 return f"{self.name}, line {self.lines[key[:end]]}: {dotted}"
         return f"{self.name}: {dotted}" if key else self.name
 
+    def copy(self) -> Source:
+        """Another of the same content: what is put into one does not show in the other."""
+        return replace(
+            self,
+            data=dict(self.data),
+            overrides=dict(self.overrides),
+            broadcast=set(self.broadcast),
+            opened=set(self.opened),
+        )
+
+    def at_ipc(self, label: str, ipc: int) -> Source:
+        """The same, to look up where the settings of one method at one ipc stand: also those that ``by_ipc`` gives."""
+        seen = replace(self.copy(), lines=dict(self.lines))
+        for places, number in ((seen.lines, str(ipc)), (seen.overrides, ipc)):
+            inside = ("methods", label, "by_ipc", number)
+            given = [path for path in places if path[:4] == inside and len(path) > 4]
+            places |= {("methods", label, *path[4:]): places[path] for path in given}
+        return seen
+
     def override(self, text: str) -> None:
         """Apply one ``key.path=value``; the value is read as YAML. Errors: UserError when the text has another form."""
         path, equals, value = text.partition("=")
-        keys: list[str | int] = [part.strip() for part in path.split(".")]
-        if not equals or not all(keys):
+        if not equals or not keys_of(path):
             raise UserError(f"an override has the form key.path=value, not {text!r}", fix="for example -o ipc=10")
         try:
             parsed = yaml.load(value, Loader=_Loader)
         except yaml.YAMLError as error:
             raise UserError(f"the value in -o {text} is not YAML: {_first_line(error)}", fix="quote it") from None
-        targets = self._targets(keys, text)
-        for target in targets:
-            self._put(target, parsed, text)
-        if len(targets) > 1:
-            self.broadcast.update(tuple(target) for target in targets)
+        self.put(path, parsed, f"-o {text}")
 
-    def _targets(self, keys: list[str | int], text: str) -> list[list[str | int]]:
+    def put(self, path: str, value: Any, place: str) -> None:
+        """Set the value at a dotted path; ``method.x`` sets x in every method. place: where it is from, for errors.
+
+        What is set in a method holds at every ipc, whatever its ``by_ipc`` says.
+        """
+        targets = self._targets(keys_of(path), place)
+        for target in targets:
+            self._put(target, value, place)
+            for inside in self._in_by_ipc(target):
+                self._put(inside, value, place)
+                self._forget(inside)
+            self._forget(target)
+            self.overrides[target] = place
+        if len(targets) > 1:
+            self.broadcast.update(targets)
+
+    def _targets(self, keys: Key, place: str) -> list[Key]:
         """``method.x`` stands for ``methods.<every method of the recipe>.x``; any other path for itself."""
         if keys[0] != "method" or len(keys) < 2:
             return [keys]
         methods = self.data.get("methods")
         if not isinstance(methods, dict) or not methods:
-            raise UserError(f"-o {text} speaks of a method, but {self.name} has no methods", fix="add one")
-        return [["methods", label, *keys[1:]] for label in methods]
+            raise UserError(f"{place} speaks of a method, but {self.name} has no methods", fix="add one")
+        return [("methods", label, *keys[1:]) for label in methods]
 
-    def _put(self, keys: list[str | int], value: Any, text: str) -> None:
-        at: Any = self.data
-        for part in keys[:-1]:
-            if at.get(part) is None:
-                at[part] = {}
+    def _put(self, keys: Key, value: Any, place: str) -> None:
+        """Set one value, in copies of what is on the way there, since a YAML alias may stand for it in several places.
+
+        A bare name on the way becomes what it stands for: ``gsam`` is ``{kind: gsam}``.
+        """
+        at = self.data
+        for depth, part in enumerate(keys[:-1], start=1):
+            inner = at.get(part)
+            if isinstance(inner, str) and _may_be_a_part(keys[:depth]):
+                inner = {"kind": inner}
+                self.opened.add(keys[:depth])
+            if not isinstance(inner, dict | None):
+                raise UserError(f"{place} goes into {part!r}, which has no keys of its own", fix="shorten the path")
+            at[part] = dict(inner or {})
             at = at[part]
-            if not isinstance(at, dict):
-                raise UserError(f"-o {text} goes into {part!r}, which has no keys of its own", fix="shorten the path")
         at[keys[-1]] = value
-        self.overrides[tuple(keys)] = text
+
+    def _in_by_ipc(self, keys: Key) -> list[Key]:
+        """The same path in those settings of ``by_ipc`` that would beat it."""
+        if keys[0] != "methods" or len(keys) < 3 or keys[2] == "by_ipc":
+            return []
+        by_ipc = self.data["methods"][keys[1]].get("by_ipc")
+        found = by_ipc.items() if isinstance(by_ipc, dict) else ()
+        return [
+            ("methods", keys[1], "by_ipc", ipc, *keys[2:])
+            for ipc, settings in found
+            if isinstance(settings, dict) and keys[2] in settings
+        ]
+
+    def _forget(self, keys: Key) -> None:
+        """What was put at or below a path no longer is."""
+        below = {path for path in (*self.overrides, *self.opened) if path[: len(keys)] == keys}
+        self.overrides = {path: place for path, place in self.overrides.items() if path not in below}
+        self.broadcast -= below
+        self.opened -= below
+
+
+def keys_of(path: str) -> Key:
+    """A dotted path as keys, empty where it is none; an ipc below ``by_ipc`` is a number, as in YAML."""
+    parts = [part.strip() for part in path.split(".")]
+    before = ["", *parts]
+    keys = [int(part) if part.isdigit() and b == "by_ipc" else part for part, b in zip(parts, before, strict=False)]
+    return tuple(keys) if all(parts) else ()
+
+
+def _may_be_a_part(keys: Key) -> bool:
+    """Whether a text at this path may be the bare name of a part: a setting of a method or of the experts."""
+    inside = keys[2:] if keys[0] == "methods" else keys[1:] if keys[0] == "experts" else ()
+    return bool(inside) and inside != ("method",)
 
 
 def read_source(path: Path, text: str | None = None) -> Source:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ddbench.errors import unknown
+from ddbench.evaluate.by_ipc import ByIpc, shown_students
 from ddbench.evaluate.leaderboard import leaderboard
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.units import duration, percent, size
@@ -16,58 +17,61 @@ from ddbench.evaluate.units import duration, percent, size
 Cells = list[list[str]]
 
 
-def render(rows: Sequence[Row], form: str = "text") -> str:
+def render(rows: Sequence[Row], form: str = "text", details: bool = False) -> str:
     """The leaderboard of these rows, without a newline at its end.
 
     form: "text", "markdown", "csv" (accuracies and seeds joined by ";") or "json" (a list of objects, see
-    ``ddbench.evaluate.leaderboard.entry``). Errors: UserError for another form.
+    ``ddbench.evaluate.leaderboard.entry``). details: in text and markdown, one line a row with seeds, selection and
+    cost; without, a block of several ipcs is a table of methods by ipc. Errors: UserError for another form.
     """
     if form not in FORMS:
         raise unknown("format", form, FORMS)
-    return FORMS[form](leaderboard(rows))
+    return FORMS[form](leaderboard(rows), details)
 
 
-def as_json(table: pd.DataFrame) -> str:
+def as_json(table: pd.DataFrame, details: bool = True) -> str:
+    del details
     return json.dumps([{key: _plain(value) for key, value in line.items()} for line in _lines(table)], indent=2)
 
 
-def as_csv(table: pd.DataFrame) -> str:
+def as_csv(table: pd.DataFrame, details: bool = True) -> str:
+    del details
     flat = table.drop(columns="bytes_by_part")
     for column in ("accuracy", "seeds"):
         flat[column] = [";".join(str(value) for value in values) for values in flat[column]]
     return flat.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
-def as_text(table: pd.DataFrame) -> str:
+def as_text(table: pd.DataFrame, details: bool = False) -> str:
     """One block for each data set, protocol and network; the best of each ipc is marked ``*``, an oracle ``!``."""
     if table.empty:
         return "There are no rows yet."
     blocks = []
     for title, lines in _blocks(table):
-        head, *cells = _cells(lines)
+        head, *cells = _cells(lines, details)
         widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
-        text = [title, _aligned(head, head, widths)]
-        for before, line, row in zip([lines[0], *lines], lines, cells, strict=False):
-            if before["ipc"] != line["ipc"]:
-                text.append("")
-            text.append(_aligned(row, head, widths))
-        blocks.append("\n".join(text))
-    return "\n\n".join([*blocks, *_legend(table)])
+        text = [_aligned(row, head, widths) for row in cells]
+        if _in_lines(lines, details):
+            for number in reversed(range(1, len(lines))):
+                if lines[number - 1]["ipc"] != lines[number]["ipc"]:
+                    text.insert(number, "")
+        blocks.append("\n".join([title, _aligned(head, head, widths), *text]))
+    return "\n\n".join([*blocks, *_legend(table, details)])
 
 
-def as_markdown(table: pd.DataFrame) -> str:
+def as_markdown(table: pd.DataFrame, details: bool = False) -> str:
     if table.empty:
         return "There are no rows yet."
     blocks = []
     for title, lines in _blocks(table):
-        head, *cells = _cells(lines)
+        head, *cells = [[" ".join(cell.split()) for cell in row] for row in _cells(lines, details)]
         rule = ["---" if name in _LEFT else "---:" for name in head]
         text = [f"### {title}", "", *("| " + " | ".join(row) + " |" for row in (head, rule, *cells))]
         blocks.append("\n".join(text))
-    return "\n\n".join([*blocks, *_legend(table)])
+    return "\n\n".join([*blocks, *_legend(table, details)])
 
 
-FORMS: dict[str, Callable[[pd.DataFrame], str]] = {
+FORMS: dict[str, Callable[[pd.DataFrame, bool], str]] = {
     "text": as_text,
     "markdown": as_markdown,
     "csv": as_csv,
@@ -93,7 +97,16 @@ def _blocks(table: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(" · ".join(map(str, key if isinstance(key, tuple) else (key,))), _lines(part)) for key, part in groups]
 
 
-def _cells(lines: list[dict[str, Any]]) -> Cells:
+def _in_lines(lines: list[dict[str, Any]], details: bool) -> bool:
+    """Whether a block has one line a row; otherwise it is a table of methods by ipc."""
+    return details or len({line["ipc"] for line in lines}) == 1
+
+
+def _cells(lines: list[dict[str, Any]], details: bool) -> Cells:
+    return _row_by_row(lines) if _in_lines(lines, details) else ByIpc(lines).cells()
+
+
+def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
     """Head and body; columns that would say the same, or nothing, in every line are left out."""
     columns: dict[str, list[str]] = {
         "method": [line["label"] + (" *" if line["best"] else "") for line in lines],
@@ -104,17 +117,13 @@ def _cells(lines: list[dict[str, Any]]) -> Cells:
         "seeds": [str(len(line["seeds"])) for line in lines],
         "seconds": [duration(line["seconds"]) for line in lines],
         "bytes": [size(line["bytes"]) for line in lines],
-        "student": [line["student"] if isinstance(line["student"], str) else "" for line in lines],
+        "student": shown_students(lines),
     }
-    if not any(columns["published"]):
-        del columns["published"]
-    if all(
-        line["student"] == line["network"] or not name for line, name in zip(lines, columns["student"], strict=True)
-    ):
-        del columns["student"]
+    columns = {name: column for name, column in columns.items() if name not in _OPTIONAL or any(column)}
     return [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
 
 
+_OPTIONAL = ("published", "student")
 _LEFT = ("method", "selection", "student")
 
 
@@ -126,15 +135,26 @@ def _aligned(row: list[str], head: list[str], widths: list[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _legend(table: pd.DataFrame) -> list[str]:
+def _legend(table: pd.DataFrame, details: bool) -> list[str]:
+    """What the marks and columns of the blocks above mean, and what rows note of themselves."""
+    blocks = [lines for _, lines in _blocks(table)]
+    by_ipc = [lines for lines in blocks if not _in_lines(lines, details)]
+    row_by_row = [lines for lines in blocks if _in_lines(lines, details)]
     said = []
     if any(table["best"]):
         said.append("* highest mean of its data set, ipc, protocol and network")
     if "oracle" in set(table["selection"]):
-        said.append("! chosen on the test split: flattered, listed apart, never ranked")
-    if any(table["published"].notna()):
-        said.append("published: as printed elsewhere, sources with --format json; the protocol may differ")
-    said.append("accuracy: top-1 on the test split, mean ± population std over the seeds; seconds: of distillation")
+        said.append("! chosen on the test split: flattered, never ranked")
+    shown = [("published", row_by_row), ("in brackets", by_ipc)]
+    if names := [name for name, part in shown if any(pd.notna(line["published"]) for lines in part for line in lines)]:
+        said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
+    cost = "; seconds: of distillation" if row_by_row else ""
+    said.append(f"accuracy: top-1 on the test split, mean ± population std over the seeds{cost}")
+    if by_ipc:
+        further = any(ByIpc(lines).has_further_lines for lines in by_ipc)
+        repeated = "; a method's further lines are rows of other settings" if further else ""
+        said.append(f"by ipc: accuracy in %, best mean first{repeated}")
+        said.append("seeds, selection and cost: ddbench leaderboard --details")
     notes: dict[str, list[str]] = {}
     for line in _lines(table):
         if line["note"]:

@@ -21,7 +21,7 @@ methods:
     iterations: 4
     inner_steps: 3
     expert_epochs: 1
-    max_start_epoch: 2
+    max_start_epoch: 3
     image_lr: 10
     student_lr: 0.02
     augmentation: none

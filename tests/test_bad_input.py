@@ -34,7 +34,7 @@ RECIPE_MISTAKES = [
     ("image_lr: 10", "image_lr: much", 13, "methods.mtt.image_lr", "a number", "correct"),
     ("image_lr: 10", "image_lr: 0", 13, "methods.mtt.image_lr", "greater than 0", "correct"),
     ("    image_lr: 10\n", "", 8, "methods.mtt.image_lr", "the key 'image_lr' is missing", "add it"),
-    ("image_lr: 10", "image_lr: 10\n    min_start_epoch: 2", 8, "methods.mtt", "below max_start_epoch", "correct"),
+    ("image_lr: 10", "image_lr: 10\n    min_start_epoch: 3", 8, "methods.mtt", "below max_start_epoch", "correct"),
     ("image_lr: 10", "image_lr: 10\n    unroll: telsa", 14, "unroll.kind", "can not be 'telsa'", "'tesla'?"),
     ("image_lr: 10", "image_lr: 10\n    unroll: truncated", 14, "unroll", "last: 8", "correct"),
     ("image_lr: 10", "image_lr: 10\n    by_ipc: {1: 3}", 14, "methods.mtt.by_ipc", "must map an ipc", "by_ipc: {10:"),

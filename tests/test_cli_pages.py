@@ -19,7 +19,7 @@ LISTINGS = ("methods", "datasets", "networks", "protocols", "recipes")
 DIRECT = '''
 from ddbench.method import DirectMethod
 from ddbench.methods import METHODS
-from ddbench.methods.pixels import class_major_labels
+from ddbench.methods.parts.pixels import class_major_labels
 
 @METHODS.register("brightest")
 class Brightest(DirectMethod):
@@ -39,7 +39,7 @@ class Brightest(DirectMethod):
 OPTIMISED = '''
 from ddbench.method import OptimisedMethod, OuterRate
 from ddbench.methods import METHODS
-from ddbench.methods.pixels import class_major_labels, start_pixels
+from ddbench.methods.parts.pixels import class_major_labels, random_rows
 
 @METHODS.register("class-means")
 class ClassMeans(OptimisedMethod):
@@ -52,7 +52,7 @@ class ClassMeans(OptimisedMethod):
 
     def init(self, task, ipc, at):
         labels = class_major_labels(task.real.classes, ipc)
-        images = start_pixels("noise", task, ipc, at.stream("pixels"))
+        images = task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels")))
         return task.synthetic(images, labels, ipc=ipc)
 
     def outer_loss(self, syn, task, at):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent as 
 LONGER = (
     RECIPE.replace("network: convnet-d1-w4", "network: convnet-d1-w8")
     .replace("batch: 256", "batch: 32")
-    .replace("max_start_epoch: 2", "max_start_epoch: 6")
+    .replace("max_start_epoch: 3", "max_start_epoch: 7")
     .replace("iterations: 4", "iterations: 80\n    keep_every: 7")
     .replace("count: 2", "count: 3")
     .replace("inner_steps: 3", "inner_steps: 8")

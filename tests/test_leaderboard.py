@@ -79,7 +79,7 @@ def test_text_is_aligned_and_complete():
         make_tiny_row(accuracy=(1.0, 1.0), selection="oracle", seconds=4000.0),
         make_tiny_row(ipc=10, accuracy=(0.95, 0.97)),
     ]
-    text = render(rows)
+    text = render(rows, details=True)
     title, head, best, other, oracle, gap, ten = text.splitlines()[:7]
     assert title == "digits · mtt-v1 · convnet-d2-w32" and gap == ""
     assert head.split() == ["method", "ipc", "accuracy", "selection", "seeds", "seconds", "bytes"]

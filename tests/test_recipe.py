@@ -42,8 +42,9 @@ def test_a_good_recipe(tmp_path):
     assert loaded.name == "my"
     assert loaded.recipe.ipc == (1,)
     assert loaded.recipe.experts.lr == 0.02 and loaded.recipe.experts.batch == 256
-    name, settings, experts = loaded.settings("mtt", 1)
-    assert name == "mtt" and settings["image_lr"] == 100.0 and experts.count == 2
+    entry = loaded.entry("mtt", 1)
+    assert entry.name == "mtt" and entry.settings["image_lr"] == 100.0 and entry.experts == {}
+    assert loaded.experts(entry, {}).count == 2 and loaded.sweep == {}
 
 
 def test_unknown_key_offers_the_nearest_with_file_and_line(tmp_path):
@@ -117,7 +118,7 @@ class TestOverrides:
 
     def test_method_means_every_method(self, tmp_path):
         loaded = load_recipe(write(tmp_path, GOOD), ["method.unroll=full"])
-        assert loaded.settings("mtt", 1)[1]["unroll"] == "full"
+        assert loaded.entry("mtt", 1).settings["unroll"] == "full"
         assert ("methods", "random", "unroll") in loaded.source.broadcast
 
     @pytest.mark.parametrize("text", ["ipc", "=3", "a..b=1"])
@@ -133,14 +134,15 @@ class TestOverrides:
 def test_by_ipc_and_experts_of_a_method(tmp_path):
     text = GOOD + "    by_ipc: {10: {inner_steps: 5}}\n    experts: {lr: 0.5}\n"
     loaded = load_recipe(write(tmp_path, text))
-    assert loaded.settings("mtt", 1)[1]["inner_steps"] == 20
-    name, settings, experts = loaded.settings("mtt", 10)
-    assert (name, settings["inner_steps"], experts.lr, experts.count) == ("mtt", 5, 0.5, 2)
+    assert loaded.entry("mtt", 1).settings["inner_steps"] == 20
+    entry = loaded.entry("mtt", 10)
+    experts = loaded.experts(entry, {})
+    assert (entry.name, entry.settings["inner_steps"], experts.lr, experts.count) == ("mtt", 5, 0.5, 2)
 
 
 def test_label_and_method_may_differ(tmp_path):
     loaded = load_recipe(write(tmp_path, GOOD + "  again:\n    method: random\n"))
-    assert loaded.settings("again", 1)[0] == "random"
+    assert loaded.entry("again", 1).name == "random"
 
 
 @given(st.floats(min_value=1e-9, max_value=1e9, allow_nan=False))
@@ -158,11 +160,14 @@ def test_where_of_a_key_that_is_not_there_is_its_nearest_parent():
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_is_whole(name, tmp_path):
-    """Every key of every recipe is known to its method, its data set and its network."""
+    """Every key of every recipe is known to its method, its data set and its network; nothing in its sweep is idle."""
     from ddbench.commands.pipeline import Pipeline
     from ddbench.commands.place import Place
 
     pipeline = Pipeline(load_recipe(name), Place(tmp_path, device="cpu", quiet=True))
     assert pipeline.recipe.description
-    assert {job.label for job in pipeline.jobs} == set(pipeline.recipe.methods)
+    labels, plain = {job.label for job in pipeline.jobs}, set(pipeline.recipe.methods)
+    swept = {label for name in pipeline.recipe.sweep for label in labels if label.endswith(f"-{name}")}
+    soft = {"random-soft"} if any(job.method.soft_labels() for job in pipeline.jobs) else set()
+    assert labels == plain | swept | soft and len(swept) >= len(pipeline.recipe.sweep)
     assert list(tmp_path.iterdir()) == []

@@ -24,10 +24,16 @@ def leaderboard(
     protocol: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this protocol.", show_default=False)
     ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="One line a row, with seeds, selection, time and bytes.")
+    ] = False,
     home: options.Home = None,
     format: options.Format = options.TableFormat.text,
 ) -> None:
-    """Compare what was measured, grouped by data set, ipc, protocol and network, with published figures beside it."""
+    """Compare what was measured, grouped by data set, protocol and network, with published figures beside it.
+
+    Where there are several ipcs, as a table of methods by ipc.
+    """
     from ddbench.evaluate.rows import load_rows
     from ddbench.evaluate.table import render
 
@@ -37,4 +43,4 @@ def leaderboard(
         for row in rows
         if dataset in (None, row.dataset) and ipc in (None, row.ipc) and protocol in (None, row.protocol)
     ]
-    typer.echo(render(chosen, format.value))
+    typer.echo(render(chosen, format.value, details))

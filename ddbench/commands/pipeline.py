@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from ddbench.artefact import describe
 from ddbench.commands.buffers import imported_experts
-from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved
+from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved, shared_buffers
+from ddbench.commands.lines import Line, lines_of
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name
@@ -70,8 +72,8 @@ class Pipeline:
 
     @property
     def buffers(self) -> list[BufferNeed]:
-        """The buffers that the jobs need, each once."""
-        return list({job.buffer.folder: job.buffer for job in self.jobs if job.buffer is not None}.values())
+        """The buffers that the jobs need, each once: as large as the most demanding of them wants it."""
+        return shared_buffers(self.jobs)
 
     @property
     def results(self) -> Path:
@@ -177,8 +179,9 @@ class Pipeline:
                 checkpoint_seconds=self.place.checkpoint_seconds,
                 progress=self.place.progress(),
             )
-        if not self.set_path(job).exists():
-            self._publish(job, self._as_set(job, last, "last"))
+        for line in lines_of(job):
+            if not line.set_path.exists():
+                self._publish(line, self._as_set(job, line, line.folder / last.name, "last"))
         return Run(job.folder).kept()
 
     def set_path(self, job: Job) -> Path:
@@ -186,33 +189,33 @@ class Pipeline:
 
         Where several networks are asked, each selects for itself, and it is the choice of the first.
         """
-        return job.folder / "synthetic.safetensors"
+        return lines_of(job)[0].set_path
 
-    def _publish(self, job: Job, syn: SyntheticSet) -> None:
-        """Make this the job's set, unless it is already."""
-        path = self.set_path(job)
-        if not (path.exists() and _holds(path, syn)):
-            syn.save(path)
+    def _publish(self, line: Line, syn: SyntheticSet) -> None:
+        """Make this the set of a line of candidates, unless it is already."""
+        if not (line.set_path.exists() and _holds(line.set_path, syn)):
+            syn.save(line.set_path)
 
-    def _as_set(self, job: Job, candidate: Path, selection: str) -> SyntheticSet:
+    def _as_set(self, job: Job, line: Line, candidate: Path, selection: str) -> SyntheticSet:
         """A candidate as it was made, with how it is evaluated, and what the whole run cost, not its part of it."""
         syn = load_synthetic(candidate)
         whole = describe(Run(candidate.parent.parent).kept()[-1])["provenance"]
         cost = {"seconds": whole["seconds"], "peak_bytes": whole["peak_bytes"]}
         asked_now = {"evaluation": resolved(self.loaded, job, self.networks)["evaluation"]}
         recipe = {**syn.provenance["recipe"], **asked_now}
-        return replace(syn, provenance={**syn.provenance, **cost, "selection": selection, "recipe": recipe})
+        told = {"selection": selection, "recipe": recipe, "label": line.label}
+        return replace(syn, provenance={**syn.provenance, **cost, **told})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
-        """Score a job's selected set on every network of the recipe: the rows and their files; known ones are read."""
+        """Score a job's selected sets on every network of the recipe: the rows and their files; known ones are read."""
         candidates = self.distill(job)
         asked = self.recipe.evaluation
         seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
         worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
         self.workers = self.workers or workers_for(self.device, worth)
-        for number, network in enumerate(self.networks):
+        for line, (number, network) in product(lines_of(job), enumerate(self.networks)):
             chosen = select(
-                Run(job.folder).candidates,
+                line.folder,
                 asked.selection,
                 self.real,
                 protocol=self.protocol,
@@ -223,12 +226,12 @@ class Pipeline:
                 progress=self.place.progress(),
                 workers=self.workers,
             )
-            syn = self._as_set(job, chosen.path, asked.selection)
+            syn = self._as_set(job, line, chosen.path, asked.selection)
             if number == 0:
-                self._publish(job, syn)
-            yield self._known(job, syn, network, seeds) or self._score(job, syn, network, seeds)
+                self._publish(line, syn)
+            yield self._known(job, syn, network, seeds) or self._score(syn, network, seeds)
 
-    def _score(self, job: Job, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path]:
+    def _score(self, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path]:
         scores = score(
             syn,
             self.real,
@@ -245,7 +248,7 @@ class Pipeline:
             scores,
             selection=self.recipe.evaluation.selection,
             device=self.device,
-            label=job.label,
+            label=syn.provenance["label"],
             student=syn.provenance["student"],
             expert_seconds=syn.provenance["expert_seconds"],
         )
@@ -253,7 +256,7 @@ class Pipeline:
 
     def _known(self, job: Job, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
-        facts = (job.label, network, self.protocol.key, self.recipe.evaluation.selection, seeds)
+        facts = (syn.provenance["label"], network, self.protocol.key, self.recipe.evaluation.selection, seeds)
         asked = (*facts, synthetic_sha256(syn), self.real.fingerprint)
         folder = folder_of(self.results, self.real.name, job.ipc)
         for row in load_rows([folder]) if folder.exists() else []:

@@ -1,0 +1,87 @@
+"""The plan: which experts, for whom, and what of them is there."""
+
+import json
+
+from command_line import changed, only, written
+
+OWN = """\
+    iterations: 4
+    inner_steps: 3
+    max_start_epoch: 2
+    image_lr: 10
+"""
+FAMILY = f"""\
+dataset: digits
+network: convnet-d1-w4
+ipc: [1, 10]
+experts: {{count: 2, lr: 0.02, batch: 256}}
+methods:
+  random:
+  mtt: &own
+{OWN}
+  ftd: *own
+  datm: *own
+"""
+
+
+def plan(ddbench, *asked):
+    return json.loads(ddbench.done("plan", *asked, "--format", "json"))
+
+
+def test_methods_that_share_experts_stand_together(ddbench, tmp_path):
+    found = plan(ddbench, written(tmp_path, FAMILY), "--home", tmp_path / "home")
+    assert [(row["optimizer"], row["for"]) for row in found["buffers"]] == [
+        ("sgd", "mtt ipc 1, 10"),
+        ("gsam", "ftd ipc 1, 10; datm ipc 1, 10; random-soft ipc 1, 10"),
+    ]
+    assert [row["method"] for row in found["sets"]][-2:] == ["random-soft", "random-soft"]
+    assert "60 fresh networks" in found["evaluation"], "FTD leaves two sets: the average and the images themselves"
+
+
+def test_the_optimizer_with_what_is_not_as_by_default(ddbench, tmp_path):
+    def said(optimizer):
+        recipe, home = written(tmp_path, FAMILY), tmp_path / "home"
+        (row,) = plan(ddbench, recipe, "--home", home, "-o", f"experts.optimizer={optimizer}")["buffers"]
+        return row["optimizer"]
+
+    assert said("{kind: gsam, rho: 0.01, alpha: 0.3}") == "gsam alpha=0.3"
+    assert said("{kind: gsam, rho: 0.5, adaptive: false}") == "gsam rho=0.5 adaptive=False"
+    assert said("{kind: smooth, clip: [0.5, 0.75], penalty: 0}") == "smooth clip=[0.5, 0.75] penalty=0"
+    assert said("sgd") == "sgd"
+
+
+def test_a_long_list_is_broken_between_methods(ddbench, tmp_path):
+    sweep = "sweep: {" + ", ".join(f"variant-{n}: {{method.inner_steps: {n}}}" for n in (4, 5, 6)) + "}\n"
+    recipe, home = written(tmp_path, FAMILY + sweep), tmp_path / "home"
+    out = ddbench.done("plan", recipe, "--home", home, "-o", "experts.optimizer=sgd")
+    lines = out.split("synthetic sets")[0].splitlines()
+    column = lines[3].index("for")
+    told = [line[column:] for line in lines[5:] if line.strip()]
+    assert max(map(len, told)) <= 60 and " ".join(told).count(" ipc 1, 10") == 13
+    assert all(line.endswith("ipc 1, 10;") for line in told[:-1])
+    assert all(len(line) < 300 for line in ddbench.done("plan", recipe, "--home", home).splitlines())
+
+
+def test_as_many_experts_as_the_most_demanding_entry_wants(ddbench, tmp_path):
+    recipe = changed(tmp_path, "methods:\n", "sweep: {few: {experts.count: 1}}\nmethods:\n")
+    (row,) = plan(ddbench, recipe, "--home", tmp_path / "home")["buffers"]
+    assert (row["experts"], row["for"]) == (2, "mtt ipc 1; mtt-few ipc 1")
+
+
+def test_experts_that_are_too_short_will_be_extended(ddbench, recipe, home):
+    (row,) = plan(ddbench, recipe, "--home", home)["buffers"]
+    assert (row["of them there"], row["to extend"]) == (2, 0)
+    asked = (recipe, "--home", home, "-o", "experts.count=3", "-o", "experts.epochs=9")
+    (row,) = plan(ddbench, *asked)["buffers"]
+    assert (row["experts"], row["of them there"], row["to extend"], row["epochs"]) == (3, 0, 2, 9)
+    assert "to extend" in ddbench.done("plan", *asked)
+    assert "to extend" not in ddbench.done("plan", recipe, "--home", home)
+
+
+def test_experts_that_were_imported_are_not_extended(ddbench, recipe, finished_home, tmp_path):
+    """How they were trained is not known, so nobody can go on with it."""
+    ddbench.done("export", only(finished_home, "buffers/*"), tmp_path / "legacy")
+    home = tmp_path / "new"
+    ddbench.done("import", tmp_path / "legacy", "--recipe", recipe, "--home", home)
+    (row,) = plan(ddbench, recipe, "--home", home, "-o", "experts.epochs=9")["buffers"]
+    assert (row["of them there"], row["to extend"]) == (0, 0)
