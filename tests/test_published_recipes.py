@@ -1,0 +1,296 @@
+"""The shipped recipes of FTD, TESLA, DATM and AST hold the published numbers, which stand here once more.
+
+Epochs, labels and pixels are written as papers and repositories have them: N inner steps, M expert epochs, start epochs
+from T- up to T+, T+ excluded. ``-`` is "not given", for batch: the whole set.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ddbench.commands.jobs import jobs_of
+from ddbench.commands.pipeline import Pipeline
+from ddbench.commands.place import Place
+from ddbench.evaluate.published import look_up
+from ddbench.expert_recipe import ExpertRecipe
+from ddbench.methods import METHODS
+from ddbench.networks import canonical_network_name
+from ddbench.recipe import load_recipe, shipped_recipes
+
+FTD = """
+setting                N  M  T+  batch  image_lr  student_lr  student_lr_lr  zca  alpha  ema
+cifar10-ipc1          50  2   2      -       100        0.01           1e-7  yes    0.3  0.9999
+cifar10-ipc10         30  2  20      -       100       0.001           1e-5  yes    0.3  0.9995
+cifar10-ipc50         30  2  40      -      1000        0.01           1e-5   no      1  0.999
+cifar100-ipc1         40  3  20      -      1000        0.01           1e-5  yes      1  0.9995
+cifar100-ipc10        20  2  40      -      1000        0.01           1e-5  yes      1  0.9995
+cifar100-ipc50        80  2  40   1000      1000        0.01           1e-5  yes      1  0.999
+tiny-imagenet-ipc1    30  2  10      -     10000        0.01           1e-4   no      1  0.999
+tiny-imagenet-ipc10   20  2  40    500     10000        0.01           1e-4   no      1  0.999
+imagenet-subset-ipc1  20  2  10     64     10000        0.01           1e-4   no      1  0.999
+imagenet-subset-ipc10 20  2  10     64     10000        0.01           1e-4   no      1  0.999
+"""
+
+TESLA = """
+setting           N  M  T+  batch  image_lr  student_lr  student_lr_lr  zca  experts  labels
+cifar10-ipc1     50  2   5      -      1000        0.01           1e-7   no      100  hard
+cifar100-ipc50   80  2  40    125      1000        0.01           1e-5  yes      100  hard
+imagenet1k-ipc1  10  3  10    100     10000        0.01           1e-4   no       50  target
+"""
+
+DATM = """
+setting                N  M  T-  T+  grows  within  batch  image_lr  student_lr_lr  label_lr  threshold  pixels
+cifar10-ipc1          80  2   0   4      -       -     10       100           1e-7         5        1.1  correct
+cifar10-ipc10         80  2   0  20     10    1000    100       100           1e-5         2          1  correct
+cifar10-ipc50         80  2   0  40     20    2000    500      1000           1e-5         2          1  correct
+cifar10-ipc500        40  2  40  60      -       -   1000        50           1e-5        10          1  correct
+cifar10-ipc1000      100  2  40  60      -       -   1000        50           1e-5        10          1  correct
+cifar100-ipc1         40  3   0  20     10    1000   1000      1000           1e-5        10          1  correct
+cifar100-ipc10        80  2   0  50     30    2000   1000      1000           1e-5        10          1  correct
+cifar100-ipc50        80  2  20  70      -       -   1000      1000           1e-5        10          1  real
+cifar100-ipc100       80  2  30  70      -       -   1000        50           1e-5        10          1  correct
+tiny-imagenet-ipc1    40  2   0  20     15    2000   1000     10000           1e-4        10          1  correct
+tiny-imagenet-ipc10   40  2  10  50      -       -    500       100           1e-4        10          1  correct
+tiny-imagenet-ipc50   20  2  40  70      -       -   1000       100           1e-4        10          1  correct
+"""
+
+AST = """
+setting              N  M  T+  batch  image_lr  student_lr_lr  zca          pixels  perturb         match  balanced
+cifar100-ipc1       40  3  15      -       100           1e-5   no  representative        1  intermediate        no
+cifar100-ipc10      20  2  30    128      1000           1e-5   no  representative        1  intermediate        no
+cifar100-ipc50      80  2  40    700      1000           1e-5   no  representative        0         final        no
+cifar10-ipc10       30  2  20      -       100           1e-6  yes            real        1  intermediate       yes
+tiny-imagenet-ipc1  10  2  10      -     10000           1e-4   no            real        1  intermediate        no
+"""
+
+NETWORKS = {"cifar10": "convnet-d3", "cifar100": "convnet-d3", "tiny-imagenet": "convnet-d4"}
+NETWORKS |= {"imagenette": "convnet-d5", "imagenet": "convnet-d4"}
+NAMED = {"imagenet-subset": ("imagenette", 128), "imagenet1k": ("imagenet", 64)}
+ABLATION = "ast-ablation-cifar100-ipc10"
+
+
+def cell(text):
+    if text in ("-", "yes", "no"):
+        return {"-": None, "yes": True, "no": False}[text]
+    return float(text) if re.fullmatch(r"[0-9.e-]+", text) else text
+
+
+def table(method, text):
+    head, *lines = (line.split() for line in text.strip().splitlines())
+    return {f"{method}-{line[0]}": dict(zip(head[1:], map(cell, line[1:]), strict=True)) for line in lines}
+
+
+PUBLISHED = {**table("ftd", FTD), **table("tesla", TESLA), **table("datm", DATM), **table("ast", AST)}
+TRAJECTORY = [name for name in shipped_recipes() if re.match(r"(mtt|ftd|tesla|datm|ast)-", name)]
+
+
+def jobs(name, *overrides):
+    loaded = load_recipe(name, overrides)
+    network = canonical_network_name(loaded.recipe.network)
+    return loaded.recipe, {job.label: job for job in jobs_of(loaded, network, Path("home"))}
+
+
+def published_job(name):
+    recipe, found = jobs(name)
+    return recipe, found[name.split("-")[0]]
+
+
+def test_every_recipe_is_in_the_tables():
+    others = {name for name in TRAJECTORY if not name.startswith("mtt-")}
+    assert others == {*PUBLISHED, ABLATION} and len(PUBLISHED) == 10 + 3 + 12 + 5
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_window_and_the_rates(name):
+    told, (_, job) = PUBLISHED[name], published_job(name)
+    found = job.method.model_dump()
+    assert (found["inner_steps"], found["expert_epochs"]) == (told["N"], told["M"])
+    assert (found["min_start_epoch"], found["max_start_epoch"]) == (told.get("T-", 0), told["T+"])
+    growth = {"first": told["grows"], "steps": told["within"]} if told.get("grows") else None
+    assert found["growth"] == growth
+    assert found["batch_syn"] == told["batch"] and found["image_lr"] == told["image_lr"]
+    assert found["student_lr"] == told.get("student_lr", 0.01) and found["student_lr_lr"] == told["student_lr_lr"]
+    assert (found["outer_momentum"], found["augmentation"], found["pixel_gradient"]) == (0.5, "dsa", 1.0)
+    assert found["iterations"] == {"ftd": 5000, "ast": 5000, "tesla": 10000, "datm": 10000}[job.name]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_each_method_adds(name):
+    told, (_, job) = PUBLISHED[name], published_job(name)
+    found = job.method
+    assert found.ema_decay == told.get("ema")
+    assert found.guard.threshold == told.get("threshold")
+    assert found.pixels.kind == told.get("pixels", "real")
+    assert found.unroll.kind == ("tesla" if job.name == "tesla" else "adjoint")
+    assert found.student_momentum == (0.9 if job.name == "ast" else 0)
+    assert found.start_perturbation == told.get("perturb", 0) and found.balanced_loss is told.get("balanced", False)
+    assert found.match.kind == told.get("match", "final")
+    assert getattr(found.match, "weights", "equal") == "equal" and getattr(found.pixels, "clusters", None) is None
+    if job.name == "datm":
+        assert found.labels.model_dump(include={"kind", "lr", "momentum"}) == {
+            "kind": "learned",
+            "lr": told["label_lr"],
+            "momentum": 0.9,
+        }
+    else:
+        assert found.labels.kind == told.get("labels", "hard")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_data_and_the_evaluation(name):
+    recipe, _ = published_job(name)
+    of, ipc = re.fullmatch(r"[a-z]+-(.+)-ipc(\d+)", name).groups()
+    assert (recipe.dataset, recipe.size) == NAMED.get(of, (of, None)) and recipe.ipc == (int(ipc),)
+    assert recipe.network == NETWORKS[recipe.dataset]
+    assert recipe.preprocessing == ("zca" if PUBLISHED[name].get("zca", True) else "meanstd")
+    assert recipe.validation == 0.1 and recipe.evaluation.selection == "validation"
+    assert (recipe.evaluation.protocol, recipe.evaluation.seeds) == ("mtt-v1", 5)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_experts(name):
+    told, (_, job) = PUBLISHED[name], published_job(name)
+    found = job.buffer.recipe
+    assert (found.batch, found.augmentation, found.count) == (256, "dsa", told.get("experts", 100))
+    plain = (found.lr, found.momentum, found.weight_decay, found.lr_drop_epoch)
+    if job.name == "ast":
+        # The released code lowers the rate after the epoch with index 26, counted from 0.
+        assert plain == (0.003, 0.9, 1e-3, 27) and found.lr_drop_factor == 0.6
+        clip = tuple(round(0.5 + 0.05 * epoch, 2) for epoch in range(10))
+        assert found.optimizer.model_dump() == {"kind": "smooth", "clip": clip, "penalty": 2, "norm_over": "channel"}
+    else:
+        assert plain == (0.01, 0, 0, None)
+    if job.name in ("ftd", "datm"):
+        alpha = told.get("alpha", 0.3)
+        assert found.optimizer.model_dump() == {"kind": "gsam", "rho": 0.01, "alpha": alpha, "adaptive": True}
+    if job.name == "tesla":
+        assert found.optimizer.kind == "sgd"
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_experts_are_as_long_as_is_looked_at(name):
+    """The last start epoch is T+ - 1; DATM's and AST's images are judged by the last of 100 and 50 epochs."""
+    told, (_, job) = PUBLISHED[name], published_job(name)
+    matched = told["T+"] - 1 + told["M"]
+    judged = {"datm": 100, "ast": 50 if told.get("pixels") == "representative" else None}.get(job.name)
+    assert job.method.teacher_epoch == judged
+    assert job.buffer.epochs == max(matched, judged or 0) == job.method.needed_epochs()
+
+
+def test_ftd_and_datm_share_a_buffer():
+    """Both make experts for CIFAR-10 at 10 images per class by GSAM with rho 0.01 and alpha 0.3, under ZCA."""
+    ftd, datm = (published_job(f"{method}-cifar10-ipc10")[1].buffer for method in ("ftd", "datm"))
+    assert ftd.folder == datm.folder and (ftd.epochs, datm.epochs) == (21, 100)
+    assert published_job("ftd-cifar10-ipc50")[1].buffer.folder != ftd.folder
+
+
+@pytest.mark.parametrize("name", TRAJECTORY)
+def test_a_baseline_and_sources(name):
+    recipe, found = jobs(name)
+    assert found["random"].name == "random" and found["random"].ipc == recipe.ipc[0]
+    assert len(recipe.sources) >= 3 and all(len(source.split()) > 3 for source in recipe.sources)
+    soft = name.startswith("datm-") or PUBLISHED.get(name, {}).get("labels") == "target"
+    assert ("random-soft" in found) is soft
+
+
+def overrides_in(source):
+    """The ``-o key=value`` of a sentence."""
+    return [quoted or bare.strip(",;.") for quoted, bare in re.findall(r'-o (?:"([^"]+)"|(\S+))', source)]
+
+
+ADVICE = [
+    (name, given)
+    for name in TRAJECTORY
+    for source in load_recipe(name).recipe.sources
+    if (given := overrides_in(source))
+]
+
+
+def test_sources_name_overrides():
+    advice = [given for name, given in ADVICE if name == "tesla-imagenet1k-ipc1"]
+    assert advice == [["method.labels={kind: target, keep: last}"], ["method.compat=true"], ["method.unroll=adjoint"]]
+    assert len([name for name, _ in ADVICE if name.startswith("ftd-")]) == 10
+
+
+@pytest.mark.parametrize(("name", "given"), ADVICE)
+def test_overrides_that_sources_name_can_be_given(name, given, tmp_path):
+    Pipeline(load_recipe(name, given), Place(tmp_path, device="cpu", quiet=True))
+
+
+def test_the_released_quirks_can_be_had():
+    halved = jobs("tesla-cifar10-ipc1", "method.compat=true")[1]["tesla"].method
+    assert halved.outer_rates()["images"].lr == 500 and halved.outer_rates()["student_lr"].lr == 1e-7
+    recipe, found = jobs("ftd-cifar10-ipc10", "method.compat=true", "evaluation.protocol=ftd-warm-ema-v1")
+    assert found["ftd"].method.keep_warm_images and recipe.evaluation.protocol == "ftd-warm-ema-v1"
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if not name.startswith("ast-")])
+def test_a_printed_accuracy_stands_beside(name):
+    recipe, job = published_job(name)
+    printed = look_up(job.name, recipe.dataset, job.ipc, recipe.network)
+    assert printed is not None and printed.std is not None
+
+
+def test_printed_accuracies_known_by_heart():
+    assert look_up("datm", "cifar10", 1000, "convnet-d3").accuracy == 0.855
+    assert look_up("ftd", "tiny-imagenet", 10, "convnet-d4").accuracy == 0.245
+    assert [look_up("tesla", "imagenet", ipc, "convnet-d4").accuracy for ipc in (1, 2, 10, 50)] == [
+        0.077,
+        0.105,
+        0.178,
+        0.279,
+    ]
+
+
+def differing(one, other):
+    return {key for key, value in one.items() if other[key] != value}
+
+
+class TestAblation:
+    WITHOUT = {
+        "no-clip": {"optimizer"},
+        "no-penalty": {"optimizer"},
+        "no-inner-momentum": {"student_momentum"},
+        "random-pixels": {"pixels"},
+        "final-match": {"match"},
+        "no-perturbation": {"start_perturbation"},
+        "all-off": {"optimizer", "student_momentum", "pixels", "match", "start_perturbation"},
+    }
+
+    @pytest.fixture
+    def found(self):
+        return jobs(ABLATION)[1]
+
+    def test_begins_with_the_published_setting(self, found):
+        _, published = published_job("ast-cifar100-ipc10")
+        assert found["ast"].method == published.method and found["ast"].buffer == published.buffer
+
+    def test_each_component_goes_alone(self, found):
+        assert {label for label, job in found.items() if job.name == "ast"} == {
+            "ast",
+            *(f"ast-{name}" for name in self.WITHOUT),
+        }
+        whole = found["ast"]
+        for name, changed in self.WITHOUT.items():
+            job = found[f"ast-{name}"]
+            method = differing(whole.method.model_dump(), job.method.model_dump())
+            experts = differing(whole.buffer.recipe.model_dump(), job.buffer.recipe.model_dump())
+            assert method | experts == changed, name
+            assert (job.buffer.folder == whole.buffer.folder) is ("optimizer" not in changed)
+        assert len({job.buffer.folder for job in found.values() if job.buffer}) == 4
+
+    def test_what_is_left_of_the_experts(self, found):
+        published = ExpertRecipe(optimizer="smooth").optimizer
+        clip, penalty, off = (
+            found[f"ast-{name}"].buffer.recipe.optimizer for name in ("no-clip", "no-penalty", "all-off")
+        )
+        assert (clip.clip, clip.penalty) == ((), 2) and (penalty.clip, penalty.penalty) == (published.clip, 0)
+        assert off.kind == "sgd"
+
+    def test_all_off_is_mtt(self, found):
+        off = found["ast-all-off"].method
+        mtt = METHODS.get("mtt")
+        same = off.model_dump(include=set(mtt.model_fields))
+        numbers = ("inner_steps", "max_start_epoch", "batch_syn", "image_lr", "teacher_epoch")
+        assert mtt(**{key: same[key] for key in numbers}).model_dump() == same
