@@ -159,14 +159,12 @@ def _set_facts(pipeline: Pipeline, job: Job, facts: DatasetFacts, parameters: in
     method = job.method
     if isinstance(method, TrajectoryMatching):
         row |= {"outer steps": method.iterations, "inner steps": method.iterations * method.inner_steps}
-        peak = _peak_bytes(method, images, facts, parameters, activations, pipeline.device.type)
+        peak = _peak_bytes(method, images, facts, parameters, activations)
         row |= {"unroll": method.unroll.kind, "peak bytes": peak}
     return row
 
 
-def _peak_bytes(
-    method: TrajectoryMatching, images: int, facts: DatasetFacts, parameters: int, activations: int, device: str
-) -> int:
+def _peak_bytes(method: TrajectoryMatching, images: int, facts: DatasetFacts, parameters: int, activations: int) -> int:
     """Estimated peak memory of a distillation of this many images."""
     from ddbench.memory import distillation_bytes, outer_step_bytes
 
@@ -182,7 +180,7 @@ def _peak_bytes(
         momentum=method.student_momentum > 0,
         milestones=method.match.kind == "intermediate",
     )
-    return distillation_bytes(step, learned, device, averaged=0 if method.ema_decay is None else pixels)
+    return distillation_bytes(step, learned, averaged=0 if method.ema_decay is None else pixels)
 
 
 def _readable(row: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
