@@ -43,16 +43,44 @@ def activation_floats(network: nn.Module, channels: int, size: int) -> int:
     return total
 
 
-def outer_step_bytes(unroll: Unroll, *, parameters: int, activations: int, batch: int, inner_steps: int) -> int:
-    """Estimated peak of one outer step above what lies there already, in bytes, for float32 and plain SGD.
+def outer_step_bytes(
+    unroll: Unroll,
+    *,
+    parameters: int,
+    activations: int,
+    batch: int,
+    inner_steps: int,
+    learned: int = 0,
+    momentum: bool = False,
+    milestones: bool = False,
+) -> int:
+    """Estimated peak of one outer step above what lies there already, in bytes, for float32.
 
-    parameters: P. activations: numbers a layer stack puts out for one image. batch: images an inner step sees.
+    parameters: P. activations: numbers a layer stack puts out for one image. batch: images an inner step sees. learned:
+    numbers of the synthetic set that are learned. momentum: whether the student has any. milestones: whether the loss
+    looks at the student on its way as well as at its end.
     """
     vector = 4 * parameters
+    path = (inner_steps + 1) * vector
     activation = 4 * activations * batch
-    stored = 2 * (inner_steps + 1) * vector  # the states, and their cotangents
+    stored = 2 * path * (2 if momentum else 1)  # the states, and their cotangents
     graphs = _graphs_held(unroll, inner_steps) * (KEPT_PER_ACTIVATION * activation + 2 * vector)
-    return int(stored + graphs + PASSING_PER_ACTIVATION * activation + 2 * vector)
+    gathered = path if momentum or milestones else 0  # cotangents of what a loss looks at, before the walk begins
+    shares = 2 * 4 * learned  # the gradient so far, and that of one inner step, each of the whole set
+    walked = PASSING_PER_ACTIVATION * activation + 2 * vector + shares
+    if isinstance(unroll, FullUnroll):
+        return int(stored + graphs + max(walked, gathered))
+    return int(stored + max(graphs + walked, gathered))
+
+
+def distillation_bytes(step: int, learned: int, *, averaged: int = 0) -> int:
+    """Estimated peak of a whole distillation, in bytes.
+
+    step: of an outer step, as above. learned: numbers of the set that are learned; they, their momentum, and a copy of
+    both from before the last step lie there all the time. averaged: numbers of which a moving average is kept, and its
+    copy.
+    """
+    return step + 4 * 2 * (2 * learned + averaged)
 
 
 def _graphs_held(unroll: Unroll, inner_steps: int) -> int:

@@ -21,6 +21,10 @@ RUNS = {
         ["--epochs", "2", "--networks", "2", "--test-images", "20", "--size", "8"],
         {"seconds", "trained_epochs", "workers_start_seconds"},
     ),
+    "imagenet": (
+        ["--classes", "100", "--size", "32", "--batch-syn", "10", "--steps", "2", "20", "--images", "200", "800"],
+        {"peak_bytes", "vector_bytes", "estimated_bytes", "stage_bytes", "stage_estimated_bytes"},
+    ),
     "store": (["--experts", "3", "--epochs", "4", "--size", "8"], {"buffer", "replay", "file_bytes"}),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ SAMPLE, BATCH = 64, 512
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """Image files and their labels (n,), in the order they are read."""
+    """Image files and their labels (n,), in the order they are read. Paths are plain text: there may be millions."""
 
-    paths: Sequence[Path]
+    paths: list[str]
     labels: Tensor
 
     def rows(self, rows: Tensor) -> Listing:
@@ -96,26 +97,27 @@ def pictures_of(listing: Listing, root: Path, what: str) -> Pictures:
     """The files of a listing; their names below ``root``, sizes and times of change stand for their content."""
     paths = listing.paths
     above = len(str(root)) + 1
-    stamp = []
-    for path in map(str, paths):
+    states = hashlib.sha256()
+    for path in paths:
         state = os.stat(path)
-        stamp.append([path[above:].replace(os.sep, "/"), state.st_size, state.st_mtime_ns])
+        name = path[above:].replace(os.sep, "/")
+        states.update(f"{state.st_size} {state.st_mtime_ns} {name}\0".encode(errors="surrogateescape"))
     step = max(1, len(paths) // SAMPLE)
     return Pictures(
         what=what,
         count=len(paths),
-        stamp=stamp,
-        sample=[Picture(str(path), path) for path in paths[::step]],
+        stamp=states.hexdigest(),
+        sample=_pictures(paths[::step]),
         batches=_batches(paths),
     )
 
 
-def _batches(paths: Sequence[Path]) -> Callable[[], Iterator[Sequence[Picture]]]:
-    def run() -> Iterator[Sequence[Picture]]:
-        for start in range(0, len(paths), BATCH):
-            yield [Picture(str(path), path) for path in paths[start : start + BATCH]]
+def _batches(paths: Sequence[str]) -> Callable[[], Iterator[Sequence[Picture]]]:
+    return lambda: (_pictures(paths[start : start + BATCH]) for start in range(0, len(paths), BATCH))
 
-    return run
+
+def _pictures(paths: Sequence[str]) -> list[Picture]:
+    return [Picture(path, Path(path)) for path in paths]
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -124,16 +126,16 @@ def subfolders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The image files directly in a folder, sorted by name."""
+def image_files(folder: Path) -> list[str]:
+    """The paths of the image files directly in a folder, sorted by name."""
     with os.scandir(folder) as entries:
         names = sorted(e.name for e in entries if e.name.lower().endswith(SUFFIXES) and not e.name.startswith("."))
-    return [folder / name for name in names]
+    return [os.path.join(folder, name) for name in names]
 
 
 def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
     """All images of these folders with their labels. Errors: UserError when there is none."""
-    paths: list[Path] = []
+    paths: list[str] = []
     labels: list[int] = []
     for folder, label in folders:
         found = image_files(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -29,7 +30,15 @@ class Split:
 
     def rows_of_class(self, label: int) -> Tensor:
         """The positions of one class, in order, (count,), int64."""
-        return (self.labels == label).nonzero().flatten()
+        rows, classes = self._by_class
+        first, end = torch.searchsorted(classes, torch.tensor([label, label + 1], device=classes.device)).tolist()
+        return rows[first:end].clone()
+
+    @cached_property
+    def _by_class(self) -> tuple[Tensor, Tensor]:
+        """All positions, those of a class together and in order, and the class of each: sorted once for all classes."""
+        rows = self.labels.argsort(stable=True)
+        return rows, self.labels[rows]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -62,12 +63,12 @@ def _validation(folder: Path, wnids: list[str]) -> Listing:
         )
     label_of = {wnid: label for label, wnid in enumerate(wnids)}
     said = dict(line.split("\t")[:2] for line in annotations.read_text().splitlines() if "\t" in line)
-    paths = [path for path in image_files(folder / "images") if said.get(path.name) in label_of]
+    paths = [path for path in image_files(folder / "images") if said.get(os.path.basename(path)) in label_of]
     if not paths:
         raise UserError(
             f"no image in {folder / 'images'} has a known class in {annotations.name}", fix=f"unpack {URL} again"
         )
-    return Listing(paths, torch.tensor([label_of[said[path.name]] for path in paths]))
+    return Listing(paths, torch.tensor([label_of[said[os.path.basename(path)]] for path in paths]))
 
 
 def _names(words: Path) -> dict[str, str]:
