@@ -107,6 +107,10 @@ class Method(Settings, abc.ABC):
         """Whether its sets carry soft labels, so that real images with an expert's labels must stand beside them."""
         return False
 
+    def refuse(self, ipc: int) -> None:
+        """Errors: UserError where these settings do not work at this ipc; asked before anything is trained."""
+        del ipc
+
     def needed_epochs(self) -> int | None:
         """How many epochs of each expert it looks at; None when it needs no experts."""
         return None

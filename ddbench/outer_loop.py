@@ -33,10 +33,12 @@ def optimise(
     run = Run(folder)
     for kept in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
         kept.mkdir(parents=True, exist_ok=True)
-    learner = Learner(method, task, ipc, seed, run)
-    clock, counts = learner.resume(run) if run.state.exists() else (Clock(), GuardCounts())
-    run.forget_events_after(clock.step)
     reset_peak(task.device)
+    began = time.monotonic()
+    learner = Learner(method, task, ipc, seed, run)
+    beginning = Clock(seconds=time.monotonic() - began)  # choosing the first images is part of what a set costs
+    clock, counts = learner.resume(run) if run.state.exists() else (beginning, GuardCounts())
+    run.forget_events_after(clock.step)
     sitting = _Sitting(learner, run, clock, counts, progress or Silent())
     with threads_for(learner.batch_floats(), task.device):
         sitting.go_on(seed, checkpoint_seconds)

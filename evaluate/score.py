@@ -96,7 +96,9 @@ def score(
     finally:
         meter.close()
     if chosen.warm_up and syn.warm_images is None:
-        notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does (compat: true keeps some)")
+        notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does")
+    if syn.warm_images is not None and not chosen.warm_up:
+        notes.append(f"carries images to warm up on, which {chosen.key} does not use and its bytes count")
     notes += [
         f"seed {seed}: the training did not stay finite" for seed, (_, ok) in zip(seeds, answers, strict=True) if not ok
     ]

@@ -132,6 +132,7 @@ class _Judge:
                 seeds=self.seeds,
                 device=self.device,
                 split="test" if self.split == "test" else "validation",
+                workers=self.workers,
             )
             known[key] = {**question, "accuracy": list(scores.accuracy)}
             write_json(self.cache, known)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
+from pydantic import StrictBool
+
 from ddbench.methods.parts.matching import IntermediateMatch
 from ddbench.methods.parts.representative import RepresentativePixels
 from ddbench.methods.trajectory import AnyMatch, AnyPixels, TrajectoryMatching
@@ -18,7 +20,14 @@ class AST(TrajectoryMatching):
     switched off alone. ``compat``: ten clusters whatever the IPC, as in the released code.
     """
 
-    EXPERTS: ClassVar[Mapping[str, Any]] = {"optimizer": "smooth"}
+    EXPERTS: ClassVar[Mapping[str, Any]] = {
+        "optimizer": "smooth",
+        "lr": 0.003,
+        "momentum": 0.9,
+        "weight_decay": 1e-3,
+        "lr_drop_epoch": 27,
+        "lr_drop_factor": 0.6,
+    }
     COMPAT: ClassVar[Mapping[str, Any]] = {"pixels": {"kind": "representative", "clusters": 10}}
 
     student_momentum: Share = 0.9
@@ -26,4 +35,4 @@ class AST(TrajectoryMatching):
     start_perturbation: NotNegative = 1.0
     pixels: AnyPixels = RepresentativePixels()
     match: AnyMatch = IntermediateMatch()
-    compat: bool = False
+    compat: StrictBool = False

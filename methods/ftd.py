@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
+from pydantic import StrictBool
+
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.settings import Share
 
@@ -20,4 +22,4 @@ class FTD(TrajectoryMatching):
     COMPAT: ClassVar[Mapping[str, Any]] = {"keep_warm_images": True}
 
     ema_decay: Share | None = 0.999
-    compat: bool = False
+    compat: StrictBool = False

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
+from pydantic import StrictBool
+
 from ddbench.method import Count
 from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.methods.trajectory import TrajectoryMatching
@@ -10,15 +12,16 @@ from ddbench.methods.trajectory import TrajectoryMatching
 
 @final
 class TESLA(TrajectoryMatching):
-    """MTT with a first-order gradient in two passes, whose memory does not grow with N; soft labels for many classes.
+    """MTT with a first-order gradient in two passes; soft labels for many classes.
 
-    The paper calls its gradient exact; it is so for N = 1 alone. ``unroll: adjoint`` is exact at the same memory, and
-    ``labels: target`` are the soft labels of the ImageNet-1K setting. ``compat``: half the pixels' gradient, as
-    the released code takes by mistake; it also keeps the labels of one target (``labels: {kind: target, keep: last}``).
+    Of N it holds no graphs, only two vectors of parameters a step. The paper calls its gradient exact; it is so for
+    N = 1 alone. ``unroll: adjoint`` is exact at the same memory, and ``labels: target`` are the soft labels of the
+    ImageNet-1K setting. ``compat``: half the pixels' gradient, as the released code takes by mistake. That code also
+    keeps the labels of a single target: ``labels: {kind: target, keep: last}``.
     """
 
     COMPAT: ClassVar[Mapping[str, Any]] = {"pixel_gradient": 0.5}
 
     iterations: Count = 10000
     unroll: UnrollChoice = UnrollChoice(kind="tesla")
-    compat: bool = False
+    compat: StrictBool = False

@@ -7,6 +7,7 @@ the expert went in ``expert_epochs`` epochs on real data. A published method is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -103,7 +104,11 @@ class TrajectoryMatching(OptimisedMethod):
         return self.labels.soft
 
     def needed_epochs(self) -> int:
-        return max(self._matched_epochs(), self.teacher_epoch or 0)
+        asked = self.pixels.asks_experts or self.labels.asks_experts()
+        return max(self._matched_epochs(), (self.teacher_epoch or 0) if asked else 0)
+
+    def refuse(self, ipc: int) -> None:
+        self.pixels.refuse(ipc)
 
     def _matched_epochs(self) -> int:
         return self.max_start_epoch - 1 + self.expert_epochs
@@ -133,6 +138,7 @@ class TrajectoryMatching(OptimisedMethod):
             raise UserError("trajectory matching needs a student_lr", fix="make the set with the method's init")
         span = self._span(task, at)
 
+        @cache
         def milestone(epochs: int) -> Tensor:
             return span.after(epochs).to(task.device, non_blocking=True)
 

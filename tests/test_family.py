@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from trained_task import EPOCHS, trained_task
 
 from ddbench import artefact
 from ddbench.errors import UserError
+from ddbench.guard import Guard
 from ddbench.method import OptimisedMethod
 from ddbench.methods import METHODS
 from ddbench.methods.ast import AST
@@ -175,6 +177,25 @@ class TestChoices:
         assert DATM(**{**NEEDED, "max_start_epoch": 4}).needed_epochs() == 5
         assert DATM(**{**NEEDED, "max_start_epoch": 4}, teacher_epoch=100).needed_epochs() == 100
 
+    @pytest.mark.parametrize(
+        ("settings", "epochs"),
+        [
+            ({}, 4),
+            ({"labels": {"kind": "target", "keep": "last"}}, 4),
+            ({"labels": "target"}, 100),
+            ({"labels": "static"}, 100),
+            ({"pixels": "representative"}, 100),
+        ],
+    )
+    def test_a_teacher_epoch_counts_only_where_a_teacher_is_asked(self, settings, epochs):
+        assert MTT(**NEEDED, **settings, teacher_epoch=100).needed_epochs() == epochs
+
+    def test_an_ipc_that_does_not_suit_the_pixels_is_refused_before_anything_is_trained(self):
+        with pytest.raises(UserError, match="10 clusters do not share out 15 images"):
+            AST(**NEEDED, compat=True).refuse(15)
+        AST(**NEEDED, compat=True).refuse(20)
+        AST(**NEEDED).refuse(15)
+
     @pytest.mark.parametrize("kind", FAMILY)
     def test_soft_labels_are_told_of(self, kind):
         assert kind(**NEEDED).soft_labels() == (kind is DATM)
@@ -196,6 +217,11 @@ class TestCompat:
         averaged, plain = load_synthetic(run.candidate(3)), load_synthetic(run.plain_candidate(3))
         assert torch.equal(averaged.warm_images, plain.images) and not torch.equal(averaged.images, plain.images)
         assert averaged.bytes["warm_images"] == averaged.bytes["images"] and plain.warm_images is None
+
+    @pytest.mark.parametrize("said", [1, "true", "yes"])
+    def test_compat_is_true_or_false_and_nothing_like_it(self, said):
+        with pytest.raises(ValueError, match="valid boolean"):
+            TESLA(**NEEDED, compat=said)
 
     def test_mtt_has_no_quirks_to_ask_for(self):
         with pytest.raises(ValueError, match="compat"):
@@ -224,10 +250,20 @@ class TestAverage:
         assert not Run(tmp_path).plain.exists()
 
     def test_a_step_that_is_not_taken_moves_no_average(self, tmp_path):
-        method = FTD(**NEEDED, iterations=2, keep_every=1, guard={"threshold": 1e-9})
-        run_of(method, tmp_path)
+        """The first step is taken, the others refused: one step's closed form is left, whatever comes after."""
+
+        class RefuseLater(Guard):
+            seen: ClassVar[list[float]] = []
+
+            def refuses(self, loss, gradients):
+                self.seen.append(loss.item())
+                return "above threshold" if len(self.seen) > 1 else None
+
+        run_of(FTD(**NEEDED, iterations=4, keep_every=1, ema_decay=0.7, guard=RefuseLater()), tmp_path)
         run = Run(tmp_path)
-        assert torch.equal(load_synthetic(run.candidate(2)).images, load_synthetic(run.start).images)
+        start, moved = load_synthetic(run.start).images, load_synthetic(run.plain_candidate(4)).images
+        assert len(RefuseLater.seen) == 4 and not torch.equal(start, moved)
+        assert torch.allclose(load_synthetic(run.candidate(4)).images, 0.7 * start + 0.3 * moved, atol=1e-6)
 
 
 class TestLearnedLabels:
@@ -284,13 +320,14 @@ def test_interrupted_anywhere_and_resumed_a_run_ends_with_the_same_bits(name, tm
 
 
 def test_experts_are_asked_about_images_once_however_often_a_run_is_resumed(tmp_path):
-    task = trained_task(tmp_path / "experts")
-    method = DATM(**{**NEEDED, "max_start_epoch": 2}, iterations=3)
+    task = trained_task(tmp_path / "experts", network="convnet-d1-w4-bn")
+    method, asked = DATM(**{**NEEDED, "max_start_epoch": 2}, iterations=3), []
+    statistics = task.experts.statistics  # read only where an expert judges
+    task.experts.statistics = lambda *key: asked.append(key) or statistics(*key)
     with pytest.raises(KeyboardInterrupt):
         run_of(method, tmp_path / "run", task, progress=StopAt(1))
-    asked = []
-    statistics = task.experts.statistics
-    task.experts.statistics = lambda *key: asked.append(key) or statistics(*key)
+    assert {expert for expert, _ in asked} == {0, 1, 2}
+    asked.clear()
     run_of(method, tmp_path / "run", task)
     assert asked == []
 

@@ -36,7 +36,9 @@ class TestSweep:
         plain, bare = made["ast"].method, made["ast-no-momentum"].method
         assert (plain.student_momentum, plain.match.kind) == (0.9, "intermediate")
         assert (bare.student_momentum, bare.match.kind, bare.balanced_loss) == (0, "final", True)
-        assert made["ast-sgd-experts"].buffer.folder == made["mtt"].buffer.folder != made["ast"].buffer.folder
+        folders = {made[label].buffer.folder for label in ("mtt", "ast", "ast-no-momentum", "ast-sgd-experts")}
+        experts = made["ast-sgd-experts"].buffer.recipe
+        assert len(folders) == 3 and (experts.optimizer.kind, experts.momentum) == ("sgd", 0.9)
         assert len({job.folder for job in found}) == len(found)
         assert {job.name for job in found if job.label.startswith("ast")} == {"ast"}
 

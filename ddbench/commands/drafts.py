@@ -83,6 +83,10 @@ class Drafter:
         kind = _kind_of(loaded, entry)
         settings = drop_keys_of_other_methods(loaded, entry, lambda other: _kind_of(loaded, other))
         method = validate(kind, settings, entry.source, ("methods", label))
+        try:
+            method.refuse(ipc)
+        except UserError as error:
+            raise error.at(entry.source.where("methods", label)) from None
         experts = loaded.experts(entry, kind.EXPERTS)
         whose = ("methods", label) if "epochs" in entry.experts else ()
         return Draft(

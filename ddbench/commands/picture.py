@@ -24,9 +24,9 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    order = syn.hard_labels().argsort(stable=True)
-    images = displayable(preprocessing.to("cpu").inverse(syn.images[order].cpu()))
-    counts = torch.bincount(syn.hard_labels(), minlength=syn.classes)[:MOST]
+    classes = classes_of(syn)
+    images = displayable(preprocessing.to("cpu").inverse(syn.images[classes.argsort(stable=True)].cpu()))
+    counts = torch.bincount(classes, minlength=syn.classes)[:MOST]
     names = [name[:14] for name in syn.class_names[: len(counts)]]
     rows = [part[:MOST] for part in images[: int(counts.sum())].split(counts.tolist())]
     in_one_row = all(len(row) == 1 for row in rows)
@@ -54,6 +54,16 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
     figure.tight_layout()
     with replacing(path) as part:
         figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.1)
+
+
+def classes_of(syn: SyntheticSet) -> Tensor:
+    """The class each image was made for, (S,) int64, on the CPU.
+
+    Soft labels may see something else in an image, so there it is told by its place: sets are class-major.
+    """
+    if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
+        return syn.hard_labels().cpu()
+    return torch.arange(syn.classes).repeat_interleave(syn.ipc)
 
 
 def displayable(images: Tensor) -> Tensor:

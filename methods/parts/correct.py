@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -15,13 +15,14 @@ from ddbench.methods.parts.pixels import Pixels, Start, shuffled_classes
 class CorrectPixels(Pixels):
     """Random real images that an expert classifies correctly. Experts are asked one after the other until all is full.
 
-    Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``, ``samples_predicted_correctly``. Differs: an
-    image is taken once, however many experts recognise it; all experts may be asked; a class that they all together
-    can not fill is filled with those of its images that the first expert finds likeliest to be of the class, and a note
-    says so.
+    Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``, ``samples_predicted_correctly``. Differs:
+    the experts are those at ``teacher_epoch``, there always the last; an image is taken once, however many experts
+    recognise it; all experts may be asked; a class that they all together can not fill is filled with those of its
+    images that the first expert finds likeliest to be of the class, and a note says so.
     """
 
     kind: Literal["correct"] = "correct"
+    asks_experts: ClassVar[bool] = True
 
     def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
         real = task.real

@@ -30,6 +30,10 @@ class Labels(Part, abc.ABC):
     judged: ClassVar[bool] = False
     """Whether the labels of step 0 are what experts see in the images."""
 
+    def asks_experts(self) -> bool:
+        """Whether experts at ``teacher_epoch`` are asked, for the first labels or the last."""
+        return self.judged
+
     def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
         """The set of step 0, which comes with hard labels, as labelled here.
 
@@ -71,6 +75,9 @@ class TargetLabels(Labels):
     kind: Literal["target"] = "target"
     keep: Literal["experts", "last"] = "experts"
     soft: ClassVar[bool] = True
+
+    def asks_experts(self) -> bool:
+        return self.keep == "experts"
 
     def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
         del task, teacher_epoch, recognised
@@ -146,5 +153,12 @@ def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers)
 
 @torch.no_grad()
 def probabilities(task: Task, theta: Tensor, images: Tensor) -> Tensor:
-    """The softmax of the student with parameters theta (P,) for images (S, C, H, W), without augmentation: (S, K)."""
-    return torch.cat([task.network(theta, chunk) for chunk in images.split(at_once(images))]).softmax(1)
+    """The softmax of the student with parameters theta (P,) for images (S, C, H, W), without augmentation: (S, K).
+
+    Every chunk is spread over the whole set, so that batch norm, which uses a chunk's statistics, sees all classes.
+    """
+    chunks = -(-len(images) // at_once(images))
+    logits = images.new_empty(len(images), task.real.classes)
+    for first in range(chunks):
+        logits[first::chunks] = task.network(theta, images[first::chunks])
+    return logits.softmax(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -24,6 +24,12 @@ class Start:
 
 class Pixels(Part, abc.ABC):
     """A way to choose the images of step 0. Draws come from ``at``'s streams."""
+
+    asks_experts: ClassVar[bool] = False
+
+    def refuse(self, ipc: int) -> None:
+        """Errors: UserError where this can not choose ``ipc`` images a class."""
+        del ipc
 
     @abc.abstractmethod
     def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:

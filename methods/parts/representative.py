@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,22 +19,27 @@ from ddbench.settings import Count
 class RepresentativePixels(Pixels):
     """The real images nearest to the centres of k-means clusters of a class, by the logits of one expert, drawn.
 
-    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: as many
-    clusters as images by default, and an image is taken once.
+    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: the expert
+    is at ``teacher_epoch``, there the last; as many clusters as images by default; and an image is taken once.
     """
 
     kind: Literal["representative"] = "representative"
+    asks_experts: ClassVar[bool] = True
     clusters: Count | None = None
     """k; None: one an image. Otherwise floor(ipc / k) images of each; the released code has 10."""
+
+    def refuse(self, ipc: int) -> None:
+        if self.clusters and ipc % self.clusters:
+            raise UserError(
+                f"{self.clusters} clusters do not share out {ipc} images per class evenly",
+                fix=f"pixels: {{kind: representative}}, which takes {ipc} clusters, or an ipc that "
+                f"{self.clusters} divides",
+            )
 
     def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
         real, clusters = task.real, self.clusters or ipc
         real.require_ipc(ipc)
-        if ipc % clusters:
-            raise UserError(
-                f"{clusters} clusters do not share out {ipc} images per class evenly",
-                fix=f"pixels: {{kind: representative}}, which takes {ipc} clusters, or an ipc that {clusters} divides",
-            )
+        self.refuse(ipc)
         jury = Jury(task, teacher_epoch)
         expert = int(torch.randint(len(jury), (), generator=at.stream("expert of the pixels")))
         seed = derive(at.seed, "k-means") % 2**32
