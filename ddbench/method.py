@@ -124,6 +124,7 @@ class OptimisedMethod(Method):
     keep_every: Count | None = None
     """Outer steps between the candidates among which selection chooses; None keeps ten in all."""
     guard: Guard = Guard()
+    """When an outer step is skipped, and when a run that can not recover stops."""
     ema_decay: Share | None = None
     """d of a moving average of the images, ``average <- d * average + (1 - d) * images`` after every step taken.
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""

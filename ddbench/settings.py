@@ -27,7 +27,7 @@ class Settings(BaseModel):
     ``unroll: tesla``, ``labels: {lr: 5}``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -81,12 +81,15 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
     if first["type"] == "extra_forbidden":
         owner = _as_written(model, first["loc"][:-1])[1]
         known = set(owner.model_fields) if owner else set()
-        near = nearest(name, known)
+        near, kinds = nearest(name, known), _kinds_with(name, model, first["loc"])
+        fix = f"did you mean {near!r}?" if near else f"remove {name!r}"
+        if kinds:
+            fix = f"say the kind that has it:  {inside[-2]}: {{kind: {kinds[0]}, {name}: ...}}"
         return UserError(
             f"there is no recipe key {name!r} here",
             f"from  {place}",
             f"known {', '.join(sorted(known)) or 'none'}",
-            fix=f"did you mean {near!r}?" if near else f"remove {name!r}",
+            fix=fix,
         )
     if first["type"] == "missing":
         return UserError(f"the key {name!r} is missing", f"from  {place}", fix=f"add it:  {name}: ...")
@@ -150,7 +153,7 @@ def _as_written(model: type[BaseModel], location: Key) -> tuple[Key, type[BaseMo
             continue
         keys.append(part)
         info = here.model_fields.get(str(part)) if here else None
-        options = _models_in(info.annotation) if info else []
+        options = models_in(info.annotation) if info else []
         here = options[0] if len(options) == 1 else None
         if len(options) > 1:
             kind = next(parts, None)
@@ -158,11 +161,23 @@ def _as_written(model: type[BaseModel], location: Key) -> tuple[Key, type[BaseMo
     return tuple(keys), here
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _kinds_with(key: str, model: type[BaseModel], location: Key) -> list[str]:
+    """The other kinds of a part that have this key, where the location, which ends in it, is inside a part."""
+    inside, owner = _as_written(model, location)[0], _as_written(model, location[:-1])[1]
+    if owner is None or not issubclass(owner, Part) or len(inside) < 2:
+        return []
+    holder = _as_written(model, location[:-3])[1]
+    info = holder.model_fields.get(str(inside[-2])) if holder else None
+    options = models_in(info.annotation) if info else []
+    return [option.model_fields["kind"].default for option in options if key in option.model_fields]
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The groups of settings that a field's annotation allows: none, one, or the kinds of a part."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, UnionType, Annotated):
-        return [model for option in get_args(annotation) for model in _models_in(option)]
+        return [model for option in get_args(annotation) for model in models_in(option)]
     return []
 
 

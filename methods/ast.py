@@ -36,3 +36,4 @@ class AST(TrajectoryMatching):
     pixels: AnyPixels = RepresentativePixels()
     match: AnyMatch = IntermediateMatch()
     compat: StrictBool = False
+    """Whether to do as the released code does, by mistake or not, where that moves results."""

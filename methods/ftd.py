@@ -23,3 +23,4 @@ class FTD(TrajectoryMatching):
 
     ema_decay: Share | None = 0.999
     compat: StrictBool = False
+    """Whether to do as the released code does, by mistake or not, where that moves results."""

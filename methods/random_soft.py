@@ -20,6 +20,7 @@ class RandomSoft(DirectMethod):
     teacher_epoch: Count
     """The epoch at which experts label."""
     teachers: Teachers = "all"
+    """Whose logits are averaged."""
 
     def soft_labels(self) -> bool:
         return True

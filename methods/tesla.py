@@ -25,3 +25,4 @@ class TESLA(TrajectoryMatching):
     iterations: Count = 10000
     unroll: UnrollChoice = UnrollChoice(kind="tesla")
     compat: StrictBool = False
+    """Whether to do as the released code does, by mistake or not, where that moves results."""

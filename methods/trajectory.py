@@ -47,6 +47,7 @@ class TrajectoryMatching(OptimisedMethod):
     expert_epochs: Count = 2
     """M: epochs of the expert on real data that those N steps are to reproduce."""
     min_start_epoch: Annotated[int, Field(ge=0)] = 0
+    """T-: the lower end of the window of start epochs."""
     max_start_epoch: Count
     """Start epochs are drawn from [min_start_epoch, max_start_epoch), the upper end excluded."""
     growth: Growth | None = None
@@ -64,17 +65,23 @@ class TrajectoryMatching(OptimisedMethod):
     outer_momentum: Share = 0.5
     """Of the pixels' and the student's rate's SGD; labels have their own."""
     student_momentum: Share = 0.0
+    """Of the student's SGD; the unroll carries its velocity (AST: 0.9)."""
     balanced_loss: bool = False
     """Whether the student's loss counts less from early start epochs and more from late ones (AST)."""
     start_perturbation: NotNegative = 0.0
     """How far the convolutions of the start are off the expert's, relative to each weight (AST: 1); 0: not at all."""
     pixels: AnyPixels = RealPixels()
+    """The images of step 0: random real ones, noise, those that experts recognise, those nearest to k-means centres."""
     labels: AnyLabels = HardLabels()
+    """The classes; or soft labels: of each step's target expert, learned as logits, or fixed as experts gave them."""
     teacher_epoch: Count | None = None
     """The epoch at which experts judge images, for initial pixels and labels; None: the last that matching looks at."""
     match: AnyMatch = FinalMatch()
+    """What of the student's path is held to the expert's: its end, or every epoch on the way as well."""
     augmentation: Literal["dsa", "none"] = "dsa"
+    """Of the student's batches, drawn anew at every inner step."""
     unroll: UnrollChoice = UnrollChoice()
+    """How the student's steps are differentiated."""
 
     @model_validator(mode="before")
     @classmethod

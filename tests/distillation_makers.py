@@ -3,6 +3,7 @@
 import torch
 from expert_data import tiny_real
 
+from ddbench.execution import Silent
 from ddbench.method import OuterStep, Task
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
@@ -44,3 +45,14 @@ def tiny_task(*, device="cpu", experts=True, **changed):
 
 def at(step=0, seed=0):
     return OuterStep(step, seed)
+
+
+class StopAt(Silent):
+    """A progress bar that interrupts, as Ctrl-C would."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def update(self, done, **facts):
+        if done == self.step:
+            raise KeyboardInterrupt

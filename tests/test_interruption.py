@@ -32,9 +32,11 @@ LONGER = (
 class Interrupted:
     """``ddbench run`` on one home, as processes that are interrupted, again and again."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.home, self.dice = folder / "home", random.Random(seed)
-        self.arguments = ["run", written(folder, LONGER), "--home", self.home, "-q", "--checkpoint-seconds", "0"]
+    def __init__(self, folder: Path, seed: int, method: str = "mtt") -> None:
+        folder.mkdir(exist_ok=True)
+        self.home, self.dice, self.method = folder / "home", random.Random(seed), method
+        recipe = written(folder, LONGER.replace("  mtt:", f"  {method}:"))
+        self.arguments = ["run", recipe, "--home", self.home, "-q", "--checkpoint-seconds", "0"]
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -69,7 +71,7 @@ class Interrupted:
         return any(self.home.glob("buffers/*/.expert-*.unfinished"))
 
     def outer_steps(self) -> int:
-        return sum(file.read_bytes().count(b"\n") for file in self.home.glob("runs/*-mtt-*/events.jsonl"))
+        return sum(file.read_bytes().count(b"\n") for file in self.home.glob(f"runs/*-{self.method}-*/events.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +84,19 @@ def undisturbed(tmp_path_factory):
 
 def assert_same(home: Path, undisturbed: Path) -> None:
     """Every expert, every candidate, the set and the accuracies: the same names and the same bits."""
-    patterns = {"buffers/*/expert-*.safetensors": "expert", "runs/*/candidates/*.safetensors": "synthetic set",
-                "runs/*/synthetic.safetensors": "synthetic set"}  # fmt: skip
+    patterns = {"buffers/*/expert-*.safetensors": "expert", "runs/*/candidates*/*.safetensors": "synthetic set",
+                "runs/*/synthetic*.safetensors": "synthetic set"}  # fmt: skip
     for pattern, kind in patterns.items():
         names = sorted(path.relative_to(home) for path in home.glob(pattern))
         assert names == sorted(path.relative_to(undisturbed) for path in undisturbed.glob(pattern)) and names
         for name in names:
             got, want = load(home / name, kind)[0], load(undisturbed / name, kind)[0]
             assert got.keys() == want.keys() and all(torch.equal(got[key], want[key]) for key in want), name
-    rows = [read_json(only(place, "results/*/*/*.json"), "row") for place in (home, undisturbed)]
-    assert rows[0]["accuracy"] == rows[1]["accuracy"] and rows[0]["synthetic_sha256"] == rows[1]["synthetic_sha256"]
+    got, want = ({path.name: read_json(path, "row") for path in place.rglob("results/*/*/*.json")}
+                 for place in (home, undisturbed))  # fmt: skip
+    assert got.keys() == want.keys() and want
+    for name, row in want.items():
+        assert all(got[name][fact] == row[fact] for fact in ("label", "accuracy", "synthetic_sha256")), name
     assert not [path for path in home.rglob("*") if path.name.endswith(".unfinished")]
 
 
@@ -130,6 +135,20 @@ def test_ctrl_c_says_so_and_leaves_a_run_that_goes_on(tmp_path, undisturbed):
     assert not list(run.home.rglob("*.part"))
     run.finish()
     assert_same(run.home, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ftd", "tesla", "datm", "ast"])
+def test_every_method_of_the_family_goes_on_after_a_kill(tmp_path, method):
+    left_alone, killed = (Interrupted(tmp_path / name, 5, method) for name in ("alone", "killed"))
+    left_alone.finish()
+    shutil.copytree(left_alone.home / "buffers", killed.home / "buffers")
+    for steps in (5, 40):
+        status, err = killed.interrupt_when(lambda steps=steps: killed.outer_steps() >= steps)
+        assert status == -signal.SIGKILL, err
+    assert killed.outer_steps() < 80
+    killed.finish()
+    assert_same(killed.home, left_alone.home)
 
 
 @pytest.mark.slow

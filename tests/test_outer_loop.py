@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from distillation_makers import at, tiny_task
+from distillation_makers import StopAt, at, tiny_task
 from torch import Tensor
 
 from ddbench import artefact
@@ -43,17 +43,6 @@ class Bowl(OptimisedMethod):
 
 def run(method, folder, **more):
     return optimise(method, tiny_task(), 1, folder, seed=3, **more)
-
-
-class StopAt(Silent):
-    """A progress bar that interrupts, as Ctrl-C would."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def update(self, done, **facts):
-        if done == self.step:
-            raise KeyboardInterrupt
 
 
 def test_is_torch_sgd_on_the_loss(tmp_path):

@@ -9,45 +9,25 @@ from distillation_makers import at, tiny_task
 from expert_data import tiny_real
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
-from trained_task import EPOCHS, planted_real, trained_task
+from trained_task import EPOCHS, expert_module, planted_real, trained_task
 
 from ddbench.data.realset import Split
 from ddbench.errors import UserError
 from ddbench.methods.parts.correct import CorrectPixels
 from ddbench.methods.parts.jury import Jury
 from ddbench.methods.parts.labels import (
-    HardLabels,
-    LearnedLabels,
-    StaticLabels,
-    TargetLabels,
     expert_logits,
-    probabilities,
 )
 from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch, trajectory_matching_loss
 from ddbench.methods.parts.pixels import NoisePixels, RealPixels, class_major_labels
 from ddbench.methods.parts.representative import RepresentativePixels, nearest_to_centres
 from ddbench.methods.parts.span import Growth, StartWindow, draw_span
 from ddbench.methods.parts.student import balance, perturbed
-from ddbench.networks import build_network
 
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
     return trained_task(tmp_path_factory.mktemp("experts"))
-
-
-def expert_module(task, expert, epoch=EPOCHS):
-    """An expert as an ordinary module, put together without the code under test."""
-    module = build_network(task.network_name, channels=1, size=8, classes=3, seed=9)
-    nn.utils.vector_to_parameters(task.experts[expert, epoch].clone(), module.parameters())
-    statistics = task.experts.statistics(expert, epoch)
-    if statistics is not None:
-        start = 0
-        for buffer in module.buffers():
-            buffer.copy_(statistics[start : start + buffer.numel()].view_as(buffer))
-            start += buffer.numel()
-    return module.eval()
 
 
 class TestWindow:
@@ -256,61 +236,6 @@ class TestPixels:
         with pytest.raises(UserError, match="10 clusters do not share out 7 images"):
             RepresentativePixels(clusters=10).start(task, 7, at(), EPOCHS)
         assert len(RepresentativePixels(clusters=10).start(task, 20, at(), EPOCHS).images) == 60
-
-
-class TestLabels:
-    @pytest.fixture
-    def syn(self, task):
-        return task.synthetic(RealPixels().start(task, 8, at(), EPOCHS).images, class_major_labels(3, 8), ipc=8)
-
-    def all_logits(self, task, syn):
-        with torch.no_grad():
-            return torch.stack([expert_module(task, expert)(syn.images) for expert in range(3)])
-
-    def test_hard_labels_stay(self, task, syn):
-        assert HardLabels().start(syn, task, EPOCHS, recognised=False) is syn and HardLabels().rate() is None
-
-    def test_averages_by_hand(self, task, syn):
-        every = self.all_logits(task, syn)
-        right = every.argmax(2) == syn.labels
-        correct = torch.stack(
-            [every[right[:, i], i].mean(0) if right[:, i].any() else every[:, i].mean(0) for i in range(24)]
-        )
-        assert not right.all() and right.any(0).any(), "the experts agree: nothing is tested"
-        for teachers, want in (("first", every[0]), ("all", every.mean(0)), ("correct", correct)):
-            assert torch.allclose(expert_logits(syn, task, EPOCHS, teachers), want, atol=1e-5), teachers
-
-    @pytest.mark.parametrize(("recognised", "teachers"), [(True, "correct"), (False, "first")])
-    @pytest.mark.parametrize("kind", [LearnedLabels, StaticLabels])
-    def test_whose_logits_follows_from_the_pixels(self, task, syn, recognised, teachers, kind):
-        made = kind().start(syn, task, EPOCHS, recognised=recognised)
-        assert made.label_kind == "logits" and torch.equal(made.labels, expert_logits(syn, task, EPOCHS, teachers))
-        assert (kind().rate() is None) == (kind is StaticLabels)
-
-    def test_target_labels_are_those_of_the_target_and_constants(self, task, syn):
-        labels = TargetLabels()
-        start = labels.start(syn, task, EPOCHS, recognised=False)
-        assert start.label_kind == "probabilities" and torch.equal(start.labels.argmax(1), syn.labels)
-        images = start.images.clone().requires_grad_()
-        seen = labels.at_step(replace(start, images=images), task, lambda: task.experts[1, 2])
-        with torch.no_grad():
-            want = expert_module(task, 1, epoch=2)(syn.images).softmax(1)
-        assert torch.allclose(seen.labels, want, atol=1e-6) and not seen.labels.requires_grad
-        assert torch.equal(seen.labels, probabilities(task, task.experts[1, 2], syn.images))
-
-    def test_target_labels_are_kept_as_all_experts_together_or_the_last_target_give_them(self, task, syn):
-        start = TargetLabels().start(syn, task, EPOCHS, recognised=False)
-        together = TargetLabels().kept(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
-        assert torch.allclose(together, self.all_logits(task, syn).softmax(2).mean(0), atol=1e-6)
-        last = TargetLabels(keep="last").kept(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
-        assert torch.equal(last, probabilities(task, task.experts[1, 2], syn.images))
-
-
-def test_labels_of_another_number_of_classes_are_refused():
-    task = tiny_task()
-    images = task.real.inputs(task.real.train)[:3]
-    with pytest.raises(ValueError, match="labels are over 5 classes, but 3 are named"):
-        task.synthetic(images, torch.zeros(3, 5), ipc=1, label_kind="logits")
 
 
 def test_planted_classes_are_balanced():

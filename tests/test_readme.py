@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ddbench.commands import main
-from ddbench.recipe import shipped_recipes
+from ddbench.commands.jobs import jobs_of
+from ddbench.recipe import load_recipe, shipped_recipes
 
 TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -31,6 +32,23 @@ def test_the_method_is_short_and_works(tmp_path, capsys):
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"ddbench (?:plan|run) +([a-z0-9/-]+)", TEXT))))
 def test_every_recipe_it_names_exists(name):
     assert name in shipped_recipes()
+
+
+def test_the_sweep_makes_what_it_says(tmp_path):
+    (example,) = [block for block in re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL) if "sweep:" in block]
+    recipe = tmp_path / "sweep.yaml"
+    recipe.write_text("dataset: digits\nnetwork: convnet-d1-w4\nipc: 1\n" + example)
+    labels = [job.label for job in jobs_of(load_recipe(str(recipe)), "convnet-d1-w4", tmp_path)]
+    assert sorted(labels) == sorted(
+        ["random", "mtt", "mtt-tesla-gradient", "ast", "ast-tesla-gradient", "ast-final-match", "ast-sgd-experts"]
+    )
+    for label in labels[2:3] + labels[4:]:
+        assert label in example, label
+
+
+def test_it_counts_the_recipes():
+    (count,) = re.findall(r"lists the (\d+) that come along", TEXT)
+    assert int(count) == len(shipped_recipes())
 
 
 def test_every_command_it_names_exists(capsys):

@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
+from ddbench.expert_recipe import ExpertRecipe
+from ddbench.methods.datm import DATM
 from ddbench.recipe import load_recipe, shipped_recipes
+from ddbench.settings import validate
 from ddbench.source import Source, read_source
 
 GOOD = """\
@@ -171,3 +174,21 @@ def test_every_shipped_recipe_is_whole(name, tmp_path):
     soft = {"random-soft"} if any(job.method.soft_labels() for job in pipeline.jobs) else set()
     assert labels == plain | swept | soft and len(swept) >= len(pipeline.recipe.sweep)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "fix"),
+    [
+        (ExpertRecipe, {"optimizer": {"alpha": 0.3}}, "say the kind that has it:  optimizer: {kind: gsam, alpha: ...}"),
+        (ExpertRecipe, {"optimizer": {"kind": "gsam", "clip": []}}, "optimizer: {kind: smooth, clip: ...}"),
+        (ExpertRecipe, {"optimizer": {"kind": "gsam", "rhoo": 1}}, "did you mean 'rho'?"),
+        (DATM, {"labels": {"kind": "hard", "lr": 2}}, "labels: {kind: learned, lr: ...}"),
+        (DATM, {"growth": {"first": 1, "stepz": 2}}, "did you mean 'steps'?"),
+    ],
+)
+def test_a_key_of_another_kind_names_the_kind(model, given, fix):
+    if model is DATM:
+        given = {"inner_steps": 2, "max_start_epoch": 3, "image_lr": 1.0, **given}
+    with pytest.raises(UserError) as caught:
+        validate(model, given, Source("r.yaml", {}), ())
+    assert fix in caught.value.fix

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 from expert_data import tiny_real, tiny_recipe
+from torch import nn
 
 from ddbench.data.realset import Split
 from ddbench.expert_buffers.record import train_experts
@@ -41,3 +42,16 @@ def trained_task(folder, *, network="convnet-d1-w4", count=3, real=None, **recip
         experts=experts,
         device=torch.device("cpu"),
     )
+
+
+def expert_module(task, expert, epoch=EPOCHS):
+    """An expert as an ordinary module, put together without the code under test."""
+    module = build_network(task.network_name, channels=1, size=8, classes=3, seed=9)
+    nn.utils.vector_to_parameters(task.experts[expert, epoch].clone(), module.parameters())
+    statistics = task.experts.statistics(expert, epoch)
+    if statistics is not None:
+        start = 0
+        for buffer in module.buffers():
+            buffer.copy_(statistics[start : start + buffer.numel()].view_as(buffer))
+            start += buffer.numel()
+    return module.eval()

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ddbench.commands import options
 
+if TYPE_CHECKING:
+    from ddbench.method import Method
 
-def methods(plugin: options.Plugin = None, format: options.Format = options.TableFormat.text) -> None:
-    """List the distillation methods, those of installed plugins among them."""
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Show this method: what it does, and all its settings.")] = None,
+    plugin: options.Plugin = None,
+    format: options.Format = options.TableFormat.text,
+) -> None:
+    """List the distillation methods, those of installed plugins among them, or show one with all its settings.
+
+    A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
+    """
     from ddbench.commands.plugins import run_plugin
     from ddbench.method import OptimisedMethod
     from ddbench.methods import METHODS
 
     for path in plugin or []:
         run_plugin(path)
+    if name is not None:
+        _show_method(METHODS.get(name), format)
+        return
     kinds = {name: METHODS.get(name) for name in METHODS.names()}
     table = [
         {"method": name, "kind": "optimised" if issubclass(kind, OptimisedMethod) else "direct", "what": _summary(kind)}
@@ -81,6 +94,20 @@ def recipes(
     _print(
         [{"recipe": name, "what": " ".join(data.get("description", "").split())} for name, data in read.items()], format
     )
+
+
+def _show_method(kind: type[Method], format: options.TableFormat) -> None:
+    from textwrap import fill
+
+    from ddbench.commands.method_page import about, experts_said, settings_table
+
+    table = settings_table(kind)
+    if format is options.TableFormat.text:
+        typer.echo(about(kind) + "\n")
+        if kind.EXPERTS:
+            typer.echo(f"experts, where a recipe does not say: {experts_said(kind)}\n")
+        table = [{**line, "what": fill(line["what"], 76)} for line in table]
+    _print(table, format)
 
 
 def _summary(kind: type) -> str:

@@ -13,7 +13,6 @@ from ddbench.execution import CHECKPOINT_SECONDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ddbench.commands.jobs import Job
     from ddbench.commands.pipeline import Pipeline
 
 
@@ -33,6 +32,7 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
+    from ddbench.commands.lines import lines_of
     from ddbench.evaluate.table import render
 
     where = options.place(home, data_root, device, quiet, checkpoint_seconds)
@@ -40,12 +40,12 @@ def run(
     say = _narrator(quiet or format is not options.TableFormat.text)
     say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
     rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
-    pictures = [_picture(pipeline, job) for job in pipeline.jobs]
+    for job in pipeline.jobs:
+        for line in lines_of(job):
+            _draw(pipeline, line.set_path)
     typer.echo(render(rows, format.value))
     say("")
-    for job, picture in zip(pipeline.jobs, pictures, strict=True):
-        say(f"{job.label} ipc {job.ipc}:  {pipeline.set_path(job)}  (picture: {picture.name})")
-    say(f"rows:  {pipeline.results}")
+    say(_whereabouts(pipeline))
     say(_next_steps(pipeline))
 
 
@@ -53,15 +53,27 @@ def _narrator(silent: bool):
     return (lambda text: None) if silent else typer.echo
 
 
-def _picture(pipeline: Pipeline, job: Job) -> Path:
+def _draw(pipeline: Pipeline, set_path: Path) -> None:
+    """The picture of a set, beside it, unless the one that is there is of this set."""
     from ddbench.commands.picture import draw
     from ddbench.synthetic import load_synthetic
 
-    path = pipeline.set_path(job).with_suffix(".png")
-    made_from = pipeline.set_path(job)
-    if not path.exists() or path.stat().st_mtime < made_from.stat().st_mtime:
-        draw(load_synthetic(made_from), pipeline.real.preprocessing, path)
-    return path
+    path = set_path.with_suffix(".png")
+    if not path.exists() or path.stat().st_mtime < set_path.stat().st_mtime:
+        draw(load_synthetic(set_path), pipeline.real.preprocessing, path)
+
+
+def _whereabouts(pipeline: Pipeline) -> str:
+    """Where everything lies, each thing once."""
+    runs = [(f"{job.label} ipc {job.ipc}", job.folder.name) for job in pipeline.jobs]
+    width = max(len(name) for name, _ in runs)
+    return "\n".join(
+        [
+            f"sets, each with its picture (synthetic.safetensors, synthetic.png), in {pipeline.jobs[0].folder.parent}:",
+            *(f"  {name:{width}}  {folder}" for name, folder in runs),
+            f"rows:  {pipeline.results}",
+        ]
+    )
 
 
 def _next_steps(pipeline: Pipeline) -> str:

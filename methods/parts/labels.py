@@ -74,6 +74,7 @@ class TargetLabels(Labels):
 
     kind: Literal["target"] = "target"
     keep: Literal["experts", "last"] = "experts"
+    """Whose labels the kept set has: of all experts together, or of the last step's target."""
     soft: ClassVar[bool] = True
 
     def asks_experts(self) -> bool:
@@ -101,7 +102,7 @@ class StaticLabels(Labels):
 
     kind: Literal["static"] = "static"
     teachers: Teachers | None = None
-    """None: the correct ones where the images were chosen by being recognised, else the first."""
+    """Whose logits are averaged; None: the correct ones' for ``pixels: correct``, else the first's."""
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
@@ -120,8 +121,9 @@ class LearnedLabels(Labels):
     lr: Positive = 2.0
     """Outer learning rate of the logits (DATM: 2, 5 or 10)."""
     momentum: Share = 0.9
+    """Of the logits' SGD."""
     teachers: Teachers | None = None
-    """As of static labels."""
+    """Whose logits the labels begin as; None: the correct ones' for ``pixels: correct``, else the first's."""
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 

@@ -14,6 +14,7 @@ class UnrollChoice(Part):
     """Which unroll differentiates the student; in a recipe a bare name will do: ``unroll: tesla``."""
 
     kind: Literal["adjoint", "full", "tesla", "truncated"] = "adjoint"
+    """adjoint: exact, one graph at a time; full: exact, all graphs; tesla: first-order; truncated: the last steps."""
     every: Count = 1
     """adjoint: how many steps' graphs are held at once."""
     last: Count | None = None
