@@ -35,7 +35,8 @@ class Interrupted:
     def __init__(self, folder: Path, seed: int, method: str = "mtt") -> None:
         folder.mkdir(exist_ok=True)
         self.home, self.dice, self.method = folder / "home", random.Random(seed), method
-        recipe = written(folder, LONGER.replace("  mtt:", f"  {method}:"))
+        text = LONGER if method == "mtt" else LONGER.replace("expert_epochs: 1", "expert_epochs: 2")
+        recipe = written(folder, text.replace("  mtt:", f"  {method}:"))
         self.arguments = ["run", recipe, "--home", self.home, "-q", "--checkpoint-seconds", "0"]
 
     def start(self) -> subprocess.Popen[str]:

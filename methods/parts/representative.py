@@ -32,7 +32,7 @@ class RepresentativePixels(Pixels):
         if self.clusters and ipc % self.clusters:
             raise UserError(
                 f"{self.clusters} clusters do not share out {ipc} images per class evenly",
-                fix=f"pixels: {{kind: representative}}, which takes {ipc} clusters, or an ipc that "
+                fix=f"pixels: {{kind: representative}}, which takes a cluster an image, or an ipc that "
                 f"{self.clusters} divides",
             )
 
