@@ -11,7 +11,10 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from ddbench import artefact
+from ddbench.data.preprocessing import seen_value
+from ddbench.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.errors import UserError
+from ddbench.formation import decode_formation, decoded_rows
 from ddbench.losses import LabelKind
 
 
@@ -22,9 +25,11 @@ class SyntheticSet:
     images: (S, C, H, W), float32, in the space of ``preprocessing``. labels: (S,) int64 when ``label_kind`` is "hard",
     else (S, classes) float32, probabilities or logits. student_lr: the learned rate of the student's SGD, a scalar
     tensor, None where the method learns none. warm_images: shaped as images, None but for sets made for the protocol
-    ``ftd-warm-ema-v1``, which trains a network on them before it goes on with the images. preprocessing:
-    ``Preprocessing.describe()``, with its fingerprint. provenance: recipe, outer step, seconds, versions and the
-    fingerprints of what the set was made from; JSON only.
+    ``ftd-warm-ema-v1``, which trains a network on them before it goes on with the images. formation: f where each image
+    is a mosaic of f x f smaller ones, which ``decoded()`` enlarges. epoch_labels: what a teacher said of every view in
+    every epoch, for protocols that show the same views again. preprocessing: ``Preprocessing.describe()``, with its
+    fingerprint. provenance: recipe, outer step, seconds, versions and the fingerprints of what the set was made from;
+    JSON only.
     """
 
     images: Tensor
@@ -32,6 +37,8 @@ class SyntheticSet:
     label_kind: LabelKind = "hard"
     student_lr: Tensor | None = None
     warm_images: Tensor | None = None
+    formation: int = 1
+    epoch_labels: EpochLabels | None = None
     ipc: int
     dataset: str
     class_names: tuple[str, ...]
@@ -49,6 +56,12 @@ class SyntheticSet:
             raise ValueError(f"its labels are over {self.labels.shape[1]} classes, but {self.classes} are named")
         if self.warm_images is not None and self.warm_images.shape != self.images.shape:
             raise ValueError(f"warm_images of shape {tuple(self.warm_images.shape)} beside {tuple(self.images.shape)}")
+        if not 1 <= self.formation <= self.images.shape[-1]:
+            raise ValueError(f"images of {self.images.shape[-1]} pixels can not hold {self.formation} in a row")
+        if (stored := self.epoch_labels) is not None and (
+            bool((stored.order >= len(self)).any()) or stored.logits.shape[-1] != self.classes
+        ):
+            raise ValueError(f"its epoch labels are not of {len(self)} images and {self.classes} classes")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,28 +72,57 @@ class SyntheticSet:
 
     @property
     def bytes(self) -> dict[str, int]:
-        """What the set costs to store, by part, in bytes."""
+        """What the set costs to store, by part, in bytes; all label versions count."""
         return {
             "images": self.images.numel() * self.images.element_size(),
             "labels": self.labels.numel() * self.labels.element_size(),
             "student_lr": 0 if self.student_lr is None else self.student_lr.element_size(),
             **({} if (warm := self.warm_images) is None else {"warm_images": warm.numel() * warm.element_size()}),
+            **({} if (stored := self.epoch_labels) is None else {"epoch_labels": stored.bytes}),
         }
 
+    @property
+    def label_versions(self) -> int:
+        """How many labels are stored for each image."""
+        return 1 if self.epoch_labels is None else self.epoch_labels.epochs
+
     def to(self, device: torch.device | str) -> SyntheticSet:
-        return replace(self, **{name: tensor.to(device) for name, tensor in self.tensors().items()})
+        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self._own_tensors().items()}
+        if self.epoch_labels is not None:
+            moved["epoch_labels"] = self.epoch_labels.to(device)
+        return replace(self, **moved)
+
+    def decoded(self) -> SyntheticSet:
+        """What is trained on: of a multi-formation all its images in full size, class by class; else the set itself.
+
+        The same labels go with every image of a mosaic. Differentiable in images, warm images and soft labels.
+        """
+        if self.formation == 1:
+            return self
+        rows = decoded_rows(self.hard_labels(), self.classes, self.formation)
+        grey = seen_value(self.preprocessing, 0.5, self.images)
+        images, warm = (
+            None if stored is None else decode_formation(stored, self.formation, grey)[rows]
+            for stored in (self.images, self.warm_images)
+        )
+        labels = self.labels[rows % len(self)]
+        return replace(
+            self, images=images, labels=labels, warm_images=warm, formation=1, ipc=self.ipc * self.formation**2
+        )
 
     def hard_labels(self) -> Tensor:
         """The class of each image, (S,), int64: the labels themselves, or the most likely class of soft ones."""
         return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
 
     def to_dataset(self) -> TensorDataset:
-        """A ``torch.utils.data.Dataset`` of (image, label): images in the space of ``preprocessing``.
+        """A ``torch.utils.data.Dataset`` of (image, label): images as they are trained on, in the space of
+        ``preprocessing``.
 
         Soft labels come as probabilities, which ``torch.nn.CrossEntropyLoss`` takes as they are.
         """
-        labels = self.labels.softmax(1) if self.label_kind == "logits" else self.labels
-        return TensorDataset(self.images, labels)
+        seen = self.decoded()
+        labels = seen.labels.softmax(1) if self.label_kind == "logits" else seen.labels
+        return TensorDataset(seen.images, labels)
 
     def save(self, path: Path) -> str:
         """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
@@ -95,10 +137,18 @@ class SyntheticSet:
             "method": self.method,
             "provenance": self.provenance,
         }
+        if self.formation != 1:
+            document["formation"] = self.formation
+        if self.epoch_labels is not None:
+            document["epoch_labels"] = self.epoch_labels.document()
         return artefact.save(path, "synthetic set", self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, by name."""
+        """All tensors, by name; those of the epoch labels begin with ``epoch_labels.``."""
+        stored = {} if self.epoch_labels is None else self.epoch_labels.tensors()
+        return {**self._own_tensors(), **{f"{_EPOCH}{name}": tensor for name, tensor in stored.items()}}
+
+    def _own_tensors(self) -> dict[str, Tensor]:
         optional = {"student_lr": self.student_lr, "warm_images": self.warm_images}
         found = {name: tensor for name, tensor in optional.items() if tensor is not None}
         return {"images": self.images, "labels": self.labels, **found}
@@ -114,13 +164,23 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             labels=tensors["labels"],
             student_lr=tensors.get("student_lr"),
             warm_images=tensors.get("warm_images"),
+            formation=document.get("formation", 1),
+            epoch_labels=_epoch_labels(tensors, document.get("epoch_labels")),
             class_names=tuple(document["class_names"]),
             **{key: document[key] for key in _PLAIN},
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is not a whole synthetic set: {error}", fix="distil it again, or export it again"
         ) from None
 
 
+def _epoch_labels(tensors: dict[str, Tensor], document: dict[str, Any] | None) -> EpochLabels | None:
+    if document is None:
+        return None
+    stored = {name.removeprefix(_EPOCH): tensor for name, tensor in tensors.items() if name.startswith(_EPOCH)}
+    return epoch_labels_from(stored, document)
+
+
+_EPOCH = "epoch_labels."
 _PLAIN = ("label_kind", "ipc", "dataset", "network", "preprocessing", "method", "provenance")

@@ -149,6 +149,17 @@ def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocess
     return load_zca(path)
 
 
+def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> Tensor:
+    """What a pixel of ``value`` is in the space of ``Preprocessing.describe()``, (C, 1, 1), like ``images`` (n, C, H, W).
+
+    Under ZCA no pixel has a value of its own; there it is the mean image's, zero.
+    """
+    if description["kind"] == "meanstd":
+        mean, std = (torch.tensor(description[key]).view(-1, 1, 1).to(images) for key in ("mean", "std"))
+        return (value - mean) / std
+    return images.new_full((images.shape[1], 1, 1), value if description["kind"] == "identity" else 0.0)
+
+
 def zca_path(home: Path, fingerprint: str) -> Path:
     """Where the whitening of this fingerprint is kept."""
     return home / "preprocessing" / f"{fingerprint}.safetensors"

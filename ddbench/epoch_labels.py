@@ -1,0 +1,92 @@
+"""Labels that a teacher gave every image in every epoch, with the view of it that the student is to see again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+Mixed = Literal["none", "cutmix", "mixup"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EpochLabels:
+    """What fast knowledge distillation stores: E epochs of S views each, in batches, and the logits of each view.
+
+    order: (E, S), int64, the images in the order they are shown. coords: (E, S, 4), float32, the crop of each view as
+    fractions of the image: top, left, height, width. flips: (E, S), bool, whether it is mirrored after that. partners:
+    (E, S), int64, the position in the same epoch of the view that is mixed into it; itself where none is. lam: (E, B),
+    float32, the share that each view keeps, one number a batch. boxes: (E, B, 4), int64, the part that CutMix takes
+    from the partner, in pixels: left, top, right, bottom; zeros for mixup. logits: (E, S, K), float16 or float32, of
+    the mixed view. batch: views a batch, the last may be smaller.
+    Source: Shen and Xing 2022 (arXiv:2112.01528), as SRe2L stores them. Errors: ValueError where shapes disagree.
+    """
+
+    order: Tensor
+    coords: Tensor
+    flips: Tensor
+    partners: Tensor
+    lam: Tensor
+    boxes: Tensor
+    logits: Tensor
+    batch: int
+    mixing: Mixed
+
+    def __post_init__(self) -> None:
+        if self.mixing not in get_args(Mixed) or self.batch < 1:
+            raise ValueError(f"epoch labels can not have mixing {self.mixing!r} and batches of {self.batch}")
+        shown, batches = tuple(self.order.shape), (self.epochs, self.batches)
+        for name, tensor, wanted in (
+            ("order", self.order, (shown[0], shown[-1])),
+            ("coords", self.coords, (*shown, 4)),
+            ("flips", self.flips, shown),
+            ("partners", self.partners, shown),
+            ("lam", self.lam, batches),
+            ("boxes", self.boxes, (*batches, 4)),
+            ("logits", self.logits, (*shown, self.logits.shape[-1])),
+        ):
+            if tuple(tensor.shape) != wanted:
+                raise ValueError(f"{name} of epoch labels has shape {tuple(tensor.shape)} instead of {wanted}")
+        if self.epochs and bool(((self.partners < 0) | (self.partners >= shown[1])).any()):
+            raise ValueError("a partner in epoch labels is not a view of its epoch")
+
+    @property
+    def epochs(self) -> int:
+        return len(self.order)
+
+    @property
+    def batches(self) -> int:
+        """Batches an epoch."""
+        return -(-self.order.shape[1] // self.batch)
+
+    @property
+    def bytes(self) -> int:
+        """What they cost to store: labels and all that is needed to see the same views again."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors().values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PLAIN}
+
+    def document(self) -> dict[str, Any]:
+        """What is no tensor; JSON."""
+        return {name: getattr(self, name) for name in _PLAIN}
+
+    def to(self, device: torch.device | str) -> EpochLabels:
+        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+        return EpochLabels(**moved, **self.document())
+
+
+_PLAIN = ("batch", "mixing")
+
+
+def epoch_labels_from(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> EpochLabels:
+    """The labels of which these are :meth:`EpochLabels.tensors` and :meth:`EpochLabels.document`.
+
+    Errors: KeyError, TypeError or ValueError where something is missing, unknown or does not fit.
+    """
+    given: dict[str, Any] = {**tensors, **document}
+    return EpochLabels(**given)
