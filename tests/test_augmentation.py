@@ -252,7 +252,7 @@ def test_names():
     assert augmentation("dsa", mirror=False) == DSA(families=("color", "crop", "cutout", "scale", "rotate"))
     assert augmentation("dc", mirror=False) == DC(families=("crop", "scale", "rotate"))
     assert augmentation("dc-bn") == DC(families=("crop", "noise"))
-    assert set(AUGMENTATIONS) == {"none", "dsa", "dc", "dc-bn"}
+    assert {"none", "dsa", "dc", "dc-bn"} < set(AUGMENTATIONS)
 
 
 def test_unknown_names_offer_the_nearest():

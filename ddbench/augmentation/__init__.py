@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from torch import Tensor
+
+from ddbench.augmentation.crops import CropFlip, CropsFlip
 from ddbench.augmentation.dc import DC
 from ddbench.augmentation.draw import Augmentation, Draw
 from ddbench.augmentation.dsa import DSA
+from ddbench.augmentation.layered import LayeredDSA
 from ddbench.errors import unknown
 
-__all__ = ["AUGMENTATIONS", "DC", "DSA", "Augmentation", "Draw", "augmentation", "check_augmentation_name"]
+__all__ = [
+    "AUGMENTATIONS",
+    "DC",
+    "DSA",
+    "Augmentation",
+    "CropFlip",
+    "CropsFlip",
+    "Draw",
+    "LayeredDSA",
+    "augmentation",
+    "check_augmentation_name",
+]
 
-AUGMENTATIONS: dict[str, Callable[[], DSA | DC | None]] = {
+AUGMENTATIONS: dict[str, Callable[[], DSA | DC | LayeredDSA | CropFlip | CropsFlip | None]] = {
     "none": lambda: None,
     "dsa": DSA,
     "dc": DC,
     "dc-bn": lambda: DC(families=("crop", "noise")),
+    "dsa-idc": LayeredDSA,
+    "crop-flip": CropFlip,
+    "crops-flip": CropsFlip,
+    "patches-crops-flip": lambda: CropsFlip(smallest=0.5, patches=2),
 }
 
 
@@ -25,13 +45,20 @@ def check_augmentation_name(name: str, where: str = "") -> None:
         raise unknown("augmentation", name, AUGMENTATIONS, where)
 
 
-def augmentation(name: str, mirror: bool = True) -> Augmentation | None:
+def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) -> Augmentation | None:
     """The augmentation of this name; None for ``"none"``.
 
     ``"dsa"``: all six families. ``"dc"``: the older one, crop, scale and rotate, for digits. ``"dc-bn"``: crop and
-    noise, for networks with batch norm. mirror: False where a mirrored image is another thing, such as a digit;
-    DSA then has no flip. Errors: UserError with the nearest names if there is no such augmentation.
+    noise, for networks with batch norm. ``"dsa-idc"``: flips and colours always, crop, scale or rotate on top.
+    ``"crop-flip"``: padded by four pixels and cropped. ``"crops-flip"``: parts from 8 % of the area on, enlarged.
+    ``"patches-crops-flip"``: four patches shuffled, parts from half the area on. mirror: False where a mirrored image
+    is another thing, such as a digit; nothing then flips. black: (C, 1, 1), what lies outside an image in the space of
+    the images; None is zero. Errors: UserError with the nearest names if there is no such augmentation.
     """
     check_augmentation_name(name)
     made = AUGMENTATIONS[name]()
-    return made.without("flip") if isinstance(made, DSA) and not mirror else made
+    if isinstance(made, DSA):
+        return made if mirror else made.without("flip")
+    if isinstance(made, LayeredDSA | CropsFlip):
+        return replace(made, mirror=mirror)
+    return replace(made, mirror=mirror, black=black) if isinstance(made, CropFlip) else made

@@ -1,0 +1,137 @@
+"""Crops and flips, as networks for images are commonly trained; every image draws for itself.
+
+They do to tensors what torchvision does to files: what lies outside an image is black, which in a preprocessed space is
+not zero, so they are told what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ddbench.augmentation import transforms
+from ddbench.augmentation.draw import Draw, integers, parameters_for, uniform
+
+TRIES = 10
+"""How often a random crop is drawn before the whole image is taken instead."""
+
+_ASPECT = (math.log(3 / 4), math.log(4 / 3))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CropFlip:
+    """Images are padded by ``pad`` pixels of ``black`` (C, 1, 1), cropped to their size, and mirrored half the time.
+
+    black: None is zero. mirror: False never mirrors. Source: torchvision's RandomCrop(size, padding=4) and
+    RandomHorizontalFlip.
+    """
+
+    pad: int = 4
+    mirror: bool = True
+    black: Tensor | None = None
+
+    def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
+        """Rows down and right, (batch,) each, and whether mirrored."""
+        moved = integers(-self.pad, self.pad, (2, batch), generator).unbind()
+        return Draw("crop-flip", (*moved, _mirrored(batch, self.mirror, generator)))
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        down, right, mirrored = parameters_for(images, draw)
+        black = None if self.black is None else self.black.to(images)
+        return transforms.flip(transforms.shift(images, down, right, black), mirrored)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CropsFlip:
+    """A random part of each image, enlarged to its size, and mirrored half the time.
+
+    smallest: least share of the image's area. patches: f where each image is first cut into f x f patches, whose
+    columns and rows change places; 1 leaves it whole. Source: torchvision's RandomResizedCrop, aspect 3/4 to 4/3;
+    patches after RDED (arXiv:2312.03526).
+    """
+
+    smallest: float = 0.08
+    patches: int = 1
+    mirror: bool = True
+
+    def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
+        """Top, left, height and width of the part as fractions, (batch, 4); mirrored; the order of columns and rows."""
+        orders = tuple(
+            uniform(0, 1, (batch, self.patches), generator).argsort(1) for _ in range(2 if self.patches > 1 else 0)
+        )
+        part = _drawn_parts(batch, size, self.smallest, generator)
+        return Draw("crops-flip", (part, _mirrored(batch, self.mirror, generator), *orders))
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        part, mirrored, *orders = parameters_for(images, draw)
+        if orders:
+            images = _reordered(images, *orders)
+        return transforms.flip(resized_crops(images, part), mirrored)
+
+
+def resized_crops(images: Tensor, parts: Tensor) -> Tensor:
+    """A part of each image, (B, 4) top, left, height and width as fractions of its side, enlarged to its size.
+
+    Bilinear between the centres of pixels; beyond the outermost centres of the part the nearest pixel of the part.
+    """
+    side = images.shape[-1]
+    top, left, height, width = (parts.to(images.dtype) * side).unbind(1)
+    centres = (torch.arange(side, device=images.device, dtype=images.dtype) + 0.5) / side
+    rows, columns = (
+        torch.minimum(torch.maximum(begin[:, None] + centres * length[:, None], begin[:, None] + 0.5), last[:, None])
+        for begin, length, last in ((top, height, top + height - 0.5), (left, width, left + width - 0.5))
+    )
+    return _lines(_lines(images, rows).mT, columns).mT
+
+
+def _lines(images: Tensor, positions: Tensor) -> Tensor:
+    """Rows of images at these positions (B, h), in pixels, where the centre of row r is at r + 0.5; linear between."""
+    side = images.shape[2]
+    exact = (positions - 0.5).clamp(0, side - 1)
+    above = exact.floor().long().clamp(max=max(side - 2, 0))
+    share = (exact - above).view(len(images), 1, -1, 1)
+    index = above.view(len(images), 1, -1, 1).expand(-1, images.shape[1], -1, images.shape[3])
+    return images.gather(2, index) * (1 - share) + images.gather(2, (index + 1).clamp(max=side - 1)) * share
+
+
+def _reordered(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """Each image with its vertical strips, then its horizontal ones, in the order given, (B, f) each."""
+    return transforms.pick(images, _strips(rows, images.shape[2]), _strips(columns, images.shape[3]))
+
+
+def _strips(order: Tensor, side: int) -> Tensor:
+    """Which line each line of the result shows, (B, side): strips of side // f, the last with what is over."""
+    factor = order.shape[1]
+    thick = side // factor
+    lengths = torch.full_like(order, thick)
+    lengths[order == factor - 1] = side - thick * (factor - 1)
+    ends = lengths.cumsum(1)
+    lines = torch.arange(side, device=order.device).expand(len(order), -1).contiguous()
+    strip = torch.searchsorted(ends, lines, right=True)
+    within = lines - (ends - lengths).gather(1, strip)
+    return order.gather(1, strip) * thick + within
+
+
+def _drawn_parts(batch: int, size: int, smallest: float, generator: torch.Generator) -> Tensor:
+    area = uniform(smallest, 1, (batch, TRIES), generator) * size * size
+    aspect = uniform(*_ASPECT, (batch, TRIES), generator).exp()
+    width, height = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
+    fits = (width > 0) & (width <= size) & (height > 0) & (height <= size)
+    first = fits.int().argmax(1, keepdim=True)
+    found = fits.any(1)
+    width, height = (torch.where(found, side.gather(1, first)[:, 0], float(size)) for side in (width, height))
+    top, left = (
+        (uniform(0, 1, (batch,), generator) * (size - side + 1)).floor().clamp(max=size - side)
+        for side in (height, width)
+    )
+    return torch.stack((top, left, height, width), 1) / size
+
+
+def _mirrored(batch: int, mirror: bool, generator: torch.Generator) -> Tensor:
+    return uniform(0, 1, (batch,), generator) < (0.5 if mirror else 0.0)

@@ -1,0 +1,53 @@
+"""DSA as IDC uses it: flips and colours always, one family of those that move the image on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ddbench.augmentation.draw import Draw
+from ddbench.augmentation.dsa import DSA
+
+_ALWAYS = ("flip", "color")
+
+
+@final
+@dataclass(frozen=True)
+class LayeredDSA:
+    """Every image is mirrored half the time and coloured; the batch is cropped, scaled or rotated, each as likely.
+
+    dsa: the strengths. mirror: False never mirrors. Source: Kim et al. 2022 (arXiv:2205.14959), the evaluation of IDC,
+    which leaves cutout to CutMix.
+    """
+
+    dsa: DSA = DSA()
+    families: tuple[str, ...] = ("crop", "scale", "rotate")
+    mirror: bool = True
+
+    def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
+        """The parameters of the layers, one after the other; the family in the draw's name."""
+        family = self.families[int(torch.randint(len(self.families), (), generator=generator, device=generator.device))]
+        return self.draw_family(family, batch, size, generator)
+
+    def draw_family(self, family: str, batch: int, size: int, generator: torch.Generator) -> Draw:
+        """Parameters with a chosen family on top. Errors: UserError for a family that DSA does not have."""
+        layers = [self.dsa.draw_family(name, batch, size, generator) for name in (*self._always, family)]
+        return Draw(family, tuple(parameter for layer in layers for parameter in layer.parameters))
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Images (B, C, H, W) as the draw has them; the same device and dtype."""
+        left = list(draw.parameters)
+        for family in (*self._always, draw.family):
+            taken, left = left[: _PARAMETERS[family]], left[_PARAMETERS[family] :]
+            images = self.dsa.apply(images, Draw(family, tuple(taken)))
+        return images
+
+    @property
+    def _always(self) -> tuple[str, ...]:
+        return _ALWAYS if self.mirror else ("color",)
+
+
+_PARAMETERS = {"flip": 1, "color": 3, "crop": 2, "scale": 2, "rotate": 1}
