@@ -46,7 +46,7 @@ def plain_score(
     syn: SyntheticSet, real: RealSet, chosen: Protocol, seeds: Sequence[int], device: torch.device
 ) -> list[float]:
     """Accuracies of fresh networks, trained and tested the usual way."""
-    setting, policy = chosen.setting, augmentation(chosen.setting.augmentation, mirror=real.mirror)
+    policy = augmentation(chosen.setting.augmentation, mirror=real.mirror)
     tests = TensorDataset(real.inputs(real.test), real.test.labels)
     accuracies = []
     for seed in seeds:
@@ -58,7 +58,7 @@ def plain_score(
         trains = TensorDataset(syn.images, syn.labels)
         loader = DataLoader(trains, batch_size=chosen.batch, shuffle=True, num_workers=0, generator=generator)
         criterion = torch.nn.CrossEntropyLoss().to(device)
-        for epoch in range(setting.trained_epochs):
+        for epoch in range(chosen.trained_epochs):
             loss_sum = hits = 0.0
             for images, labels in loader:
                 batch, labels = images.to(device), labels.to(device)
@@ -71,7 +71,7 @@ def plain_score(
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            if epoch == setting.drop_after:
+            if epoch == chosen.setting.epochs // 2 + 1:
                 optimizer = torch.optim.SGD(network.parameters(), lr=0.01 * chosen.drop_factor, **rates)
         network.eval()
         with torch.no_grad():
@@ -103,7 +103,7 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
             figures["workers_start_seconds"] = time.perf_counter() - begun
         seconds = interleaved(jobs, options.repeats, device)
     ratios = {f"plain / {name} seconds": seconds["plain"] / taken for name, taken in seconds.items() if name != "plain"}
-    epochs = chosen.setting.trained_epochs
+    epochs = chosen.trained_epochs
     return {"seeds": list(seeds), "trained_epochs": epochs, "seconds": seconds, **figures, "ratios": ratios}
 
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import nn
 
+from ddbench.data.preprocessing import seen_value
 from ddbench.data.realset import RealSet, Split
+from ddbench.epoch_labels import EpochLabels
 from ddbench.evaluate.fresh import augment_by, has_batch_norm, is_finite, layers_seeded, train_fresh
-from ddbench.evaluate.protocols import Protocol
+from ddbench.evaluate.lesson import Lesson, RealLesson, TensorLesson
+from ddbench.evaluate.mixing import Mixer
+from ddbench.evaluate.protocol import Circumstances, Course, Protocol
+from ddbench.evaluate.views import DrawnViews, StoredViews, Views
 from ddbench.feed import Feed
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
-from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
 from ddbench.threads import one_thread
 from ddbench.training import consecutive_batches, top1_accuracy
 
@@ -26,59 +31,95 @@ TEST_BATCH = 256
 class Exam:
     """What a network is trained on, how, and the images it is asked about afterwards.
 
-    syn: on the device. real: of it, only preprocessing, name and mirror are used, so that an exam travels light.
-    questions: the split that is asked. lr: the rate before the drop.
+    lessons: one training after the other. ipc: images per class as trained on. real: of it, only preprocessing, name,
+    shape and mirror are used, so that an exam travels light. questions: the split that is asked. lr: the rate before
+    any schedule; None takes the protocol's. stored: views and labels that are shown again instead of new ones. steps:
+    of each training, at most.
     """
 
-    syn: SyntheticSet
+    lessons: tuple[Lesson, ...]
+    ipc: int
     real: RealSet
     questions: Split
     protocol: Protocol
     network: str
-    lr: float
+    lr: float | None
     device: torch.device
+    title: str
+    teachers: Teachers | None = None
+    stored: EpochLabels | None = None
+    steps: int | None = None
 
     def light(self) -> Exam:
-        """The same exam without the splits of ``real`` that nobody asks about."""
+        """The same exam without the splits of ``real`` that nobody asks about, or learns from."""
         asked = self.questions
-        return replace(self, real=replace(self.real, train=asked, validation=asked, test=asked))
+        learned = asked if all(isinstance(lesson, TensorLesson) for lesson in self.lessons) else self.real.train
+        real = replace(self.real, train=learned, validation=asked, test=asked)
+        lessons = tuple(
+            replace(lesson, real=real) if isinstance(lesson, RealLesson) else lesson for lesson in self.lessons
+        )
+        return replace(self, real=real, lessons=lessons)
 
     def take(self, seed: int, after_epoch: Callable[[int, int], None] = lambda done, of: None) -> tuple[float, bool]:
         """The accuracy of the network of this seed, a fraction, and whether its training stayed finite.
 
         after_epoch: told how many epochs are done, and of how many.
         """
-        _, channels, size, _ = self.syn.images.shape
-        first = derive(seed, "evaluation", "network")
-        network = build_network(self.network, channels=channels, size=size, classes=self.syn.classes, seed=first)
-        network = network.to(self.device)
-        setting = self.protocol.setting_for(self.real.name, batch_norm=has_batch_norm(network))
-        augment = augment_by(setting.augmentation, mirror=self.real.mirror, seed=seed, device=self.device)
-        with one_thread(self.device), layers_seeded(derive(seed, "evaluation", "layers"), self.device):
-            generator = stream(seed, "evaluation", "shuffling", device=self.device)
-            lessons = self.lessons
-            for number, images in enumerate(lessons):
-                before, of = number * setting.trained_epochs, len(lessons) * setting.trained_epochs
-                train_fresh(
-                    network,
-                    images,
-                    self.syn.labels,
-                    label_kind=self.syn.label_kind,
-                    lr=self.lr,
-                    protocol=self.protocol,
-                    setting=setting,
-                    augment=augment,
-                    generator=generator,
-                    after_epoch=lambda done, before=before, of=of: after_epoch(before + done, of),
-                )
+        with one_thread(self.device):
+            network = self.trained(seed, after_epoch)
             batches = (self.feed[rows] for rows in consecutive_batches(len(self.feed), TEST_BATCH))
             return top1_accuracy(network.eval(), batches), is_finite(network)
 
+    def trained(self, seed: int, after_epoch: Callable[[int, int], None] = lambda done, of: None) -> nn.Module:
+        """The network of this seed after its last epoch."""
+        shape = {"channels": self.real.channels, "size": self.real.size, "classes": self.real.classes}
+        network = build_network(self.network, **shape, seed=derive(seed, "evaluation", "network")).to(self.device)
+        course = self.course_of(network)
+        with layers_seeded(derive(seed, "evaluation", "layers"), self.device):
+            for number, views in enumerate(self._views(course, seed)):
+                before, of = number * course.trained_epochs, len(self.lessons) * course.trained_epochs
+                train_fresh(
+                    network,
+                    views,
+                    course,
+                    steps=self.steps,
+                    after_epoch=lambda done, before=before, of=of: after_epoch(before + done, of),
+                )
+        return network
+
+    def course_of(self, network: nn.Module) -> Course:
+        """The protocol as this network meets it."""
+        about = Circumstances(
+            dataset=self.real.name,
+            network=self.network,
+            batch_norm=has_batch_norm(network),
+            ipc=self.ipc,
+            classes=self.real.classes,
+            size=self.real.size,
+        )
+        return self.protocol.course(about, self.lr)
+
     @property
-    def lessons(self) -> list[Tensor]:
-        """The images that a network is trained on, one training after the other."""
-        warm = self.syn.warm_images if self.protocol.warm_up else None
-        return [self.syn.images] if warm is None else [warm, self.syn.images]
+    def rate(self) -> float:
+        """The learning rate that training begins with."""
+        shape = {"channels": self.real.channels, "size": self.real.size, "classes": self.real.classes}
+        return self.course_of(build_network(self.network, **shape, seed=0)).lr if self.lr is None else self.lr
+
+    def _views(self, course: Course, seed: int) -> list[Views]:
+        """What is seen of each lesson, on streams of randomness that run on from one lesson to the next."""
+        if self.stored is not None and isinstance(lesson := self.lessons[0], TensorLesson):
+            return [StoredViews(images=lesson.images, stored=self.stored, course=course)]
+        like = torch.empty(1, self.real.channels, 1, 1, device=self.device)
+        black = seen_value(self.real.preprocessing.describe(), 0.0, like)
+        drawn = {
+            "augment": augment_by(
+                course.augmentation, mirror=self.real.mirror, seed=seed, device=self.device, black=black
+            ),
+            "mixer": Mixer(course, seed, self.device),
+            "generator": stream(seed, "evaluation", "shuffling", device=self.device),
+            "label": None if self.teachers is None else self.teachers.logits,
+        }
+        return [DrawnViews(lesson=lesson, course=course, **drawn) for lesson in self.lessons]
 
     @cached_property
     def feed(self) -> Feed:

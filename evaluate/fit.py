@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from ddbench.data.preprocessing import require_same_preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
-from ddbench.evaluate.protocols import Protocol
+from ddbench.evaluate.protocol import Protocol
 from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
 
 
 def require_fit(syn: SyntheticSet, real: RealSet) -> None:
@@ -41,15 +43,54 @@ def split_of(real: RealSet, name: str) -> Split:
     return split
 
 
-def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float, list[str]]:
-    """The rate that SGD begins with, and notes on where it comes from.
+Labels = Literal["own", "stored", "teachers", "teachers, once"]
+"""Where labels come from: the set itself; views labelled and stored; teachers at every step; teachers, before."""
+
+
+def require_labels(
+    syn: SyntheticSet, protocol: Protocol, real: RealSet, teachers: Teachers | None
+) -> tuple[Labels, list[str]]:
+    """Where a protocol takes the labels of this set from, and notes on it.
+
+    Errors: UserError where it needs teachers and there are none, or they were trained on other images.
+    """
+    if teachers is not None:
+        teachers.require_fit(
+            channels=real.channels,
+            size=real.size,
+            classes=real.classes,
+            preprocessing=real.preprocessing.fingerprint,
+        )
+    if protocol.targets == "teacher":
+        if syn.epoch_labels is not None and syn.formation == 1:
+            return "stored", [f"views and labels as stored, {syn.epoch_labels.epochs} epochs of them"]
+        if teachers is None:
+            raise UserError(
+                f"{protocol.key} trains on labels of teachers, and there are none",
+                f"set  {syn.method}, ipc {syn.ipc}, {syn.dataset}",
+                fix="train them (ddbench teach --help) and give them with --teachers FILE",
+            )
+        return "teachers", []
+    if protocol.loss == "kl" and syn.label_kind == "hard":
+        if teachers is None:
+            raise UserError(
+                f"{protocol.key} trains on soft labels, and this set has hard ones",
+                f"set  {syn.method}, ipc {syn.ipc}, {syn.dataset}",
+                fix="train teachers (ddbench teach --help), who label it once: --teachers FILE",
+            )
+        return "teachers, once", ["hard labels replaced by the teachers' logits of each image"]
+    return "own", []
+
+
+def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float | None, list[str]]:
+    """The rate that training begins with, None for the protocol's own, and notes on where it comes from.
 
     Errors: UserError for a learned rate that is not a positive number, under a protocol that uses it.
     """
     if not protocol.learned_lr:
-        return protocol.lr, []
+        return None, []
     if syn.student_lr is None:
-        return protocol.lr, [f"no learned learning rate: trained with {protocol.lr:g}"]
+        return None, [f"no learned learning rate: trained with {protocol.lr:g}"]
     learned = float(syn.student_lr)
     if not (math.isfinite(learned) and learned > 0):
         raise UserError(

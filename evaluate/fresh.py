@@ -1,72 +1,99 @@
-"""Training one fresh network on a synthetic set, by a protocol."""
+"""Training one fresh network, by a protocol."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from ddbench.augmentation import DSA, augmentation
-from ddbench.evaluate.protocols import Protocol, Setting
+from ddbench.augmentation import DSA, LayeredDSA, augmentation
+from ddbench.evaluate.protocol import Course
+from ddbench.evaluate.views import Augment, Views
 from ddbench.randomness import isolated, stream
-from ddbench.training import gradient_update, shuffled_batches
-
-Augment = Callable[[Tensor], Tensor]
-"""Images (B, C, H, W) to randomly changed images of the same shape; draws from a generator of its own."""
 
 
 def train_fresh(
     network: nn.Module,
-    images: Tensor,
-    labels: Tensor,
+    views: Views,
+    course: Course,
     *,
-    label_kind: str,
-    lr: float,
-    protocol: Protocol,
-    setting: Setting,
-    augment: Augment | None,
-    generator: torch.Generator,
+    steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> None:
-    """Train ``network`` in place for E + 1 epochs of SGD; its device is that of the images.
+    """Train ``network`` in place, from the first epoch to the last; its device is that of the views.
 
-    images: (S, C, H, W). labels: (S,) or (S, K). lr: the rate before the drop. generator: shuffles, once an epoch.
-    after_epoch: told the number of epochs done. Nothing here waits for the device.
-    Source: ``evaluate_synset`` of VICO-UoE/DatasetCondensation and of its children. Differs: none.
+    steps: stop after so many updates, with the schedule as it is for all of them. after_epoch: told the number of
+    epochs done. Nothing here waits for the device.
     """
     network.train()
-    update = gradient_update(network, _sgd(network, protocol, lr), label_kind)
-    for epoch in range(setting.trained_epochs):
-        for rows in shuffled_batches(len(images), protocol.batch, generator):
-            batch = images[rows]
-            update(augment(batch) if augment is not None else batch, labels[rows], batch)
-        if epoch == setting.drop_after:
-            update = gradient_update(network, _sgd(network, protocol, lr * protocol.drop_factor), label_kind)
+    optimizer, lr, done = make_optimizer(network, course, course.lr), course.lr, 0
+    for epoch in range(course.trained_epochs):
+        if course.schedule != "drop":
+            lr = scheduled(course, epoch)
+            _set_rate(optimizer, lr)
+        for seen, criterion in views.epoch(epoch):
+            if done == steps:
+                return
+            optimizer.zero_grad(set_to_none=True)
+            criterion(network(seen)).backward()
+            optimizer.step()
+            done += 1
+        if course.schedule == "drop" and epoch == course.epochs // 2 + 1:
+            optimizer = make_optimizer(network, course, lr * course.drop_factor)
         after_epoch(epoch + 1)
 
 
-def _sgd(network: nn.Module, protocol: Protocol, lr: float) -> torch.optim.SGD:
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=lr,
-        momentum=protocol.momentum,
-        weight_decay=protocol.weight_decay,
-        foreach=True,
-    )
+def scheduled(course: Course, epoch: int) -> float:
+    """The learning rate in an epoch, counted from 0, of every schedule but "drop"."""
+    done = epoch / course.epochs
+    match course.schedule:
+        case "cosine":
+            return course.lr * (1 + math.cos(math.pi * done)) / 2
+        case "half-cosine":
+            return course.lr * (1 + math.cos(math.pi * done / 2)) / 2
+        case "steps":
+            return course.lr * course.drop_factor ** (
+                (epoch >= 2 * course.epochs // 3) + (epoch >= 5 * course.epochs // 6)
+            )
+    return course.lr
 
 
-def augment_by(name: str, *, mirror: bool, seed: int, device: torch.device) -> Augment | None:
+def make_optimizer(network: nn.Module, course: Course, lr: float) -> torch.optim.Optimizer:
+    """A new optimizer of the course's kind, which remembers nothing."""
+    groups = _groups(network, course)
+    if course.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, weight_decay=course.weight_decay, foreach=True)
+    return torch.optim.SGD(groups, lr=lr, momentum=course.momentum, weight_decay=course.weight_decay, foreach=True)
+
+
+def _groups(network: nn.Module, course: Course) -> list[dict[str, object]]:
+    if not course.decay_kernels_only:
+        return [{"params": list(network.parameters())}]
+    kernels = [p for name, p in network.named_parameters() if "weight" in name and p.ndim > 1]
+    others = [p for name, p in network.named_parameters() if not ("weight" in name and p.ndim > 1)]
+    return [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def augment_by(
+    name: str, *, mirror: bool, seed: int, device: torch.device, black: Tensor | None = None
+) -> Augment | None:
     """The augmentation of a protocol's setting, on streams of randomness that belong to ``seed``; None for "none".
 
-    mirror: whether the mirror image of a class is of that class.
+    mirror: whether the mirror image of a class is of that class. black: (C, 1, 1), what lies outside an image.
     """
-    chosen = augmentation(name, mirror=mirror)
+    chosen = augmentation(name, mirror=mirror, black=black)
     if chosen is None:
         return None
     generator = stream(seed, "evaluation", "augmentation", device=device)
-    if not isinstance(chosen, DSA):
+    if not isinstance(chosen, DSA | LayeredDSA):
         return lambda images: chosen.apply(images, chosen.draw(len(images), images.shape[-1], generator))
     families = stream(seed, "evaluation", "augmentation family")
 

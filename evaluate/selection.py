@@ -21,6 +21,7 @@ from ddbench.execution import Progress, Silent
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.synthetic import load_synthetic
+from ddbench.teachers import Teachers
 
 CACHE = "scores.json"
 
@@ -69,6 +70,7 @@ def select(
     networks: int = 1,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    teachers: Teachers | None = None,
     progress: Progress | None = None,
     workers: Workers | None = None,
 ) -> Selected:
@@ -93,6 +95,7 @@ def select(
         seeds=selection_seeds(seed, networks),
         split="test" if rule == "oracle" else "validation",
         device=device,
+        teachers=teachers,
         workers=workers,
     )
     meter = progress or Silent()
@@ -117,6 +120,7 @@ class _Judge:
     seeds: tuple[int, ...]
     split: Literal["test", "validation"]
     device: torch.device | str
+    teachers: Teachers | None
     workers: Workers | None
 
     def accuracy(self, path: Path) -> tuple[float, ...]:
@@ -132,6 +136,7 @@ class _Judge:
                 seeds=self.seeds,
                 device=self.device,
                 split="test" if self.split == "test" else "validation",
+                teachers=self.teachers,
                 workers=self.workers,
             )
             known[key] = {**question, "accuracy": list(scores.accuracy)}
@@ -148,4 +153,5 @@ class _Judge:
             "network": canonical_network_name(self.network or document["network"]),
             "seeds": list(self.seeds),
             "split": self.split,
+            **({} if self.teachers is None else {"teachers": self.teachers.fingerprint}),
         }

@@ -17,6 +17,7 @@ from ddbench.evaluate.units import percent
 from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, device_name, versions
 from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
 
 TOLERANCE = 0.02
 
@@ -87,17 +88,19 @@ def verify(
     real: RealSet,
     *,
     device: torch.device | str = "cpu",
+    teachers: Teachers | None = None,
     tolerance: float = TOLERANCE,
     progress: Progress | None = None,
     workers: Workers | None = None,
 ) -> Verification:
-    """Score ``syn`` as ``row`` says, with the row's seeds, and compare.
+    """Score ``syn`` as ``row`` says, with the row's seeds, and the rate that was chosen for it, and compare.
 
     Errors: UserError when the set, or the real data, is not the one that the row is about, and as in ``score``.
     """
     for what, recorded, given in (
         ("synthetic set", row.synthetic_sha256, synthetic_sha256(syn)),
         ("real data", row.real_fingerprint, real.fingerprint),
+        ("set of teachers", row.teachers_fingerprint or "none", teachers.fingerprint if teachers else "none"),
     ):
         if recorded != given:
             raise UserError(
@@ -114,6 +117,8 @@ def verify(
         network=row.network,
         seeds=row.seeds,
         device=device,
+        lr=row.lr if row.lr_policy == "search" else None,
+        teachers=teachers,
         progress=progress,
         workers=workers,
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ddbench.errors import UserError
-from ddbench.evaluate.protocols import Protocol
+from ddbench.evaluate.protocol import Protocol
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.synthetic import SyntheticSet
@@ -34,7 +34,7 @@ def worth_workers(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str]
     _, channels, size, _ = syn.images.shape
     shape = {"channels": channels, "size": size, "classes": syn.classes, "seed": 0}
     floats = sum(activation_floats(build_network(name, **shape), channels, size) for name in networks)
-    return floats * len(syn) * protocol.setting.trained_epochs * seeds > WORTH_WORKERS
+    return floats * len(syn) * syn.formation**2 * protocol.trained_epochs * seeds > WORTH_WORKERS
 
 
 def workers_for(device: torch.device, worth: bool) -> Workers | None:

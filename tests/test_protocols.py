@@ -4,14 +4,10 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from evaluation_makers import short
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.nn import functional
 
 from ddbench.errors import UserError
-from ddbench.evaluate.fresh import augment_by, has_batch_norm, layers_seeded, train_fresh
-from ddbench.evaluate.protocols import PROTOCOLS, Setting, protocol
+from ddbench.evaluate.fresh import augment_by, has_batch_norm, layers_seeded
+from ddbench.evaluate.protocols import PROTOCOLS, Circumstances, Setting, protocol
 from ddbench.networks import build_network
 
 # A fingerprint that changes here means rows that can not be compared with those before: add a version instead.
@@ -20,6 +16,16 @@ FROZEN = {
     "dsa-v1": "af024b9d09b56936",
     "mtt-v1": "94d7eb107922d2ed",
     "ftd-warm-ema-v1": "26d710f5b5d4cabe",
+    "tesla-v1": "d896b484dc03aa6b",
+    "datm-v1": "f49b99540890e3a6",
+    "eccv24-v1": "211dd50944897519",
+    "idc-v1": "7db846e45f9fef46",
+    "sre2l-v1": "13060e2f1a5d90ec",
+    "rded-v1": "e0af726ce957eca4",
+    "infer-static-v1": "041b2183cdaeb45a",
+    "infer-dynamic-v1": "ad0ec582622ac0d4",
+    "nas-v1": "dadc74bed66fdd95",
+    "real-v1": "060f9d09d2cdafde",
 }
 
 
@@ -27,32 +33,105 @@ def test_protocols_are_frozen():
     assert {name: found.fingerprint for name, found in PROTOCOLS.items()} == FROZEN
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_numbers_as_published(name):
+def about(dataset="cifar10", network="convnet-d3", *, batch_norm=False, ipc=10, classes=10, size=32):
+    return Circumstances(dataset=dataset, network=network, batch_norm=batch_norm, ipc=ipc, classes=classes, size=size)
+
+
+@pytest.mark.parametrize("name", ["dc-v1", "dsa-v1", "mtt-v1", "ftd-warm-ema-v1", "tesla-v1", "datm-v1", "eccv24-v1"])
+def test_numbers_of_the_trajectory_family(name):
     found = PROTOCOLS[name]
-    assert (found.lr, found.momentum, found.weight_decay, found.batch, found.drop_factor) == (0.01, 0.9, 5e-4, 256, 0.1)
-    assert found.key == name
-    assert found.learned_lr == (name in ("mtt-v1", "ftd-warm-ema-v1"))
+    course = found.course(about())
+    assert (course.lr, course.momentum, course.weight_decay, course.drop_factor) == (0.01, 0.9, 5e-4, 0.1)
+    assert (course.optimizer, course.schedule, course.loss, course.targets) == ("sgd", "drop", "ce", "set")
+    assert course.batch == (128 if name == "datm-v1" else 256) and course.mixing == "none"
+    assert course.trained_epochs == course.epochs + 1 == (301 if name == "dc-v1" else 1001)
+    assert course.augmentation == ("none" if name == "dc-v1" else "dsa")
+    assert found.learned_lr == (name in ("mtt-v1", "ftd-warm-ema-v1", "tesla-v1", "datm-v1"))
     assert found.warm_up == (name == "ftd-warm-ema-v1")
+    assert found.network == ("convnet-d3" if name == "eccv24-v1" else "")
+    assert found.course(about(), lr=0.3).lr == 0.3
 
 
 def test_settings_of_dc():
     dc = PROTOCOLS["dc-v1"]
-    assert dc.setting_for("cifar10", batch_norm=False) == Setting(epochs=300, augmentation="none")
-    assert dc.setting_for("mnist", batch_norm=False) == Setting(epochs=1000, augmentation="dc")
-    assert dc.setting_for("cifar10", batch_norm=True) == Setting(epochs=1000, augmentation="dc-bn")
-    assert dc.setting_for("mnist", batch_norm=True) == Setting(epochs=1000, augmentation="dc-bn")
+    assert dc.setting_for(about()) == Setting(epochs=300, augmentation="none")
+    assert dc.setting_for(about("mnist")) == Setting(epochs=1000, augmentation="dc")
+    assert dc.setting_for(about(batch_norm=True)) == Setting(epochs=1000, augmentation="dc-bn")
+    assert dc.setting_for(about("mnist", batch_norm=True)) == Setting(epochs=1000, augmentation="dc-bn")
 
 
-@pytest.mark.parametrize("name", ["dsa-v1", "mtt-v1", "ftd-warm-ema-v1"])
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_settings_of_dsa_and_mtt(name, batch_norm):
-    assert PROTOCOLS[name].setting_for("mnist", batch_norm=batch_norm) == Setting(epochs=1000, augmentation="dsa")
+def test_settings_of_dsa_and_mtt(batch_norm):
+    for name in ("dsa-v1", "mtt-v1", "ftd-warm-ema-v1"):
+        setting = PROTOCOLS[name].setting_for(about("mnist", batch_norm=batch_norm))
+        assert setting == Setting(epochs=1000, augmentation="dsa")
 
 
-def test_loop_has_one_epoch_more_than_its_name_and_drops_after_the_middle():
-    setting = Setting(epochs=1000, augmentation="dsa")
-    assert (setting.trained_epochs, setting.drop_after) == (1001, 501)
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch", "schedule", "mixing", "alpha", "temperature", "targets", "augmentation"),
+    [
+        ("sre2l-v1", 400, 128, "cosine", "mixup", 0.8, 30.0, "teacher", "crop-flip"),
+        ("rded-v1", 300, 50, "half-cosine", "cutmix", 1.0, 20.0, "teacher", "patches-crops-flip"),
+        ("infer-static-v1", 400, 64, "cosine", "mixup", 0.8, 30.0, "set", "crop-flip"),
+        ("infer-dynamic-v1", 80, 64, "cosine", "mixup", 0.8, 30.0, "teacher", "crop-flip"),
+    ],
+)
+def test_numbers_of_the_decoupled_family(
+    name, epochs, batch, schedule, mixing, alpha, temperature, targets, augmentation
+):
+    course = PROTOCOLS[name].course(about())
+    assert (course.epochs, course.trained_epochs, course.batch) == (epochs, epochs, batch)
+    assert (course.schedule, course.mixing, course.mix_alpha, course.mix_probability) == (schedule, mixing, alpha, 1.0)
+    assert (course.loss, course.temperature, course.targets) == ("kl", temperature, targets)
+    assert (course.optimizer, course.lr, course.weight_decay) == ("adamw", 1e-3, 0.01)
+    assert course.augmentation == augmentation and course.decay_kernels_only == (name == "rded-v1")
+
+
+def test_sre2l_on_large_images():
+    course = PROTOCOLS["sre2l-v1"].course(about("imagenet", size=224, classes=1000))
+    found = (course.epochs, course.batch, course.mixing, course.temperature, course.augmentation)
+    assert found == (300, 1024, "cutmix", 20.0, "crops-flip")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "ipc", "batch"),
+    [
+        ("cifar10", 10, 1, 10),
+        ("cifar10", 10, 10, 50),
+        ("cifar10", 10, 50, 100),
+        ("cifar100", 100, 1, 20),
+        ("cifar100", 100, 50, 200),
+        ("tiny-imagenet", 200, 10, 100),
+        ("imagenet", 1000, 50, 200),
+        ("three", 3, 2, 6),
+    ],
+)
+def test_batches_of_rded(dataset, classes, ipc, batch):
+    assert PROTOCOLS["rded-v1"].course(about(dataset, classes=classes, ipc=ipc)).batch == batch
+
+
+def test_rates_of_rded_by_network():
+    rates = {name: PROTOCOLS["rded-v1"].course(about(network=name)).lr for name in ("resnet18-bn", "mobilenet-v2")}
+    assert rates == {"resnet18-bn": 1e-3, "mobilenet-v2": 2.5e-3}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "ipc", "size", "wanted"),
+    [
+        ("cifar10", 10, 1, 32, (1000, 64, 0.01, 5e-4, 0.5, "dsa-idc")),
+        ("cifar100", 100, 50, 32, (1000, 64, 0.01, 5e-4, 0.5, "crop-flip")),
+        ("imagenette", 10, 1, 128, (3000, 64, 0.01, 5e-4, 1.0, "crops-flip")),
+        ("imagenette", 10, 11, 128, (1500, 64, 0.01, 5e-4, 1.0, "crops-flip")),
+        ("imagenet", 100, 10, 224, (1300, 128, 0.1, 1e-4, 1.0, "crops-flip")),
+        ("imagenet", 1000, 200, 224, (1000, 128, 0.1, 1e-4, 1.0, "crops-flip")),
+        ("imagenet", 1000, 501, 224, (300, 128, 0.1, 1e-4, 1.0, "crops-flip")),
+    ],
+)
+def test_numbers_of_idc(dataset, classes, ipc, size, wanted):
+    course = PROTOCOLS["idc-v1"].course(about(dataset, classes=classes, ipc=ipc, size=size))
+    found = (course.epochs, course.batch, course.lr, course.weight_decay, course.mix_probability, course.augmentation)
+    assert found == wanted
+    assert (course.mixing, course.schedule, course.drop_factor, course.loss) == ("cutmix", "steps", 0.2, "ce")
 
 
 CHANGED = {
@@ -68,6 +147,20 @@ CHANGED = {
     "batch": 128,
     "drop_factor": 0.2,
     "warm_up": True,
+    "inclusive": False,
+    "optimizer": "adamw",
+    "decay_kernels_only": True,
+    "lr_by_network": (("mlp", 0.1),),
+    "schedule": "cosine",
+    "mixing": "mixup",
+    "mix_alpha": 0.8,
+    "mix_probability": 0.5,
+    "loss": "kl",
+    "temperature": 4.0,
+    "targets": "teacher",
+    "large": Setting(epochs=8, augmentation="none"),
+    "rule": "idc",
+    "network": "mlp",
 }
 
 
@@ -75,7 +168,14 @@ def test_fingerprint_covers_every_number():
     original = PROTOCOLS["mtt-v1"]
     assert {field.name for field in fields(original)} == {*CHANGED, "title", "source"}
     found = {replace(original, **{name: value}).fingerprint for name, value in CHANGED.items()}
-    assert len(found | {original.fingerprint}) == len(CHANGED) + 1
+    settings = {"batch": 3, "lr": 0.5, "weight_decay": 0.1, "mixing": "none", "mix_alpha": 0.1, "temperature": 2.0}
+    settings["mix_probability"] = 0.1
+    assert {"epochs", "augmentation", *settings} == {field.name for field in fields(Setting)}
+    found |= {
+        replace(original, setting=replace(original.setting, **{name: value})).fingerprint
+        for name, value in settings.items()
+    }
+    assert len(found | {original.fingerprint}) == len(CHANGED) + len(settings) + 1
     assert replace(original, title="in other words").fingerprint == original.fingerprint
 
 
@@ -86,91 +186,7 @@ def test_unknown_protocol_is_suggested():
     assert "r.yaml, line 3" in str(caught.value)
 
 
-def problem(seed, count, kind):
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(count, 1, 8, 8, generator=generator, dtype=torch.float64)
-    labels = torch.randint(0, 3, (count,), generator=generator)
-    if kind != "hard":
-        labels = torch.randn(count, 3, generator=generator, dtype=torch.float64)
-    network = build_network("convnet-d1-w4", channels=1, size=8, classes=3, seed=seed).double()
-    return network, images, labels.softmax(1) if kind == "probabilities" else labels
-
-
-def by_hand(network, images, labels, kind, *, epochs, batch, lr, seed, forget=True):
-    """The published loop in plain arithmetic; the parameters after every epoch."""
-    generator = torch.Generator().manual_seed(seed)
-    parameters = list(network.parameters())
-    velocity = [torch.zeros_like(parameter) for parameter in parameters]
-    target = labels.softmax(1) if kind == "logits" else labels
-    history = []
-    for epoch in range(epochs + 1):
-        order = torch.randperm(len(images), generator=generator)
-        for start in range(0, len(images), batch):
-            rows = order[start : start + batch]
-            loss = functional.cross_entropy(network(images[rows]), target[rows])
-            gradients = torch.autograd.grad(loss, parameters)
-            with torch.no_grad():
-                for parameter, speed, gradient in zip(parameters, velocity, gradients, strict=True):
-                    speed.mul_(0.9).add_(gradient + 5e-4 * parameter)
-                    parameter.sub_(lr * speed)
-        if epoch == epochs // 2 + 1:
-            lr *= 0.1
-            if forget:
-                velocity = [torch.zeros_like(parameter) for parameter in parameters]
-        history.append(torch.cat([parameter.detach().flatten() for parameter in parameters]))
-    return history
-
-
-def trained(network, images, labels, kind, *, epochs, batch, lr, seed):
-    history = []
-
-    def keep(epoch):
-        assert epoch == len(history) + 1
-        history.append(torch.cat([parameter.detach().flatten() for parameter in network.parameters()]))
-
-    chosen = replace(short(), batch=batch)
-    train_fresh(
-        network,
-        images,
-        labels,
-        label_kind=kind,
-        lr=lr,
-        protocol=chosen,
-        setting=Setting(epochs=epochs, augmentation="none"),
-        augment=None,
-        generator=torch.Generator().manual_seed(seed),
-        after_epoch=keep,
-    )
-    return history
-
-
-@settings(max_examples=8, deadline=None)
-@given(
-    seed=st.integers(0, 999),
-    count=st.integers(2, 9),
-    batch=st.integers(2, 10),
-    epochs=st.integers(2, 6),
-    lr=st.floats(1e-3, 0.3),
-    kind=st.sampled_from(["hard", "probabilities", "logits"]),
-)
-def test_training_is_the_published_loop(seed, count, batch, epochs, lr, kind):
-    wanted = by_hand(*problem(seed, count, kind), kind, epochs=epochs, batch=batch, lr=lr, seed=seed)
-    got = trained(*problem(seed, count, kind), kind, epochs=epochs, batch=batch, lr=lr, seed=seed)
-    assert len(got) == len(wanted) == epochs + 1
-    assert (wanted[-1] - wanted[0]).abs().max() > 0
-    for mine, theirs in zip(got, wanted, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-11)
-
-
-def test_momentum_is_forgotten_at_the_drop():
-    asked = {"epochs": 4, "batch": 3, "lr": 0.05, "seed": 1}
-    got = trained(*problem(1, 6, "hard"), "hard", **asked)
-    remembering = by_hand(*problem(1, 6, "hard"), "hard", forget=False, **asked)
-    torch.testing.assert_close(got[3], remembering[3], rtol=1e-9, atol=1e-11)
-    assert (got[4] - remembering[4]).abs().max() > 1e-6
-
-
-@pytest.mark.parametrize("name", ["dsa", "dc", "dc-bn"])
+@pytest.mark.parametrize("name", ["dsa", "dc", "dc-bn", "dsa-idc", "crop-flip", "crops-flip", "patches-crops-flip"])
 def test_augmentation_follows_its_seed_alone(name):
     images = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     cpu = torch.device("cpu")

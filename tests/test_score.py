@@ -68,7 +68,7 @@ def test_progress_counts_epochs_and_is_closed(real):
 
 def rates_used(monkeypatch, syn, real, protocol):
     seen = []
-    monkeypatch.setattr("ddbench.evaluate.exam.train_fresh", lambda *given, lr, **rest: seen.append(lr))
+    monkeypatch.setattr("ddbench.evaluate.exam.train_fresh", lambda net, views, course, **rest: seen.append(course.lr))
     scores = score(syn, real, protocol=protocol, seeds=(0,))
     return seen, scores.notes
 

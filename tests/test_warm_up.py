@@ -8,7 +8,10 @@ from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.evaluate.exam import Exam
 from ddbench.evaluate.fresh import train_fresh
+from ddbench.evaluate.lesson import TensorLesson
+from ddbench.evaluate.mixing import Mixer
 from ddbench.evaluate.score import score
+from ddbench.evaluate.views import DrawnViews
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 
@@ -20,7 +23,9 @@ def real():
 
 def exam(syn, real, protocol):
     return Exam(
-        syn=syn,
+        lessons=tuple(TensorLesson(images=images, labels=syn.labels) for images in (syn.warm_images, syn.images)),
+        ipc=2,
+        title="twice",
         real=real,
         questions=real.test,
         protocol=protocol,
@@ -36,19 +41,12 @@ def test_is_two_trainings_of_one_network_with_a_fresh_optimizer(real):
     told = []
     got = exam(syn, real, protocol).take(4, lambda done, of: told.append((done, of)))
     network = build_network(NETWORK, channels=1, size=8, classes=3, seed=derive(4, "evaluation", "network"))
-    generator = stream(4, "evaluation", "shuffling")
+    course = exam(syn, real, protocol).course_of(network)
+    generator, mixer = stream(4, "evaluation", "shuffling"), Mixer(course, 4, torch.device("cpu"))
     for images in (syn.warm_images, syn.images):
-        train_fresh(
-            network,
-            images,
-            syn.labels,
-            label_kind="hard",
-            lr=0.05,
-            protocol=protocol,
-            setting=protocol.setting,
-            augment=None,
-            generator=generator,
-        )
+        lesson = TensorLesson(images=images, labels=syn.labels)
+        views = DrawnViews(lesson=lesson, course=course, augment=None, mixer=mixer, generator=generator)
+        train_fresh(network, views, course)
     with torch.no_grad():
         seen = network.eval()(real.inputs(real.test)).argmax(1)
     assert got == ((seen == real.test.labels).sum().item() / 15, True)

@@ -1,0 +1,162 @@
+"""Teachers: networks trained on real data that say what they see in images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ddbench import artefact
+from ddbench.errors import UserError
+from ddbench.networks import build_network, canonical_network_name
+
+KIND = "teachers"
+AT_ONCE = 2**20
+"""Numbers in images that a teacher sees together: 341 of 32 pixels."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Teachers:
+    """Trained networks whose logits are averaged.
+
+    networks: their names; states: of each, all parameters and buffers by name. channels, size, classes: of the images.
+    dataset and preprocessing (``Preprocessing.describe()``): what they were trained on. accuracy: of each on the test
+    split, fractions. provenance: JSON.
+    """
+
+    networks: tuple[str, ...]
+    states: tuple[dict[str, Tensor], ...]
+    channels: int
+    size: int
+    classes: int
+    dataset: str
+    preprocessing: dict[str, Any]
+    accuracy: tuple[float, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """The mean of all teachers' logits (B, K) of preprocessed images (B, C, H, W), in their dtype."""
+        at_once = max(1, AT_ONCE // images[0].numel())
+        said = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
+        return torch.stack(said).mean(0)
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """What each takes to store, by name; a second of the same name is ``name#2``."""
+        found: dict[str, int] = {}
+        for name, state in zip(self.networks, self.states, strict=True):
+            number = 1 + sum(known.partition("#")[0] == name for known in found)
+            found[name if number == 1 else f"{name}#{number}"] = sum(
+                t.numel() * t.element_size() for t in state.values()
+            )
+        return found
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen digits for names and parameters."""
+        return artefact.tensors_sha256(self._tensors())[:16]
+
+    def to(self, device: torch.device | str) -> Teachers:
+        moved = tuple({name: tensor.to(device) for name, tensor in state.items()} for state in self.states)
+        return replace(self, states=moved)
+
+    def require_fit(self, *, channels: int, size: int, classes: int, preprocessing: str) -> None:
+        """Errors: UserError where they were trained on other images. preprocessing: its fingerprint."""
+        own = (self.channels, self.size, self.classes, self.preprocessing["fingerprint"])
+        if own != (channels, size, classes, preprocessing):
+            raise UserError(
+                "these teachers were trained on other images",
+                "teachers {}x{}x{} pixels, {} classes, preprocessing {}".format(*_told(*own)),
+                "images   {}x{}x{} pixels, {} classes, preprocessing {}".format(
+                    *_told(channels, size, classes, preprocessing)
+                ),
+                fix="train teachers on this data set and in this preprocessing (ddbench teach --help)",
+            )
+
+    def save(self, path: Path) -> str:
+        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        document = {name: getattr(self, name) for name in _PLAIN}
+        return artefact.save(path, KIND, self._tensors(), document)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
+            f"{number}.{name}": tensor
+            for number, state in enumerate(self.states)
+            for name, tensor in {**state, "named": _as_bytes(self.networks[number])}.items()
+        }
+
+    @cached_property
+    def _members(self) -> list[nn.Module]:
+        members = []
+        for name, state in zip(self.networks, self.states, strict=True):
+            network = build_network(name, channels=self.channels, size=self.size, classes=self.classes, seed=0)
+            network.load_state_dict(state)
+            members.append(network.to(next(iter(state.values())).device).eval())
+        return members
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_members"}
+
+
+def load_teachers(path: str | Path) -> Teachers:
+    """Read teachers. Errors: UserError when the file is absent, damaged, or something else."""
+    path = Path(path)
+    tensors, document = artefact.load(path, KIND)
+    try:
+        networks = tuple(canonical_network_name(str(name)) for name in document["networks"])
+        found = Teachers(
+            networks=networks,
+            states=tuple(_state(tensors, number) for number in range(len(networks))),
+            accuracy=tuple(document["accuracy"]),
+            **{name: document[name] for name in _PLAIN if name not in ("networks", "accuracy")},
+        )
+        if not networks or not found._members:
+            raise ValueError("there is no teacher in it")
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{path} does not hold whole teachers: {first}", fix="train them again (ddbench teach)"
+        ) from None
+    return found
+
+
+def combined(every: Sequence[Teachers]) -> Teachers:
+    """All members of several files as one. Errors: UserError where they were not trained on the same images."""
+    first, *others = every
+    for other in others:
+        other.require_fit(
+            channels=first.channels,
+            size=first.size,
+            classes=first.classes,
+            preprocessing=first.preprocessing["fingerprint"],
+        )
+    return replace(
+        first,
+        networks=tuple(name for found in every for name in found.networks),
+        states=tuple(state for found in every for state in found.states),
+        accuracy=tuple(value for found in every for value in found.accuracy),
+    )
+
+
+def _state(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
+    prefix = f"{number}."
+    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    own.pop("named", None)
+    return own
+
+
+def _as_bytes(text: str) -> Tensor:
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
+def _told(channels: int, size: int, classes: int, preprocessing: str) -> tuple[object, ...]:
+    return channels, size, size, classes, preprocessing
+
+
+_PLAIN = ("networks", "channels", "size", "classes", "dataset", "preprocessing", "accuracy", "provenance")

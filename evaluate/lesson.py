@@ -1,0 +1,56 @@
+"""What a fresh network is trained on: images with labels, synthetic or real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ddbench.data.realset import RealSet
+from ddbench.feed import Feed
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TensorLesson:
+    """Images (S, C, H, W) and labels (S,) or (S, K) of a kind of ``ddbench.losses``, on the device that trains."""
+
+    images: Tensor
+    labels: Tensor
+    label_kind: str = "hard"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.images[rows], self.labels[rows]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RealLesson:
+    """Training images of a real set with their labels. rows: (n,), int64, which of them; None is all.
+
+    They are fed as ``ddbench.feed`` does: preprocessed once where that fits, else batch by batch.
+    """
+
+    real: RealSet
+    device: torch.device
+    rows: Tensor | None = None
+    label_kind: str = "hard"
+
+    def __len__(self) -> int:
+        return len(self.real.train) if self.rows is None else len(self.rows)
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self._feed[rows if self.rows is None else self.rows.to(rows.device)[rows]]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_feed"}
+
+    @cached_property
+    def _feed(self) -> Feed:
+        return Feed(self.real, self.real.train, self.device)
+
+
+Lesson = TensorLesson | RealLesson
