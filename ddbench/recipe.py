@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from ddbench.errors import UserError, unknown
 from ddbench.expert_recipe import ExpertRecipe
-from ddbench.settings import Count, Settings, validate
+from ddbench.settings import Count, Positive, Settings, validate
 from ddbench.source import Source, read_source
 from ddbench.sweep import varied
 
@@ -28,12 +28,27 @@ def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+class TeachersRecipe(Settings):
+    """Networks trained on the whole training split, who label what fresh networks see."""
+
+    networks: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ("resnet18-bn",)
+    epochs: Count | None = None
+    """None means the 200 of real-v1."""
+
+
 class EvaluationRecipe(Settings):
     """How synthetic sets are scored."""
 
     protocol: str = "mtt-v1"
     networks: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
-    """Networks trained on the set; empty means the network it was distilled with."""
+    """Networks trained on the set, or pools of them (mtt-pool); empty means the network it was distilled with."""
+    lr: Literal["protocol", "search"] | None = None
+    """Where the learning rate comes from: the protocol (or the set, where the protocol takes a learned one), or a
+    search on validation, the same for every method. None leaves it to the pool, else to the protocol."""
+    rates: tuple[Positive, ...] | None = None
+    """What a search tries; None means 0.001, 0.005, 0.01, 0.05, 0.1."""
+    teachers: TeachersRecipe | None = None
+    """Who label, under a protocol that needs teachers."""
     seeds: Count = 5
     """How many fresh networks of each kind are trained and scored on test."""
     selection: Literal["last", "validation", "oracle"] = "validation"

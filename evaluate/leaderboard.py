@@ -10,7 +10,7 @@ import pandas as pd
 from ddbench.evaluate.published import ORIGINAL, look_up
 from ddbench.evaluate.rows import Row
 
-GROUP = ["dataset", "ipc", "protocol", "network"]
+GROUP = ["dataset", "ipc", "protocol", "network", "lr_policy"]
 """Rows are ranked against each other only where all of these are equal."""
 
 
@@ -22,6 +22,7 @@ def entry(row: Row) -> dict[str, Any]:
         "ipc": row.ipc,
         "protocol": row.protocol,
         "network": row.network,
+        "lr_policy": row.lr_policy,
         "method": row.method,
         "label": row.label,
         "student": row.student,
@@ -37,6 +38,12 @@ def entry(row: Row) -> dict[str, Any]:
         "peak_bytes": row.peak_bytes,
         "bytes": row.total_bytes,
         "bytes_by_part": dict(row.bytes),
+        "label_versions": row.label_versions,
+        "teachers": dict(row.teachers),
+        "accuracy_per_byte": row.accuracy_per_byte,
+        "lr": row.lr,
+        "lr_tried": list(row.lr_tried),
+        "pool": row.pool,
         "device": row.device,
         "code": row.code,
         "synthetic_sha256": row.synthetic_sha256,
@@ -64,13 +71,14 @@ def leaderboard(rows: Sequence[Row]) -> pd.DataFrame:
     (selection "oracle") stand below all others, whatever their accuracy, and are never best.
     """
     table = pd.DataFrame([entry(row) for row in rows], columns=_COLUMNS)
-    table = table.astype({"selected_step": "Int64", "published": float, "published_std": float})
+    optional = ("published", "published_std", "lr", "accuracy_per_byte")
+    table = table.astype({"selected_step": "Int64", **dict.fromkeys(optional, float)})
     if table.empty:
         return table.assign(best=pd.Series(dtype=bool))
     table = table.assign(oracle=table["selection"] == "oracle")
     table = table.sort_values(
-        ["dataset", "protocol", "network", "ipc", "oracle", "accuracy_mean", "method", "label"],
-        ascending=[True, True, True, True, True, False, True, True],
+        ["dataset", "protocol", "network", "lr_policy", "ipc", "oracle", "accuracy_mean", "method", "label"],
+        ascending=[True, True, True, True, True, True, False, True, True],
         kind="stable",
         ignore_index=True,
     )
@@ -96,6 +104,12 @@ _COLUMNS = [
     "peak_bytes",
     "bytes",
     "bytes_by_part",
+    "label_versions",
+    "teachers",
+    "accuracy_per_byte",
+    "lr",
+    "lr_tried",
+    "pool",
     "device",
     "code",
     "synthetic_sha256",

@@ -10,10 +10,12 @@ import torch
 from ddbench.artefact import tensors_sha256
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.published import look_up
+from ddbench.evaluate.rates import RateSearch
 from ddbench.evaluate.rows import Row, Selection, without_paths
 from ddbench.evaluate.score import Scores
 from ddbench.execution import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
 
 
 def synthetic_sha256(syn: SyntheticSet) -> str:
@@ -33,13 +35,18 @@ def make_row(
     selected_step: int | None = None,
     recipe: Mapping[str, Any] | None = None,
     expert_seconds: float = 0.0,
+    rates: RateSearch | None = None,
+    teachers: Teachers | None = None,
+    pool: str | None = None,
     note: str = "",
 ) -> Row:
     """The row of a set scored on the test split.
 
     label: the method's name in the recipe, None where it is the method's own. student: the network used in
     distillation, None for a method that trains none. recipe: None takes the one in the set's provenance, of which also
-    seconds, peak_bytes, step and buffer_fingerprint are taken over. Paths are cut to their last component.
+    seconds, peak_bytes, step and buffer_fingerprint are taken over. rates: what was tried for the learning rate; None
+    where the protocol gives it. teachers: who labelled while networks were trained. Paths are cut to their last
+    component.
     Errors: ValueError for scores on another split.
     """
     if scores.split != "test":
@@ -64,6 +71,13 @@ def make_row(
         evaluation_seconds=scores.seconds,
         peak_bytes=int(made.get("peak_bytes") or 0),
         bytes=dict(syn.bytes),
+        label_versions=syn.label_versions,
+        teachers={} if teachers is None else teachers.bytes,
+        teachers_fingerprint=None if teachers is None else teachers.fingerprint,
+        lr=scores.lr,
+        lr_policy="protocol" if rates is None else "search",
+        lr_tried=() if rates is None else tuple(rates.tried),
+        pool=pool,
         device=device_name(torch.device(device)),
         code=code_identity(),
         versions=versions(),

@@ -15,6 +15,7 @@ from ddbench.errors import UserError, nearest
 SCHEMA = 1
 
 Selection = Literal["last", "validation", "oracle"]
+LrPolicy = Literal["protocol", "search"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,11 @@ class Row:
     network: trained at evaluation; student: trained during distillation, None where none was. accuracy: fractions of
     the test split, one a fresh network, in the order of ``seeds``. seconds: of distillation; expert_seconds: of the
     expert buffer, which many runs share; evaluation_seconds: of all the fresh networks. peak_bytes: while distilling.
-    bytes: what the set costs to store, by part. recipe: fully resolved, empty for a set that came from elsewhere.
+    bytes: the ledger, what the set costs to store by part (images, all label versions, learned rate and whatever else
+    it carries); label_versions: how many labels an image has; teachers: bytes of each network that labels while
+    networks are trained, listed apart. lr: the rate the fresh networks began with; lr_policy: whether the protocol gave
+    it, or it was searched among lr_tried, on validation, as for every other method. pool: the networks it was asked
+    with, where these have a name. recipe: fully resolved, empty for a set that came from elsewhere.
     reported: the accuracy that the source of the method prints, never ours. No host name, no path of a machine.
     Errors: ValueError when the accuracies are none, not one a seed, or not fractions.
     """
@@ -46,6 +51,13 @@ class Row:
     evaluation_seconds: float
     peak_bytes: int
     bytes: dict[str, int]
+    label_versions: int = 1
+    teachers: dict[str, int] = field(default_factory=dict)
+    teachers_fingerprint: str | None = None
+    lr: float | None = None
+    lr_policy: LrPolicy = "protocol"
+    lr_tried: tuple[float, ...] = ()
+    pool: str | None = None
     device: str
     code: str
     versions: dict[str, str]
@@ -79,7 +91,13 @@ class Row:
 
     @property
     def total_bytes(self) -> int:
+        """Of the ledger: without teachers."""
         return sum(self.bytes.values())
+
+    @property
+    def accuracy_per_byte(self) -> float | None:
+        """Mean accuracy, a fraction, for each byte of the ledger; None where it says nothing."""
+        return self.accuracy_mean / self.total_bytes if self.total_bytes else None
 
     @property
     def question(self) -> str:
@@ -93,6 +111,10 @@ class Row:
         }
         asked["recipe"] = self.recipe or self.synthetic_sha256
         asked["real"] = self.real_fingerprint
+        if self.lr_policy != "protocol":
+            asked["lr"] = [self.lr_policy, self.lr_tried]
+        if self.teachers:
+            asked["teachers"] = self.teachers_fingerprint
         return fingerprint(asked)[:8]
 
     def path(self, folder: Path) -> Path:

@@ -10,9 +10,10 @@ import pandas as pd
 
 from ddbench.errors import unknown
 from ddbench.evaluate.by_ipc import ByIpc, shown_students
+from ddbench.evaluate.by_network import pool_blocks
 from ddbench.evaluate.leaderboard import leaderboard
 from ddbench.evaluate.rows import Row
-from ddbench.evaluate.units import duration, percent, size
+from ddbench.evaluate.units import duration, per_kilobyte, percent, size
 
 Cells = list[list[str]]
 
@@ -36,8 +37,8 @@ def as_json(table: pd.DataFrame, details: bool = True) -> str:
 
 def as_csv(table: pd.DataFrame, details: bool = True) -> str:
     del details
-    flat = table.drop(columns="bytes_by_part")
-    for column in ("accuracy", "seeds"):
+    flat = table.drop(columns=["bytes_by_part", "teachers"])
+    for column in ("accuracy", "seeds", "lr_tried"):
         flat[column] = [";".join(str(value) for value in values) for values in flat[column]]
     return flat.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
@@ -56,6 +57,9 @@ def as_text(table: pd.DataFrame, details: bool = False) -> str:
                 if lines[number - 1]["ipc"] != lines[number]["ipc"]:
                     text.insert(number, "")
         blocks.append("\n".join([title, _aligned(head, head, widths), *text]))
+    for title, (head, *cells) in pool_blocks(_lines(table)):
+        widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
+        blocks.append("\n".join([title, *(_aligned(row, head, widths) for row in (head, *cells))]))
     return "\n\n".join([*blocks, *_legend(table, details)])
 
 
@@ -68,6 +72,9 @@ def as_markdown(table: pd.DataFrame, details: bool = False) -> str:
         rule = ["---" if name in _LEFT else "---:" for name in head]
         text = [f"### {title}", "", *("| " + " | ".join(row) + " |" for row in (head, rule, *cells))]
         blocks.append("\n".join(text))
+    for title, (head, *cells) in pool_blocks(_lines(table)):
+        rule = ["---" if name in _LEFT else "---:" for name in head]
+        blocks.append("\n".join([f"### {title}", "", *("| " + " | ".join(row) + " |" for row in (head, rule, *cells))]))
     return "\n\n".join([*blocks, *_legend(table, details)])
 
 
@@ -93,8 +100,13 @@ def _plain(value: Any) -> Any:
 
 
 def _blocks(table: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
-    groups = table.groupby(["dataset", "protocol", "network"], sort=False)
-    return [(" · ".join(map(str, key if isinstance(key, tuple) else (key,))), _lines(part)) for key, part in groups]
+    groups = table.groupby(["dataset", "protocol", "network", "lr_policy"], sort=False)
+    return [(_title(*map(str, key)), _lines(part)) for key, part in groups if isinstance(key, tuple)]
+
+
+def _title(dataset: str, protocol: str, network: str, lr_policy: str) -> str:
+    searched = ["rate searched on validation"] if lr_policy == "search" else []
+    return " · ".join([dataset, protocol, network, *searched])
 
 
 def _in_lines(lines: list[dict[str, Any]], details: bool) -> bool:
@@ -117,13 +129,17 @@ def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
         "seeds": [str(len(line["seeds"])) for line in lines],
         "seconds": [duration(line["seconds"]) for line in lines],
         "bytes": [size(line["bytes"]) for line in lines],
+        "points/kB": [per_kilobyte(line["accuracy_per_byte"]) for line in lines],
+        "labels": [str(line["label_versions"]) if line["label_versions"] > 1 else "" for line in lines],
+        "teachers": [size(sum(line["teachers"].values())) if line["teachers"] else "" for line in lines],
+        "rate": [f"{line['lr']:.3g}" if line["lr_policy"] == "search" else "" for line in lines],
         "student": shown_students(lines),
     }
     columns = {name: column for name, column in columns.items() if name not in _OPTIONAL or any(column)}
     return [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
 
 
-_OPTIONAL = ("published", "student")
+_OPTIONAL = ("published", "student", "labels", "teachers", "rate")
 _LEFT = ("method", "selection", "student")
 
 
@@ -148,7 +164,11 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     shown = [("published", row_by_row), ("in brackets", by_ipc)]
     if names := [name for name, part in shown if any(pd.notna(line["published"]) for lines in part for line in lines)]:
         said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
-    cost = "; seconds: of distillation" if row_by_row else ""
+    cost = (
+        "; seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes"
+        if row_by_row
+        else ""
+    )
     said.append(f"accuracy: top-1 on the test split, mean ± population std over the seeds{cost}")
     if by_ipc:
         further = any(ByIpc(lines).has_further_lines for lines in by_ipc)

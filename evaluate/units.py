@@ -13,6 +13,11 @@ def percent(mean: float | None, std: float | None) -> str:
     return f"{100 * mean:.1f}{spread} %"
 
 
+def per_kilobyte(per_byte: float | None) -> str:
+    """Accuracy, a fraction, for a byte, as percentage points for 1000 bytes; empty for None."""
+    return "" if per_byte is None or math.isnan(per_byte) else f"{per_byte * 100_000:.3g}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as ``0.4 s``, ``41 s``, ``3 min 20 s``, ``5 h 12 min``."""
     if seconds < 9.95:

@@ -82,10 +82,10 @@ def test_text_is_aligned_and_complete():
     text = render(rows, details=True)
     title, head, best, other, oracle, gap, ten = text.splitlines()[:7]
     assert title == "digits · mtt-v1 · convnet-d2-w32" and gap == ""
-    assert head.split() == ["method", "ipc", "accuracy", "selection", "seeds", "seconds", "bytes"]
-    assert " ".join(best.split()) == "mtt * 1 89.3 ± 1.7 % validation 2 41 s 2.6 kB"
-    assert " ".join(other.split()) == "random 1 71.0 ± 1.0 % validation 2 0.0 s 2.6 kB"
-    assert " ".join(oracle.split()) == "mtt 1 100.0 ± 0.0 % oracle ! 2 1 h 06 min 2.6 kB"
+    assert head.split() == ["method", "ipc", "accuracy", "selection", "seeds", "seconds", "bytes", "points/kB"]
+    assert " ".join(best.split()) == "mtt * 1 89.3 ± 1.7 % validation 2 41 s 2.6 kB 33.8"
+    assert " ".join(other.split()) == "random 1 71.0 ± 1.0 % validation 2 0.0 s 2.6 kB 26.9"
+    assert " ".join(oracle.split()) == "mtt 1 100.0 ± 0.0 % oracle ! 2 1 h 06 min 2.6 kB 37.8"
     assert ten.split()[:2] == ["mtt", "10"]
     assert len({len(line) for line in (best, other, oracle, ten)}) == 1
     assert f"random: {note}" in text and "test split" in text
@@ -130,7 +130,7 @@ def test_markdown_is_a_table():
 def test_no_rows():
     assert render([]) == render([], "markdown") == "There are no rows yet."
     assert render([], "json") == "[]"
-    assert render([], "csv").startswith("dataset,ipc,protocol,network,method")
+    assert render([], "csv").startswith("dataset,ipc,protocol,network,lr_policy,method")
 
 
 def test_unknown_form():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,11 @@ import typer
 
 from ddbench.commands import options
 from ddbench.errors import UserError
+
+
+class Rates(StrEnum):
+    protocol = "protocol"
+    search = "search"
 
 
 def evaluate(
@@ -30,7 +36,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Which fresh networks (ddbench networks). May be repeated.  [default: the recipe's]",
+            help="Which fresh networks (ddbench networks), or a pool of them, such as mtt-pool (ddbench pools). May be "
+            "repeated.  [default: the recipe's]",
             show_default=False,
         ),
     ] = None,
@@ -40,6 +47,22 @@ def evaluate(
             min=1,
             metavar="N",
             help="How many fresh networks of each kind.  [default: the recipe's]",
+            show_default=False,
+        ),
+    ] = None,
+    lr: Annotated[
+        Rates | None,
+        typer.Option(
+            help="Where the learning rate comes from: the protocol, or a search on validation among the same rates for "
+            "every method.  [default: the pool's or protocol's]",
+            show_default=False,
+        ),
+    ] = None,
+    teachers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Who label, under a protocol that needs teachers (ddbench teach makes them).",
             show_default=False,
         ),
     ] = None,
@@ -71,10 +94,29 @@ def evaluate(
                 fix="use --protocol, --network, --seeds, --seed and --dataset",
             )
         scored = score_set(
-            file, where, protocol=protocol, networks=network or [], seeds=seeds, seed=seed, dataset=dataset
+            file,
+            where,
+            protocol=protocol,
+            networks=network or [],
+            seeds=seeds,
+            seed=seed,
+            dataset=dataset,
+            lr=None if lr is None else lr.value,
+            teachers=teachers,
         )
     else:
-        chosen = {"evaluation.protocol": protocol, "evaluation.seeds": seeds, "dataset": dataset}
+        if teachers is not None:
+            raise UserError(
+                "a recipe names its teachers itself",
+                f"given --teachers {teachers}",
+                fix="-o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
+            )
+        chosen = {
+            "evaluation.protocol": protocol,
+            "evaluation.seeds": seeds,
+            "evaluation.lr": lr and lr.value,
+            "dataset": dataset,
+        }
         extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
         extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
         pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)

@@ -70,7 +70,8 @@ def shared_buffers(jobs: Iterable[Job]) -> list[BufferNeed]:
 def resolved(loaded: LoadedRecipe, job: Job, networks: list[str]) -> dict[str, Any]:
     """Everything a job follows from, defaults included and paths cut short: what its rows and its set carry."""
     whole = loaded.recipe.model_dump(mode="json", exclude=_OF_OTHER_JOBS)
-    whole["evaluation"]["networks"] = networks
+    told = {key: value for key, value in whole["evaluation"].items() if value is not None}
+    whole["evaluation"] = {**told, "networks": networks}
     whole["experts"] = None
     if job.buffer is not None:
         whole["experts"] = {**job.buffer.recipe.model_dump(mode="json"), "epochs": job.buffer.epochs}

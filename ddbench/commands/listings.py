@@ -63,12 +63,32 @@ def protocols(format: options.Format = options.TableFormat.text) -> None:
             "protocol": p.key,
             "what": p.title,
             "epochs": p.setting.epochs,
+            "labels": "teachers'" if p.targets == "teacher" else "soft" if p.loss == "kl" else "the set's",
             "fingerprint": p.fingerprint,
             "source": p.source,
         }
         for p in PROTOCOLS.values()
     ]
     _print(table, format)
+
+
+def pools(format: options.Format = options.TableFormat.text) -> None:
+    """List the pools of networks by which sets are judged across architectures: evaluate SET --network POOL."""
+    from ddbench.evaluate.pools import POOLS
+
+    _print(
+        [
+            {
+                "pool": p.name,
+                "networks": ", ".join(p.networks),
+                "rate": p.lr_policy,
+                "what": p.title,
+                "source": p.source,
+            }
+            for p in POOLS.values()
+        ],
+        format,
+    )
 
 
 def recipes(

@@ -10,18 +10,26 @@ from pathlib import Path
 
 from ddbench.artefact import describe
 from ddbench.commands.buffers import imported_experts
+from ddbench.commands.checks import (
+    refuse_protocol_without_teachers,
+    refuse_selection_without_images,
+    require_networks_fit,
+)
 from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved, shared_buffers
+from ddbench.commands.judging import Judging
 from ddbench.commands.lines import Line, lines_of
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name
 from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import make_row, synthetic_sha256
+from ddbench.evaluate.make_row import synthetic_sha256
+from ddbench.evaluate.pools import Asked, expanded
 from ddbench.evaluate.protocols import protocol
+from ddbench.evaluate.rates import RATES
 from ddbench.evaluate.rows import Row, folder_of, load_rows
-from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
+from ddbench.evaluate.teaching import train_teachers
 from ddbench.evaluate.workers import Workers, workers_for, worth_workers
 from ddbench.execution import choose_device, code_identity, device_name, versions
 from ddbench.expert_buffers.record import train_experts
@@ -33,6 +41,7 @@ from ddbench.randomness import derive
 from ddbench.recipe import LoadedRecipe
 from ddbench.run_folder import Run
 from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.teachers import Teachers
 
 
 class Pipeline:
@@ -46,11 +55,11 @@ class Pipeline:
         where, asked = loaded.where, loaded.recipe
         check_dataset_name(asked.dataset, where("dataset"))
         self.network = canonical_network_name(asked.network, where("network"))
-        named = enumerate(asked.evaluation.networks)
-        self.networks = [canonical_network_name(n, where("evaluation", "networks", i)) for i, n in named] or [
-            self.network
-        ]
         self.protocol = protocol(asked.evaluation.protocol, where("evaluation", "protocol"))
+        named = asked.evaluation.networks
+        places = [where("evaluation", "networks", number) for number in range(len(named))]
+        self.asked = expanded(named or [self.protocol.network or self.network], self.network, places)
+        self.networks = [asked.network for asked in self.asked]
         if not asked.methods:
             raise UserError(
                 "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
@@ -58,17 +67,8 @@ class Pipeline:
         self.device = choose_device(place.device)
         self.jobs = jobs_of(loaded, self.network, place.home)
         self.workers: Workers | None = None
-        self._refuse_selection_without_images()
-
-    def _refuse_selection_without_images(self) -> None:
-        """Errors: UserError where candidates are to be compared on a validation split that the recipe leaves empty."""
-        several = any(isinstance(job.method, OptimisedMethod) for job in self.jobs)
-        if several and self.recipe.validation == 0 and self.recipe.evaluation.selection == "validation":
-            raise UserError(
-                "selection is by validation, but there are no validation images",
-                f"from  {self.loaded.where('validation')}",
-                fix="set validation: 0.1, or choose with evaluation.selection: last",
-            )
+        refuse_selection_without_images(loaded, self.jobs)
+        refuse_protocol_without_teachers(loaded, self.protocol)
 
     @property
     def buffers(self) -> list[BufferNeed]:
@@ -101,17 +101,8 @@ class Pipeline:
         loaded = self.load(self.recipe.preprocessing)
         for ipc in self.recipe.ipc:
             loaded.require_ipc(ipc, self.loaded.where("ipc"))
-        self._require_networks_fit(loaded)
+        require_networks_fit(self.loaded, loaded, self.network, self.networks)
         return loaded.to(self.device)
-
-    def _require_networks_fit(self, real: RealSet) -> None:
-        """Errors: UserError for a network that does not take these images; asked before anything is trained."""
-        places = [("evaluation", "networks", i) for i in range(len(self.recipe.evaluation.networks))]
-        for name, key in [(self.network, ("network",)), *zip(self.networks, places, strict=False)]:
-            try:
-                build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
-            except UserError as error:
-                raise error.at(self.loaded.where(*key)) from None
 
     @cached_property
     def student(self) -> FlatNetwork:
@@ -213,54 +204,68 @@ class Pipeline:
         seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
         worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
         self.workers = self.workers or workers_for(self.device, worth)
-        for line, (number, network) in product(lines_of(job), enumerate(self.networks)):
+        judging = self._judging(seeds)
+        for line, (number, entry) in product(lines_of(job), enumerate(self.asked)):
             chosen = select(
                 line.folder,
                 asked.selection,
                 self.real,
                 protocol=self.protocol,
-                network=network,
+                network=entry.network,
                 networks=asked.selection_seeds,
                 seed=self.recipe.seed,
                 device=self.device,
+                teachers=self.teachers,
                 progress=self.place.progress(),
                 workers=self.workers,
             )
             syn = self._as_set(job, line, chosen.path, asked.selection)
             if number == 0:
                 self._publish(line, syn)
-            yield self._known(job, syn, network, seeds) or self._score(syn, network, seeds)
+            policy = judging.policy(entry)
+            yield self._known(job, syn, entry, policy, seeds) or judging.row(syn, entry, asked.selection)
 
-    def _score(self, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path]:
-        scores = score(
-            syn,
-            self.real,
+    def _judging(self, seeds: tuple[int, ...]) -> Judging:
+        asked = self.recipe.evaluation
+        return Judging(
+            real=self.real,
             protocol=self.protocol,
-            network=network,
-            seeds=seeds,
             device=self.device,
-            progress=self.place.progress(),
+            place=self.place,
+            seeds=seeds,
+            seed=self.recipe.seed,
+            lr_policy=asked.lr,
+            rates=asked.rates or RATES,
+            searchers=asked.selection_seeds,
+            teachers=self.teachers,
             workers=self.workers,
         )
-        row = make_row(
-            syn,
-            self.real,
-            scores,
-            selection=self.recipe.evaluation.selection,
-            device=self.device,
-            label=syn.provenance["label"],
-            student=syn.provenance["student"],
-            expert_seconds=syn.provenance["expert_seconds"],
-        )
-        return row, row.save(self.results)
 
-    def _known(self, job: Job, syn: SyntheticSet, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path] | None:
+    @cached_property
+    def teachers(self) -> Teachers | None:
+        """Who label while networks are trained, trained where they are missing; None where the recipe names none."""
+        asked = self.recipe.evaluation.teachers
+        return asked and train_teachers(
+            self.real,
+            asked.networks,
+            self.place.home / "teachers",
+            epochs=asked.epochs,
+            seed=self.recipe.seed,
+            device=self.device,
+            progress=self.place.progress,
+        )
+
+    def _known(
+        self, job: Job, syn: SyntheticSet, entry: Asked, policy: str, seeds: tuple[int, ...]
+    ) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
-        facts = (syn.provenance["label"], network, self.protocol.key, self.recipe.evaluation.selection, seeds)
+        chosen_by = self.recipe.evaluation.selection
+        pool = entry.pool and entry.pool.name
+        facts = (syn.provenance["label"], entry.network, pool, self.protocol.key, policy, chosen_by, seeds)
         asked = (*facts, synthetic_sha256(syn), self.real.fingerprint)
         folder = folder_of(self.results, self.real.name, job.ipc)
         for row in load_rows([folder]) if folder.exists() else []:
-            facts = (row.label, row.network, row.protocol, row.selection, row.seeds)
+            facts = (row.label, row.network, row.pool, row.protocol, row.lr_policy, row.selection, row.seeds)
             if (*facts, row.synthetic_sha256, row.real_fingerprint) == asked and row.recipe == syn.provenance["recipe"]:
                 return row, row.path(self.results)
         return None

@@ -65,7 +65,7 @@ def plan_facts(pipeline: Pipeline) -> dict[str, Any]:
     parameters, activations = FlatNetwork(module).size, activation_floats(module, facts.channels, facts.size)
     asked = pipeline.recipe.evaluation
     trainings = sum(len(lines_of(job)) for job in pipeline.jobs) * len(pipeline.networks) * asked.seeds
-    epochs = pipeline.protocol.setting.trained_epochs
+    epochs = pipeline.protocol.trained_epochs
     return {
         "recipe": pipeline.loaded.name,
         "parameters": parameters,

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from ddbench.artefact import describe
+from ddbench.commands.judging import Judging
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import make_row, synthetic_sha256
+from ddbench.evaluate.claims import ClaimCheck, check_claim, claim_about
+from ddbench.evaluate.make_row import synthetic_sha256
+from ddbench.evaluate.pools import expanded
 from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.evaluate.rows import Row, load_row
+from ddbench.evaluate.rates import RATES
+from ddbench.evaluate.rows import LrPolicy, Row, load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.verify import Verification, verify
 from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.execution import choose_device
 from ddbench.networks import canonical_network_name
 from ddbench.synthetic import load_synthetic
+from ddbench.teachers import Teachers, load_teachers
 
 _REAL = ("validation", "seed", "size", "mirror")
 """What a recipe says of the real data beside its name."""
@@ -34,10 +39,13 @@ def score_set(
     seeds: int | None = None,
     seed: int | None = None,
     dataset: str | None = None,
+    lr: LrPolicy | None = None,
+    teachers: Path | None = None,
 ) -> list[tuple[Row, Path]]:
     """Score the synthetic set in a file. What is not said follows the recipe that made it.
 
-    seeds: how many fresh networks. seed: from which theirs follow. dataset: where the real data lie now.
+    networks: names of networks or pools. seeds: how many fresh networks. seed: from which theirs follow. dataset: where
+    the real data lie now. lr: "protocol" or "search". teachers: a file of them (``ddbench teach``).
 
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score``.
     """
@@ -45,34 +53,24 @@ def score_set(
     recipe = syn.provenance.get("recipe") or {}
     asked = recipe.get("evaluation", {})
     by = protocol_named(protocol or asked.get("protocol", "mtt-v1"))
-    names = [canonical_network_name(name) for name in networks or asked.get("networks") or [syn.network]]
+    entries = expanded(networks or asked.get("networks") or [by.network or syn.network], syn.network)
     count, first = seeds or asked.get("seeds", 5), recipe.get("seed", 0) if seed is None else seed
     real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(device)
-    rows = []
-    workers = workers_for(device, worth_workers(syn, by, names, count))
-    for name in names:
-        scores = score(
-            syn,
-            real,
-            protocol=by,
-            network=name,
-            seeds=[first * count + i for i in range(count)],
-            device=device,
-            progress=place.progress(),
-            workers=workers,
-        )
-        row = make_row(
-            syn,
-            real,
-            scores,
-            selection=syn.provenance.get("selection", "last"),
-            device=device,
-            label=syn.provenance.get("label"),
-            student=syn.provenance.get("student"),
-            expert_seconds=syn.provenance.get("expert_seconds", 0.0),
-        )
-        rows.append((row, row.save(place.home / "results")))
-    return rows
+    judging = Judging(
+        real=real,
+        protocol=by,
+        device=device,
+        place=place,
+        seeds=[first * count + i for i in range(count)],
+        seed=first,
+        lr_policy=lr or asked.get("lr"),
+        rates=asked.get("rates") or RATES,
+        searchers=asked.get("selection_seeds", 1),
+        teachers=teachers and load_teachers(teachers),
+        workers=workers_for(device, worth_workers(syn, by, [entry.network for entry in entries], count)),
+    )
+    selection = syn.provenance.get("selection", "last")
+    return [judging.row(syn, entry, selection) for entry in entries]
 
 
 def real_set_of(
@@ -95,7 +93,7 @@ def real_set_of(
 
 
 def verify_rows(
-    target: Path, set_path: Path | None, place: Place, dataset: str | None = None
+    target: Path, set_path: Path | None, place: Place, dataset: str | None = None, teachers: Path | None = None
 ) -> Iterator[tuple[Path, Row, Verification]]:
     """Verify a row, or every row that HOME/results has of a synthetic set: its file, itself, and what was found.
 
@@ -120,7 +118,74 @@ def verify_rows(
         real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place, dataset).to(device)
         worth = worth_workers(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
         workers = workers_for(device, worth)
-        yield file, row, verify(row, syn, real, device=device, progress=place.progress(), workers=workers)
+        yield (
+            file,
+            row,
+            verify(
+                row,
+                syn,
+                real,
+                device=device,
+                teachers=_teachers_of(row, teachers, place.home),
+                progress=place.progress(),
+                workers=workers,
+            ),
+        )
+
+
+def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
+    """Those that labelled for a row: given, or found under HOME/teachers by what is recorded of them.
+
+    Errors: UserError where the row had teachers and they are not found.
+    """
+    if not row.teachers or given is not None:
+        return given and load_teachers(given)
+    for path in sorted((home / "teachers").glob("*.safetensors")):
+        with suppress(UserError):  # a damaged file is no reason to look no further
+            if (found := load_teachers(path)).fingerprint == row.teachers_fingerprint:
+                return found
+    raise UserError(
+        f"the teachers that labelled for this row are not under {home / 'teachers'}",
+        *(f"teacher {name}" for name in row.teachers),
+        fix="give them with --teachers FILE",
+    )
+
+
+def check_published(
+    path: Path,
+    place: Place,
+    *,
+    method: str | None,
+    network: str | None,
+    protocol: str | None,
+    seeds: int,
+    teachers: Path | None,
+    dataset: str | None,
+) -> ClaimCheck:
+    """Train fresh networks on the set in a file and compare with what is printed of such sets.
+
+    Errors: UserError where nothing is printed, and as in ``score``.
+    """
+    device, syn = choose_device(place.device), load_synthetic(path)
+    recipe = syn.provenance.get("recipe") or {}
+    by = protocol_named(protocol or recipe.get("evaluation", {}).get("protocol", "mtt-v1"))
+    name = canonical_network_name(network or by.network or syn.network)
+    claim = claim_about(syn, name, method)
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(device)
+    with ExitStack() as stack:
+        workers = workers_for(device, worth_workers(syn, by, [name], seeds))
+        scores = score(
+            syn,
+            real,
+            protocol=by,
+            network=name,
+            seeds=range(seeds),
+            device=device,
+            teachers=teachers and load_teachers(teachers),
+            progress=place.progress(),
+            workers=workers and stack.enter_context(workers),
+        )
+    return check_claim(claim, scores)
 
 
 def find_set(row: Row, home: Path) -> Path:

@@ -1,15 +1,18 @@
-"""``ddbench verify``: recompute a row and compare."""
+"""``ddbench verify``: recompute a row, or check what is printed of a set, and compare."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ddbench.commands import options
 from ddbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ddbench.commands.place import Place
 
 
 def verify(
@@ -28,6 +31,26 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Check what is printed of such a set (published.csv), not a row.")
+    ] = False,
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose printed figure.  [default: the set's method]", show_default=False),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The fresh networks.  [default: the set's network]", show_default=False),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="How they are trained.  [default: as the set says]", show_default=False),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, metavar="N", help="How many fresh networks check a printed figure.")] = 5,
+    teachers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who labelled, where the row says that teachers did.", show_default=False),
+    ] = None,
     dataset: options.Dataset = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
@@ -37,13 +60,30 @@ def verify(
 ) -> None:
     """Train the row's networks again, with its seeds, and compare every accuracy with what is recorded.
 
-    Ends with status 0 where they agree, and 2 where they do not.
+    With --published: train fresh networks on a set, one that was imported say, and tell whether the accuracy that is
+    printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not.
     """
+    where = options.place(home, data_root, device, quiet)
+    if published:
+        _check_published(
+            options.set_file(target),
+            where,
+            format,
+            method=method,
+            network=network,
+            protocol=protocol,
+            seeds=seeds,
+            teachers=teachers,
+            dataset=dataset,
+        )
+        return
+    for name, value in (("--method", method), ("--network", network), ("--protocol", protocol)):
+        if value is not None:
+            raise UserError(f"{name} goes with --published; a row says these things itself", fix="add --published")
     from ddbench.commands.scoring import verify_rows
 
-    where = options.place(home, data_root, device, quiet)
     reports, failed = [], []
-    for file, row, report in verify_rows(options.set_file(target), set, where, dataset):
+    for file, row, report in verify_rows(options.set_file(target), set, where, dataset, teachers):
         reports.append({"row": str(file), **report.as_dict()})
         if not report.passed:
             failed.append(str(file))
@@ -57,4 +97,18 @@ def verify(
             f"{len(failed)} of {len(reports)} rows could not be had again",
             *(f"row   {file}" for file in failed),
             fix="the row or the code was changed since; score the set again (ddbench evaluate SET) to replace the row",
+        )
+
+
+def _check_published(file: Path, where: Place, format: options.ReportFormat, **asked: Any) -> None:
+    """Errors: UserError where the printed accuracy does not hold."""
+    from ddbench.commands.scoring import check_published
+
+    found = check_published(file, where, **asked)
+    typer.echo(json.dumps(found.as_dict(), indent=2) if format is options.ReportFormat.json else found.text())
+    if not found.holds:
+        raise UserError(
+            "the printed accuracy could not be had with this set",
+            f"set   {file}",
+            fix="check preprocessing (ZCA), learned rate, protocol and network (ddbench info SET says what they are)",
         )

@@ -1,0 +1,57 @@
+"""What is asked of a recipe before its first second is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ddbench.commands.jobs import Job
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.protocols import Protocol
+from ddbench.method import OptimisedMethod
+from ddbench.networks import build_network, canonical_network_name
+from ddbench.recipe import LoadedRecipe
+
+
+def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:
+    """Errors: UserError where anything is to be chosen on a validation split that the recipe leaves empty."""
+    asked = loaded.recipe.evaluation
+    if loaded.recipe.validation:
+        return
+    if asked.selection == "validation" and any(isinstance(job.method, OptimisedMethod) for job in jobs):
+        raise UserError(
+            "selection is by validation, but there are no validation images",
+            f"from  {loaded.where('validation')}",
+            fix="set validation: 0.1, or choose with evaluation.selection: last",
+        )
+    if asked.lr == "search":
+        raise UserError(
+            "learning rates are searched on validation, but there are no validation images",
+            f"from  {loaded.where('validation')}",
+            fix="set validation: 0.1, or evaluation.lr: protocol",
+        )
+
+
+def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol) -> None:
+    """Errors: UserError where labels are to come from teachers, and the recipe names none, or unknown ones."""
+    asked = loaded.recipe.evaluation
+    if protocol.targets == "teacher" and asked.teachers is None:
+        raise UserError(
+            f"{protocol.key} trains on labels of teachers, and the recipe names none",
+            f"from  {loaded.where('evaluation', 'protocol')}",
+            fix="for example  -o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
+        )
+    for number, name in enumerate(asked.teachers.networks if asked.teachers else ()):
+        canonical_network_name(name, loaded.where("evaluation", "teachers", "networks", number))
+
+
+def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, networks: Sequence[str]) -> None:
+    """Errors: UserError for a network that does not take these images; asked before anything is trained."""
+    asked = loaded.recipe.evaluation
+    teachers = asked.teachers.networks if asked.teachers else ()
+    named = [(student, ("network",)), *((name, ("evaluation", "networks")) for name in networks)]
+    for name, key in [*named, *((name, ("evaluation", "teachers", "networks")) for name in teachers)]:
+        try:
+            build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+        except UserError as error:
+            raise error.at(loaded.where(*key)) from None

@@ -1,0 +1,98 @@
+"""How sets are judged, once for recipes and for single files: learning rate, networks, row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddbench.commands.place import Place
+from ddbench.data import RealSet
+from ddbench.evaluate.fit import require_labels
+from ddbench.evaluate.make_row import make_row
+from ddbench.evaluate.pools import Asked
+from ddbench.evaluate.protocols import Protocol
+from ddbench.evaluate.rates import RATES, RateSearch, search_rate
+from ddbench.evaluate.rows import LrPolicy, Row
+from ddbench.evaluate.score import score
+from ddbench.evaluate.selection import selection_seeds
+from ddbench.evaluate.workers import Workers
+from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
+
+
+@dataclass(kw_only=True)
+class Judging:
+    """Everything that is the same for every set that is judged together.
+
+    seeds: of the networks that score on test. lr_policy: None takes each pool's, else the protocol's. rates: tried in
+    a search, with ``searchers`` networks each, whose seeds follow from ``seed``.
+    """
+
+    real: RealSet
+    protocol: Protocol
+    device: torch.device
+    place: Place
+    seeds: Sequence[int]
+    seed: int = 0
+    lr_policy: LrPolicy | None = None
+    rates: Sequence[float] = RATES
+    searchers: int = 1
+    teachers: Teachers | None = None
+    workers: Workers | None = None
+
+    def policy(self, asked: Asked) -> LrPolicy:
+        """How a network comes to its learning rate."""
+        return self.lr_policy or (asked.pool.lr_policy if asked.pool else "protocol")
+
+    def row(self, syn: SyntheticSet, asked: Asked, selection: Any) -> tuple[Row, Path]:
+        """Score a set on one network, and keep the row: itself and its file. selection: how the set was chosen."""
+        source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
+        rates = self._search(syn, asked.network) if self.policy(asked) == "search" else None
+        scores = score(
+            syn,
+            self.real,
+            protocol=self.protocol,
+            network=asked.network,
+            seeds=self.seeds,
+            device=self.device,
+            teachers=self.teachers,
+            progress=self.place.progress(),
+            workers=self.workers,
+            lr=rates.lr if rates else None,
+        )
+        row = make_row(
+            syn,
+            self.real,
+            scores,
+            selection=selection,
+            device=self.device,
+            label=syn.provenance.get("label"),
+            student=syn.provenance.get("student"),
+            expert_seconds=syn.provenance.get("expert_seconds", 0.0),
+            rates=rates,
+            teachers=self.teachers if source in ("teachers", "teachers, once") else None,
+            pool=asked.pool.name if asked.pool else None,
+        )
+        return row, row.save(self.place.home / "results")
+
+    def _search(self, syn: SyntheticSet, network: str) -> RateSearch:
+        return search_rate(
+            lambda rate: score(
+                syn,
+                self.real,
+                protocol=self.protocol,
+                network=network,
+                seeds=selection_seeds(self.seed, self.searchers),
+                device=self.device,
+                split="validation",
+                lr=rate,
+                teachers=self.teachers,
+                progress=self.place.progress(),
+                workers=self.workers,
+            ),
+            self.rates,
+        )
