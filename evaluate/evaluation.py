@@ -8,6 +8,7 @@ from ddbench.data.realset import RealSet
 from ddbench.evaluate.score import Scores, score
 from ddbench.execution import Progress, choose_device
 from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
 
 
 def evaluate(
@@ -18,12 +19,26 @@ def evaluate(
     network: str | None = None,
     seeds: int | Sequence[int] = 5,
     device: str = "auto",
+    lr: float | None = None,
+    teachers: Teachers | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Train fresh networks on ``syn`` and score them on the test split of ``real``: accuracies, mean, std, seconds.
 
-    network: None takes the one it was distilled with. seeds: how many networks, or their seeds.
+    network: None takes the one it was distilled with. seeds: how many networks, or their seeds. lr: begins with this
+    rate instead of the protocol's or the learned one. teachers: who label, under a protocol that needs them
+    (``ddbench.teachers.load_teachers``).
     """
     where = choose_device(device)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    return score(syn, real.to(where), protocol=protocol, network=network, seeds=chosen, device=where, progress=progress)
+    return score(
+        syn,
+        real.to(where),
+        protocol=protocol,
+        network=network,
+        seeds=chosen,
+        device=where,
+        lr=lr,
+        teachers=teachers,
+        progress=progress,
+    )

@@ -38,7 +38,7 @@ def split_of(real: RealSet, name: str) -> Split:
     if len(split) == 0:
         fix = "give a data set that has test images"
         if name == "validation":
-            fix = "set validation: 0.1 in the recipe and distil again, or choose with selection: last"
+            fix = "set validation: 0.1 and distil again, or choose nothing on it (selection: last, one rate)"
         raise UserError(f"the {name} split of {real.name} is empty", fix=fix)
     return split
 

@@ -164,12 +164,9 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     shown = [("published", row_by_row), ("in brackets", by_ipc)]
     if names := [name for name, part in shown if any(pd.notna(line["published"]) for lines in part for line in lines)]:
         said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
-    cost = (
-        "; seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes"
-        if row_by_row
-        else ""
-    )
-    said.append(f"accuracy: top-1 on the test split, mean ± population std over the seeds{cost}")
+    said.append("accuracy: top-1 on the test split, mean ± population std over the seeds")
+    if row_by_row:
+        said.append("seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes")
     if by_ipc:
         further = any(ByIpc(lines).has_further_lines for lines in by_ipc)
         repeated = "; a method's further lines are rows of other settings" if further else ""

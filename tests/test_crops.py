@@ -21,7 +21,7 @@ def batch(seed, count=6, channels=2, side=SIDE):
 @given(seed=st.integers(0, 999), mirror=st.booleans())
 def test_crop_flip_is_padding_cropping_and_flipping(seed, mirror):
     images, black = batch(seed), torch.tensor([-1.5, 0.5]).view(2, 1, 1)
-    chosen = CropFlip(pad=3, mirror=mirror, black=black)
+    chosen = CropFlip(pad=1 / 3, mirror=mirror, black=black)
     draw = chosen.draw(6, SIDE, torch.Generator().manual_seed(seed))
     down, right, flipped = draw.parameters
     assert mirror or not flipped.any()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ddbench.augmentation import transforms
 from ddbench.augmentation.draw import Draw, integers, parameters_for, uniform
+from ddbench.augmentation.dsa import rounded
 
 TRIES = 10
 """How often a random crop is drawn before the whole image is taken instead."""
@@ -25,19 +26,20 @@ _ASPECT = (math.log(3 / 4), math.log(4 / 3))
 @final
 @dataclass(frozen=True, eq=False)
 class CropFlip:
-    """Images are padded by ``pad`` pixels of ``black`` (C, 1, 1), cropped to their size, and mirrored half the time.
+    """Images are padded with ``black`` (C, 1, 1), cropped to their size, and mirrored half the time.
 
-    black: None is zero. mirror: False never mirrors. Source: torchvision's RandomCrop(size, padding=4) and
-    RandomHorizontalFlip.
+    pad: as a part of the side: 4 of 32 pixels. black: None is zero. mirror: False never mirrors. Source: torchvision's
+    RandomCrop(32, padding=4) and RandomHorizontalFlip.
     """
 
-    pad: int = 4
+    pad: float = 0.125
     mirror: bool = True
     black: Tensor | None = None
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
         """Rows down and right, (batch,) each, and whether mirrored."""
-        moved = integers(-self.pad, self.pad, (2, batch), generator).unbind()
+        reach = rounded(self.pad, size)
+        moved = integers(-reach, reach, (2, batch), generator).unbind()
         return Draw("crop-flip", (*moved, _mirrored(batch, self.mirror, generator)))
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
