@@ -145,7 +145,8 @@ def test_the_data_and_the_evaluation(name):
     assert recipe.network == NETWORKS[recipe.dataset]
     assert recipe.preprocessing == ("zca" if PUBLISHED[name].get("zca", True) else "meanstd")
     assert recipe.validation == 0.1 and recipe.evaluation.selection == "validation"
-    assert (recipe.evaluation.protocol, recipe.evaluation.seeds) == ("mtt-v1", 5)
+    own = {"datm": "datm-v1", "tesla": "tesla-v1"}
+    assert (recipe.evaluation.protocol, recipe.evaluation.seeds) == (own.get(name.split("-")[0], "mtt-v1"), 5)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
