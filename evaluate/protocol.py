@@ -37,7 +37,11 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """What a setting may depend on. dataset: as in rows. ipc: images per class as trained on. size: pixels a side."""
+    """What a setting may depend on.
+
+    dataset: as in rows; some of its classes, ``mnist[0,1]``, count as itself. ipc: images per class as trained on.
+    size: pixels a side.
+    """
 
     dataset: str
     network: str
@@ -140,8 +144,9 @@ class Protocol:
 
     def setting_for(self, about: Circumstances) -> Setting:
         """Epochs, augmentation and what else differs, for this data set and network."""
-        chosen = dict(self.by_dataset).get(about.dataset, self.setting)
-        if self.large is not None and about.size >= LARGE and about.dataset not in dict(self.by_dataset):
+        exceptions, whole = dict(self.by_dataset), about.dataset.partition("[")[0]
+        chosen = exceptions.get(whole, self.setting)
+        if self.large is not None and about.size >= LARGE and whole not in exceptions:
             chosen = self.large
         if self.batch_norm is not None and about.batch_norm:
             chosen = self.batch_norm

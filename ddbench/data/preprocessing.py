@@ -150,7 +150,7 @@ def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocess
 
 
 def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> Tensor:
-    """What a pixel of ``value`` is in the space of ``Preprocessing.describe()``, (C, 1, 1), like ``images`` (n, C, H, W).
+    """What a pixel of ``value`` is in the space of ``Preprocessing.describe()``: (C, 1, 1), as images (n, C, H, W) are.
 
     Under ZCA no pixel has a value of its own; there it is the mean image's, zero.
     """

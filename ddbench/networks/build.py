@@ -10,11 +10,15 @@ import torch
 from torch import nn
 
 from ddbench.errors import UserError
+from ddbench.networks.cell import cell_network
+from ddbench.networks.cell_names import is_cell_name, parse_cell
 from ddbench.networks.classic import alexnet, lenet, mlp, vgg11
 from ddbench.networks.convnet import convnet
 from ddbench.networks.names import FIXED, OUTSIDE, canonical_network_name, network_names, parse_convnet, split_outside
 from ddbench.networks.outside import build_outside
 from ddbench.networks.resnet import resnet18
+from ddbench.networks.resnet10 import resnet10
+from ddbench.networks.small_stem import densenet_cifar, efficientnet_b0, mobilenet_v2, resnet_bottleneck, shufflenet_v2
 from ddbench.randomness import derive, isolated
 
 _FIXED: dict[str, Callable[..., nn.Module]] = {
@@ -28,6 +32,15 @@ _FIXED: dict[str, Callable[..., nn.Module]] = {
     "resnet18-bn": partial(resnet18, norm="bn"),
     "resnet18-ap": partial(resnet18, pooled=True),
     "resnet18-ap-bn": partial(resnet18, norm="bn", pooled=True),
+    "resnet10-bn": partial(resnet10, norm="bn"),
+    "resnet10-ap": partial(resnet10, pooled=True),
+    "resnet10-ap-bn": partial(resnet10, norm="bn", pooled=True),
+    "resnet50-bn": partial(resnet_bottleneck, depth=50),
+    "resnet101-bn": partial(resnet_bottleneck, depth=101),
+    "densenet-cifar": densenet_cifar,
+    "mobilenet-v2": mobilenet_v2,
+    "efficientnet-b0": efficientnet_b0,
+    "shufflenet-v2": shufflenet_v2,
 }
 
 _CONVNET_NOTE = "axes: -w<width>, -nonorm|bn|ln|in|gn, -sigmoid|relu|leakyrelu, -nopool|maxpool|avgpool"
@@ -74,6 +87,8 @@ def _construct(canonical: str, *, channels: int, size: int, classes: int) -> nn.
     outside = split_outside(canonical)
     if outside is not None:
         return build_outside(*outside, channels=channels, size=size, classes=classes)
+    if is_cell_name(canonical):
+        return cell_network(parse_cell(canonical), channels=channels, size=size, classes=classes)
     if canonical in _FIXED:
         return _FIXED[canonical](channels=channels, size=size, classes=classes)
     return convnet(parse_convnet(canonical), channels=channels, size=size, classes=classes)

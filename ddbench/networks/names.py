@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from ddbench.errors import UserError, unknown
+from ddbench.networks.cell_names import is_cell_name, parse_cell
 
 DEPTHS = (1, 2, 3, 4, 5)
 NORMS = ("nonorm", "bn", "ln", "in", "gn")
@@ -28,6 +29,15 @@ FIXED = {
     "resnet18-bn": "resnet18 with batch norm",
     "resnet18-ap": "resnet18 that halves by average pooling; 28, 32, 64 pixels",
     "resnet18-ap-bn": "resnet18-ap with batch norm",
+    "resnet10-bn": "IDC's for CIFAR: 32 to 256 filters, batch norm; 16 pixels or more",
+    "resnet10-ap": "IDC's for ImageNet: instance norm, halves by average pooling; 16 pixels or more",
+    "resnet10-ap-bn": "resnet10-ap with batch norm",
+    "resnet50-bn": "torchvision's, stem for small images; 28 pixels or more",
+    "resnet101-bn": "torchvision's, stem for small images; 28 pixels or more",
+    "densenet-cifar": "growth 12, blocks of 6, 12, 24, 16, batch norm; 28 pixels or more",
+    "mobilenet-v2": "torchvision's, stem for small images; 28 pixels or more",
+    "efficientnet-b0": "torchvision's, stem for small images; 28 pixels or more",
+    "shufflenet-v2": "torchvision's x0.5, stem for small images; 28 pixels or more",
 }
 OUTSIDE = {
     "torchvision": "any classification model of torchvision, untrained",
@@ -114,6 +124,8 @@ def canonical_network_name(name: str, where: str = "") -> str:
 
         check_outside_name(*outside, where)
         return name
+    if is_cell_name(name):
+        return parse_cell(name, where).name
     lower = name.lower()
     if lower in FIXED:
         return lower

@@ -1,0 +1,120 @@
+"""Networks of torchvision behind a stem for small images: from 128 pixels on they are torchvision's own.
+
+Below 64 pixels the first convolution is 3x3, keeps the size and nothing pools after it; 28 pixels are padded to 32.
+From 64 to 127 pixels it is 3x3 and halves, and nothing pools. From 128 pixels on, or from 64 where torchvision has a
+3x3 stem without pooling (MobileNet, EfficientNet), the stem is torchvision's. What follows the stem, the initial
+weights and the dropout before the last layer are torchvision's at every size.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from ddbench.networks.image_network import ImageNetwork, stem_padding, wrong_size
+
+SMALLEST = 28
+HALVES, POOLS = 64, 128
+Fan = Literal["fan_in", "fan_out"]
+
+
+def resnet_bottleneck(*, channels: int, size: int, classes: int, depth: int) -> ImageNetwork:
+    """ResNet of bottleneck blocks with batch norm; depth: 50 or 101. Errors: UserError below 28 pixels."""
+    from torchvision import models
+
+    _require_size(f"resnet{depth}-bn", size)
+    whole = (models.resnet50 if depth == 50 else models.resnet101)(num_classes=classes)
+    stem = _stem(whole.conv1, channels, size, fan="fan_out")
+    stages = (whole.layer1, whole.layer2, whole.layer3, whole.layer4)
+    return _network(stem, whole.bn1, whole.relu, *_pooling(whole.maxpool, size), *stages, head=whole.fc)
+
+
+def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
+    """DenseNet-BC of blocks of 6, 12, 24, 16 layers with growth 12: the small DenseNet that IDC evaluates with.
+
+    Differs from IDC's: a norm and a ReLU after the stem, as torchvision has them.
+    Errors: UserError below 28 pixels.
+    """
+    from torchvision import models
+
+    _require_size("densenet-cifar", size)
+    whole = models.DenseNet(growth_rate=12, block_config=(6, 12, 24, 16), num_init_features=24, num_classes=classes)
+    parts = dict(whole.features.named_children())
+    stem = _stem(parts.pop("conv0"), channels, size, fan="fan_in")
+    pooling = _pooling(parts.pop("pool0"), size)
+    norm, relu = parts.pop("norm0"), parts.pop("relu0")
+    return _network(stem, norm, relu, *pooling, *parts.values(), nn.ReLU(), head=whole.classifier)
+
+
+def mobilenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
+    """MobileNetV2 of width 1, dropout 0.2. Errors: UserError below 28 pixels."""
+    from torchvision import models
+
+    _require_size("mobilenet-v2", size)
+    return _with_dropout(models.mobilenet_v2(num_classes=classes), channels, size)
+
+
+def efficientnet_b0(*, channels: int, size: int, classes: int) -> ImageNetwork:
+    """EfficientNet-B0, dropout and stochastic depth 0.2. Errors: UserError below 28 pixels."""
+    from torchvision import models
+
+    _require_size("efficientnet-b0", size)
+    return _with_dropout(models.efficientnet_b0(num_classes=classes), channels, size)
+
+
+def shufflenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
+    """ShuffleNetV2 of half width (x0.5), the one that decoupled methods evaluate with.
+
+    Errors: UserError below 28 pixels.
+    """
+    from torchvision import models
+
+    _require_size("shufflenet-v2", size)
+    whole = models.shufflenet_v2_x0_5(num_classes=classes)
+    usual, norm, relu = whole.conv1
+    stem = _stem(usual, channels, size, fan=None)
+    stages = (whole.stage2, whole.stage3, whole.stage4, whole.conv5)
+    return _network(stem, norm, relu, *_pooling(whole.maxpool, size), *stages, head=whole.fc)
+
+
+def _with_dropout(whole: nn.Module, channels: int, size: int) -> ImageNetwork:
+    """A network of ``features`` whose first block is the stem, and a ``classifier`` of dropout and a linear layer."""
+    first, *blocks = whole.get_submodule("features").children()
+    stem, *rest = first.children()
+    dropout, head = whole.get_submodule("classifier").children()
+    stem = _stem(stem, channels, size, fan="fan_out")
+    return _network(stem, *rest, *blocks, dropout=dropout, head=head)
+
+
+def _network(*layers: nn.Module, head: nn.Module, dropout: nn.Module | None = None) -> ImageNetwork:
+    """The layers, the mean of the last maps, and the head on it."""
+    assert isinstance(head, nn.Linear)
+    last = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *([] if dropout is None else [dropout])]
+    return ImageNetwork(nn.Sequential(*layers, *last), head)
+
+
+def _stem(usual: nn.Module, channels: int, size: int, *, fan: Fan | None) -> nn.Conv2d:
+    """The first convolution for these images: torchvision's own where it fits, which is made for three channels.
+
+    fan: of the Kaiming initialisation that torchvision gives it; None for torch's default.
+    """
+    assert isinstance(usual, nn.Conv2d)
+    kernel = 3 if size < POOLS else usual.kernel_size[0]
+    stride = 1 if size < HALVES else 2
+    if (channels, kernel, stride) == (usual.in_channels, usual.kernel_size[0], usual.stride[0]):
+        return usual
+    padding = stem_padding(kernel // 2, size)
+    stem = nn.Conv2d(channels, usual.out_channels, kernel, stride=stride, padding=padding, bias=False)
+    if fan is not None:
+        nn.init.kaiming_normal_(stem.weight, mode=fan, nonlinearity="relu")
+    return stem
+
+
+def _pooling(usual: nn.Module, size: int) -> list[nn.Module]:
+    return [usual] if size >= POOLS else []
+
+
+def _require_size(name: str, size: int) -> None:
+    if size < SMALLEST:
+        raise wrong_size(name, size, f"{SMALLEST} pixels or more")
