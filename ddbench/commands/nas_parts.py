@@ -1,0 +1,91 @@
+"""What the commands of architecture search share: options, the recipe, worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ddbench.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from ddbench.data.realset import RealSet
+    from ddbench.evaluate.protocol import Protocol
+    from ddbench.evaluate.workers import Workers
+
+SpaceName = Annotated[str, typer.Option(metavar="NAME", help="Which networks (ddbench nas spaces).")]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="So many networks, drawn from the space.  [default: all]", show_default=False
+    ),
+]
+Seeds = Annotated[int, typer.Option(min=1, metavar="N", help="How many trainings of each network.")]
+DrawSeed = Annotated[int, typer.Option(min=0, metavar="N", help="The seed of whatever is drawn.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Of every training.  [default: nas-v1's 200]", show_default=False)
+]
+Augment = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Of every training, such as none.  [default: nas-v1's dsa]", show_default=False),
+]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Only every N-th network, from the I-th: parts can run at once, in processes of their own, and the same "
+        "command without --part puts them together.",
+        show_default=False,
+    ),
+]
+
+
+def recipe_of(epochs: int | None, augmentation: str | None) -> Protocol:
+    """``nas-v1`` with these changes. Errors: UserError for an unknown augmentation."""
+    from ddbench.augmentation import augmentation as augmentation_named
+    from ddbench.evaluate.nas import recipe
+
+    if augmentation is not None:
+        augmentation_named(augmentation)
+    return recipe(epochs, augmentation)
+
+
+def part_of(text: str | None) -> tuple[int, int] | None:
+    """``"2/4"`` as (2, 4). Errors: UserError for anything else."""
+    if text is None:
+        return None
+    first, slash, count = text.partition("/")
+    if not (slash and first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise UserError(f"--part {text} is no part of the networks", fix="write it like --part 2/4")
+    return int(first), int(count)
+
+
+@contextmanager
+def workers_of(
+    device: torch.device, real: RealSet, protocol: Protocol, networks: Sequence[str], seeds: int
+) -> Iterator[Workers | None]:
+    """Processes for the seeds of every network, where training all networks on real data is work enough."""
+    from ddbench.evaluate.workers import WORTH_WORKERS, workers_for
+    from ddbench.memory import activation_floats
+    from ddbench.networks import build_network
+
+    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
+    floats = activation_floats(build_network(networks[0], **shape, seed=0), real.channels, real.size)
+    work = floats * len(real.train) * protocol.setting.epochs * seeds * len(networks)
+    workers = workers_for(device, seeds > 1 and work > WORTH_WORKERS)
+    try:
+        yield workers
+    finally:
+        if workers is not None:
+            workers.close()
+
+
+def require_ending(path: Path | None, *endings: str) -> None:
+    """Errors: UserError for a file that would be of another kind, said before anything is trained."""
+    if path is not None and path.suffix.lower() not in endings:
+        raise UserError(f"{path} does not end in {' or '.join(endings)}", fix=f"call it {path.stem}{endings[0]}")

@@ -1,0 +1,98 @@
+"""``ddbench nas rank``: how well synthetic sets rank networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddbench.commands import nas_parts, options
+
+
+def rank(
+    sets: Annotated[
+        list[Path], typer.Argument(metavar="SET...", help="Synthetic sets (.safetensors), or folders of their runs.")
+    ],
+    space: nas_parts.SpaceName = "convnet-36",
+    networks: nas_parts.Count = None,
+    seeds: nas_parts.Seeds = 3,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,NAME,...",
+            help="random (as many random images as a set has), early-stopping (all images, as many updates as on a "
+            "set), parameters (their number, without training), or none.",
+        ),
+    ] = "random,early-stopping",
+    epochs: nas_parts.Epochs = None,
+    augmentation: nas_parts.Augment = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A table of true accuracies, of ddbench nas truth or with columns arch,accuracy (.csv, .json); its "
+            "networks are ranked, and nothing is trained on all real data.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also draw the scores against the truth (.png).", show_default=False),
+    ] = None,
+    part: nas_parts.Part = None,
+    seed: nas_parts.DrawSeed = 0,
+    dataset: options.Dataset = None,
+    home: options.Home = None,
+    data_root: options.DataRoot = None,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    format: options.Format = options.TableFormat.text,
+) -> None:
+    """Train networks on synthetic sets, on baselines, and on real data, and compare the rankings.
+
+    Networks are ranked on the validation split; test accuracies are told of the networks chosen alone. Every network is
+    kept as soon as it is trained: the same command goes on.
+    """
+    from ddbench.commands.scoring import real_set_of
+    from ddbench.evaluate.nas import rank as rank_networks
+    from ddbench.evaluate.nas import read_truth
+    from ddbench.evaluate.nas import space as space_named
+    from ddbench.evaluate.nas.report import render
+    from ddbench.evaluate.nas.scatter import scatter
+    from ddbench.execution import choose_device
+    from ddbench.synthetic import load_synthetic
+
+    nas_parts.require_ending(plot, ".png")
+    where, of, protocol = (
+        options.place(home, data_root, device, quiet),
+        space_named(space),
+        nas_parts.recipe_of(epochs, augmentation),
+    )
+    asked = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
+    pieces, table = nas_parts.part_of(part), None if truth is None else read_truth(truth, of)
+    loaded = [load_synthetic(options.set_file(path)) for path in sets]
+    first = loaded[0]
+    recipe = first.provenance.get("recipe") or {}
+    real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset)
+    on = choose_device(device)
+    with nas_parts.workers_of(on, real, protocol, of.networks[: networks or None], seeds) as workers:
+        found = rank_networks(
+            loaded,
+            real,
+            folder=where.home,
+            space=of,
+            baselines=asked,
+            networks=networks,
+            seeds=seeds,
+            seed=seed,
+            protocol=protocol,
+            truth=table,
+            part=pieces,
+            device=on,
+            progress=where.progress(),
+            workers=workers,
+        )
+    if plot is not None:
+        scatter(found, plot)
+    typer.echo(render(found, format.value))

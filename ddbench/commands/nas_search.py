@@ -1,0 +1,75 @@
+"""``ddbench nas search``: look for a network with a synthetic set as the judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddbench.commands import nas_parts, options
+
+
+def search(
+    set: Annotated[
+        Path, typer.Argument(metavar="SET", help="A synthetic set (.safetensors), or the folder of its run.")
+    ],
+    space: nas_parts.SpaceName = "convnet-720",
+    trials: Annotated[int, typer.Option(min=1, metavar="N", help="Networks trained on the set, at most.")] = 30,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="S", help="Of training on the set, at most.  [default: any]", show_default=False),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="How many are trained on real data in the end.")] = 3,
+    seeds: nas_parts.Seeds = 1,
+    compare: Annotated[bool, typer.Option("--compare", help="Also search at random, under the same budget.")] = False,
+    epochs: nas_parts.Epochs = None,
+    augmentation: nas_parts.Augment = None,
+    seed: nas_parts.DrawSeed = 0,
+    dataset: options.Dataset = None,
+    home: options.Home = None,
+    data_root: options.DataRoot = None,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    format: options.Format = options.TableFormat.text,
+) -> None:
+    """Let Optuna search a space of networks by training them on a synthetic set; then train the best on real data.
+
+    Beside them convnet-d3 is trained, to compare. Every network is kept as soon as it is trained: the same command goes
+    on. Needs Optuna (pip install 'optuna>=3.6').
+    """
+    from ddbench.commands.scoring import real_set_of
+    from ddbench.evaluate.nas import search as search_networks
+    from ddbench.evaluate.nas import space as space_named
+    from ddbench.evaluate.nas.proposals import require_optuna
+    from ddbench.evaluate.nas.search_report import render_search
+    from ddbench.execution import choose_device
+    from ddbench.synthetic import load_synthetic
+
+    require_optuna()
+    where, of, protocol = (
+        options.place(home, data_root, device, quiet),
+        space_named(space),
+        nas_parts.recipe_of(epochs, augmentation),
+    )
+    syn = load_synthetic(options.set_file(set))
+    real = real_set_of(syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset)
+    on = choose_device(device)
+    with nas_parts.workers_of(on, real, protocol, of.networks[:top], seeds) as workers:
+        found = search_networks(
+            syn,
+            real,
+            folder=where.home,
+            space=of,
+            trials=trials,
+            seconds=seconds,
+            top=top,
+            seeds=seeds,
+            seed=seed,
+            compare=compare,
+            protocol=protocol,
+            device=on,
+            progress=where.progress(),
+            workers=workers,
+        )
+    typer.echo(render_search(found, format.value))

@@ -1,0 +1,89 @@
+"""``ddbench nas truth`` and ``ddbench nas spaces``: what networks reach on real data, and which networks there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddbench.commands import nas_parts, options
+
+
+def truth(
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="The real data (ddbench datasets).")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The table to write (.csv or .json).")],
+    space: nas_parts.SpaceName = "convnet-36",
+    networks: nas_parts.Count = None,
+    seeds: nas_parts.Seeds = 3,
+    epochs: nas_parts.Epochs = None,
+    augmentation: nas_parts.Augment = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Also the test accuracy of every network, which takes a second training.")
+    ] = False,
+    preprocessing: Annotated[str, typer.Option(metavar="NAME", help="meanstd, zca or identity.")] = "meanstd",
+    validation: Annotated[
+        float, typer.Option(metavar="FRACTION", help="Of the training images, that networks are ranked on.")
+    ] = 0.1,
+    part: nas_parts.Part = None,
+    seed: nas_parts.DrawSeed = 0,
+    home: options.Home = None,
+    data_root: options.DataRoot = None,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+) -> None:
+    """Train networks on real data, and write a small table that ddbench nas rank --truth reads, here or elsewhere.
+
+    Its header says what the accuracies depend on. Every network is kept as soon as it is trained: the same command goes
+    on, and ddbench nas rank uses what is there.
+    """
+    from ddbench.data import load_dataset
+    from ddbench.evaluate.nas import space as space_named
+    from ddbench.evaluate.nas import true_accuracies, write_truth
+    from ddbench.execution import choose_device
+
+    nas_parts.require_ending(out, ".csv", ".json")
+    where, of, protocol = (
+        options.place(home, data_root, device, quiet),
+        space_named(space),
+        nas_parts.recipe_of(epochs, augmentation),
+    )
+    pieces = nas_parts.part_of(part)
+    real = load_dataset(
+        dataset,
+        preprocessing=preprocessing,
+        validation=validation,
+        seed=seed,
+        home=where.home,
+        data_root=data_root,
+        quiet=quiet,
+    )
+    on = choose_device(device)
+    with nas_parts.workers_of(on, real, protocol, of.networks[: networks or None], seeds) as workers:
+        found = true_accuracies(
+            real,
+            folder=where.home,
+            space=of,
+            networks=networks,
+            seeds=seeds,
+            seed=seed,
+            protocol=protocol,
+            test=test,
+            part=pieces,
+            device=on,
+            progress=where.progress(),
+            workers=workers,
+        )
+    write_truth(found, out)
+    typer.echo(f"{len(found.accuracy)} networks of {of.name} on {real.name}: {out}")
+
+
+def spaces(format: options.TableFormat = options.TableFormat.text) -> None:
+    """List the spaces of networks, with their axes."""
+    from ddbench.commands.listings import print_table
+    from ddbench.evaluate.nas import SPACES
+
+    table = [
+        {"space": of.name, "networks": len(of), "what": of.title, "example": of.networks[-1]} for of in SPACES.values()
+    ]
+    print_table(table, format)

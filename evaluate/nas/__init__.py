@@ -1,0 +1,24 @@
+"""Architecture search: ranking the networks of a space by what they are trained on, and searching with it."""
+
+from ddbench.evaluate.nas.lessons import recipe
+from ddbench.evaluate.nas.ranking import Ranking, rank
+from ddbench.evaluate.nas.real_training import true_accuracies
+from ddbench.evaluate.nas.search import Search, search
+from ddbench.evaluate.nas.space import SPACES, Space, space
+from ddbench.evaluate.nas.truth import Truth
+from ddbench.evaluate.nas.truth_table import read_truth, write_truth
+
+__all__ = [
+    "SPACES",
+    "Ranking",
+    "Search",
+    "Space",
+    "Truth",
+    "rank",
+    "read_truth",
+    "recipe",
+    "search",
+    "space",
+    "true_accuracies",
+    "write_truth",
+]

@@ -1,0 +1,200 @@
+"""Ranking the networks of a space by what they are trained on, and how well each ranking agrees with the true one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError, unknown
+from ddbench.evaluate.nas.agreement import Measure, agreement
+from ddbench.evaluate.nas.lessons import (
+    Bench,
+    Subject,
+    random_subject,
+    real_subject,
+    recipe,
+    require_validation,
+    stopped_subject,
+    synthetic_subject,
+)
+from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
+from ddbench.evaluate.nas.space import Space, draw, part_of
+from ddbench.evaluate.nas.space import space as space_named
+from ddbench.evaluate.nas.truth import Truth, differences
+from ddbench.evaluate.protocol import Protocol
+from ddbench.evaluate.workers import Workers
+from ddbench.execution import Progress, Silent, choose_device
+from ddbench.synthetic import SyntheticSet
+
+BASELINES = ("random", "early-stopping", "parameters")
+"""As many random images as the set has; all images for as many updates; the number of parameters, without training."""
+
+SEEDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One ranking. scores: by network, accuracies of its seeds on validation, or what else it ranks by.
+
+    images, bytes: stored; seconds: of all its trainings. measures: agreement with the truth, by name. chosen: the
+    network it puts first; of ``ties`` with the same score, the first in the space's order.
+    """
+
+    label: str
+    images: int
+    bytes: int
+    seconds: float
+    scores: Mapping[str, tuple[float, ...]]
+    measures: Mapping[str, Measure]
+    chosen: str
+    ties: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Networks, their true accuracies, and how well each set and baseline ranks them.
+
+    entries: one a set or baseline, in the order given. best: by truth. parameters: how many each network has.
+    truth: its ``test`` holds the networks that some ranking puts first. real_seconds: of training for the truth, None
+    where a table does not say. facts: what all of this depends on.
+    """
+
+    space: str
+    dataset: str
+    networks: tuple[str, ...]
+    parameters: Mapping[str, int]
+    truth: Truth
+    best: str
+    real_images: int
+    real_bytes: int
+    real_seconds: float | None
+    entries: tuple[Entry, ...]
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def rank(
+    sets: Sequence[SyntheticSet],
+    real: RealSet,
+    *,
+    folder: Path,
+    space: str | Space = "convnet-36",
+    baselines: Sequence[str] = ("random", "early-stopping"),
+    networks: int | None = None,
+    seeds: int = SEEDS,
+    seed: int = 0,
+    protocol: Protocol | None = None,
+    truth: Truth | None = None,
+    part: tuple[int, int] | None = None,
+    device: torch.device | str = "auto",
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> Ranking:
+    """Train networks on each synthetic set, real data, and baselines, and compare their order on the validation split.
+
+    folder: where every network's scores are kept as soon as they are known, so that the same call goes on. networks:
+    how many, drawn from the space; None is all. seeds: trainings of each. seed: of what is drawn. protocol: None is
+    ``recipe()``. truth: a table instead of training on real data; then its networks are ranked. part: (2, 4) takes the
+    second of every four networks, and tests none.
+    Errors: UserError for unknown names, networks that do not take these images, sets that do not fit the data, and data
+    without a validation split.
+    """
+    for name in baselines:
+        if name not in BASELINES:
+            raise unknown("baseline of a ranking", name, BASELINES)
+    if not sets:
+        raise UserError("there is no synthetic set to rank networks with", fix="give one or more")
+    if seeds < 1:
+        raise UserError("a ranking needs at least one seed", fix="choose 1 or more")
+    require_validation(real)
+    where = choose_device(str(device))
+    of = space if isinstance(space, Space) else space_named(space)
+    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, workers=workers)
+    subjects = _subjects(sets, bench, baselines, seed)
+    known = of.networks if truth is None else tuple(network for network in of.networks if network in truth.accuracy)
+    chosen = part_of(draw(known, networks, seed), part)
+    parameters = sizes(chosen, real)
+    runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())
+    facts = facts_of(bench, of, seeds)
+    notes = [*_unseen(sets, real)]
+    if part is not None:
+        notes.append(f"this is part {part[0]} of {part[1]} of the networks: without a part, all are ranked")
+    if truth is None:
+        truth = runner.truth(chosen, facts)
+    else:
+        notes += [*truth.notes, *differences(truth, facts)]
+        truth = truth.only(chosen)
+    entries = []
+    for subject in subjects:
+        scores, seconds = runner.scores(subject, chosen)
+        compared = _compared(scores, truth, seed)
+        cost = {"images": subject.images, "bytes": subject.bytes, "seconds": sum(seconds.values())}
+        entries.append(Entry(label=subject.label, **cost, **compared))
+    if "parameters" in baselines:
+        compared = _compared({name: (float(parameters[name]),) for name in chosen}, truth, seed)
+        entries.append(Entry(label="number of parameters", images=0, bytes=0, seconds=0.0, **compared))
+    best = _first({name: fmean(truth.accuracy[name]) for name in chosen})[0]
+    if not truth.where and part is None:
+        truth = runner.tested(truth, list(dict.fromkeys([best, *(entry.chosen for entry in entries)])))
+    whole = real_subject(bench)
+    return Ranking(
+        space=of.name,
+        dataset=real.name,
+        networks=chosen,
+        parameters=parameters,
+        truth=truth,
+        best=best,
+        real_images=whole.images,
+        real_bytes=whole.bytes,
+        real_seconds=sum(truth.seconds.values()) if len(truth.seconds) == len(chosen) else None,
+        entries=tuple(entries),
+        facts=facts,
+        notes=tuple(notes),
+    )
+
+
+def _subjects(sets: Sequence[SyntheticSet], bench: Bench, baselines: Sequence[str], seed: int) -> list[Subject]:
+    subjects = [synthetic_subject(syn, bench) for syn in sets]
+    if "random" in baselines:
+        subjects += [random_subject(ipc, bench, seed) for ipc in dict.fromkeys(syn.ipc for syn in sets)]
+    if "early-stopping" in baselines:
+        subjects += [stopped_subject(syn, bench) for syn in sets]
+    different = list({str(subject.identity): subject for subject in reversed(subjects)}.values())[::-1]
+    labels = [subject.label for subject in different]
+    return [
+        replace(subject, label=f"{subject.label} ({labels[:number].count(subject.label) + 1})")
+        if labels.count(subject.label) > 1
+        else subject
+        for number, subject in enumerate(different)
+    ]
+
+
+def _compared(scores: Mapping[str, tuple[float, ...]], truth: Truth, seed: int) -> dict[str, Any]:
+    """What an entry says of its scores."""
+    proxy, true = (np.array([of[network] for network in scores]) for of in (scores, truth.accuracy))
+    chosen, ties = _first({network: fmean(values) for network, values in scores.items()})
+    return {"scores": scores, "measures": agreement(proxy, true, seed=seed), "chosen": chosen, "ties": ties}
+
+
+def _first(means: Mapping[str, float]) -> tuple[str, int]:
+    """The network with the highest mean, of equals the first, and how many have it."""
+    rounded = {network: round(mean, 12) for network, mean in means.items()}
+    highest = max(rounded.values())
+    equal = [network for network, mean in rounded.items() if mean == highest]
+    return equal[0], len(equal)
+
+
+def _unseen(sets: Sequence[SyntheticSet], real: RealSet) -> list[str]:
+    """A note on every set that may have been distilled from images of the validation split."""
+    return [
+        f"{syn.method} ipc {syn.ipc} was not made from this split of {real.name}: it may have seen validation images"
+        for syn in sets
+        if syn.provenance.get("real_fingerprint") != real.fingerprint
+    ]

@@ -1,0 +1,163 @@
+"""Searching a space with a synthetic set: it says which networks are good, and real images have the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.nas.lessons import Bench, real_subject, recipe, require_validation, synthetic_subject
+from ddbench.evaluate.nas.proposals import Trials, at_random, by_optuna, require_optuna, takes
+from ddbench.evaluate.nas.runner import TRUE_SEED, sizes
+from ddbench.evaluate.nas.shelf import Shelf
+from ddbench.evaluate.nas.space import Space
+from ddbench.evaluate.nas.space import space as space_named
+from ddbench.evaluate.protocol import Protocol
+from ddbench.evaluate.workers import Workers
+from ddbench.execution import Progress, Silent, choose_device
+from ddbench.networks import canonical_network_name
+from ddbench.randomness import derive
+from ddbench.synthetic import SyntheticSet
+
+DEFAULT_NETWORK = "convnet-d3"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A network trained on real images. by: who chose it. proxy: its accuracy when trained on the synthetic set.
+
+    validation, test: accuracies of its seeds. seconds: of training on real images.
+    """
+
+    network: str
+    by: str
+    parameters: int
+    proxy: float | None
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a search tried, and what the best of it reach on real images.
+
+    trials: accuracy on the validation split by network, of Optuna's search, in its order; compared: of random search.
+    found: the best by proxy first; then that of random search, then the default network. seconds: of training on the
+    synthetic set, in every sitting, for the search and for random search.
+    """
+
+    space: str
+    dataset: str
+    subject: str
+    trials: Mapping[str, float]
+    compared: Mapping[str, float]
+    found: tuple[Found, ...]
+    seconds: float
+    compared_seconds: float
+    facts: Mapping[str, Any]
+
+
+def search(
+    syn: SyntheticSet,
+    real: RealSet,
+    *,
+    folder: Path,
+    space: str | Space = "convnet-720",
+    trials: int = 30,
+    seconds: float | None = None,
+    top: int = 3,
+    seeds: int = 1,
+    seed: int = 0,
+    compare: bool = False,
+    protocol: Protocol | None = None,
+    device: torch.device | str = "auto",
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> Search:
+    """Let Optuna's TPE look for the network that a synthetic set trains best, then train the best ones on real images.
+
+    trials: networks trained on the set, at most. seconds: of training on the set, at most; what an earlier call spent
+    counts, and is not spent again: all scores are kept under ``folder``, the sampler is seeded, and the same call goes
+    the same way. top: how many are trained on real images, beside ``convnet-d3``. seeds: trainings of each network.
+    compare: search at random under the same budget too. protocol: None is ``recipe()``.
+    Errors: UserError without Optuna, for unknown names, a budget of nothing, and as in ``rank``.
+    """
+    for what, count in (("trial", trials), ("network on top", top), ("seed", seeds)):
+        if count < 1:
+            raise UserError(f"a search needs at least one {what}", fix="choose 1 or more")
+    require_validation(real)
+    optuna, where = require_optuna(), choose_device(str(device))
+    of = space if isinstance(space, Space) else space_named(space)
+    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, workers=workers)
+    subject, meter = synthetic_subject(syn, bench), progress or Silent()
+    searched, compared = (Trials(Shelf(subject, bench, folder), of, real, seeds) for _ in range(2))
+    try:
+        meter.start(trials, f"{subject.label}: search")
+        searched.run(by_optuna(of, derive(seed, "nas", "search"), searched), trials, seconds, meter.update)
+        if compare:
+            meter.start(trials, f"{subject.label}: random search")
+            compared.run(at_random(of, seed, compared), trials, seconds, meter.update)
+        chosen = [(network, "search") for network in searched.best(top)]
+        chosen += [(network, "random search") for network in compared.best(1)]
+        if takes(DEFAULT_NETWORK, real):
+            chosen.append((canonical_network_name(DEFAULT_NETWORK), "default"))
+        worth = {**compared.worth, **searched.worth}
+        found = _on_real(chosen, worth, Shelf(real_subject(bench), bench, folder), real, seeds, meter)
+    finally:
+        meter.close()
+    setting = bench.protocol.setting
+    return Search(
+        space=of.name,
+        dataset=real.name,
+        subject=subject.label,
+        trials=searched.worth,
+        compared=compared.worth,
+        found=found,
+        seconds=searched.seconds,
+        compared_seconds=compared.seconds,
+        facts={
+            "real": real.fingerprint,
+            "protocol": [bench.protocol.key, bench.protocol.fingerprint],
+            "epochs": setting.epochs,
+            "augmentation": setting.augmentation,
+            "seeds": seeds,
+            "seed": seed,
+            "budget": {"trials": trials, "seconds": seconds},
+            "optuna": optuna.__version__,
+        },
+    )
+
+
+def _on_real(
+    chosen: Sequence[tuple[str, str]],
+    worth: Mapping[str, float],
+    shelf: Shelf,
+    real: RealSet,
+    seeds: int,
+    meter: Progress,
+) -> tuple[Found, ...]:
+    """Networks trained on real images: to be ranked, and, once more, to be tested."""
+    meter.start(len(chosen), "train the best on real images")
+    parameters, found = sizes([network for network, _ in chosen], real), []
+    for number, (network, by) in enumerate(chosen, start=1):
+        of_seeds = range(TRUE_SEED, TRUE_SEED + seeds)
+        validation, test = (shelf.scores(network, of_seeds, split) for split in ("validation", "test"))
+        found.append(
+            Found(
+                network=network,
+                by=by,
+                parameters=parameters[network],
+                proxy=worth.get(network),
+                validation=validation.accuracy,
+                test=test.accuracy,
+                seconds=validation.seconds,
+            )
+        )
+        meter.update(number)
+    return tuple(found)

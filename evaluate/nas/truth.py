@@ -1,0 +1,44 @@
+"""The true ranking of networks: what they reach when they are trained on real data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+DECISIVE = ("dataset", "real", "mirror", "protocol", "epochs", "augmentation")
+"""The facts by which two tables are comparable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Accuracies of networks, fractions, by canonical name; those that rank are of the validation split.
+
+    accuracy: one a seed. test: of those whose test accuracy is known. seconds: of training, where known. facts: what
+    the table depends on, empty for one that does not say. where: the file it was read from. notes: for readers.
+    """
+
+    accuracy: Mapping[str, tuple[float, ...]]
+    test: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    notes: tuple[str, ...] = ()
+
+    def only(self, networks: Iterable[str]) -> Truth:
+        """The same of these networks, in this order."""
+        chosen = tuple(networks)
+        return replace(
+            self,
+            accuracy={network: self.accuracy[network] for network in chosen},
+            test={network: self.test[network] for network in chosen if network in self.test},
+            seconds={network: self.seconds[network] for network in chosen if network in self.seconds},
+        )
+
+
+def differences(truth: Truth, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader must know where a table was made in another way than the proxies beside it."""
+    if not truth.facts:
+        return (f"{truth.where} does not say how its accuracies were measured",)
+    other = [key for key in DECISIVE if truth.facts.get(key) != facts.get(key)]
+    return (f"{truth.where} was made with another {', '.join(other)} than this ranking",) if other else ()
