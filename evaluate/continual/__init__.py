@@ -1,0 +1,1 @@
+"""Class-incremental learning with synthetic sets as the memory of classes seen before."""

@@ -1,0 +1,112 @@
+"""Accuracy by step: what several networks and class orders say together, and its document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+from ddbench import artefact
+from ddbench.evaluate.continual.step import StepScore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The steps of one method at one ipc, in all class orders that were asked.
+
+    scores: by order, then by step. Means and standard deviations (population) are over all networks of all orders, as
+    in the source, whose table has 5 orders x 3 networks.
+    """
+
+    scores: tuple[tuple[StepScore, ...], ...]
+
+    @property
+    def label(self) -> str:
+        return self.scores[0][0].question.method
+
+    @property
+    def ipc(self) -> int | None:
+        return self.scores[0][0].question.ipc
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """How many classes have been seen after each step."""
+        return tuple(len(score.question.seen) for score in self.scores[0])
+
+    @property
+    def accuracy(self) -> list[list[float]]:
+        """By step, the accuracies of all networks, order by order."""
+        return [[one for score in step for one in score.accuracy] for step in zip(*self.scores, strict=True)]
+
+    @property
+    def mean(self) -> list[float]:
+        return [fmean(step) for step in self.accuracy]
+
+    @property
+    def std(self) -> list[float]:
+        return [pstdev(step) for step in self.accuracy]
+
+    @property
+    def average(self) -> float:
+        """Average incremental accuracy: the mean over the steps of the mean over networks and orders."""
+        return fmean(self.mean)
+
+    @property
+    def averages_by_order(self) -> list[float]:
+        """The average incremental accuracy of each class order."""
+        return [fmean(fmean(score.accuracy) for score in order) for order in self.scores]
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        first, last = self.scores[0][0].question, self.scores[0][-1]
+        return {
+            "kind": "continual curve",
+            "schema": 1,
+            "method": self.label,
+            "ipc": self.ipc,
+            "dataset": first.dataset,
+            "network": first.network,
+            "protocol": first.protocol,
+            "epochs": first.epochs,
+            "steps": first.steps,
+            "orders": [order[0].question.order for order in self.scores],
+            "seeds": list(first.seeds),
+            "classes_seen": list(self.seen),
+            "accuracy": self.accuracy,
+            "accuracy_mean": self.mean,
+            "accuracy_std": self.std,
+            "average_incremental_accuracy": self.average,
+            "average_incremental_accuracy_std_over_orders": pstdev(self.averages_by_order),
+            "final_accuracy_mean": self.mean[-1],
+            "final_accuracy_std": self.std[-1],
+            "memory_images": [score.memory_images for score in self.scores[0]],
+            "memory_bytes": [score.memory_bytes for score in self.scores[0]],
+            "distill_seconds": fmean(sum(score.distill_seconds for score in order) for order in self.scores),
+            "how": last.question.how,
+            "notes": sorted({note for order in self.scores for score in order for note in score.notes}),
+        }
+
+    def save(self, home: Path) -> Path:
+        """Write the document beside its steps, under a name that follows from the steps it is made of."""
+        question = self.scores[0][0].question
+        parts = [score.question.path(home).name for order in self.scores for score in order]
+        name = f"curve-{question.title}-{question.steps}-steps-{artefact.fingerprint(parts)}.json"
+        path = question.path(home).with_name(name)
+        document = {**self.document(), "parts": parts}
+        if not path.exists() or artefact.read_json(path, "curve") != document:
+            artefact.write_json(path, document)
+        return path
+
+
+def curves_of(scores: Iterable[StepScore]) -> list[Curve]:
+    """The curves that these points make, by method and ipc, in the order in which they first appear."""
+    found: dict[tuple[str, int | None], dict[int, list[StepScore]]] = {}
+    for score in scores:
+        asked = score.question
+        found.setdefault((asked.method, asked.ipc), {}).setdefault(asked.order, []).append(score)
+    return [
+        Curve(scores=tuple(tuple(sorted(order, key=lambda s: s.question.step)) for order in orders.values()))
+        for orders in found.values()
+    ]

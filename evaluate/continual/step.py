@@ -1,0 +1,111 @@
+"""One point of a curve: networks trained on what is in memory after a step, and its document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ddbench import artefact
+from ddbench.errors import UserError
+
+KIND = "continual step"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked at one step, whatever the answer.
+
+    method: its label in the recipe. ipc: None where all real images are trained on. order: the number of the class
+    order. step: from 0. steps: how many there are. seen: classes of the whole data set, in the order in which they
+    came. protocol_fingerprint: of every number of the protocol as it was used. epochs: E of that protocol.
+    memory_sha256: of what is trained on.
+    """
+
+    method: str
+    ipc: int | None
+    dataset: str
+    order: int
+    step: int
+    steps: int
+    seen: tuple[int, ...]
+    network: str
+    protocol: str
+    protocol_fingerprint: str
+    epochs: int
+    seeds: tuple[int, ...]
+    memory_sha256: str
+    real_fingerprint: str
+    how: str
+    """How the memory came about, in a sentence."""
+
+    @property
+    def title(self) -> str:
+        return self.method if self.ipc is None else f"{self.method}-ipc{self.ipc}"
+
+    def path(self, home: Path) -> Path:
+        """Where the answer lies: one file a question, so that nothing is asked twice."""
+        name = f"{self.title}-order{self.order}-step{self.step + 1}of{self.steps}"
+        return home / "continual" / self.dataset / f"{name}-{artefact.fingerprint(asdict(self))}.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepScore:
+    """The answer. accuracy: fractions on the test images of all classes seen, in the order of the question's seeds.
+
+    memory_images: as trained on. memory_bytes: as stored. distill_seconds: what making this step's part took. lr: the
+    rate that training began with. notes: what a reader must know.
+    """
+
+    question: Question
+    accuracy: tuple[float, ...]
+    lr: float | None
+    memory_images: int
+    memory_bytes: int
+    distill_seconds: float
+    seconds: float
+    device: str
+    code: str
+    versions: Mapping[str, str]
+    notes: tuple[str, ...] = field(default=())
+
+    def save(self, home: Path) -> Path:
+        path = self.question.path(home)
+        document = {**asdict(self), "kind": KIND, "schema": SCHEMA, "versions": dict(self.versions)}
+        artefact.write_json(path, document)
+        return path
+
+
+def known_score(question: Question, home: Path) -> StepScore | None:
+    """The answer that lies there already, if one does. Errors: UserError when its file is damaged or not of ours."""
+    path = question.path(home)
+    return load_step(path) if path.exists() else None
+
+
+def load_step(path: Path) -> StepScore:
+    """A point of a curve from its file. Errors: UserError when it is absent, damaged, or something else."""
+    document = artefact.read_json(path, "step of a continual evaluation")
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise UserError(f"{path} is not a step of a continual evaluation", fix="give a file from HOME/continual")
+    if document.get("schema", 0) > SCHEMA:
+        raise artefact.newer(path, document["schema"])
+    try:
+        question = _from(Question, document["question"])
+        score = _from(StepScore, {**document, "question": question})
+    except (KeyError, TypeError) as error:
+        raise artefact.damaged(path, f"its fields are not whole: {error}") from None
+    if len(score.accuracy) != len(question.seeds) or not all(_is_fraction(value) for value in score.accuracy):
+        raise artefact.damaged(path, "its accuracies are not one fraction a seed")
+    return score
+
+
+def _from(kind: type, values: Mapping[str, Any]) -> Any:
+    """A record from JSON, its lists as tuples. Errors: KeyError for a field that is missing."""
+    given = {one.name: values[one.name] for one in fields(kind)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
