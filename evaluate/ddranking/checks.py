@@ -1,0 +1,68 @@
+"""What is asked for must make sense, and fit the data, before the first network is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError, unknown
+from ddbench.evaluate.ddranking.measurement import require_weight
+from ddbench.evaluate.fit import require_fit
+from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
+
+
+def require_question(
+    track: str,
+    labels: str,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    searches: int,
+    epochs: int | None,
+    weight: float,
+    ars_weight: float,
+    real_accuracy: float | None,
+) -> None:
+    """Errors: UserError for names and numbers that can not be."""
+    if track not in ("hard", "soft"):
+        raise unknown("track", track, ("hard", "soft"))
+    if labels not in ("S", "M"):
+        raise unknown("label mode", labels, ("S", "M"), fix="S: the set's own labels; M: the teachers' at every step")
+    if not rates or not all(math.isfinite(rate) and rate > 0 for rate in rates):
+        raise UserError(f"learning rates are positive numbers, not {list(rates)}", fix="for example --rates 0.01,0.1")
+    if not seeds or len(set(seeds)) != len(seeds) or searches < 1 or (epochs is not None and epochs < 1):
+        raise UserError(
+            "there must be at least one run, one search and one epoch, and no seed twice",
+            f"seeds {list(seeds)}, searches {searches}, epochs {epochs}",
+            fix="give numbers of 1 or more",
+        )
+    require_weight(weight)
+    require_weight(ars_weight)
+    if real_accuracy is not None and not 0 <= real_accuracy <= 1:
+        raise UserError(
+            f"the accuracy on real data is a fraction from 0 to 1, not {real_accuracy:g}",
+            fix=f"--real-accuracy {real_accuracy / 100:g}" if 1 < real_accuracy <= 100 else "for example 0.848",
+        )
+
+
+def require_teachers(track: str, teachers: Teachers | None) -> None:
+    """Errors: UserError where the soft track has none, or the hard track some."""
+    if track == "hard" and teachers is not None:
+        raise UserError("the hard track has no teachers", fix="leave out --teachers, or ask for --track soft")
+    if track == "soft" and teachers is None:
+        raise UserError(
+            "the soft track needs teachers, who label the random images",
+            fix="train them (ddbench teach --help) and give them with --teachers FILE, or ask for --track hard",
+        )
+
+
+def require_data(syn: SyntheticSet, real: RealSet, rates: Sequence[float]) -> None:
+    """Errors: UserError for data of another kind, an ipc larger than a class, and no validation to choose rates on."""
+    require_fit(syn, real)
+    real.require_ipc(syn.ipc)
+    if len(set(rates)) > 1 and len(real.validation) == 0:
+        raise UserError(
+            f"learning rates are chosen on the validation split, and that of {real.name} is empty",
+            fix="give one rate, the same for all: --rates 0.01; or hold back a part of the training images",
+        )

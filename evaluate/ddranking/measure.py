@@ -1,0 +1,186 @@
+"""Measuring a synthetic set as DD-Ranking asks, with what its release leaves open made fair and repeatable.
+
+Every side (synthetic, random, real) is given the same list of learning rates and the same number of trainings to
+choose among them, on the validation split; a rate that a set has learned is one of the rates for nobody. The release
+tries five rates for random images and one for a set that brings its own, and chooses by test accuracy. The accuracy is
+of the last epoch; the release takes the best epoch by test accuracy. Random images follow from the seed of a run;
+there, from the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.evaluate.ddranking.checks import require_data, require_question, require_teachers
+from ddbench.evaluate.ddranking.compete import Side, compete, trainings_of
+from ddbench.evaluate.ddranking.contenders import Bench, Contender, of_random, of_real, of_set, with_classes
+from ddbench.evaluate.ddranking.measurement import Measurement
+from ddbench.evaluate.ddranking.recipes import LabelMode, Track, hard_recipe_of, lasting, plain, recipe_of
+from ddbench.evaluate.ddranking.trainings import Trainings
+from ddbench.evaluate.fit import require_labels
+from ddbench.evaluate.make_row import synthetic_sha256
+from ddbench.evaluate.rates import RATES
+from ddbench.evaluate.rows import without_paths
+from ddbench.evaluate.workers import Workers
+from ddbench.execution import Progress, Silent, code_identity, device_name, versions
+from ddbench.networks import canonical_network_name
+from ddbench.randomness import derive
+from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
+
+
+def measure(
+    syn: SyntheticSet,
+    real: RealSet,
+    *,
+    track: Track = "hard",
+    labels: LabelMode = "S",
+    network: str | None = None,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    searches: int = 1,
+    rates: Sequence[float] = RATES,
+    epochs: int | None = None,
+    weight: float = 0.5,
+    ars: bool = False,
+    ars_weight: float = 0.5,
+    teachers: Teachers | None = None,
+    real_accuracy: float | None = None,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> Measurement:
+    """HLR, IOR and LRS of a synthetic set, and ARS where asked, with the accuracies behind them.
+
+    labels: on the soft track, the set's own ("S") or what ``teachers`` say of every batch ("M"); in both, teachers
+    label the random images. searches: how many networks judge each rate on validation; a single rate needs no judge.
+    epochs: None is the recipe's 300. real_accuracy: a fraction known from elsewhere, instead of training on all real
+    data. folder: where finished trainings are kept, and looked for. workers: as in ``score``.
+    Errors: UserError for names, weights, rates and accuracies that can not be, missing teachers, a validation split
+    that is empty where rates are to be chosen, an ipc larger than a class, and as in ``score``.
+    """
+    require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
+    device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
+    recipe, hard_recipe = (lasting(found, epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
+    require_teachers(track, teachers)
+    teachers = None if teachers is None else teachers.to(device)
+    require_data(syn, real, rates)
+    require_labels(bare, recipe, real, teachers)
+
+    hard, notes = with_classes(bare)
+    ready = {name: found.to(device) for name, found in (("own", bare), ("hard", hard))}
+    on_track = ready["hard" if track == "hard" else "own"]
+    bench = Bench(
+        real=real.to(device),
+        network=canonical_network_name(network or syn.network),
+        device=device,
+        teachers=teachers,
+        workers=workers,
+    )
+    contenders = [of_set(bench, "syn", on_track, recipe), of_random(bench, "random", on_track, recipe)]
+    if track == "soft":
+        contenders += [of_set(bench, "syn_hard", ready["hard"], hard_recipe)]
+    if ars:
+        contenders += [
+            of_set(bench, "syn_plain", on_track, plain(recipe)),
+            of_random(bench, "random_plain", on_track, plain(recipe)),
+        ]
+    contenders += [] if real_accuracy is not None else [of_real(bench, "real", hard_recipe)]
+
+    sides = _all(contenders, bench, sorted(set(rates)), seeds, searches, folder, progress)
+    if real_accuracy is not None:
+        sides["real"] = Side(accuracy=(float(real_accuracy),) * len(seeds), given=True)
+    return Measurement(
+        method=syn.method,
+        dataset=without_paths(real.name),
+        ipc=syn.ipc,
+        network=bench.network,
+        track=track,
+        labels=labels if track == "soft" else None,
+        seeds=tuple(seeds),
+        search_seeds=_search_seeds(seeds, searches, rates),
+        rates=tuple(sorted(set(rates))),
+        weight=weight,
+        ars_weight=ars_weight,
+        sides=sides,
+        synthetic_sha256=synthetic_sha256(syn),
+        real_fingerprint=real.fingerprint,
+        preprocessing_fingerprint=real.preprocessing.fingerprint,
+        teachers={} if teachers is None else teachers.bytes,
+        teachers_fingerprint=bench.teachers_fingerprint,
+        device=device_name(device),
+        code=code_identity(),
+        versions=versions(),
+        date=datetime.now(UTC).date().isoformat(),
+        notes=(*notes, *_circumstances(syn, epochs, teachers)),
+    )
+
+
+def _all(
+    contenders: Sequence[Contender],
+    bench: Bench,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    searches: int,
+    folder: Path | None,
+    progress: Progress | None,
+) -> dict[str, Side]:
+    """Every contender's side by name. Only the number of finished trainings is told: a training is short."""
+    meter, done = progress or Silent(), 0
+    search_seeds = _search_seeds(seeds, searches, rates)
+    meter.start(len(contenders) * trainings_of(rates, seeds, search_seeds), "DD-Ranking")
+
+    def tell(name: str, lr: float, accuracy: float) -> None:
+        nonlocal done
+        done += 1
+        meter.update(done, side=name, lr=f"{lr:g}", accuracy=f"{accuracy:.4f}")
+
+    try:
+        return {
+            contender.name: compete(
+                contender,
+                bench,
+                rates=rates,
+                seeds=seeds,
+                search_seeds=search_seeds,
+                kept=Trainings(folder),
+                tell=tell,
+            )
+            for contender in contenders
+        }
+    finally:
+        meter.close()
+
+
+def _search_seeds(seeds: Sequence[int], searches: int, rates: Sequence[float]) -> tuple[int, ...]:
+    """Seeds of the networks that judge rates, never those of a run; none where there is nothing to choose."""
+    if len(set(rates)) == 1:
+        return ()
+    return tuple(derive(seeds[0], "ddranking", "search", number) for number in range(searches))
+
+
+def _circumstances(syn: SyntheticSet, epochs: int | None, teachers: Teachers | None) -> list[str]:
+    """What a reader of the scores must know, apart from where classes come from."""
+    told = []
+    if teachers is not None:
+        known = zip(teachers.networks, teachers.accuracy, strict=True)
+        told += ["teachers: " + ", ".join(f"{name} ({100 * accuracy:.1f} % on test)" for name, accuracy in known)]
+    if epochs is not None:
+        told += [f"trained for {epochs} epochs, not the recipe's own number"]
+    if syn.student_lr is not None:
+        told += ["the learning rate that the set has learned was not used: no side has a rate of its own"]
+    if syn.epoch_labels is not None:
+        told += ["the labels stored for every epoch were not used"]
+    if syn.warm_images is not None:
+        told += ["the images to warm up on were not used"]
+    if syn.formation > 1:
+        told += [
+            f"an epoch shows {syn.formation**2} times as many synthetic images as random ones, {syn.formation} a side"
+        ]
+    return told

@@ -1,0 +1,163 @@
+"""A finished measurement: every accuracy, so that its scores can be weighted anew without training; one JSON file."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from ddbench.artefact import fingerprint, read_json, write_json
+from ddbench.errors import UserError
+from ddbench.evaluate.ddranking.compete import Side
+from ddbench.evaluate.ddranking.recipes import LabelMode, Track
+from ddbench.evaluate.ddranking.scores import AugmentationRobustness, LabelRobustness
+from ddbench.evaluate.rows import folder_of
+
+SCHEMA = 1
+DERIVED = "derived"
+"""The key of what follows from the rest; it is written for readers of the file, and never read back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What DD-Ranking asks about one synthetic set, on one track, with one network.
+
+    labels: the mode of the soft track, None on the hard one. seeds: of the runs; a run has one network of each side,
+    and random images of its own. rates: what every side was allowed. weight: w of alpha; ars_weight: gamma of beta.
+    sides: by name, "syn", "random", "real"; on the soft track also "syn_hard"; for ARS also "syn_plain" and
+    "random_plain", both without augmentation. teachers: bytes by name. seconds: of all trainings. date: of the last
+    training, as ``2026-01-31``. No host name, no path of a machine.
+    Errors: ValueError where accuracies are not fractions, or not one a seed, and for weights out of range.
+    """
+
+    kind: Literal["ddranking measurement"] = "ddranking measurement"
+    schema: int = SCHEMA
+    method: str
+    dataset: str
+    ipc: int
+    network: str
+    track: Track
+    labels: LabelMode | None
+    seeds: tuple[int, ...]
+    search_seeds: tuple[int, ...]
+    rates: tuple[float, ...]
+    weight: float = 0.5
+    ars_weight: float = 0.5
+    sides: dict[str, Side]
+    synthetic_sha256: str
+    real_fingerprint: str
+    preprocessing_fingerprint: str
+    teachers: dict[str, int]
+    teachers_fingerprint: str | None
+    device: str
+    code: str
+    versions: dict[str, str]
+    date: str
+    notes: tuple[str, ...] = ()
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        missing = {"syn", "random", "real", *(("syn_hard",) if self.track == "soft" else ())} - set(self.sides)
+        if missing:
+            raise ValueError(f"there is no side {', '.join(sorted(missing))}")
+        for name, side in self.sides.items():
+            if len(side.accuracy) != len(self.seeds):
+                raise ValueError(f"{len(side.accuracy)} accuracies of {name} for {len(self.seeds)} seeds")
+        _ = self.label_robustness, self.augmentation_robustness
+
+    @property
+    def label_robustness(self) -> LabelRobustness:
+        """HLR, IOR, alpha and LRS, a value a run."""
+        return LabelRobustness(
+            real=self.sides["real"].accuracy,
+            syn_hard=self.sides["syn" if self.track == "hard" else "syn_hard"].accuracy,
+            syn=self.sides["syn"].accuracy,
+            random=self.sides["random"].accuracy,
+            weight=self.weight,
+        )
+
+    @property
+    def augmentation_robustness(self) -> AugmentationRobustness | None:
+        """beta and ARS, a value a run; None where they were not asked for."""
+        if "syn_plain" not in self.sides or "random_plain" not in self.sides:
+            return None
+        return AugmentationRobustness(
+            syn_with=self.sides["syn"].accuracy,
+            random_with=self.sides["random"].accuracy,
+            syn_without=self.sides["syn_plain"].accuracy,
+            random_without=self.sides["random_plain"].accuracy,
+            weight=self.ars_weight,
+        )
+
+    @property
+    def trainings(self) -> int:
+        return sum(side.trainings for side in self.sides.values())
+
+    def weighted(self, weight: float | None = None, ars_weight: float | None = None) -> Measurement:
+        """The same accuracies under other weights; None keeps the weight. Errors: UserError outside [0, 1]."""
+        chosen = self.weight if weight is None else weight, self.ars_weight if ars_weight is None else ars_weight
+        for value in chosen:
+            require_weight(value)
+        return replace(self, weight=chosen[0], ars_weight=chosen[1])
+
+    def derived(self) -> dict[str, list[float]]:
+        """All quantities by name, a value a run, fractions."""
+        label, augmentation = self.label_robustness, self.augmentation_robustness
+        found = {"hlr": label.hlr, "ior": label.ior, "alpha": label.alpha, "lrs": label.lrs}
+        if augmentation is not None:
+            found |= {"gain_with": augmentation.gain_with, "gain_without": augmentation.gain_without}
+            found |= {"beta": augmentation.beta, "ars": augmentation.ars}
+        return {name: list(runs) for name, runs in found.items()}
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), DERIVED: self.derived()}
+
+    def path(self, folder: Path) -> Path:
+        """Where it lies: ``<dataset>/ipc<n>/<method>-<question>.json``, the same for the same question asked again."""
+        asked = {name: getattr(self, name) for name in _ASKED}
+        asked["sides"] = {
+            name: list(side.accuracy) if side.given else side.recipe_fingerprint for name, side in self.sides.items()
+        }
+        method = re.sub(r"[^A-Za-z0-9._+-]+", "-", self.method).strip("-.") or "unnamed"
+        return folder_of(folder, self.dataset, self.ipc) / f"{method}-{fingerprint(asked)[:8]}.json"
+
+    def save(self, folder: Path) -> Path:
+        path = self.path(folder)
+        write_json(path, self.document())
+        return path
+
+
+_ASKED = (
+    *("method", "dataset", "ipc", "network", "track", "labels", "seeds", "search_seeds", "rates"),
+    *("synthetic_sha256", "real_fingerprint", "teachers_fingerprint"),
+)
+
+
+def require_weight(value: float) -> None:
+    """Errors: UserError for a weight outside [0, 1]."""
+    if not 0 <= value <= 1:
+        raise UserError(f"a weight is a number from 0 to 1, not {value:g}", fix="0.5 weighs both halves alike")
+
+
+def load_measurement(path: Path) -> Measurement:
+    """Read one. Errors: UserError that names the file and what is wrong with it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    document = read_json(path, "measurement of DD-Ranking")
+    fix = "give a file that ddbench ddranking wrote, or measure the synthetic set again"
+    if not isinstance(document, dict) or document.get("kind") != Measurement.kind:
+        raise UserError(f"{path} is not a measurement of DD-Ranking", fix=fix)
+    if isinstance(found := document.get("schema"), int) and found > SCHEMA:
+        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
+    document.pop(DERIVED, None)
+    try:
+        return TypeAdapter(Measurement).validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{path} is not a whole measurement", f"key   {key}" if key else "", f"why   {first['msg']}", fix=fix
+        ) from None

@@ -1,0 +1,36 @@
+"""HLR and IOR as DD-Ranking's own leaderboard prints them, to stand beside measured ones and never among them."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from ddbench.evaluate.published import ORIGINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """hlr, ior: fractions. source: where they stand."""
+
+    hlr: float
+    ior: float
+    source: str
+
+
+@cache
+def printed_numbers() -> dict[tuple[str, str, int, str], Printed]:
+    """Every line of ``published.csv``, which has points, by (method, dataset, ipc, track)."""
+    text = files("ddbench.evaluate.ddranking").joinpath("published.csv").read_text(encoding="utf-8")
+    return {
+        (line["method"], line["dataset"], int(line["ipc"]), line["track"]): Printed(
+            hlr=float(line["hlr"]) / 100, ior=float(line["ior"]) / 100, source=line["source"]
+        )
+        for line in csv.DictReader(text.splitlines())
+    }
+
+
+def look_up(method: str, dataset: str, ipc: int, track: str) -> Printed | None:
+    """What is printed for this setting, or None. A re-encoded data set takes the original's numbers."""
+    return printed_numbers().get((method, ORIGINAL.get(dataset, dataset), ipc, track))

@@ -1,0 +1,144 @@
+"""Measurements as text for a terminal, markdown, json, or the columns of DD-Ranking's own leaderboard."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from tabulate import tabulate
+
+from ddbench.errors import unknown
+from ddbench.evaluate.ddranking.measurement import Measurement
+from ddbench.evaluate.ddranking.published import look_up
+from ddbench.evaluate.ddranking.scores import spread
+from ddbench.evaluate.units import percent
+
+LEADERBOARD_COLUMNS = ("method", "ref", "verified", "date", "dataset", "ipc", "label_type", "hlr", "ior")
+"""Of DD-Ranking's ``data.csv``; hlr and ior there are percentage points."""
+
+THEIR_NAMES = {
+    "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
+    "tiny-imagenet": "TinyImageNet",
+    "imagenet": "ImageNet1K",
+    "imagenette": "ImageNette",
+    "imagewoof": "ImageWoof",
+    "imagemeow": "ImageMeow",
+    "imagesquawk": "ImageSquawk",
+    "imagefruit": "ImageFruit",
+    "imageyellow": "ImageYellow",
+}
+"""Data sets as the ``ddranking`` package calls them; others keep our name."""
+
+
+def render(found: Sequence[Measurement], form: str = "text") -> str:
+    """These measurements, without a newline at the end. form: "text", "markdown", "csv" or "json" (a list of objects).
+
+    Errors: UserError for another form.
+    """
+    if form not in FORMS:
+        raise unknown("format", form, FORMS)
+    return FORMS[form](found)
+
+
+def as_json(found: Sequence[Measurement]) -> str:
+    return json.dumps([measurement.document() for measurement in found], indent=2)
+
+
+def as_csv(found: Sequence[Measurement]) -> str:
+    """One line a measurement. ref is empty, and verified false, for whoever submits it to fill in."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(LEADERBOARD_COLUMNS)
+    for each in found:
+        label = each.label_robustness
+        points = [f"{100 * fmean(runs):.2f}" for runs in (label.hlr, label.ior)]
+        dataset = THEIR_NAMES.get(each.dataset, each.dataset)
+        writer.writerow([each.method, "", "false", each.date, dataset, each.ipc, each.track, *points])
+    return text.getvalue().rstrip("\n")
+
+
+def as_text(found: Sequence[Measurement]) -> str:
+    return _tables(found, "simple")
+
+
+def as_markdown(found: Sequence[Measurement]) -> str:
+    return _tables(found, "pipe")
+
+
+FORMS: dict[str, Callable[[Sequence[Measurement]], str]] = {
+    "text": as_text,
+    "markdown": as_markdown,
+    "csv": as_csv,
+    "json": as_json,
+}
+
+
+def _tables(found: Sequence[Measurement], style: str) -> str:
+    blocks = [_scores(found, style)]
+    for each in found:
+        told = [f"note: {note}" for note in each.notes]
+        told += [f"note: {name}: {note}" for name, side in each.sides.items() for note in side.notes]
+        blocks.append("\n".join([_title(each), "", _sides(each, style), *(["", *told] if told else [])]))
+    printed = any(look_up(each.method, each.dataset, each.ipc, each.track) for each in found)
+    return "\n\n".join([*blocks, _LEGEND + (_PRINTED if printed else "")])
+
+
+def _title(each: Measurement) -> str:
+    mode = f", mode {each.labels}" if each.labels else ""
+    return f"{each.method} · {each.dataset} · ipc {each.ipc} · {each.network} · {each.track} track{mode}"
+
+
+def _scores(found: Sequence[Measurement], style: str) -> str:
+    lines = []
+    for each in found:
+        label, augmentation = each.label_robustness, each.augmentation_robustness
+        printed = look_up(each.method, each.dataset, each.ipc, each.track)
+        line = {
+            "set": _title(each),
+            "HLR": percent(*spread(label.hlr)),
+            "IOR": percent(*spread(label.ior)),
+            "printed": "" if printed is None else f"{100 * printed.hlr:.1f}, {100 * printed.ior:.1f} %",
+            "w": f"{each.weight:g}",
+            "alpha": "{:+.4f} ± {:.4f}".format(*spread(label.alpha)),
+            "LRS": percent(*spread(label.lrs)),
+        }
+        if augmentation is not None:
+            line["gamma"] = f"{each.ars_weight:g}"
+            line["beta"] = "{:+.4f} ± {:.4f}".format(*spread(augmentation.beta))
+            line["ARS"] = percent(*spread(augmentation.ars))
+        lines.append(line)
+    heads = list(dict.fromkeys(head for line in lines for head, cell in line.items() if cell))
+    return _tabulated([[line.get(head, "") for head in heads] for line in lines], heads, style)
+
+
+def _sides(each: Measurement, style: str) -> str:
+    lines = []
+    for name, side in each.sides.items():
+        tried = ", ".join(f"{rate:g}: {100 * fmean(runs):.1f}" for rate, runs in side.tried)
+        lines.append(
+            [
+                name,
+                "given" if side.given else f"{side.recipe}, {side.epochs} epochs",
+                "" if side.lr is None else f"{side.lr:g}",
+                percent(*spread(side.accuracy)),
+                " ".join(f"{100 * accuracy:.1f}" for accuracy in side.accuracy),
+                tried,
+            ]
+        )
+    return _tabulated(lines, ["side", "recipe", "rate", "accuracy", "by run", "on validation, by rate"], style)
+
+
+def _tabulated(lines: list[list[str]], heads: list[str], style: str) -> str:
+    return tabulate(lines, headers=heads, tablefmt=style, disable_numparse=True)
+
+
+_LEGEND = """\
+HLR: real less synthetic, both with hard labels, small is good; IOR: synthetic less random images, large is good; points
+alpha = w IOR - (1 - w) HLR, a fraction; LRS = (e^alpha - 1/e) / (e - 1/e): 26.9 % where alpha is 0, so look at both
+test accuracy after the last epoch, mean ± population std over the runs; every side had the same rates to choose from"""
+
+_PRINTED = "\nprinted: HLR and IOR on DD-Ranking's own leaderboard, measured by another recipe"
