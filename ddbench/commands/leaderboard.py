@@ -1,13 +1,27 @@
-"""``ddbench leaderboard``: tables from rows."""
+"""``ddbench leaderboard``: tables from rows, and the page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ddbench.commands import options
+from ddbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ddbench.evaluate.rows import Row
+
+
+class BoardFormat(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+    html = "html"
 
 
 def leaderboard(
@@ -28,19 +42,75 @@ def leaderboard(
         bool, typer.Option("--details", help="One line a row, with seeds, selection, time and bytes.")
     ] = False,
     home: options.Home = None,
-    format: options.Format = options.TableFormat.text,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write, and print the path instead.  [default: stdout; of html, HOME/leaderboard.html]",
+            show_default=False,
+        ),
+    ] = None,
+    quiet: options.Quiet = False,
+    format: Annotated[
+        BoardFormat,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="text, markdown, csv or json; or html, one file with tables, charts and pictures that opens offline.",
+        ),
+    ] = BoardFormat.text,
 ) -> None:
     """Compare what was measured, grouped by data set, protocol and network, with published figures beside it.
 
     Where there are several ipcs, as a table of methods by ipc.
     """
-    from ddbench.evaluate.rows import load_rows
     from ddbench.evaluate.table import render
 
-    rows = load_rows(results or [options.home_folder(home) / "results"])
-    chosen = [
-        row
-        for row in rows
+    folder = options.home_folder(home)
+    rows = {
+        path: row
+        for path, row in _rows(results or [folder / "results"]).items()
         if dataset in (None, row.dataset) and ipc in (None, row.ipc) and protocol in (None, row.protocol)
-    ]
-    typer.echo(render(chosen, format.value, details))
+    }
+    if format is BoardFormat.html:
+        text, out = _page(rows, folder, quiet), out or folder / "leaderboard.html"
+    else:
+        text = render(list(rows.values()), format.value, details)
+    typer.echo(text if out is None else _written(text, out))
+
+
+def _rows(results: Sequence[Path]) -> dict[Path, Row]:
+    """Rows by the files they were read from, each file once, in the order of their paths."""
+    from ddbench.evaluate.rows import load_rows
+
+    files = (file for place in results for file in (place.rglob("*.json") if place.is_dir() else [place]))
+    return {file: row for file in sorted({file.resolve() for file in files}) for row in load_rows([file])}
+
+
+def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
+    from ddbench.commands.thumbnail import thumbnails
+    from ddbench.evaluate.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
+    from ddbench.execution import Bar, Silent
+
+    digests = [row.synthetic_sha256 for row in rows.values()]
+    pictures = thumbnails(home, digests, PICTURE_BYTES, PICTURES_BYTES, Silent() if quiet else Bar())
+    paths = {row_key(row): _as_called(path, home) for path, row in rows.items()}
+    return page(list(rows.values()), pictures, paths)
+
+
+def _as_called(file: Path, home: Path) -> str:
+    """A row's file as a command line names it: from here, or from the home, or its name alone; no path of a machine."""
+    for place in (Path.cwd(), home.resolve()):
+        if file.is_relative_to(place):
+            return str(file.relative_to(place))
+    return file.name
+
+
+def _written(text: str, out: Path) -> str:
+    from ddbench.artefact import replacing
+
+    if out.is_dir():
+        raise UserError(f"{out} is a folder", fix=f"name the file, such as --out {out / 'leaderboard.html'}")
+    with replacing(out) as part:
+        part.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+    return str(out)

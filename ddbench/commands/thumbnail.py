@@ -1,0 +1,107 @@
+"""Synthetic sets as pictures small enough to be sent along: those of the leaderboard page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ddbench.commands.picture import classes_of, displayable, tile
+from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.errors import UserError
+from ddbench.execution import Progress
+from ddbench.synthetic import SyntheticSet, load_synthetic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CLASSES = 10
+IMAGES = 10
+"""How many classes, and images of each, are drawn."""
+
+SIDE = 640
+"""Pixels of the picture's longer side, at most."""
+
+
+def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
+    """The files under HOME/runs that hold the sets of these hashes, candidates among them.
+
+    What can not be read is passed over, as if it were not there.
+    """
+    from ddbench.artefact import describe
+
+    wanted, found = set(digests), {}
+    for pattern in ("runs/*/synthetic*.safetensors", "runs/*/candidates*/*.safetensors"):
+        for path in sorted(home.glob(pattern)):
+            with suppress(UserError):
+                digest = describe(path).get("sha256")
+                if digest in wanted:
+                    found.setdefault(digest, path)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
+    """Pictures by hash, of the sets that lie under HOME and can be read and un-preprocessed there.
+
+    limit: bytes of one picture. total: of all; nothing is drawn beyond it.
+    """
+    files = set_files(home, digests)
+    pictures: dict[str, bytes] = {}
+    progress.start(len(files), "pictures")
+    for done, (digest, path) in enumerate(files.items(), start=1):
+        if sum(map(len, pictures.values())) + limit > total:
+            break
+        with suppress(UserError):
+            syn = load_synthetic(path)
+            pictures[digest] = thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
+        progress.update(done)
+    progress.close()
+    return pictures
+
+
+def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:
+    """The first classes and images of a set as a PNG, or as WebP where that would take more than ``limit`` bytes.
+
+    One row a class; at ipc 1 two rows in all. What is too large even so is drawn smaller.
+    """
+    import torch
+    from PIL import Image
+
+    classes = classes_of(syn)
+    rows = [torch.nonzero(classes == label).flatten()[:IMAGES] for label in range(min(syn.classes, CLASSES))]
+    rows = [row for row in rows if len(row)]
+    if all(len(row) == 1 for row in rows):
+        rows = list(torch.cat(rows).split(max(1, (len(rows) + 1) // 2)))
+    chosen = torch.cat(rows)
+    images = displayable(preprocessing.to("cpu").inverse(syn.images[chosen].float().cpu()))
+    grid = tile(list(images.split([len(row) for row in rows])))
+    picture = Image.fromarray((grid.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    longer = max(picture.size)
+    if longer < SIDE // 2:
+        factor = SIDE // 2 // longer + 1
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    elif longer > SIDE:
+        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return _within(picture, limit)
+
+
+def _within(picture: Image, limit: int) -> bytes:
+    encoded = _encoded(picture, "PNG", optimize=True)
+    for quality in (85, 70, 50):
+        if len(encoded) <= limit:
+            return encoded
+        encoded = _encoded(picture, "WEBP", quality=quality)
+    while len(encoded) > limit and min(picture.size) > 16:
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4))
+        encoded = _encoded(picture, "WEBP", quality=50)
+    return encoded
+
+
+def _encoded(picture: Image, form: str, **how: object) -> bytes:
+    target = io.BytesIO()
+    picture.save(target, format=form, **how)
+    return target.getvalue()

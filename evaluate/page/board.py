@@ -1,0 +1,104 @@
+"""The table of all rows, complete without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from ddbench.evaluate.leaderboard import GROUP
+from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.markup import Html, join, name_of, tag
+from ddbench.evaluate.units import duration, per_kilobyte, size
+
+COLUMNS = (
+    ("method", "Method", "text"),
+    ("accuracy", "Accuracy, %", "number"),
+    ("published", "Published, %", "number"),
+    ("rank", "Rank", "number"),
+    ("dataset", "Dataset", "group"),
+    ("ipc", "IPC", "group"),
+    ("protocol", "Protocol", "group"),
+    ("network", "Network", "group"),
+    ("seeds", "Seeds", "number"),
+    ("seconds", "Distillation", "number"),
+    ("bytes", "Stored", "number"),
+    ("per-byte", "Points per kB", "number"),
+)
+"""Key, title, and kind: a group's column orders whole groups, the others order rows inside each group."""
+
+
+def board(lines: Sequence[Line]) -> Html:
+    """One body a group of like rows, so that whatever is sorted, only they are compared."""
+    head = [tag("th", title, scope="col", data_sort=key, data_kind=kind) for key, title, kind in COLUMNS]
+    bodies = [tag("tbody", *(_line(line) for line in part)) for _, part in groupby(lines, key=lambda line: line.group)]
+    caption = tag(
+        "caption",
+        "All rows: top-1 accuracy on the test split, mean ± population standard deviation over the seeds. "
+        f"Rows are ranked only among those of the same {', '.join(_SPOKEN.get(key, key) for key in GROUP[:-1])} and "
+        f"{_SPOKEN.get(GROUP[-1], GROUP[-1])}.",
+    )
+    return tag("table", caption, tag("thead", tag("tr", *head)), *bodies, id="board")
+
+
+_SPOKEN = {"dataset": "data set", "ipc": "images per class (IPC)", "lr_policy": "learning-rate policy"}
+
+
+def _line(line: Line) -> Html:
+    row = line.row
+    cells = [
+        _method(line),
+        tag("td", amount(row.accuracy_mean, row.accuracy_std), data_value=row.accuracy_mean, class_="accuracy"),
+        _published(line),
+        _rank(line),
+        tag("td", name_of(row.dataset), data_value=row.dataset),
+        tag("td", row.ipc, data_value=row.ipc, class_="n"),
+        tag("td", name_of(row.protocol), *_policy(line), data_value=row.protocol),
+        tag("td", name_of(row.network), data_value=row.network),
+        tag("td", len(row.seeds), data_value=len(row.seeds), class_="n"),
+        _measured(line.entry["seconds"], duration),
+        _measured(row.total_bytes, size),
+        _measured(row.accuracy_per_byte, per_kilobyte),
+    ]
+    return tag("tr", *cells, data_key=line.key, class_="oracle" if line.oracle else None)
+
+
+def _method(line: Line) -> Html:
+    row = line.row
+    link = tag("a", name_of(row.label), href=f"#row-{line.key}", class_="open")
+    badges = []
+    if line.oracle:
+        badges.append(tag("span", "oracle", class_="badge warn", title="chosen on the test split: never ranked"))
+    if row.student and row.student != row.network:
+        badges.append(tag("span", "from ", name_of(row.student), class_="sub"))
+    return tag("th", link, *(join(" ", badge) for badge in badges), scope="row", data_value=row.label)
+
+
+def _policy(line: Line) -> list[Html]:
+    return [join(" ", tag("span", "lr searched", class_="badge"))] if line.searched else []
+
+
+def _published(line: Line) -> Html:
+    mean, std = line.entry["published"], line.entry["published_std"]
+    if mean is None:
+        return tag("td", tag("span", "none known", class_="away"), class_="n")
+    source = f"as printed: {line.entry['published_source']}; its protocol may differ"
+    return tag("td", amount(mean, std), data_value=mean, class_="beside", title=source)
+
+
+def _rank(line: Line) -> Html:
+    if line.rank is None:
+        return tag("td", tag("span", "not ranked", class_="away"), class_="n")
+    star = tag("span", "★ ", class_="star", aria_hidden="true") if line.best else ""
+    return tag("td", star, line.rank, tag("span", f" of {line.rivals}", class_="of"), data_value=line.rank, class_="n")
+
+
+def _measured(value: float | None, said: Callable[..., str]) -> Html:
+    if value is None:
+        return tag("td", tag("span", "not known", class_="away"), class_="n")
+    return tag("td", said(value), data_value=value, class_="n")
+
+
+def amount(mean: float, std: float | None) -> Html:
+    """Fractions in percent, spread set back."""
+    spread = "" if std is None else tag("span", f" ± {100 * std:.1f}", class_="spread")
+    return join(f"{100 * mean:.1f}", spread)

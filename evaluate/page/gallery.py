@@ -1,0 +1,59 @@
+"""The pictures of the synthetic sets, inside the page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.markup import Html, join, name_of, tag
+from ddbench.evaluate.units import percent, size
+
+PICTURE_BYTES = 40_000
+"""A picture above this is left out."""
+
+PICTURES_BYTES = 4_000_000
+"""All pictures of a page together; those that come after are left out."""
+
+_KINDS = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg"}
+
+
+def gallery(lines: Sequence[Line], pictures: Mapping[str, bytes]) -> Html:
+    """One figure a set, best rows first in each group, and how many sets have no picture.
+
+    pictures: PNG, WebP or JPEG files by the SHA-256 of their sets. Errors: ValueError for a file of another kind.
+    """
+    sets: dict[str, list[Line]] = {}
+    for line in lines:
+        sets.setdefault(line.row.synthetic_sha256, []).append(line)
+    figures, without, left_out, total = [], 0, 0, 0
+    for digest, shown in sets.items():
+        picture = pictures.get(digest)
+        if picture is None:
+            without += 1
+        elif len(picture) > PICTURE_BYTES or total + len(picture) > PICTURES_BYTES:
+            left_out += 1
+        else:
+            total += len(picture)
+            figures.append(_figure(shown, picture))
+    said = []
+    if without:
+        said.append(f"{without} of {len(sets)} sets have no picture here: their files were not there, or not readable.")
+    if left_out:
+        limits = f"{size(PICTURE_BYTES)} a picture, {size(PICTURES_BYTES)} in all"
+        said.append(f"{left_out} pictures were left out to keep the page small ({limits}).")
+    shown_figures = tag("div", *figures, class_="pictures") if figures else ""
+    return join(shown_figures, *(tag("p", sentence, class_="hint") for sentence in said))
+
+
+def _figure(lines: list[Line], picture: bytes) -> Html:
+    row = lines[0].row
+    kind = next((kind for start, kind in _KINDS.items() if picture.startswith(start)), None)
+    if kind is None:
+        raise ValueError("a picture must be a PNG, WebP or JPEG file")
+    source = f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+    about = f"Synthetic images of {row.label} for {row.dataset}, ipc {row.ipc}, class by class"
+    image = tag("img", src=source, alt=about, decoding="async")
+    under = [name_of(row.dataset), f", ipc {row.ipc} · {percent(row.accuracy_mean, None)} on ", name_of(row.network)]
+    caption = tag("figcaption", tag("strong", name_of(row.label)), tag("span", *under, class_="sub"))
+    return tag("figure", image, caption, data_keys=" ".join(line.key for line in lines))

@@ -1,0 +1,93 @@
+/** Each label has a colour and a shape of its own, the same in all charts whatever is filtered. */
+const POLYGONS = [
+  null,
+  [
+    [-0.88, -0.88],
+    [0.88, -0.88],
+    [0.88, 0.88],
+    [-0.88, 0.88],
+  ],
+  [
+    [0, -1.2],
+    [1.1, 0.8],
+    [-1.1, 0.8],
+  ],
+  [
+    [0, -1.25],
+    [1.25, 0],
+    [0, 1.25],
+    [-1.25, 0],
+  ],
+  [
+    [0, 1.2],
+    [1.1, -0.8],
+    [-1.1, -0.8],
+  ],
+  [
+    [-0.4, -1.15],
+    [0.4, -1.15],
+    [0.4, -0.4],
+    [1.15, -0.4],
+    [1.15, 0.4],
+    [0.4, 0.4],
+    [0.4, 1.15],
+    [-0.4, 1.15],
+    [-0.4, 0.4],
+    [-1.15, 0.4],
+    [-1.15, -0.4],
+    [-0.4, -0.4],
+  ],
+  [
+    [-0.65, -1.1],
+    [0.65, -1.1],
+    [1.3, 0],
+    [0.65, 1.1],
+    [-0.65, 1.1],
+    [-1.3, 0],
+  ],
+];
+const COLOURS = 7;
+
+const STYLES = new Map();
+{
+  const baselines = new Set(DATA.rows.filter(({ row }) => row.method.startsWith("random")).map(({ row }) => row.label));
+  const labels = [...new Set(DATA.rows.map(({ row }) => row.label))].sort();
+  const shape = (number) => (number + Math.floor(number / COLOURS)) % POLYGONS.length;
+  labels
+    .filter((label) => !baselines.has(label))
+    .forEach((label, number) => {
+      STYLES.set(label, { colour: `c${number % COLOURS}`, shape: shape(number) });
+    });
+  [...baselines]
+    .sort()
+    .forEach((label, number) => STYLES.set(label, { colour: "base", shape: number % POLYGONS.length }));
+}
+
+const OTHER = { colour: "other", shape: 0 };
+const styleOf = (label) => STYLES.get(label) ?? OTHER;
+
+/** A mark with what it means as its tooltip. kind: "full", "hollow" (published) or "oracle". */
+function mark(x, y, style, kind, meaning, key = null, radius = 4.5) {
+  const points = POLYGONS[style.shape];
+  const form = points
+    ? draw("polygon", {
+        points: points.map(([dx, dy]) => `${(x + radius * dx).toFixed(1)},${(y + radius * dy).toFixed(1)}`).join(" "),
+      })
+    : draw("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: radius });
+  return draw("g", { class: `mark ${style.colour} ${kind}`, "data-key": key }, draw("title", {}, meaning), form);
+}
+
+function bar(from, to, style, kind) {
+  return draw("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: `bar ${style.colour} ${kind}` });
+}
+
+const kindOf = (record) => (record.row.selection === "oracle" ? "oracle" : "full");
+
+function meaningOf(record) {
+  const { row } = record;
+  const chosen = row.selection === "oracle" ? ", chosen on the test split" : "";
+  return `${record.series}, ipc ${row.ipc}: ${spread(record.mean, record.std)} over ${row.seeds.length} seeds${chosen}`;
+}
+
+const meaningOfPublished = (number) =>
+  `${number.method}, ipc ${number.ipc}, published: ${spread(number.accuracy, number.std)}. ${number.source}`;

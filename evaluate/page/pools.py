@@ -1,0 +1,73 @@
+"""Sets trained on several networks: methods against networks, for each data set, ipc and protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from statistics import fmean
+
+from ddbench.evaluate.leaderboard import GROUP
+from ddbench.evaluate.page.board import amount
+from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.markup import Html, join, name_of, tag
+
+_SHARED = [key for key in GROUP if key != "network"]
+
+
+def pools(lines: Sequence[Line]) -> Html:
+    """A matrix wherever a method has honest rows on two networks or more; empty where none has.
+
+    Where there are several rows of a method, student and network, the highest stands; rows of other learning-rate
+    policies are in a matrix of their own.
+    """
+    found: dict[tuple[object, ...], list[Line]] = {}
+    for line in lines:
+        if not line.oracle:
+            found.setdefault(tuple(line.entry[key] for key in _SHARED), []).append(line)
+    matrices = join(*(_matrix(part) for part in found.values()))
+    return tag("div", matrices, class_="matrices") if matrices else matrices
+
+
+def _matrix(lines: list[Line]) -> Html:
+    networks = sorted({line.row.network for line in lines})
+    methods: dict[tuple[str, str], dict[str, Line]] = {}
+    for line in lines:
+        methods.setdefault((line.row.label, line.row.student or ""), {}).setdefault(line.row.network, line)
+    if max(map(len, methods.values())) < 2:
+        return Html()
+    first = lines[0]
+    order = sorted(methods, key=lambda name: (-_mean(methods[name]), name))
+    students = len({student for _, student in methods if student}) > 1
+    head = ["Method", *map(name_of, networks), f"Mean of {len(networks)}"]
+    body = [_row(name, methods[name], networks, students) for name in order]
+    policy = [" · lr searched"] if first.searched else []
+    names = {line.row.pool for line in lines}
+    pool = [name_of(first.row.pool), " · "] if len(names) == 1 and first.row.pool else []
+    title = [*pool, name_of(first.row.dataset), f" · ipc {first.row.ipc} · ", name_of(first.row.protocol), *policy]
+    table = tag(
+        "table",
+        tag("caption", *title),
+        tag("thead", tag("tr", *(tag("th", name, scope="col") for name in head))),
+        tag("tbody", *body),
+    )
+    said = {"data_dataset": first.row.dataset, "data_ipc": first.row.ipc, "data_protocol": first.row.protocol}
+    region = {"role": "region", "tabindex": 0, "aria_label": f"{first.row.dataset}, ipc {first.row.ipc}, by network"}
+    return tag("div", table, class_="scroll matrix", data_networks=json.dumps(networks), **said, **region)
+
+
+def _mean(cells: dict[str, Line]) -> float:
+    return fmean(line.row.accuracy_mean for line in cells.values())
+
+
+def _row(name: tuple[str, str], cells: dict[str, Line], networks: list[str], students: bool) -> Html:
+    label, student = name
+    beside = [tag("span", " from ", name_of(student), class_="sub")] if students and student else []
+    values = [
+        tag("td", amount(cells[network].row.accuracy_mean, cells[network].row.accuracy_std))
+        if network in cells
+        else tag("td", tag("span", "not measured", class_="away"))
+        for network in networks
+    ]
+    whole = len(cells) == len(networks)
+    mean = tag("td", f"{100 * _mean(cells):.1f}", class_="mean") if whole else tag("td", "incomplete", class_="sub")
+    return tag("tr", tag("th", name_of(label), *beside, scope="row"), *values, mean, data_method=label)

@@ -1,0 +1,153 @@
+"""Where a row comes from: all that would be needed to have it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.markup import Html, join, name_of, tag
+from ddbench.evaluate.page.recipes import recipe_key
+from ddbench.evaluate.units import duration, per_kilobyte, percent, size
+
+
+def provenance(lines: Sequence[Line]) -> Html:
+    """One panel a row; a script moves it into the table when the row is opened."""
+    return join(*(_panel(line) for line in lines))
+
+
+def _panel(line: Line) -> Html:
+    row = line.row
+    title = [name_of(row.label), " on ", name_of(row.dataset), f", ipc {row.ipc}, ", name_of(row.network), ", "]
+    head = tag("summary", *title, name_of(row.protocol), f": {percent(row.accuracy_mean, row.accuracy_std)}")
+    parts = [_again(line), _accuracies(line), _setting(line), _ledger(line), _cost(line), _origin(line), _recipe(line)]
+    return tag("details", head, tag("div", *filter(None, parts), class_="parts"), id=f"row-{line.key}", class_="panel")
+
+
+def command_of(line: Line) -> str:
+    """What recomputes a row, ready for a shell."""
+    return f"ddbench verify {shlex.quote(line.path) if line.path else 'ROW.json'}"
+
+
+def _part(title: str, *inside: object, class_: str | None = None) -> Html:
+    return tag("section", tag("h4", title), *inside, class_=class_)
+
+
+def _again(line: Line) -> Html:
+    command = tag("code", command_of(line), class_="command")
+    why = [] if line.path else [tag("p", "The file of this row was not named when the page was made.", class_="hint")]
+    note = [tag("p", tag("strong", "Note: "), name_of(line.row.note), class_="note")] if line.row.note else []
+    return _part("Recompute", tag("p", command, class_="copyable"), *why, *note, class_="wide")
+
+
+def _accuracies(line: Line) -> Html:
+    row = line.row
+    head = tag("tr", tag("th", "Seed", scope="col"), tag("th", "Accuracy, %", scope="col"))
+    body = [
+        tag("tr", tag("th", seed, scope="row"), tag("td", f"{100 * value:.2f}"))
+        for seed, value in zip(row.seeds, row.accuracy, strict=True)
+    ]
+    caption = tag("caption", "Accuracy of every network trained, by its seed", class_="away")
+    table = tag("table", caption, tag("thead", head), tag("tbody", *body))
+    spread = f"{percent(row.accuracy_mean, row.accuracy_std)}, mean and population standard deviation"
+    return _part("Every accuracy", tag("p", spread), tag("div", table, class_="tall"))
+
+
+def _setting(line: Line) -> Html:
+    row = line.row
+    chosen = f"{row.selection}, step {row.selected_step}" if row.selected_step is not None else row.selection
+    tried = ", ".join(f"{rate:g}" for rate in row.lr_tried)
+    beside = line.entry["published"]
+    return _part(
+        "Setting",
+        _facts(
+            ("Method", row.method),
+            ("Distilled with", row.student or "no network"),
+            ("Evaluated on", row.network),
+            ("Pool", row.pool),
+            ("Protocol", row.protocol),
+            ("Chosen by", chosen + (" (on the test split: flattered)" if line.oracle else "")),
+            ("Learning rate", None if row.lr is None else f"{row.lr:g}"),
+            ("Rate chosen by", "search, on validation" if line.searched else "the protocol"),
+            ("Rates tried", tried),
+            ("Published", None if beside is None else percent(beside, line.entry["published_std"])),
+            ("Printed in", line.entry["published_source"]),
+        ),
+    )
+
+
+def _ledger(line: Line) -> Html:
+    row = line.row
+    total = row.total_bytes
+    density = per_kilobyte(row.accuracy_per_byte)
+    body = [
+        tag("tr", tag("th", part.replace("_", " "), scope="row"), tag("td", size(count), title=f"{count} bytes"))
+        for part, count in row.bytes.items()
+        if count
+    ]
+    foot = tag("tfoot", tag("tr", tag("th", "Total", scope="row"), tag("td", size(total), title=f"{total} bytes")))
+    table = tag("table", tag("caption", "Bytes stored, by part", class_="away"), tag("tbody", *body), foot)
+    return _part(
+        "Storage",
+        table,
+        _facts(
+            ("Accuracy per byte", f"{density} points per kB" if density else None),
+            ("Labels for an image", row.label_versions),
+            *((f"Teacher {name}, apart", size(count)) for name, count in row.teachers.items()),
+        ),
+    )
+
+
+def _cost(line: Line) -> Html:
+    said = line.facts
+    times = {
+        "Distillation": said["seconds"],
+        "Experts, shared by runs": said["expert_seconds"],
+        "Evaluation": said["evaluation_seconds"],
+    }
+    return _part(
+        "Cost",
+        _facts(
+            *((name, None if seconds is None else duration(seconds)) for name, seconds in times.items()),
+            ("Peak memory", size(line.row.peak_bytes)),
+            ("Device", line.row.device),
+        ),
+    )
+
+
+def _origin(line: Line) -> Html:
+    row = line.row
+    hashes = {
+        "Synthetic set": row.synthetic_sha256,
+        "Real data": row.real_fingerprint,
+        "Preprocessing": row.preprocessing_fingerprint,
+        "Expert buffer": row.buffer_fingerprint,
+    }
+    return _part(
+        "Hashes and versions",
+        _facts(
+            *((name, tag("code", digits)) for name, digits in hashes.items() if digits),
+            ("Code", tag("code", row.code)),
+            *row.versions.items(),
+        ),
+        class_="broad",
+    )
+
+
+def _recipe(line: Line) -> Html:
+    if not line.row.recipe:
+        return _part("Recipe", tag("p", "None: the set came from elsewhere."), class_="wide")
+    link = tag("a", "The recipe, fully resolved", href=f"#recipe-{recipe_key(line.row.recipe)}", class_="recipe")
+    return _part("Recipe", tag("p", link), class_="wide")
+
+
+def _facts(*facts: tuple[str, Any]) -> Html:
+    """A list of what is known; what is not is left out."""
+    known: Iterable[Html] = (
+        tag("div", tag("dt", name_of(name)), tag("dd", value if isinstance(value, Html) else name_of(value)))
+        for name, value in facts
+        if value not in (None, "")
+    )
+    inside = join(*known)
+    return tag("dl", inside) if inside else inside
