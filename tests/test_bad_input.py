@@ -97,7 +97,7 @@ class TestCommandLine:
             (["plan", "quickstart", "--format", "csv"], "'text', 'markdown', 'json'"),
             (["evaluate", "quickstart", "--seeds", "0"], "--seeds"),
             (["export", "here", "there", "--per-file", "0"], "--per-file"),
-            (["import", "x.pt"], "--recipe"),
+            (["import", "x.pt"], "--format"),
         ],
     )
     def test_misuse_points_to_the_help(self, ddbench, arguments, problem):

@@ -127,3 +127,16 @@ def test_hidden_files_and_other_endings_are_left_out(tmp_path):
     for name in ("._000.png", "notes.txt"):
         (tmp_path / "set" / "a" / name).write_text("not an image")
     assert len(image_files(tmp_path / "set" / "a")) == 2
+
+
+def test_postscript_is_no_picture_whatever_its_name(tmp_path, monkeypatch):
+    """Pillow would hand it to Ghostscript, a program outside."""
+    ran = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *given, **more: ran.append(given))
+    write_folder(tmp_path / "set", {"cats": 1})
+    (tmp_path / "set" / "cats" / "a.jpg").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 6\n%%EndComments\n%%EOF\n"
+    )
+    with pytest.raises(UserError, match=r"a\.jpg"):
+        read(tmp_path / "set", tmp_path / "home")
+    assert not ran

@@ -112,7 +112,7 @@ def test_the_wheel_holds_every_module_and_recipe(tmp_path):
     expected = {"ddbench/py.typed"}
     for package in PACKAGES:
         folder = folder_of(package)
-        files = [path for kind in ("*.py", "*.yaml", "*.csv") for path in folder.glob(kind)]
+        files = [path for kind in ("*.py", "*.yaml", "*.csv", "*.html", "*.css", "*.js") for path in folder.glob(kind)]
         expected |= {f"{package.replace('.', '/')}/{path.name}" for path in files}
     expected |= {f"ddbench/configs/smoke/{path.name}" for path in (ROOT / "configs" / "smoke").glob("*.yaml")}
     assert inside == expected

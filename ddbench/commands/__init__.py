@@ -10,16 +10,21 @@ import typer
 from ddbench.artefact import is_disk_full
 from ddbench.commands import (
     buffer,
+    continual,
+    ddranking,
     distill,
     evaluate,
-    export_buffer,
-    import_buffer,
+    export_set,
+    formats,
+    import_set,
     info,
     leaderboard,
     listings,
+    nas,
     plan,
     run,
     show,
+    teach,
     verify,
 )
 from ddbench.errors import UserError
@@ -57,18 +62,24 @@ for _command, _name, _summary in (
     (distill.distill, "distill", "Only experts and synthetic sets of a recipe"),
     (evaluate.evaluate, "evaluate", "Score a synthetic set, or a recipe's"),
     (leaderboard.leaderboard, "leaderboard", "Tables from what was scored"),
+    (ddranking.ddranking, "ddranking", "DD-Ranking's scores: against random images and real data"),
+    (continual.continual, "continual", "Classes step by step, with synthetic sets for memory"),
     (show.show, "show", "Draw a synthetic set"),
     (info.info, "info", "What a buffer, run, synthetic set or row is"),
-    (verify.verify, "verify", "Score again and compare with the record"),
-    (import_buffer.import_buffer, "import", "Experts of other projects, in"),
-    (export_buffer.export_buffer, "export", "Experts for other projects, out"),
+    (verify.verify, "verify", "Score again and compare with the record, or with print"),
+    (teach.teach, "teach", "Train teachers, for protocols whose labels are theirs"),
+    (import_set.import_files, "import", "Synthetic sets and experts of other projects, in"),
+    (export_set.export, "export", "Synthetic sets and experts for other programs, out"),
+    (formats.formats, "formats", "Whose synthetic sets can be read and written"),
     (listings.methods, "methods", "The distillation methods"),
     (listings.datasets, "datasets", "The data sets, and how to give your own"),
     (listings.networks, "networks", "The networks"),
+    (listings.pools, "pools", "Networks to judge a set by beyond its own"),
     (listings.protocols, "protocols", "The ways to score a synthetic set"),
     (listings.recipes, "recipes", "The recipes that come with ddbench"),
 ):
     app.command(_name, short_help=_summary)(_command)
+app.add_typer(nas.app, name="nas", short_help="Architecture search with synthetic sets")
 
 _Misuse: type[Exception] = typer.BadParameter.__mro__[1]
 """What the parser raises for a command line it does not understand; where it lives depends on typer's version."""

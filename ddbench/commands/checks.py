@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ddbench.commands.jobs import Job
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.evaluate.pools import expanded
 from ddbench.evaluate.protocols import Protocol
 from ddbench.method import OptimisedMethod
 from ddbench.networks import build_network, canonical_network_name
@@ -45,12 +46,15 @@ def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol) -
         canonical_network_name(name, loaded.where("evaluation", "teachers", "networks", number))
 
 
-def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, networks: Sequence[str]) -> None:
+def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str) -> None:
     """Errors: UserError for a network that does not take these images; asked before anything is trained."""
     asked = loaded.recipe.evaluation
-    teachers = asked.teachers.networks if asked.teachers else ()
-    named = [(student, ("network",)), *((name, ("evaluation", "networks")) for name in networks)]
-    for name, key in [*named, *((name, ("evaluation", "teachers", "networks")) for name in teachers)]:
+    named: list[tuple[str, tuple[str | int, ...]]] = [(student, ("network",))]
+    for number, name in enumerate(asked.networks):
+        named += [(entry.network, ("evaluation", "networks", number)) for entry in expanded([name], student)]
+    for number, name in enumerate(asked.teachers.networks if asked.teachers else ()):
+        named.append((name, ("evaluation", "teachers", "networks", number)))
+    for name, key in named:
         try:
             build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
         except UserError as error:

@@ -1,20 +1,18 @@
-"""``ddbench export``: expert buffers for the reference projects."""
+"""``ddbench export BUFFER``: expert buffers for the reference projects."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 
-def export_buffer(
-    buffer: Annotated[
-        Path, typer.Argument(metavar="BUFFER", help="The folder of an expert buffer (below HOME/buffers).")
-    ],
-    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where replay_buffer_0.pt, ... are written.")],
-    per_file: Annotated[int, typer.Option(min=1, metavar="N", help="How many experts a file holds.")] = 10,
-) -> None:
+def is_buffer(path: Path) -> bool:
+    """Whether this is the folder of an expert buffer, also of one whose description is missing."""
+    return (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors"))
+
+
+def export_buffer(buffer: Path, out: Path, per_file: int) -> None:
     """Write an expert buffer as replay_buffer_*.pt files, which MTT and its children read. Every bit is kept."""
     from ddbench.expert_buffers.legacy import export_replay_buffer
     from ddbench.expert_buffers.store import ExpertBuffer

@@ -37,21 +37,21 @@ def methods(
         {"method": name, "kind": "optimised" if issubclass(kind, OptimisedMethod) else "direct", "what": _summary(kind)}
         for name, kind in kinds.items()
     ]
-    _print(table, format)
+    print_table(table, format)
 
 
 def datasets(format: options.Format = options.TableFormat.text) -> None:
     """List the data sets by name, and the forms in which your own can be given."""
     from ddbench.data.sources import dataset_table
 
-    _print(dataset_table(), format)
+    print_table(dataset_table(), format)
 
 
 def networks(format: options.Format = options.TableFormat.text) -> None:
     """List the networks by name; torchvision:NAME and timm:NAME work as well."""
     from ddbench.networks import network_table
 
-    _print(network_table(), format)
+    print_table(network_table(), format)
 
 
 def protocols(format: options.Format = options.TableFormat.text) -> None:
@@ -69,14 +69,14 @@ def protocols(format: options.Format = options.TableFormat.text) -> None:
         }
         for p in PROTOCOLS.values()
     ]
-    _print(table, format)
+    print_table(table, format)
 
 
 def pools(format: options.Format = options.TableFormat.text) -> None:
     """List the pools of networks by which sets are judged across architectures: evaluate SET --network POOL."""
     from ddbench.evaluate.pools import POOLS
 
-    _print(
+    print_table(
         [
             {
                 "pool": p.name,
@@ -111,7 +111,7 @@ def recipes(
         typer.echo(texts[name].rstrip())
         return
     read = {name: yaml.safe_load(text) for name, text in shipped_recipes().items()}
-    _print(
+    print_table(
         [{"recipe": name, "what": " ".join(data.get("description", "").split())} for name, data in read.items()], format
     )
 
@@ -127,7 +127,7 @@ def _show_method(kind: type[Method], format: options.TableFormat) -> None:
         if kind.EXPERTS:
             typer.echo(f"experts, where a recipe does not say: {experts_said(kind)}\n")
         table = [{**line, "what": fill(line["what"], 76)} for line in table]
-    _print(table, format)
+    print_table(table, format)
 
 
 def _summary(kind: type) -> str:
@@ -135,7 +135,7 @@ def _summary(kind: type) -> str:
     return lines[0].replace("`", "") if lines else ""
 
 
-def _print(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:
+def print_table(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:
     if format is options.TableFormat.json:
         typer.echo(json.dumps(table, indent=2))
     elif format is options.TableFormat.csv:

@@ -101,7 +101,7 @@ class Pipeline:
         loaded = self.load(self.recipe.preprocessing)
         for ipc in self.recipe.ipc:
             loaded.require_ipc(ipc, self.loaded.where("ipc"))
-        require_networks_fit(self.loaded, loaded, self.network, self.networks)
+        require_networks_fit(self.loaded, loaded, self.network)
         return loaded.to(self.device)
 
     @cached_property

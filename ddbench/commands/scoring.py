@@ -189,12 +189,13 @@ def check_published(
 
 
 def find_set(row: Row, home: Path) -> Path:
-    """The file under HOME/runs that holds the row's synthetic set, be it a candidate.
+    """The file under HOME/runs or HOME/imported that holds the row's synthetic set, be it a candidate.
 
     Errors: UserError when there is none.
     """
-    runs = home / "runs"
-    for path in sorted([*runs.glob("*/synthetic*.safetensors"), *runs.glob("*/candidates*/*.safetensors")]):
+    runs, imported = home / "runs", home / "imported"
+    made = [*runs.glob("*/synthetic*.safetensors"), *runs.glob("*/candidates*/*.safetensors")]
+    for path in sorted([*made, *imported.glob("*.safetensors")]):
         with suppress(UserError):  # a damaged file of another run is no reason to look no further
             if describe(path)["sha256"] == row.synthetic_sha256:
                 return path

@@ -24,6 +24,8 @@ from ddbench.data.rawdata import not_square
 from ddbench.errors import UserError
 
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
+"""What is opened at all. Pillow knows more, some of which run other programs on the file, whatever its name ends in."""
 GREY_MODES = ("1", "L", "LA")
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 ABOUT = "decoded images"
@@ -171,7 +173,8 @@ def _look(picture: Picture) -> tuple[str, tuple[int, int]]:
 
 
 def _opened(picture: Picture) -> Image.Image:
-    return Image.open(io.BytesIO(picture.source) if isinstance(picture.source, bytes) else picture.source)
+    source = io.BytesIO(picture.source) if isinstance(picture.source, bytes) else picture.source
+    return Image.open(source, formats=FORMATS)
 
 
 def _refuse_deep(name: str, mode: str) -> None:

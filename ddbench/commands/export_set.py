@@ -1,0 +1,65 @@
+"""``ddbench export``: synthetic sets for other programs, and expert buffers for the reference projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddbench.commands import options
+from ddbench.commands.export_buffer import export_buffer, is_buffer
+
+
+def export(
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SET|BUFFER",
+            help="A synthetic set (synthetic.safetensors), the folder of its run, or the folder of an expert buffer "
+            "(below HOME/buffers).",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder, or for native and parquet the file, to write.")
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="How to write a set: native, pt (MTT, DATM), ddranking, png (a folder a class), or parquet "
+            "(Hugging Face). ddbench formats says more.",
+            show_default=False,
+        ),
+    ] = None,
+    per_file: Annotated[int, typer.Option(min=1, metavar="N", help="Of a buffer: how many experts a file holds.")] = 10,
+    home: options.Home = None,
+) -> None:
+    """Write a synthetic set for another program, or an expert buffer as replay_buffer_*.pt for MTT and its children.
+
+    What a format can not hold, or holds otherwise, is said line by line after the files.
+    """
+    from ddbench.errors import UserError
+    from ddbench.formats.export import EXPORTS, export_set
+    from ddbench.synthetic import load_synthetic
+
+    if is_buffer(what):
+        if format is not None:
+            raise UserError(
+                f"{what} is an expert buffer, for which there is one format: replay_buffer_*.pt",
+                fix="leave out --format",
+            )
+        return export_buffer(what, out, per_file)
+    if format is None:
+        raise UserError(
+            "in which format is the set to be written?",
+            f"known {', '.join(EXPORTS.names())}",
+            fix="say it with --format; ddbench formats says what each is",
+        )
+    EXPORTS.get(format)
+    exported = export_set(load_synthetic(options.set_file(what)), out, format, options.home_folder(home))
+    for file in exported.files:
+        typer.echo(str(file))
+    for note in exported.notes:
+        typer.echo(f"note: {note}")

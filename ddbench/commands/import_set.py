@@ -1,0 +1,202 @@
+"""``ddbench import``: synthetic sets of other projects, and expert buffers for a recipe."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ddbench.commands import options
+
+
+class SpaceName(StrEnum):
+    pixels = "pixels"
+    meanstd = "meanstd"
+    zca = "zca"
+
+
+class LabelName(StrEnum):
+    hard = "hard"
+    probabilities = "probabilities"
+    logits = "logits"
+
+
+def import_files(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH",
+            help="The file or folder of a synthetic set, or all its parts; or, with --recipe, replay_buffer_*.pt files "
+            "of MTT, FTD, TESLA, DATM or AST, or a folder of them.",
+        ),
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="Whose synthetic set it is (ddbench formats).", show_default=False
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The real data that the set was distilled from (ddbench datasets).", show_default=False
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="Import experts, not a set, for this recipe: it says dataset, network, preprocessing.",
+            show_default=False,
+        ),
+    ] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="The learned rate of the student, or none where none is learned.", show_default=False
+        ),
+    ] = None,
+    space: Annotated[
+        SpaceName | None,
+        typer.Option(
+            metavar="SPACE",
+            help="What the numbers of the images are: pixels in [0, 1], meanstd (standardised), or zca (whitened).",
+            show_default=False,
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(metavar="M,M,M", help="By which they were standardised, of pixels in [0, 1].", show_default=False),
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(metavar="S,S,S", help="The deviations that go with --mean.", show_default=False)
+    ] = None,
+    labels: Annotated[
+        LabelName | None,
+        typer.Option(
+            metavar="KIND", help="What rows of numbers are as labels: probabilities, logits, hard.", show_default=False
+        ),
+    ] = None,
+    ipc: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Images per class, to be checked.", show_default=False)
+    ] = None,
+    experiment: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Which of several sets in one file, from 0, or -1 for the last.  [default: the project's own habit]",
+            show_default=False,
+        ),
+    ] = None,
+    formation: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="F", help="Each image holds F x F small ones (IDC's factor).", show_default=False),
+    ] = None,
+    labels_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Of sets of pictures: labels of each epoch that go with them, epoch_0/batch_0.tar, as SRe2L has.",
+            show_default=False,
+        ),
+    ] = None,
+    label_epochs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only so many epochs of them.  [default: all]", show_default=False),
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORDER",
+            help="How images were shuffled for them: sampler:SEED, sampler-old:SEED, listed, a .pt or .npy file.  "
+            "[default: SRe2L's sampler:42, where the labels confirm it]",
+            show_default=False,
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The network it was distilled with.  [default: convnet-d3 at 32 pixels, -d4 at 64, -d5 at 128]",
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What the method is called.  [default: the format's]", show_default=False),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="PIXELS", help="Load the real data in this size.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The .safetensors file to write.  [default: below HOME/imported]"),
+    ] = None,
+    override: options.Overrides = None,
+    home: options.Home = None,
+    data_root: options.DataRoot = None,
+    seed: options.Seed = None,
+    plugin: options.Plugin = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Take in a synthetic set of another project, to be scored and compared like your own; or experts, with --recipe.
+
+    Nothing in the files is run: those that need unpickling are refused. What a file does not say, such as its learned
+    rate or the space of its images, is asked for by name. Say only what you know: it becomes part of every row.
+    """
+    from ddbench.commands.imported import import_set, parse_facts, what_is_missing
+    from ddbench.errors import UserError
+
+    where = options.place(home, data_root, "cpu", quiet or recipe is not None)
+    of_set = {
+        "--format": format,
+        "--dataset": dataset,
+        "--lr": lr,
+        "--space": space,
+        "--mean": mean,
+        "--std": std,
+        "--labels": labels,
+        "--ipc": ipc,
+        "--experiment": experiment,
+        "--formation": formation,
+        "--labels-from": labels_from,
+        "--label-epochs": label_epochs,
+        "--order": order,
+        "--network": network,
+        "--method": method,
+        "--size": size,
+        "--out": out,
+    }
+    if recipe is not None:
+        from ddbench.commands.import_buffer import import_buffer
+
+        if said := [option for option, value in of_set.items() if value is not None]:
+            raise UserError(
+                f"--recipe is for experts, and {' '.join(said)} for synthetic sets",
+                fix="leave one side out",
+            )
+        return import_buffer(files, recipe, override, seed, plugin, where)
+    if format is None or dataset is None:
+        raise what_is_missing(files[0], format, dataset)
+    if override or plugin or seed is not None:
+        raise UserError("-o, --plugin and --seed are for experts, with --recipe", fix="leave them out for a set")
+    facts = parse_facts(
+        files[1:],
+        lr=lr,
+        space=None if space is None else space.value,
+        mean=mean,
+        std=std,
+        labels=None if labels is None else labels.value,
+        ipc=ipc,
+        experiment=experiment,
+        formation=formation,
+        epoch_labels=labels_from,
+        label_epochs=label_epochs,
+        order=order,
+        network=network,
+        method=method,
+    )
+    import_set(files[0], format, dataset, facts, where, size=size, out=out)

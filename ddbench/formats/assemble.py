@@ -1,0 +1,116 @@
+"""From what a layout found and what the user said to a synthetic set: everything checked, nothing guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.formats.layout import Facts, Read
+from ddbench.formats.said import facts_said, file_hashes
+from ddbench.formats.sorted_labels import checked_labels
+from ddbench.formats.spaces import Untold, brought_over, resolve_space
+from ddbench.formats.tensors import check_rate
+from ddbench.networks import canonical_network_name
+from ddbench.synthetic import SyntheticSet
+
+_DEPTHS = {28: 3, 32: 3, 64: 4, 128: 5}
+
+
+def assemble(
+    read: Read,
+    facts: Facts,
+    real: RealSet,
+    *,
+    format: str = "tensors",
+    recipe: Mapping[str, Any] | None = None,
+) -> SyntheticSet:
+    """The synthetic set that foreign files hold, in the space of ``real``.
+
+    format: the layout's name, for the provenance. recipe: what the provenance says of the data and the evaluation;
+    None for the data set's name alone. Errors: UserError for images that are not like the real ones, classes that
+    disagree, a whitening that is not the real set's, and one that names the option for each fact that is missing.
+    """
+    _check_like_real(read.images, real)
+    untold = Untold()
+    rate = _rate(read, facts, untold)
+    space = resolve_space(read, facts, real, untold)
+    network, network_note = _network(read, facts, real, untold)
+    labels, kind, label_note = checked_labels(read, facts, real, untold)
+    untold.require_nothing(read.files[0] if read.files else None)
+    if kind == "hard":
+        labels = labels.to(torch.int64)
+    formation = read.formation if facts.formation is None else facts.formation
+    if not 1 <= formation <= real.size // 2:
+        raise UserError(
+            f"images of {real.size} pixels can not hold {formation} x {formation} each",
+            fix=f"--formation 1 to {real.size // 2}",
+        )
+    images, space_note = brought_over(read.images, space, real)
+    notes = [note for note in (*read.notes, space_note, network_note, label_note) if note]
+    said = recipe if recipe is not None else {"dataset": real.name, "seed": 0, "validation": 0.0}
+    protocol = {} if read.protocol is None else {"protocol": read.protocol}
+    return SyntheticSet(
+        images=images,
+        labels=labels,
+        label_kind=kind,
+        student_lr=None if rate is None else torch.tensor(rate),
+        formation=formation,
+        epoch_labels=read.epoch_labels,
+        ipc=len(images) // real.classes,
+        dataset=real.name,
+        class_names=real.class_names,
+        network=network,
+        preprocessing=real.preprocessing.describe(),
+        method=facts.method or read.method or format,
+        provenance={
+            "recipe": {**said, "evaluation": {**protocol, **said.get("evaluation", {})}},
+            "imported": {"format": format, "files": file_hashes(read.files), "said": facts_said(facts)},
+            "notes": notes,
+        },
+    )
+
+
+def _check_like_real(images: Tensor, real: RealSet) -> None:
+    want, found = (real.channels, real.size, real.size), tuple(images.shape[1:])
+    if found != want:
+        raise UserError(
+            f"the images are not like those of {real.name}",
+            f"found channels, height, width {found}",
+            f"want  {want}",
+            fix="check --dataset, or load it in the size of the set with --size"
+            if found[:1] == want[:1]
+            else "check --dataset",
+        )
+    most = len(real.train) + len(real.validation)
+    if len(images) > most:
+        raise UserError(
+            f"{len(images)} images are more than {real.name} has for training ({most})",
+            fix="check --dataset, and that the file is that of the distilled images",
+        )
+
+
+def _rate(read: Read, facts: Facts, untold: Untold) -> float | None:
+    if facts.lr is not None:
+        return None if facts.lr == "none" else check_rate(facts.lr, "--lr")
+    if read.student_lr is None and not read.lr_known:
+        untold.ask(
+            "--lr", "the learned rate of the student (Synthetic_LR in the project's log), or none", "NUMBER|none"
+        )
+    return None if read.student_lr is None else check_rate(read.student_lr, "the file of the rate")
+
+
+def _network(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[str, str]:
+    if facts.network is not None:
+        return canonical_network_name(facts.network), ""
+    if read.network is not None:
+        return canonical_network_name(read.network), ""
+    if real.size not in _DEPTHS:
+        untold.ask("--network", f"the network that it was distilled with, at {real.size} pixels", "NAME")
+        return "", ""
+    name = f"convnet-d{_DEPTHS[real.size]}"
+    return name, f"network taken to be {name}, as is usual at {real.size} pixels"

@@ -1,0 +1,83 @@
+"""What ddbench wrote beside the pictures of a set, read again: nothing in it is believed unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.losses import LabelKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """The facts of a set's document that an import goes by. epoch_labels: None where the set has none."""
+
+    label_kind: LabelKind
+    student_lr: float | None
+    formation: int
+    method: str
+    network: str
+    images: int
+    epoch_labels: Mapping[str, Any] | None
+    notes: tuple[str, ...]
+
+
+def read_beside(document: Any, where: str, real: RealSet) -> Beside:
+    """The facts in a document of ``export_document``. where: what to call it in messages.
+
+    Errors: UserError for a document that is not whole, or of other classes than the real set's.
+    """
+    try:
+        names = tuple(str(name) for name in document["class_names"])
+        lr = document["student_lr"]
+        made_for = str(document["preprocessing"]["kind"]), str(document["preprocessing"]["fingerprint"])
+        found = Beside(
+            label_kind=_kind(document["label_kind"]),
+            student_lr=None if lr is None else float(lr),
+            formation=_whole(document["formation"]),
+            method=str(document["method"]),
+            network=str(document["network"]),
+            images=_whole(document["images"]),
+            epoch_labels=document.get("epoch_labels"),
+            notes=_notes(document, made_for, real),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{where} is not what ddbench wrote: {type(error).__name__} {error}",
+            fix="export the set again, or import the pictures alone with --format image-folder",
+        ) from None
+    if names != real.class_names:
+        differ = [
+            f"{theirs!r} where {ours!r} is"
+            for theirs, ours in zip(names, real.class_names, strict=False)
+            if theirs != ours
+        ]
+        raise UserError(
+            f"{where} is of other classes than {real.name}",
+            f"found {len(names)} classes; {real.name} has {real.classes}",
+            f"such as {differ[0]}" if differ else "",
+            fix="check --dataset",
+        )
+    return found
+
+
+def _notes(document: Mapping[str, Any], made_for: tuple[str, str], real: RealSet) -> tuple[str, ...]:
+    notes = [f"made by {document['method']} on {document['dataset']} with {document['network']}"]
+    if made_for[1] != real.preprocessing.fingerprint:
+        notes.append(f"made for other preprocessing ({made_for[0]} {made_for[1]})")
+    return tuple(notes)
+
+
+def _kind(value: Any) -> LabelKind:
+    if value not in get_args(LabelKind):
+        raise ValueError(f"no kind of label is called {value!r}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{value!r} is no count")
+    return value

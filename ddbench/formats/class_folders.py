@@ -1,0 +1,119 @@
+"""Which class a folder of images is of, told by its name, and where each image stands in the listing of torchvision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.data.image_folder import image_files, subfolders
+from ddbench.data.imagenet import SUBSETS
+from ddbench.errors import UserError
+from ddbench.formats.find import natural
+from ddbench.formats.layout import Facts
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClassListing:
+    """The images of class folders, class by class, by number or name within a class.
+
+    labels: (n,), int64. listed: (n,), int64, the row here of each image in the order of ``torchvision``'s ImageFolder,
+    which sorts folders and files by their names as text. note: how the classes were told.
+    """
+
+    paths: tuple[Path, ...]
+    labels: Tensor
+    listed: Tensor
+    note: str
+
+
+def list_class_folders(root: Path, real: RealSet) -> ClassListing:
+    """All images in the folders below ``root``. Errors: UserError when they are not one folder for each class."""
+    if not root.is_dir():
+        raise UserError(f"there is no folder {root}", fix="give the folder that has one folder a class")
+    names = subfolders(root)
+    classes, note = classes_by_name(names, real, root)
+    found = [
+        (label, name, Path(file))
+        for name, label in zip(names, classes, strict=True)
+        for file in image_files(root / name)
+    ]
+    if not found:
+        raise UserError(f"there are no images in the folders of {root}", fix="check the path")
+    found.sort(key=lambda image: (image[0], natural(image[2]), image[2].name))
+    by_text = sorted(range(len(found)), key=lambda row: (found[row][1], found[row][2].name))
+    return ClassListing(
+        paths=tuple(path for _, _, path in found),
+        labels=torch.tensor([label for label, _, _ in found]),
+        listed=torch.tensor(by_text),
+        note=note,
+    )
+
+
+def only_path(facts: Facts) -> None:
+    """Errors: UserError where more paths were given than the one folder that is read."""
+    if facts.others:
+        raise UserError(f"one folder is read, and {facts.others[0]} was given beside it", fix="give the folder alone")
+
+
+def classes_by_name(names: Sequence[str], real: RealSet, root: Path) -> tuple[list[int], str]:
+    """The class of each of these folders of ``root``, and how that was told.
+
+    By the real set's class names; by the number that names end in, ImageNet's own numbers and wnids for its subsets
+    included; else by their order as text, as torchvision does. Errors: UserError when there are not as many folders as
+    classes, or some of them are called as classes are and others not.
+    """
+    if len(names) != real.classes:
+        raise UserError(
+            f"{root} has {len(names)} folders, but {real.name} has {real.classes} classes",
+            *(f"such as  {name}" for name in names[:3]),
+            fix="check --dataset, and that the path is that of the class folders",
+        )
+    own = {name: label for label, name in enumerate(real.class_names)}
+    if set(names) == set(own):
+        return [own[name] for name in names], "classes by the names of the folders"
+    if (numbered := _by_number(names, real)) is not None:
+        return numbered, "classes by the numbers of the folders"
+    if (known := _by_wnid(names, real)) is not None:
+        return known, "classes by the wnids of the folders"
+    strange = sorted(set(names) - set(own))
+    if len(strange) < len(names):
+        raise UserError(
+            f"some folders of {root} are no class of {real.name}",
+            f"such as  {strange[0]}",
+            fix="check --dataset, or name all folders as the classes are",
+        )
+    order = {name: label for label, name in enumerate(strange)}
+    note = f"folders taken for classes in the order of their names: {strange[0]!r} for {real.class_names[0]!r}, ..."
+    return [order[name] for name in names], note
+
+
+def _by_number(names: Sequence[str], real: RealSet) -> list[int] | None:
+    """Where all names are a common word and a number, and these numbers are the classes: 00000, new000, class_3."""
+    matches = [re.fullmatch(r"([^0-9]*)([0-9]{1,9})", name) for name in names]
+    if None in matches or len({match[1] for match in matches if match}) != 1:
+        return None
+    numbers = [int(match[2]) for match in matches if match]
+    for known in (range(real.classes), SUBSETS.get(real.name, ())):
+        if sorted(numbers) == sorted(known):
+            return [known.index(number) for number in numbers]
+    return None
+
+
+def _by_wnid(names: Sequence[str], real: RealSet) -> list[int] | None:
+    """Where all names are ImageNet's, such as n01440764, and the real set is ImageNet or a subset of it."""
+    if not all(re.fullmatch(r"n[0-9]{8}", name) for name in names):
+        return None
+    chosen = SUBSETS.get(real.name, range(1000) if real.name == "imagenet" else ())
+    if not chosen:
+        return None
+    from timm.data.imagenet_info import ImageNetInfo
+
+    wnids = ImageNetInfo().label_names()
+    order = {wnids[identity]: label for label, identity in enumerate(chosen)}
+    return [order[name] for name in names] if set(names) == set(order) else None

@@ -1,0 +1,40 @@
+"""What DATM and EDF save: ``images_best.pt``, ``labels_best.pt`` of logits, ``lr_best.pt``, in the folder ``Normal``.
+
+Source: NUS-HPC-AI-Lab/DATM ``distill`` (arXiv:2310.05773); NUS-HPC-AI-Lab/EDF.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.formats.layout import Facts, Read
+from ddbench.formats.mtt import TrajectoryTensors
+
+
+@dataclass(frozen=True)
+class LearnedLabels:
+    """MTT's files, with logits for labels and the learned rate beside them."""
+
+    name: str
+    source: str
+    title: str = "images_best.pt, labels_best.pt (logits), lr_best.pt, in the folder Normal"
+
+    def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
+        """Read a file of images or the folder of a run. Errors: UserError as MTT's, and where labels are no logits."""
+        inner = path / "Normal" if (path / "Normal").is_dir() else path
+        tensors = TrajectoryTensors(self.name, self.title, self.source, soft="logits", protocol="datm-v1")
+        found = tensors.read(inner, facts, real)
+        if found.labels is None:
+            raise UserError(
+                f"there are no labels beside {found.files[0]}",
+                "why   this project learns them, so the images are of no use alone",
+                fix=f"copy {found.files[0].name.replace('images', 'labels')} to it, or say --format mtt",
+            )
+        return found
+
+
+DATM = LearnedLabels(name="datm", source="NUS-HPC-AI-Lab/DATM")
+EDF = LearnedLabels(name="edf", source="NUS-HPC-AI-Lab/EDF")

@@ -1,0 +1,95 @@
+"""Synthetic sets for other programs: the table of formats that can be written, and what is said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddbench.registry import Registry
+from ddbench.synthetic import SyntheticSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote. notes: what the format holds otherwise than the set does, or not at all."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """A format to write. title: one line of what it is. write: (set, where to, home of cached whitenings) to files."""
+
+    name: str
+    title: str
+    write: Callable[[SyntheticSet, Path, Path], Exported]
+
+
+EXPORTS: Registry[Exporter] = Registry(
+    "format",
+    {
+        "native": "ddbench.formats.export_native:NATIVE",
+        "pt": "ddbench.formats.export_pt:PT",
+        "ddranking": "ddbench.formats.export_ddranking:DDRANKING",
+        "png": "ddbench.formats.export_png:PNG",
+        "parquet": "ddbench.formats.export_parquet:PARQUET",
+    },
+    group="ddbench.exports",
+)
+
+
+def export_set(syn: SyntheticSet, out: str | Path, format: str, home: str | Path = "artefacts") -> Exported:
+    """Write a synthetic set in a format of :data:`EXPORTS`.
+
+    home: where the whitening of a ZCA set is cached, for formats that hold pixels. Errors: UserError for an unknown
+    format, a place where something lies already, and sets that the format can not hold.
+    """
+    return EXPORTS.get(format).write(syn.to("cpu"), Path(out).expanduser(), Path(home))
+
+
+def not_kept(syn: SyntheticSet, *kept: str) -> tuple[str, ...]:
+    """A note for each part of a set that is not among ``kept``.
+
+    kept: of "student_lr", "warm_images", "epoch_labels", "provenance".
+    """
+    lr = syn.student_lr
+    parts = {
+        "student_lr": None if lr is None else f"the learned rate {lr.item():.6g}",
+        "warm_images": None if syn.warm_images is None else "the images that networks are warmed up on",
+        "epoch_labels": None if syn.epoch_labels is None else "the labels of each epoch",
+        "provenance": "where the set comes from (recipe, seconds, hashes)" if syn.provenance else None,
+    }
+    return tuple(f"not in these files: {what}" for part, what in parts.items() if what and part not in kept)
+
+
+def taken_apart(syn: SyntheticSet) -> tuple[SyntheticSet, tuple[str, ...]]:
+    """The set as it is trained on, for readers that know nothing of mosaics, and a note where that changed it."""
+    if syn.formation == 1:
+        return syn, ()
+    whole = syn.decoded()
+    note = f"the {len(syn)} mosaics of {syn.formation} x {syn.formation} were taken apart: {len(whole)} images"
+    return whole, (note,)
+
+
+def classes_of(syn: SyntheticSet) -> Tensor:
+    """The class that each image was made for, (S,), int64.
+
+    Soft labels may see something else in an image; there its place tells, as sets with one ipc are class-major.
+    """
+    if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
+        return syn.hard_labels()
+    return torch.arange(syn.classes).repeat_interleave(syn.ipc)
+
+
+def as_logits(syn: SyntheticSet) -> tuple[Tensor, tuple[str, ...]]:
+    """Soft labels for a reader that takes their softmax, (S, classes) float32, and a note where they were changed."""
+    if syn.label_kind == "logits":
+        return syn.labels.float(), ()
+    labels = syn.labels.float()
+    logs = labels.clamp(min=torch.finfo(torch.float32).tiny).log()
+    return logs, ("the labels are probabilities: their logarithms are written, whose softmax they are",)

@@ -1,0 +1,48 @@
+"""A set's images as 8-bit pixels, and what is lost on the way."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ddbench.data.preprocessing import load_preprocessing
+from ddbench.errors import UserError
+from ddbench.synthetic import SyntheticSet
+
+
+def eight_bit(syn: SyntheticSet, home: Path) -> tuple[Tensor, tuple[str, ...]]:
+    """The images with their preprocessing undone, (S, C, H, W) uint8, and notes on what was cut and rounded.
+
+    Errors: UserError for values that are no numbers, images that are neither grey nor RGB, and a whitening that is not
+    in the cache of ``home``.
+    """
+    if syn.images.shape[1] not in (1, 3):
+        raise UserError(
+            f"images of {syn.images.shape[1]} channels are no pictures",
+            fix="export as native or pt, which hold any tensor",
+        )
+    images = load_preprocessing(syn.preprocessing, home).inverse(syn.images.detach().float())
+    if not bool(images.isfinite().all()):
+        raise UserError("the images hold NaN or infinity", fix="distil the set again; export as native to look at it")
+    return images.clamp(0, 1).mul(255).round().to(torch.uint8), _notes(images)
+
+
+def _notes(images: Tensor) -> tuple[str, ...]:
+    rounded = "pixels are rounded to 1/255"
+    beyond = (images - images.clamp(0, 1)).abs()
+    if (most := beyond.max().item()) < 0.5 / 255:
+        return (rounded,)
+    share = (beyond >= 0.5 / 255).float().mean().item()
+    return (f"{rounded}, and {share:.1%} of them lay outside [0, 1] and were cut, by up to {most:.3g}",)
+
+
+def png(image: Tensor) -> bytes:
+    """A PNG of one image, (1, H, W) or (3, H, W) uint8: grey or RGB, without loss."""
+    picture = Image.fromarray(image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).contiguous().numpy())
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()

@@ -1,0 +1,170 @@
+"""The labels that SRe2L stores for every image in every epoch: ``epoch_{e}/batch_{b}.tar``, six values a batch.
+
+Each file is a ``torch.save`` of ``[coords, flips, mix_index, lam, box, logits]``: of B views the crop (B, 4), whether
+it is mirrored (B,), the place in the batch of the view mixed in (B,), the mixing weight, the box that CutMix fills, and
+the teacher's logits (B, K), usually float16. Read in VILA-Lab/SRe2L at 8d00cba, ``relabel/utils_fkd.py``, and so sure:
+coords are top, left, height and width as fractions of the image's height and width; the box is first row, first
+column, last row, last column, as its "x" runs along the third dimension of (B, C, H, W); without mixing its three
+values are None, and for MixUp the box is. The weight is the one drawn, also where the border cuts the box. Which image
+a view shows is in no file: see ``fkd_order``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.epoch_labels import EpochLabels, Mixed
+from ddbench.errors import UserError
+from ddbench.formats.class_folders import ClassListing
+from ddbench.formats.fkd_batch import Batch, read_batch
+from ddbench.formats.fkd_order import order_of_views
+from ddbench.formats.layout import Facts, Read
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StoredLabels:
+    """The labels of all epochs, the files they came from, and how the order of the images was told."""
+
+    labels: EpochLabels
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def read_fkd(facts: Facts, listing: ClassListing, real: RealSet) -> StoredLabels:
+    """The labels in the folder ``facts.epoch_labels``, which go with these images.
+
+    facts.label_epochs: only the first so many epochs. facts.order: how the images were shuffled, see ``fkd_order``.
+    Errors: UserError for epochs or batches that are missing, damaged or do not fit the images and classes, for labels
+    that do not fit in memory, and for an order that is not said and can not be told from the labels.
+    """
+    epochs = _epochs(facts)
+    first = read_batch(epochs[0][0], real)
+    count, batch = len(listing.paths), len(first.coords)
+    _check_memory(len(epochs), count, first, epochs[0][0].parent.parent)
+    empty = _empty(len(epochs), count, batch, first)
+    sides: set[int] = set()
+    for epoch, files in enumerate(epochs):
+        start = 0
+        for place, file in enumerate(files):
+            read = read_batch(file, real)
+            _check_batch(read, first, file, last=place == len(files) - 1)
+            if start + len(read.coords) > count:
+                raise _other_images(files[0].parent, f"more than {count}", count)
+            _put(empty, read, epoch, place, start)
+            sides.add(max(read.box[2:]))
+            start += len(read.coords)
+        if start != count:
+            raise _other_images(files[0].parent, str(start), count)
+    order, told = order_of_views(facts.order, listing, empty["logits"])
+    labels = EpochLabels(order=order, batch=batch, mixing=first.mixing, **empty)
+    notes = (told, *_note_on_size(first.mixing, max(sides), real))
+    return StoredLabels(labels=labels, files=tuple(file for files in epochs for file in files), notes=notes)
+
+
+def require_labels_used(facts: Facts, read: Read) -> None:
+    """Errors: UserError where labels of each epoch were given to a format that has none, or details of them alone."""
+    if facts.epoch_labels is not None and read.epoch_labels is None:
+        raise UserError(
+            "--labels-from goes with sets of pictures, one folder a class",
+            fix="import the pictures with --format sre2l, or --format image-folder",
+        )
+    if facts.epoch_labels is None and (facts.order is not None or facts.label_epochs is not None):
+        raise UserError(
+            "--order and --label-epochs say more of --labels-from", fix="give --labels-from, or none of them"
+        )
+
+
+def _epochs(facts: Facts) -> list[list[Path]]:
+    """The files of each epoch, in order. Errors: UserError where a number is missing, or there are too few epochs."""
+    root = facts.epoch_labels
+    if root is None or not root.is_dir():
+        raise UserError(f"there is no folder {root}", fix="give the folder that has epoch_0/batch_0.tar")
+    folders = _numbered(root, r"epoch_([0-9]+)", "epoch_")
+    wanted = len(folders) if facts.label_epochs is None else facts.label_epochs
+    if not 1 <= wanted <= len(folders):
+        raise UserError(f"{root} has {len(folders)} epochs, not {wanted}", fix=f"--label-epochs 1 to {len(folders)}")
+    return [_numbered(folder, r"batch_([0-9]+)\.tar", "batch_") for folder in folders[:wanted]]
+
+
+def _numbered(folder: Path, pattern: str, word: str) -> list[Path]:
+    found = {int(match[1]): path for path in folder.iterdir() if (match := re.fullmatch(pattern, path.name))}
+    missing = next((number for number in range(len(found) + 1) if number not in found), 0)
+    if not found or missing < len(found):
+        raise UserError(
+            f"there is no {word}{missing} in {folder}",
+            fix="give the folder that has epoch_0/batch_0.tar, and check that its archive was unpacked whole",
+        )
+    return [found[number] for number in range(len(found))]
+
+
+def _check_memory(epochs: int, count: int, first: Batch, root: Path) -> None:
+    needed = epochs * count * first.logits.shape[1] * first.logits.element_size()
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    if needed > 0.8 * there:
+        most = int(epochs * 0.8 * there / needed)
+        raise UserError(
+            f"the labels of {epochs} epochs in {root} do not fit in memory",
+            f"needed  {needed / 2**30:.1f} GiB of {there / 2**30:.1f}",
+            fix=f"read only the first, with --label-epochs {max(1, most)} or less",
+        )
+
+
+def _empty(epochs: int, count: int, batch: int, first: Batch) -> dict[str, Tensor]:
+    batches = -(-count // batch)
+    return {
+        "coords": torch.empty(epochs, count, 4),
+        "flips": torch.empty(epochs, count, dtype=torch.bool),
+        "partners": torch.empty(epochs, count, dtype=torch.int64),
+        "lam": torch.ones(epochs, batches),
+        "boxes": torch.zeros(epochs, batches, 4, dtype=torch.int64),
+        "logits": torch.empty(epochs, count, first.logits.shape[1], dtype=first.logits.dtype),
+    }
+
+
+def _put(labels: dict[str, Tensor], read: Batch, epoch: int, place: int, start: int) -> None:
+    views = slice(start, start + len(read.coords))
+    labels["coords"][epoch, views] = read.coords
+    labels["flips"][epoch, views] = read.flips
+    labels["partners"][epoch, views] = start + read.partners
+    labels["logits"][epoch, views] = read.logits.to(labels["logits"].dtype)
+    labels["lam"][epoch, place] = read.lam
+    labels["boxes"][epoch, place] = torch.tensor(read.box)
+
+
+def _check_batch(read: Batch, first: Batch, file: Path, *, last: bool) -> None:
+    """Errors: UserError unless a batch is like the first; only the last of an epoch may be smaller."""
+    views, full = len(read.coords), len(first.coords)
+    if views > full or (views < full and not last):
+        raise UserError(
+            f"{file} has {views} views, the first batch has {full}",
+            fix="check that the labels are of one run, and whole",
+        )
+    if read.mixing != first.mixing or read.logits.dtype != first.logits.dtype:
+        raise UserError(
+            f"{file} was made otherwise than the first batch",
+            f"found {read.mixing}, {read.logits.dtype}; first {first.mixing}, {first.logits.dtype}",
+            fix="give labels of one run",
+        )
+
+
+def _other_images(folder: Path, found: str, count: int) -> UserError:
+    return UserError(
+        f"{folder} labels {found} images, but there are {count}",
+        fix="give the labels that were made for these images, all of them",
+    )
+
+
+def _note_on_size(mixing: Mixed, side: int, real: RealSet) -> tuple[str, ...]:
+    if mixing != "cutmix" or side == real.size:
+        return ()
+    return (f"no CutMix box reaches pixel {real.size}, the largest ends at {side}: were the labels made at this size?",)

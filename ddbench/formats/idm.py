@@ -1,0 +1,33 @@
+"""IDM's files are pickles, which are programs: they are refused, with what to do instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.formats.find import require_path
+from ddbench.formats.layout import Facts, Read
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A format that is known and never read."""
+
+    name: str = "idm"
+    title: str = "pickles: refused, because reading one runs whatever is in it"
+    source: str = "uitrbn/IDM"
+
+    def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
+        """Errors: always UserError, which says how to convert the file where it is trusted."""
+        del facts, real
+        require_path(path)
+        raise UserError(
+            f"{path} is a pickle, which runs code when it is read",
+            fix="where you trust it, convert it yourself: images, labels = pickle.load(open(FILE, 'rb')), then "
+            "torch.save((images, labels), NEW_FILE), and import that with --format tensors --formation 2",
+        )
+
+
+IDM = Refused()

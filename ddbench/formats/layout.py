@@ -1,0 +1,126 @@
+"""What a reader of a foreign format is, what it is told, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ddbench.losses import LabelKind
+from ddbench.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ddbench.data import RealSet
+    from ddbench.epoch_labels import EpochLabels
+
+Space = Literal["pixels", "meanstd", "zca"]
+"""Images in [0, 1], standardised by channel, or whitened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the user said of the files; None where nothing was said.
+
+    ipc: images per class, as stored. lr: the learned rate, "none" where the method learns none. mean, std: of space
+    "meanstd", one number a channel, of images in [0, 1]. labels: what rows of numbers per image are. experiment: which
+    of several sets in one file, from the end where negative; None for the project's own habit. formation: into how many
+    crops a side an image decodes. others: the paths given after the first. epoch_labels: the folder of labels of each
+    epoch that go with the images, label_epochs: how many of its epochs, order: how the images were shuffled for them.
+    """
+
+    ipc: int | None = None
+    lr: float | Literal["none"] | None = None
+    space: Space | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    labels: LabelKind | None = None
+    network: str | None = None
+    method: str | None = None
+    experiment: int | None = None
+    formation: int | None = None
+    others: tuple[Path, ...] = ()
+    epoch_labels: Path | None = None
+    label_epochs: int | None = None
+    order: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What a layout found in the files.
+
+    images: (n, C, H, W), float32. labels: (n,) int64 when ``label_kind`` is "hard", else (n, classes) float32; None
+    where the images are sorted by class and equally many of each. space: None where the files do not say. mean, std:
+    those with which the project standardises this data set, where it does; None where that is not known. lr_known:
+    whether ``student_lr`` is all there is to say, so that None means that no rate was learned. protocol: the one that
+    comes nearest to how the project scores. network: the one that the files name. files: all that was read.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    label_kind: LabelKind = "hard"
+    student_lr: float | None = None
+    lr_known: bool = False
+    space: Space | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    formation: int = 1
+    epoch_labels: EpochLabels | None = None
+    method: str | None = None
+    protocol: str | None = None
+    network: str | None = None
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Layout(Protocol):
+    """A foreign format. title: one line of what it is. source: the project whose code writes it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+    def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
+        """Read a file or folder. Errors: UserError for files that are not of this format, or that say too little."""
+        ...
+
+
+LAYOUTS: Registry[Layout] = Registry(
+    "format",
+    {
+        "mtt": "ddbench.formats.mtt:MTT",
+        "ftd": "ddbench.formats.mtt:FTD",
+        "tesla": "ddbench.formats.mtt:TESLA",
+        "datm": "ddbench.formats.datm:DATM",
+        "edf": "ddbench.formats.datm:EDF",
+        "dc": "ddbench.formats.condensation:DC",
+        "dsa": "ddbench.formats.condensation:DSA",
+        "dm": "ddbench.formats.condensation:DM",
+        "beard": "ddbench.formats.condensation:BEARD",
+        "dd": "ddbench.formats.condensation:DD",
+        "idc": "ddbench.formats.formation:IDC",
+        "dream": "ddbench.formats.formation:DREAM",
+        "ncfm": "ddbench.formats.formation:NCFM",
+        "idm": "ddbench.formats.idm:IDM",
+        "kip": "ddbench.formats.kip:KIP",
+        "eccv24": "ddbench.formats.eccv24:ECCV24",
+        "ddranking": "ddbench.formats.ddranking_tensors:DDRANKING",
+        "ufc-init": "ddbench.formats.natural:UFC_INIT",
+        "dc-bench": "ddbench.formats.dc_bench:DC_BENCH",
+        "tensors": "ddbench.formats.plain:TENSORS",
+        "image-folder": "ddbench.formats.image_folder_set:IMAGE_FOLDER",
+        "sre2l": "ddbench.formats.image_folder_set:SRE2L",
+        "cda": "ddbench.formats.image_folder_set:CDA",
+        "dwa": "ddbench.formats.image_folder_set:DWA",
+        "ufc": "ddbench.formats.image_folder_set:UFC",
+        "rded": "ddbench.formats.image_folder_set:RDED",
+        "ddranking-images": "ddbench.formats.ddranking_folder:DDRANKING_IMAGES",
+        "png": "ddbench.formats.png_set:PNG",
+        "parquet": "ddbench.formats.parquet_set:PARQUET",
+    },
+    group="ddbench.formats",
+)

@@ -1,0 +1,182 @@
+"""The columns of a Parquet file of images, read a few rows at a time and checked row by row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.data.decode import Picture
+from ddbench.data.parquet import IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
+from ddbench.errors import UserError
+from ddbench.formats.beside import Beside, read_beside
+from ddbench.formats.export_parquet import METADATA
+from ddbench.formats.safe_load import LARGEST, require_file, unreadable
+
+CLASS_COLUMNS = (*LABEL_COLUMNS, "class_id")
+SOFT_COLUMNS = ("soft_label", "soft_labels")
+ROWS = 64
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source:
+    """A file and its columns. soft: None where it has no soft labels. classes: the real set's class of each number.
+
+    own: what ddbench wrote about the set, None in files of others. notes: how its classes were told.
+    """
+
+    path: Path
+    rows: int
+    image: str
+    label: str
+    soft: str | None
+    classes: Tensor
+    own: Beside | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows: pictures, classes (n,) int64, soft labels (n, K) float32 or None."""
+
+    pictures: list[Picture]
+    classes: Tensor
+    soft: Tensor | None
+
+
+def open_source(path: Path, real: RealSet) -> Source:
+    """Look at a file's columns and at what is said of them, without reading a row.
+
+    Errors: UserError for a file that is damaged, unpacks to more than is read, or has no images or classes.
+    """
+    require_file(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        raise unreadable(path, error) from None
+    if sum(groups) > LARGEST or min(groups, default=0) < 0:
+        raise UserError(f"{path} unpacks to more than {LARGEST / 2**30:.0f} GiB", fix="split it into smaller files")
+    image = guess_column(schema.names, IMAGE_COLUMNS, "image", str(path))
+    label = guess_column(schema.names, CLASS_COLUMNS, "label", str(path))
+    soft = next((name for name in SOFT_COLUMNS if name in schema.names), None)
+    _check_types(schema, image, label, soft, path)
+    metadata = schema.metadata or {}
+    document = _json(metadata.get(METADATA))
+    own = None if document is None else read_beside(document, f"the metadata of {path}", real)
+    classes, note = _classes(_names(_json(metadata.get(b"huggingface")), label), real, path)
+    notes = (*(() if own is None else own.notes), note)
+    return Source(path=path, rows=rows, image=image, label=label, soft=soft, classes=classes, own=own, notes=notes)
+
+
+def row_batches(source: Source) -> Iterator[Rows]:
+    """The rows of a file. Errors: UserError that names the first row that lacks something, or can not be read."""
+    columns = [source.image, source.label, *([source.soft] if source.soft else [])]
+    first = 0
+    try:
+        with pq.ParquetFile(source.path, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(ROWS, columns=columns):
+                yield _rows(batch, source, first)
+                first += len(batch)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        raise unreadable(source.path, error) from None
+
+
+def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
+    cells: list[Any] = batch.column(source.image).to_pylist()
+    pictures = [_picture(cell, f"row {first + row} of {source.path}") for row, cell in enumerate(cells)]
+    labels = batch.column(source.label)
+    numbers = np.asarray(labels.to_numpy(zero_copy_only=False)) if not labels.null_count else np.empty(0)
+    if labels.null_count or len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(source.classes):
+        raise UserError(
+            f"classes in {source.path} are missing, or none of 0 to {len(source.classes) - 1}",
+            f"among rows {first} to {first + len(batch) - 1} of column {source.label!r}",
+            fix="check --dataset",
+        )
+    classes = source.classes[torch.from_numpy(numbers.astype(np.int64))]
+    return Rows(pictures, classes, None if source.soft is None else _soft(batch.column(source.soft), source, first))
+
+
+def _picture(cell: Any, name: str) -> Picture:
+    content = cell.get("bytes") if isinstance(cell, dict) else None
+    if not content:
+        raise UserError(
+            f"{name} has no image bytes", fix="write the set with the images embedded, not with their paths"
+        )
+    return Picture(name, content)
+
+
+def _soft(column: pa.Array, source: Source, first: int) -> Tensor:
+    rows: list[Any] = column.to_pylist()
+    width = len(source.classes)
+    if any(row is None or len(row) != width or None in row for row in rows):
+        raise UserError(
+            f"a soft label in {source.path} has not one number for each of the {width} classes",
+            f"among rows {first} to {first + len(rows) - 1} of column {source.soft!r}",
+            fix="check --dataset",
+        )
+    labels = torch.tensor(rows, dtype=torch.float32)
+    if not bool(torch.isfinite(labels).all()):
+        raise UserError(f"a soft label in {source.path} is nan or infinite", fix="take another version of the set")
+    return labels
+
+
+def _check_types(schema: pa.Schema, image: str, label: str, soft: str | None, path: Path) -> None:
+    """Errors: UserError unless images are a struct with bytes, classes integers, and soft labels lists of floats."""
+    of_image, of_label = schema.field(image).type, schema.field(label).type
+    if not pa.types.is_struct(of_image) or of_image.get_field_index("bytes") < 0:
+        raise UserError(
+            f"column {image!r} of {path} holds no encoded images",
+            f"found {of_image}; want struct<bytes: binary, path: string>",
+            fix="write the set with Hugging Face's datasets, which stores images so",
+        )
+    if not pa.types.is_integer(of_label):
+        raise UserError(f"column {label!r} of {path} holds {of_label}, not classes", fix="store integers from 0")
+    lists = soft is not None and (
+        pa.types.is_list(kind := schema.field(soft).type) or pa.types.is_fixed_size_list(kind)
+    )
+    if soft is not None and not (lists and pa.types.is_floating(schema.field(soft).type.value_type)):
+        raise UserError(f"column {soft!r} of {path} holds no lists of numbers", fix="store a list of floats a row")
+
+
+def _json(text: bytes | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):  # damaged, or not JSON: as if nothing were said
+        return None
+
+
+def _names(huggingface: Any, label: str) -> Sequence[str] | None:
+    """Class names from the metadata that ``datasets`` writes, where they are there."""
+    try:
+        names = huggingface["info"]["features"][label]["names"]
+    except (KeyError, TypeError, IndexError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) and names else None
+
+
+def _classes(names: Sequence[str] | None, real: RealSet, path: Path) -> tuple[Tensor, str]:
+    """The real set's class of each number in the label column, and how that was told."""
+    own = {name: label for label, name in enumerate(real.class_names)}
+    if names is not None and set(names) == set(own) and len(names) == len(own) == real.classes:
+        return torch.tensor([own[name] for name in names]), "classes by their names"
+    if names is not None and set(names) & set(own) and tuple(names) != real.class_names:
+        strange = sorted(set(names) - set(own))
+        raise UserError(
+            f"the classes of {path} are not those of {real.name}",
+            f"such as  {strange[0]}" if strange else f"found {len(names)} names",
+            fix="check --dataset",
+        )
+    return torch.arange(real.classes), f"classes by their numbers in {path.name}"

@@ -1,0 +1,93 @@
+"""Tensors of any origin: images and labels in one file or two, as ``.pt``, ``.npy``, ``.npz`` or ``.safetensors``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.formats.arrays import read_npy, read_npz, read_safetensors
+from ddbench.formats.find import labels_beside, one_of, require_path
+from ddbench.formats.layout import Facts, Read
+from ddbench.formats.safe_load import read_torch
+from ddbench.formats.tensors import as_images, as_labels, listed, told_rate
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    ".pt": read_torch,
+    ".pth": read_torch,
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".safetensors": read_safetensors,
+}
+_RATES = ("student_lr", "syn_lr", "lr")
+
+
+@dataclass(frozen=True)
+class PlainTensors:
+    """Nothing is known of such files but what is in them."""
+
+    name: str = "tensors"
+    title: str = "images and labels: two files, or one with both (.pt, .npy, .npz, .safetensors)"
+    source: str = "any project"
+
+    def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
+        """Read a folder of images.* and labels.*, one file with both, or two files, of which images come first.
+
+        Images of uint8 are pixels of 0 to 255. Errors: UserError for files that hold something else.
+        """
+        del real
+        require_path(path)
+        file = one_of(path, [f"images{ending}" for ending in _READERS], "file of images") if path.is_dir() else path
+        found = _read(file)
+        images, labels, rate = _parts(found, file)
+        files, beside = [file], facts.others[0] if facts.others else labels_beside(file)
+        if labels is None and beside is not None:
+            labels = _read(beside)
+            files.append(beside)
+        whole = isinstance(images, Tensor) and images.dtype == torch.uint8
+        return Read(
+            images=as_images(images.float() / 255 if whole else images, file),
+            labels=None if labels is None else as_labels(labels, files[-1]),
+            student_lr=told_rate(rate, file, facts),
+            space="pixels" if whole else None,
+            files=tuple(files),
+            notes=() if labels is not None else ("no labels: images taken as sorted by class",),
+        )
+
+
+def _read(path: Path) -> Any:
+    require_path(path)
+    if path.suffix not in _READERS:
+        raise UserError(
+            f"{path} is of no kind that can be read",
+            f"known {', '.join(_READERS)}",
+            fix="save the images and labels as one of these",
+        )
+    return _READERS[path.suffix](path)
+
+
+def _parts(found: Any, file: Path) -> tuple[Any, Any, Any]:
+    """Images, labels and the learned rate, as far as the file has them."""
+    if isinstance(found, dict):
+        if "images" not in found:
+            raise UserError(
+                f"{file} has no 'images'", f"it has {listed(found)}", fix="name its parts 'images' and 'labels'"
+            )
+        rate = next((found[name] for name in _RATES if name in found), None)
+        return found["images"], found.get("labels"), rate
+    if isinstance(found, list | tuple):
+        if len(found) != 2:
+            raise UserError(
+                f"{file} holds {len(found)} things side by side", fix="save it as a pair:  (images, labels)"
+            )
+        return found[0], found[1], None
+    return found, None, None
+
+
+TENSORS = PlainTensors()

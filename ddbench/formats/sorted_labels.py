@@ -1,0 +1,98 @@
+"""Labels of an imported set: of the real set's classes, and as many of each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.formats.layout import Facts, Read
+from ddbench.formats.spaces import Untold
+from ddbench.losses import LabelKind
+
+_ROUNDING = 1e-2
+
+
+def checked_labels(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Tensor, LabelKind, str]:
+    """Labels, their kind, and a note where they were changed.
+
+    Errors: UserError for classes that the real set has not, numbers of images that are not the same in every class,
+    probabilities that are none, and an ipc other than the one that was said.
+    """
+    count, classes = len(read.images), real.classes
+    if count % classes:
+        raise UserError(
+            f"{count} images can not be equally many of {classes} classes",
+            f"of    {real.name}",
+            fix="check --dataset, and that all parts of the set were given",
+        )
+    if facts.ipc is not None and facts.ipc * classes != count:
+        raise UserError(
+            f"{count} images of {classes} classes are {count // classes} a class, not {facts.ipc}",
+            fix=f"leave --ipc out, or say --ipc {count // classes}",
+        )
+    if read.labels is None:
+        _refuse_soft(facts)
+        return torch.arange(classes).repeat_interleave(count // classes), "hard", ""
+    if len(read.labels) != count:
+        raise UserError(
+            f"{count} images but {len(read.labels)} labels", fix="give the labels that were saved with the images"
+        )
+    if read.labels.ndim == 1:
+        _refuse_soft(facts)
+        return _hard(read.labels, real), "hard", ""
+    return _rows(read, facts, real, untold)
+
+
+def _refuse_soft(facts: Facts) -> None:
+    if facts.labels not in (None, "hard"):
+        raise UserError(f"--labels {facts.labels} is said, but the labels are classes", fix="leave --labels out")
+
+
+def _hard(labels: Tensor, real: RealSet) -> Tensor:
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= real.classes:
+        raise UserError(
+            f"the labels are not classes of {real.name}",
+            f"found {low} to {high}",
+            f"want  0 to {real.classes - 1}",
+            fix="check --dataset; labels that are ImageNet's numbers must be counted from 0, in the subset's order",
+        )
+    counts = torch.bincount(labels, minlength=real.classes)
+    if int(counts.min()) != int(counts.max()):
+        fewest, most = int(counts.argmin()), int(counts.argmax())
+        raise UserError(
+            "the classes have different numbers of images",
+            f"found {int(counts[fewest])} of {real.class_names[fewest]!r}",
+            f"found {int(counts[most])} of {real.class_names[most]!r}",
+            fix="check --dataset, and that all parts of the set were given",
+        )
+    return labels
+
+
+def _rows(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Tensor, LabelKind, str]:
+    labels, kind = read.labels, facts.labels or (None if read.label_kind == "hard" else read.label_kind)
+    if labels is None or labels.shape[1] != real.classes:
+        found = 0 if labels is None else labels.shape[1]
+        raise UserError(
+            f"the labels are over {found} classes, but {real.name} has {real.classes}", fix="check --dataset"
+        )
+    if kind is None:
+        untold.ask("--labels", "what the rows of numbers for labels are", "probabilities|logits|hard")
+        return labels, "logits", ""
+    if kind == "probabilities":
+        _check_probabilities(labels)
+    if kind == "hard":
+        return _hard(labels.argmax(1), real), "hard", "classes from the largest entry of each label"
+    return labels, kind, ""
+
+
+def _check_probabilities(labels: Tensor) -> None:
+    off = (labels.sum(1) - 1).abs().max().item()
+    if bool((labels < 0).any()) or off > _ROUNDING:
+        raise UserError(
+            "the labels are no probabilities",
+            f"found a smallest entry of {labels.min().item():.3g}, and sums up to {off:.3g} away from 1",
+            fix="say --labels logits where a softmax is to be taken of them",
+        )
