@@ -43,6 +43,17 @@ def split_of(real: RealSet, name: str) -> Split:
     return split
 
 
+def require_teachers_fit(teachers: Teachers | None, real: RealSet) -> None:
+    """Errors: UserError where there are teachers, and they were trained on other images than these."""
+    if teachers is not None:
+        teachers.require_fit(
+            channels=real.channels,
+            size=real.size,
+            classes=real.classes,
+            preprocessing=real.preprocessing.fingerprint,
+        )
+
+
 Labels = Literal["own", "stored", "teachers", "teachers, once"]
 """Where labels come from: the set itself; views labelled and stored; teachers at every step; teachers, before."""
 
@@ -54,13 +65,7 @@ def require_labels(
 
     Errors: UserError where it needs teachers and there are none, or they were trained on other images.
     """
-    if teachers is not None:
-        teachers.require_fit(
-            channels=real.channels,
-            size=real.size,
-            classes=real.classes,
-            preprocessing=real.preprocessing.fingerprint,
-        )
+    require_teachers_fit(teachers, real)
     if protocol.targets == "teacher":
         if syn.epoch_labels is not None and syn.formation == 1:
             return "stored", [f"views and labels as stored, {syn.epoch_labels.epochs} epochs of them"]

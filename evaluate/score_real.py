@@ -10,7 +10,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fit import split_of
+from ddbench.evaluate.fit import require_teachers_fit, split_of
 from ddbench.evaluate.lesson import RealLesson
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
@@ -77,13 +77,7 @@ def real_exam(
             f"{chosen.key} needs soft labels, and real images have hard ones",
             fix="give teachers (ddbench teach), or a protocol of cross-entropy",
         )
-    if teachers is not None:
-        teachers.require_fit(
-            channels=real.channels,
-            size=real.size,
-            classes=real.classes,
-            preprocessing=real.preprocessing.fingerprint,
-        )
+    require_teachers_fit(teachers, real)
     lesson = RealLesson(real=real.to(device), device=device, rows=rows)
     if not len(lesson):
         raise UserError("there is no real image to train on", fix="give rows of the training split")

@@ -10,6 +10,11 @@ from ddbench.commands.jobs import jobs_of
 from ddbench.recipe import load_recipe, shipped_recipes
 
 TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
+EVERY = "\n".join([TEXT, *(page.read_text() for page in PAGES)])
+COMMANDS = re.findall(
+    r"^ddbench [^#\n]+", "\n".join(re.findall(r"```\w*\n(.*?)```", EVERY, flags=re.DOTALL)), flags=re.MULTILINE
+)
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -29,7 +34,7 @@ def test_the_method_is_short_and_works(tmp_path, capsys):
     assert "mean-matching" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"ddbench (?:plan|run) +([a-z0-9/-]+)", TEXT))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"ddbench (?:plan|run|continual) +([a-z0-9/-]+)", EVERY))))
 def test_every_recipe_it_names_exists(name):
     assert name in shipped_recipes()
 
@@ -52,9 +57,39 @@ def test_it_counts_the_recipes():
 
 
 def test_every_command_it_names_exists(capsys):
-    for name in sorted(set(re.findall(r"`ddbench ([a-z]+)", TEXT))):
+    for name in sorted({*re.findall(r"`ddbench ([a-z]+)", EVERY), *(line.split()[1] for line in COMMANDS)}):
         assert main([name, "--help"]) == 0, name
     assert "Usage: ddbench" in capsys.readouterr().out
+
+
+def test_every_option_it_names_exists(capsys):
+    """Of commands that stand on a line of their own, with what follows them."""
+    assert len(COMMANDS) > 20
+    for line in COMMANDS:
+        words = line.split()[1:]
+        command = words[: 2 if words[0] == "nas" else 1]
+        assert main([*command, "--help"]) == 0, line
+        page = capsys.readouterr().out
+        for option in re.findall(r"(?<!\S)--[a-z-]+", line):
+            assert f"{option} " in page or f"{option}\n" in page, (line, option)
+
+
+def test_protocols_pools_and_formats_it_names_exist():
+    from ddbench.evaluate.pools import POOLS
+    from ddbench.evaluate.protocols import PROTOCOLS
+    from ddbench.formats.layout import LAYOUTS
+
+    told = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text()
+    assert set(re.findall(r"`([a-z0-9-]+-v1)`", EVERY)) <= set(PROTOCOLS)
+    assert all(f"`{name}`" in told for name in PROTOCOLS)
+    assert set(re.findall(r"`([a-z]+-pool)`", EVERY)) == set(POOLS)
+    assert set(re.findall(r"ddbench import .*--format ([a-z0-9-]+)", EVERY)) <= set(LAYOUTS.names())
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [Path(__file__).resolve().parents[1] / "README.md", *PAGES]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
 
 
 def test_the_training_loop_reads_a_set(tmp_path, monkeypatch):
