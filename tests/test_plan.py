@@ -85,3 +85,11 @@ def test_experts_that_were_imported_are_not_extended(ddbench, recipe, finished_h
     ddbench.done("import", tmp_path / "legacy", "--recipe", recipe, "--home", home)
     (row,) = plan(ddbench, recipe, "--home", home, "-o", "experts.epochs=9")["buffers"]
     assert (row["of them there"], row["to extend"]) == (0, 0)
+
+
+def test_what_a_searched_rate_and_teachers_take_is_told(ddbench, tmp_path):
+    asked = ("plan", written(tmp_path), "--home", tmp_path, "-o", "evaluation.lr=search", "-o", "evaluation.networks=[mlp, convnet-d1-w4]")  # fmt: skip
+    teachers = ("-o", "evaluation.teachers={networks: [mlp, mlp], epochs: 7}", "-o", "evaluation.rates=[0.1, 0.2, 0.3]")
+    said = ddbench.done(*asked, *teachers).splitlines()[-1]
+    assert "evaluation: 4 fresh networks of 301 epochs by dc-v1, selection by last" in said
+    assert "rates searched among 3 with 24 more networks" in said and "teachers mlp, mlp of 7 epochs" in said

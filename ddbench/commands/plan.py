@@ -56,39 +56,20 @@ def plan(
 def plan_facts(pipeline: Pipeline) -> dict[str, Any]:
     """The plan as plain data: ``buffers``, ``sets``, and a sentence on ``evaluation``. Memory in bytes."""
     from ddbench.commands.dataset_facts import dataset_facts
-    from ddbench.commands.lines import lines_of
+    from ddbench.commands.plan_evaluation import evaluation_in_words
     from ddbench.memory import activation_floats
     from ddbench.networks import FlatNetwork, build_network
 
     facts = dataset_facts(pipeline)
     module = build_network(pipeline.network, channels=facts.channels, size=facts.size, classes=facts.classes, seed=0)
     parameters, activations = FlatNetwork(module).size, activation_floats(module, facts.channels, facts.size)
-    asked = pipeline.recipe.evaluation
-    trainings = sum(len(lines_of(job)) for job in pipeline.jobs) * len(pipeline.networks) * asked.seeds
-    epochs = pipeline.protocol.trained_epochs
     return {
         "recipe": pipeline.loaded.name,
         "parameters": parameters,
         "buffers": [_buffer_facts(pipeline, need, parameters, facts.images) for need in pipeline.buffers],
         "sets": [_set_facts(pipeline, job, facts, parameters, activations) for job in pipeline.jobs],
-        "evaluation": f"evaluation: {trainings} fresh networks of {epochs} epochs by {asked.protocol}, "
-        f"selection by {asked.selection}{_judges(pipeline)}",
+        "evaluation": evaluation_in_words(pipeline),
     }
-
-
-def _judges(pipeline: Pipeline) -> str:
-    """How many more networks are trained to choose among candidates, in words; nothing where none are."""
-    from ddbench.commands.lines import lines_of
-    from ddbench.method import OptimisedMethod
-
-    asked, several = pipeline.recipe.evaluation, 0
-    for job in pipeline.jobs:
-        if isinstance(job.method, OptimisedMethod) and asked.selection != "last":
-            every = job.method.keep_every or max(job.method.iterations // 10, 1)
-            candidates = -(-job.method.iterations // every)
-            several += candidates * len(lines_of(job)) if candidates > 1 else 0
-    judges = several * len(pipeline.networks) * asked.selection_seeds
-    return f" among {several} candidates with {judges} more networks" if several else ""
 
 
 def _buffer_facts(pipeline: Pipeline, need: BufferNeed, parameters: int, images: int) -> dict[str, Any]:
