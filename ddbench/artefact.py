@@ -108,7 +108,7 @@ def read_json(path: Path, kind: str) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"there is no {kind} at {path}", fix="check the path") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also integers of thousands of digits, and endless nesting
         fix = "restore it from a copy; or, if ddbench wrote it, delete it"
         raise UserError(f"{path} is not a {kind}: {error}", fix=fix) from None
 
@@ -150,7 +150,7 @@ def describe(path: Path) -> dict[str, Any]:
         document = json.loads(metadata["ddbench"])
         if not isinstance(document["schema"], int):
             raise TypeError("schema is not a number")
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise damaged(path, f"its description is not whole: {error!r}") from None
     return document
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -22,7 +22,9 @@ class EpochLabels:
     float32, the share that each view keeps, one number a batch. boxes: (E, B, 4), int64, the part that CutMix takes
     from the partner, in pixels: left, top, right, bottom; zeros for mixup. logits: (E, S, K), float16 or float32, of
     the mixed view. batch: views a batch, the last may be smaller.
-    Source: Shen and Xing 2022 (arXiv:2112.01528), as SRe2L stores them. Errors: ValueError where shapes disagree.
+    Source: Shen and Xing 2022 (arXiv:2112.01528), as SRe2L stores them. Errors: ValueError where shapes disagree, where
+    there is no view, for crops outside the image, shares outside [0, 1], partners of another batch and boxes that are
+    upside down.
     """
 
     order: Tensor
@@ -38,9 +40,10 @@ class EpochLabels:
     def __post_init__(self) -> None:
         if self.mixing not in get_args(Mixed) or self.batch < 1:
             raise ValueError(f"epoch labels can not have mixing {self.mixing!r} and batches of {self.batch}")
+        if self.order.ndim != 2 or self.logits.ndim != 3 or not self.order.numel():
+            raise ValueError("epoch labels need at least one epoch of one view")
         shown, batches = tuple(self.order.shape), (self.epochs, self.batches)
         for name, tensor, wanted in (
-            ("order", self.order, (shown[0], shown[-1])),
             ("coords", self.coords, (*shown, 4)),
             ("flips", self.flips, shown),
             ("partners", self.partners, shown),
@@ -50,8 +53,23 @@ class EpochLabels:
         ):
             if tuple(tensor.shape) != wanted:
                 raise ValueError(f"{name} of epoch labels has shape {tuple(tensor.shape)} instead of {wanted}")
-        if self.epochs and bool(((self.partners < 0) | (self.partners >= shown[1])).any()):
-            raise ValueError("a partner in epoch labels is not a view of its epoch")
+        if {name for name, tensor in self.tensors().items() if tensor.is_floating_point()} != _FRACTIONS:
+            raise ValueError(f"of epoch labels {', '.join(sorted(_FRACTIONS))} are fractions, and nothing else is")
+        for wrong, what in self._wrong():
+            if bool(wrong.any()):
+                raise ValueError(f"{what} in epoch labels")
+
+    def _wrong(self) -> Iterator[tuple[Tensor, str]]:
+        """What may be wrong with the values, and where it is."""
+        batch_of = torch.arange(self.order.shape[1], device=self.partners.device) // self.batch
+        corner, side = self.coords[..., :2], self.coords[..., 2:]
+        outside = (corner < -_SLACK) | (side <= 0) | (corner + side > 1 + _SLACK)
+        yield self.order < 0, "an image has a number below 0"
+        yield self.partners.div(self.batch, rounding_mode="floor") != batch_of, "a partner is of another batch"
+        yield self.partners >= self.order.shape[1], "a partner is not a view of its epoch"
+        yield ~self.coords.isfinite().all(-1, keepdim=True) | outside, "a crop is not within its image"
+        yield ~((self.lam >= 0) & (self.lam <= 1)), "a share is not in [0, 1]"
+        yield (self.boxes[..., :2] < 0) | (self.boxes[..., 2:] < self.boxes[..., :2]), "a box is upside down"
 
     @property
     def epochs(self) -> int:
@@ -81,6 +99,9 @@ class EpochLabels:
 
 
 _PLAIN = ("batch", "mixing")
+_FRACTIONS = {"coords", "lam", "logits"}
+_SLACK = 1e-3
+"""How far beyond the image rounding may bring a crop."""
 
 
 def epoch_labels_from(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> EpochLabels:

@@ -62,6 +62,8 @@ class SyntheticSet:
             bool((stored.order >= len(self)).any()) or stored.logits.shape[-1] != self.classes
         ):
             raise ValueError(f"its epoch labels are not of {len(self)} images and {self.classes} classes")
+        if stored is not None and int(stored.boxes.max()) > self.images.shape[-1]:
+            raise ValueError(f"boxes of its epoch labels leave images of {self.images.shape[-1]} pixels")
 
     def __len__(self) -> int:
         return len(self.images)

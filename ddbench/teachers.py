@@ -16,6 +16,8 @@ from ddbench.errors import UserError
 from ddbench.networks import build_network, canonical_network_name
 
 KIND = "teachers"
+SPLIT = "real_fingerprint"
+"""Where provenance says which real data, as split, teachers were trained on."""
 AT_ONCE = 2**20
 """Numbers in images that a teacher sees together: 341 of 32 pixels."""
 
@@ -57,6 +59,10 @@ class Teachers:
             )
         return found
 
+    def learned_from(self, split: str) -> bool:
+        """Whether all were trained on the real data of this fingerprint; also where nothing is known of it."""
+        return self.provenance.get(SPLIT, split) == split
+
     @property
     def fingerprint(self) -> str:
         """Sixteen digits for names and parameters."""
@@ -66,16 +72,17 @@ class Teachers:
         moved = tuple({name: tensor.to(device) for name, tensor in state.items()} for state in self.states)
         return replace(self, states=moved)
 
-    def require_fit(self, *, channels: int, size: int, classes: int, preprocessing: str) -> None:
-        """Errors: UserError where they were trained on other images. preprocessing: its fingerprint."""
-        own = (self.channels, self.size, self.classes, self.preprocessing["fingerprint"])
-        if own != (channels, size, classes, preprocessing):
+    def require_fit(self, *, dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> None:
+        """Errors: UserError where they were trained on other images. preprocessing: its fingerprint.
+
+        dataset: its name; some of its classes are another data set, as is another copy of its images.
+        """
+        own = (self.dataset, self.channels, self.size, self.classes, self.preprocessing["fingerprint"])
+        if own != (dataset, channels, size, classes, preprocessing):
             raise UserError(
                 "these teachers were trained on other images",
-                "teachers {}x{}x{} pixels, {} classes, preprocessing {}".format(*_told(*own)),
-                "images   {}x{}x{} pixels, {} classes, preprocessing {}".format(
-                    *_told(channels, size, classes, preprocessing)
-                ),
+                f"teachers {_told(*own)}",
+                f"images   {_told(dataset, channels, size, classes, preprocessing)}",
                 fix="train teachers on this data set and in this preprocessing (ddbench teach --help)",
             )
 
@@ -127,10 +134,15 @@ def load_teachers(path: str | Path) -> Teachers:
 
 
 def combined(every: Sequence[Teachers]) -> Teachers:
-    """All members of several files as one. Errors: UserError where they were not trained on the same images."""
+    """All members of several files as one. Errors: UserError where they were not trained on the same images.
+
+    Its provenance is the first's, with the fingerprints of all data that any of them was trained on.
+    """
     first, *others = every
+    splits = dict.fromkeys(found.provenance.get(SPLIT, "") for found in every)
     for other in others:
         other.require_fit(
+            dataset=first.dataset,
             channels=first.channels,
             size=first.size,
             classes=first.classes,
@@ -141,6 +153,7 @@ def combined(every: Sequence[Teachers]) -> Teachers:
         networks=tuple(name for found in every for name in found.networks),
         states=tuple(state for found in every for state in found.states),
         accuracy=tuple(value for found in every for value in found.accuracy),
+        provenance={**first.provenance, **({SPLIT: " ".join(filter(None, splits))} if any(splits) else {})},
     )
 
 
@@ -155,8 +168,8 @@ def _as_bytes(text: str) -> Tensor:
     return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
 
-def _told(channels: int, size: int, classes: int, preprocessing: str) -> tuple[object, ...]:
-    return channels, size, size, classes, preprocessing
+def _told(dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> str:
+    return f"{dataset}, {channels}x{size}x{size} pixels, {classes} classes, preprocessing {preprocessing}"
 
 
 _PLAIN = ("networks", "channels", "size", "classes", "dataset", "preprocessing", "accuracy", "provenance")

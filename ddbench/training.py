@@ -5,7 +5,7 @@ Losses and hits are summed on the device where they arise, and read once an epoc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,6 +28,13 @@ def shuffled_batches(n: int, batch: int, generator: torch.Generator) -> Iterator
     """The numbers 0..n-1 in random order, in pieces of ``batch`` (the last is shorter), on the generator's device."""
     if n:
         yield from torch.randperm(n, generator=generator, device=generator.device).split(batch)
+
+
+def joined_last(pieces: Sequence[Tensor]) -> list[Tensor]:
+    """The pieces, but a last one of a single item is joined to the one before it, where there is one."""
+    if len(pieces) < 2 or len(pieces[-1]) != 1:
+        return list(pieces)
+    return [*pieces[:-2], torch.cat(tuple(pieces[-2:]))]
 
 
 def consecutive_batches(n: int, batch: int) -> Iterator[slice]:

@@ -1,45 +1,58 @@
-"""Methods against networks: how sets fare with networks they were not made with."""
+"""Sets against networks: how sets fare with networks they were not made with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
+
+from ddbench.evaluate import pools
 
 Line = dict[str, Any]
 """A row of the leaderboard: the keys of ``ddbench.evaluate.leaderboard.leaderboard``."""
 
-GROUP = ("dataset", "ipc", "protocol", "lr_policy", "pool")
+GROUP = ("dataset", "ipc", "protocol", "conditions")
+_NAME = ("label", "synthetic_sha256")
+"""What a line of the table is: a set. Sets of one method are never mixed."""
 
 
 def pool_blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]]:
-    """For each data set, ipc, protocol and pool of several networks: a title, and cells, head first.
+    """For each data set, ipc, protocol and pool that was asked for: a title, and cells, head first.
 
-    A line a method, the best mean first; the mean of a method that lacks a network is left out. Rows chosen on the
-    test split are not shown.
+    A line a set, the best mean first; the columns are the pool's members, and a set that lacks one has no mean. Rows
+    chosen on the test split are not shown.
     """
-    groups: dict[tuple[Any, ...], list[Line]] = {}
+    sets: dict[tuple[Any, ...], list[Line]] = {}
     for line in lines:
-        if isinstance(line["pool"], str) and line["selection"] != "oracle":
-            groups.setdefault(tuple(line[key] for key in GROUP), []).append(line)
-    for (dataset, ipc, protocol, policy, pool), found in groups.items():
-        networks = list(dict.fromkeys(line["network"] for line in found))
-        if len(networks) > 1:
-            searched = ["rate searched on validation"] if policy == "search" else []
-            yield " · ".join([f"{pool}: {dataset}", f"ipc {ipc}", protocol, *searched]), _cells(found, networks)
+        for pool in line["pool"].split(",") if isinstance(line["pool"], str) else ():
+            if line["selection"] != "oracle" and pool in pools.POOLS:
+                sets.setdefault((*(line[key] for key in GROUP), pool, *(line[key] for key in _NAME)), []).append(line)
+    blocks: dict[tuple[Any, ...], list[list[Line]]] = {}
+    for (*group, pool, _, _), found in sets.items():
+        networks = tuple(pools.POOLS[pool].members(_convnet(found)))
+        blocks.setdefault((*group, pool, networks), []).append([row for row in found if row["network"] in networks])
+    for (dataset, ipc, protocol, conditions, pool, networks), rows in blocks.items():
+        title = [f"{pool}: {dataset}", f"ipc {ipc}", protocol, conditions]
+        yield " · ".join(filter(None, title)), _cells(rows, networks)
 
 
-def _cells(lines: Sequence[Line], networks: Sequence[str]) -> list[list[str]]:
-    methods: dict[str, dict[str, Line]] = {}
-    for line in lines:
-        methods.setdefault(line["label"], {}).setdefault(line["network"], line)
-    means = {
-        label: fmean(row[name]["accuracy_mean"] for name in networks) if len(row) == len(networks) else None
-        for label, row in methods.items()
-    }
-    order = sorted(methods, key=lambda label: (means[label] is None, -(means[label] or 0.0), label))
-    body = [[label, _percent(means[label]), *(_cell(methods[label].get(name)) for name in networks)] for label in order]
+def _convnet(lines: Sequence[Line]) -> str:
+    """The ConvNet that stands for a pool's: what the set was distilled with, or is evaluated on; else its own."""
+    named = [name for line in lines for name in (line["student"], line["network"]) if isinstance(name, str)]
+    return next((name for name in named if name.startswith("convnet")), "convnet-d3")
+
+
+def _cells(sets: Sequence[Sequence[Line]], networks: Sequence[str]) -> list[list[str]]:
+    rows = [(lines[0]["label"], {line["network"]: line for line in reversed(lines)}) for lines in sets]
+    measured = [(label, found, _mean(found, networks)) for label, found in rows]
+    measured.sort(key=lambda row: (row[2] is None, -(row[2] or 0.0), row[0]))
+    body = [[label, _percent(mean), *(_cell(found.get(name)) for name in networks)] for label, found, mean in measured]
     return [["method", "mean", *networks], *body]
+
+
+def _mean(found: Mapping[str, Line], networks: Sequence[str]) -> float | None:
+    whole = len(found) == len(networks)
+    return fmean(found[name]["accuracy_mean"] for name in networks) if whole else None
 
 
 def _cell(line: Line | None) -> str:

@@ -15,6 +15,8 @@ PRINTED_NETWORKS = 5
 """Over how many networks a printed standard deviation is taken to be: the field's custom, seldom said."""
 
 CONFIDENCE = 0.95
+WIDEST = 0.2
+"""An interval wider than this, 20 points in all, tells nothing."""
 
 
 def claim_about(syn: SyntheticSet, network: str, method: str | None = None) -> Published:
@@ -39,8 +41,8 @@ class ClaimCheck:
     """A printed accuracy beside a measured one; fractions.
 
     difference: measured minus printed. low, high: its interval at 95 %, by Welch's t where a standard deviation is
-    printed, taken over five networks; else of the measured mean alone. holds: whether it has 0 inside, or the measured
-    mean lies above the printed one.
+    printed, taken over five networks; else of the measured mean alone. decided: whether it is narrow enough to tell, of
+    ``WIDEST`` at most. holds: whether it tells, and has 0 inside, or the measured mean lies above the printed one.
     """
 
     claim: Published
@@ -50,14 +52,19 @@ class ClaimCheck:
     high: float
 
     @property
+    def decided(self) -> bool:
+        return self.high - self.low <= WIDEST
+
+    @property
     def holds(self) -> bool:
-        return self.high >= 0
+        return self.decided and self.high >= 0
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--format json``."""
         claim = self.claim
         return {
             "holds": self.holds,
+            "decided": self.decided,
             "method": claim.method,
             "dataset": claim.dataset,
             "ipc": claim.ipc,
@@ -80,6 +87,8 @@ class ClaimCheck:
         claim, scores = self.claim, self.scores
         spread = "" if claim.std is None else f" ± {100 * claim.std:.1f}"
         verdict = "holds" if self.holds else "does NOT hold"
+        if not self.decided:
+            verdict = f"can not be told: {len(scores.seeds)} networks are too few"
         return "\n".join(
             [
                 f"{claim.method} on {claim.dataset}, ipc {claim.ipc}, {claim.network}, by {scores.protocol}",
@@ -87,7 +96,7 @@ class ClaimCheck:
                 f"measured  {100 * scores.accuracy_mean:.1f} ± {100 * scores.accuracy_std:.1f} %  "
                 f"({len(scores.seeds)} fresh networks)",
                 *(f"note      {note}" for note in scores.notes),
-                f"the claim {verdict}: the difference is {100 * self.difference:+.1f} points, "
+                f"the claim {verdict}; the difference is {100 * self.difference:+.1f} points, "
                 f"between {100 * self.low:+.1f} and {100 * self.high:+.1f} at 95 %",
             ]
         )

@@ -12,7 +12,8 @@ from torch import nn
 from ddbench.data.preprocessing import seen_value
 from ddbench.data.realset import RealSet, Split
 from ddbench.epoch_labels import EpochLabels
-from ddbench.evaluate.fresh import augment_by, has_batch_norm, is_finite, layers_seeded, train_fresh
+from ddbench.errors import UserError
+from ddbench.evaluate.fresh import augment_by, has_batch_norm, is_finite, layers_seeded, train_fresh, trains_on_one
 from ddbench.evaluate.lesson import Lesson, RealLesson, TensorLesson
 from ddbench.evaluate.mixing import Mixer
 from ddbench.evaluate.protocol import Circumstances, Course, Protocol
@@ -71,10 +72,14 @@ class Exam:
             return top1_accuracy(network.eval(), batches), is_finite(network)
 
     def trained(self, seed: int, after_epoch: Callable[[int, int], None] = lambda done, of: None) -> nn.Module:
-        """The network of this seed after its last epoch."""
+        """The network of this seed after its last epoch.
+
+        Errors: UserError, before any epoch, where batches of one image are not enough for its batch norm.
+        """
         shape = {"channels": self.real.channels, "size": self.real.size, "classes": self.real.classes}
         network = build_network(self.network, **shape, seed=derive(seed, "evaluation", "network")).to(self.device)
         course = self.course_of(network)
+        self._require_batches(network, course)
         with layers_seeded(derive(seed, "evaluation", "layers"), self.device):
             for number, views in enumerate(self._views(course, seed)):
                 before, of = number * course.trained_epochs, len(self.lessons) * course.trained_epochs
@@ -86,6 +91,21 @@ class Exam:
                     after_epoch=lambda done, before=before, of=of: after_epoch(before + done, of),
                 )
         return network
+
+    def _require_batches(self, network: nn.Module, course: Course) -> None:
+        shown = min(map(len, self.lessons)) if self.stored is None else self.stored.order.shape[1]
+        together = min(shown, course.batch if self.stored is None else self.stored.batch)
+        if together > 1 or not course.joins_last:
+            return
+        image = torch.zeros(1, self.real.channels, self.real.size, self.real.size, device=self.device)
+        with layers_seeded(0, self.device):
+            enough = trains_on_one(network, image)
+        if not enough:
+            raise UserError(
+                f"{self.network} has batch norm, which can not train on one image of {self.real.size} pixels at a time",
+                f"given {shown} images, {together} a batch",
+                fix="give two images or more, or a network with another norm",
+            )
 
     def course_of(self, network: nn.Module) -> Course:
         """The protocol as this network meets it."""

@@ -38,7 +38,10 @@ def split_of(real: RealSet, name: str) -> Split:
     if len(split) == 0:
         fix = "give a data set that has test images"
         if name == "validation":
-            fix = "set validation: 0.1 and distil again, or choose nothing on it (selection: last, one rate)"
+            fix = (
+                "set validation: 0.1 and distil again; for a set that was imported, --validation 0.1; "
+                "or choose nothing on it (selection: last)"
+            )
         raise UserError(f"the {name} split of {real.name} is empty", fix=fix)
     return split
 
@@ -47,6 +50,7 @@ def require_teachers_fit(teachers: Teachers | None, real: RealSet) -> None:
     """Errors: UserError where there are teachers, and they were trained on other images than these."""
     if teachers is not None:
         teachers.require_fit(
+            dataset=real.name,
             channels=real.channels,
             size=real.size,
             classes=real.classes,
@@ -67,15 +71,16 @@ def require_labels(
     """
     require_teachers_fit(teachers, real)
     if protocol.targets == "teacher":
-        if syn.epoch_labels is not None and syn.formation == 1:
-            return "stored", [f"views and labels as stored, {syn.epoch_labels.epochs} epochs of them"]
+        if protocol.stored_views and syn.epoch_labels is not None and syn.formation == 1:
+            unused = [] if teachers is None else ["teachers were given, and not used"]
+            return "stored", [f"views and labels as stored, {syn.epoch_labels.epochs} epochs of them", *unused]
         if teachers is None:
             raise UserError(
                 f"{protocol.key} trains on labels of teachers, and there are none",
                 f"set  {syn.method}, ipc {syn.ipc}, {syn.dataset}",
                 fix="train them (ddbench teach --help) and give them with --teachers FILE",
             )
-        return "teachers", []
+        return "teachers", _other_split(teachers, real)
     if protocol.loss == "kl" and syn.label_kind == "hard":
         if teachers is None:
             raise UserError(
@@ -83,8 +88,21 @@ def require_labels(
                 f"set  {syn.method}, ipc {syn.ipc}, {syn.dataset}",
                 fix="train teachers (ddbench teach --help), who label it once: --teachers FILE",
             )
-        return "teachers, once", ["hard labels replaced by the teachers' logits of each image"]
+        return "teachers, once", [
+            "hard labels replaced by the teachers' logits of each image",
+            *_other_split(teachers, real),
+        ]
     return "own", []
+
+
+def _other_split(teachers: Teachers, real: RealSet) -> list[str]:
+    return [] if teachers.learned_from(real.fingerprint) else ["teachers were trained on another split of the data"]
+
+
+def require_rate(lr: float | None) -> None:
+    """Errors: UserError for a learning rate that SGD can not use; None is the protocol's."""
+    if lr is not None and not (math.isfinite(lr) and lr > 0):
+        raise UserError(f"a learning rate is a positive number, not {lr:g}", fix="for example 0.01")
 
 
 def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float | None, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -118,6 +119,16 @@ def layers_seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 def has_batch_norm(network: nn.Module) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def trains_on_one(network: nn.Module, image: Tensor) -> bool:
+    """Whether batch norm finds numbers enough in a single image, (1, C, H, W); ``network`` stays as it is."""
+    try:
+        with torch.no_grad():
+            deepcopy(network).train()(image)
+    except ValueError:
+        return False
+    return True
 
 
 def is_finite(network: nn.Module) -> bool:

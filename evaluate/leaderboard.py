@@ -10,7 +10,7 @@ import pandas as pd
 from ddbench.evaluate.published import ORIGINAL, look_up
 from ddbench.evaluate.rows import Row
 
-GROUP = ["dataset", "ipc", "protocol", "network", "lr_policy"]
+GROUP = ["dataset", "ipc", "protocol", "network", "conditions"]
 """Rows are ranked against each other only where all of these are equal."""
 
 
@@ -22,7 +22,7 @@ def entry(row: Row) -> dict[str, Any]:
         "ipc": row.ipc,
         "protocol": row.protocol,
         "network": row.network,
-        "lr_policy": row.lr_policy,
+        "conditions": row.conditions,
         "method": row.method,
         "label": row.label,
         "student": row.student,
@@ -42,6 +42,7 @@ def entry(row: Row) -> dict[str, Any]:
         "teachers": dict(row.teachers),
         "accuracy_per_byte": row.accuracy_per_byte,
         "lr": row.lr,
+        "lr_policy": row.lr_policy,
         "lr_tried": list(row.lr_tried),
         "pool": row.pool,
         "device": row.device,
@@ -77,7 +78,7 @@ def leaderboard(rows: Sequence[Row]) -> pd.DataFrame:
         return table.assign(best=pd.Series(dtype=bool))
     table = table.assign(oracle=table["selection"] == "oracle")
     table = table.sort_values(
-        ["dataset", "protocol", "network", "lr_policy", "ipc", "oracle", "accuracy_mean", "method", "label"],
+        ["dataset", "protocol", "network", "conditions", "ipc", "oracle", "accuracy_mean", "method", "label"],
         ascending=[True, True, True, True, True, True, False, True, True],
         kind="stable",
         ignore_index=True,
@@ -108,6 +109,7 @@ _COLUMNS = [
     "teachers",
     "accuracy_per_byte",
     "lr",
+    "lr_policy",
     "lr_tried",
     "pool",
     "device",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from ddbench.artefact import tensors_sha256
+from ddbench.artefact import canonical, tensors_sha256
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.published import look_up
 from ddbench.evaluate.rates import RateSearch
-from ddbench.evaluate.rows import Row, Selection, without_paths
+from ddbench.evaluate.rows import Row, RowSelection, without_paths
 from ddbench.evaluate.score import Scores
 from ddbench.execution import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet
@@ -19,8 +20,27 @@ from ddbench.teachers import Teachers
 
 
 def synthetic_sha256(syn: SyntheticSet) -> str:
-    """The hash that the set's file carries."""
-    return tensors_sha256(syn.tensors())
+    """What stands for a set in rows: the hash that its file carries, and what its tensors do not say of themselves."""
+    mixing = None if syn.epoch_labels is None else syn.epoch_labels.mixing
+    return set_identity(tensors_sha256(syn.tensors()), syn.label_kind, syn.formation, mixing)
+
+
+def described_sha256(document: Mapping[str, Any]) -> str:
+    """The same of a set's file, from its description alone (``ddbench.artefact.describe``)."""
+    stored = document.get("epoch_labels") or {}
+    return set_identity(
+        document["sha256"], document.get("label_kind", "hard"), document.get("formation", 1), stored.get("mixing")
+    )
+
+
+def set_identity(tensors: str, label_kind: str, formation: int, mixing: str | None) -> str:
+    """Equal tensors are another set where their labels are probabilities, not logits, or their images mosaics."""
+    meaning = {
+        **({"labels": label_kind} if label_kind == "probabilities" else {}),
+        **({"formation": formation} if formation != 1 else {}),
+        **({"mixing": mixing} if mixing is not None else {}),
+    }
+    return tensors if not meaning else hashlib.sha256(canonical([tensors, meaning]).encode()).hexdigest()
 
 
 def make_row(
@@ -28,7 +48,7 @@ def make_row(
     real: RealSet,
     scores: Scores,
     *,
-    selection: Selection,
+    selection: RowSelection,
     device: torch.device | str,
     label: str | None = None,
     student: str | None = None,
@@ -42,6 +62,7 @@ def make_row(
 ) -> Row:
     """The row of a set scored on the test split.
 
+    selection: how the set was chosen, "given" where nobody says.
     label: the method's name in the recipe, None where it is the method's own. student: the network used in
     distillation, None for a method that trains none. recipe: None takes the one in the set's provenance, of which also
     seconds, peak_bytes, step and buffer_fingerprint are taken over. rates: what was tried for the learning rate; None

@@ -75,14 +75,14 @@ POOLS: Mapping[str, Pool] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Asked:
-    """A network to be evaluated, and the pool it was asked for with, if it was."""
+    """A network to be evaluated, and the pools it was asked for with; the first decides on its learning rate."""
 
     network: str
-    pool: Pool | None = None
+    pools: tuple[Pool, ...] = ()
 
 
 def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[Asked]:
-    """The networks that names, of networks or pools, stand for, each once; the first mention counts.
+    """The networks that names, of networks or pools, stand for, each once, in the order of their first mention.
 
     wheres: the place each name was read from. Errors: UserError with the nearest names.
     """
@@ -91,5 +91,6 @@ def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> 
         pool = POOLS.get(name)
         where = wheres[number] if number < len(wheres) else ""
         for member in pool.members(student) if pool else [canonical_network_name(name, where)]:
-            found.setdefault(member, Asked(member, pool))
+            known = found.get(member, Asked(member)).pools
+            found[member] = Asked(member, (*known, pool) if pool else known)
     return list(found.values())

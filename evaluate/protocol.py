@@ -58,12 +58,15 @@ Rule = Callable[[Setting, Circumstances], Setting]
 class Course:
     """A protocol as it is carried out on one network and set: every choice made, nothing left to look up.
 
-    epochs: E. trained_epochs: how many there are. Else as in :class:`Protocol`.
+    epochs: E. trained_epochs: how many there are. joins_last: whether a last batch of a single image is joined to the
+    one before it, as for networks with batch norm, which can not normalize one number by itself. Else as in
+    :class:`Protocol`.
     """
 
     epochs: int
     trained_epochs: int
     batch: int
+    joins_last: bool
     augmentation: str
     optimizer: OptimizerName
     lr: float
@@ -95,7 +98,8 @@ class Protocol:
     labels, or what teachers say of every batch as it is seen. warm_up: whether a network is first trained, in the same
     way, on the set's ``warm_images``, where it has some. setting: for most data and networks; by_dataset, large (64
     pixels a side and more) and batch_norm: exceptions, the later the stronger. rule: a name in ``RULES`` that has the
-    last word. network: what is evaluated where nobody says; empty is the network the set was distilled with.
+    last word. stored_views: whether a set's labels of every epoch are shown again in the place of teachers'. network:
+    what is evaluated where nobody says; empty is the network the set was distilled with.
     """
 
     name: str
@@ -126,6 +130,7 @@ class Protocol:
     large: Setting | None = None
     rule: str = ""
     network: str = ""
+    stored_views: bool = False
 
     @property
     def key(self) -> str:
@@ -161,6 +166,7 @@ class Protocol:
         return Course(
             epochs=setting.epochs,
             trained_epochs=setting.epochs + self.inclusive,
+            joins_last=about.batch_norm,
             augmentation=setting.augmentation,
             lr=rate if lr is None else lr,
             **{**own, **said},

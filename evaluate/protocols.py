@@ -112,6 +112,7 @@ _DECOUPLED = (
         schedule="cosine",
         loss="kl",
         targets="teacher",
+        stored_views=True,
     ),
     Protocol(
         name="rded",

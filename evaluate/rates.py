@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -25,10 +26,12 @@ def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = 
     """Try every rate and take the one with the highest mean accuracy, of equals the lowest.
 
     score_with: trains with a rate and scores on the validation split. Errors: UserError for no rates, rates that are
-    not positive, and scores of another split than validation.
+    not finite and positive, and scores of another split than validation.
     """
-    if not rates or min(rates) <= 0:
-        raise UserError(f"learning rates to try must be positive, not {list(rates)}", fix="for example 0.001, 0.01")
+    if not rates or not all(math.isfinite(rate) and rate > 0 for rate in rates):
+        raise UserError(
+            f"learning rates to try must be positive numbers, not {list(rates)}", fix="for example 0.001, 0.01"
+        )
     tried: dict[float, tuple[float, ...]] = {}
     for rate in sorted(set(rates)):
         found = score_with(rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,8 @@ from ddbench.errors import UserError, nearest
 SCHEMA = 1
 
 Selection = Literal["last", "validation", "oracle"]
+RowSelection = Literal["last", "validation", "oracle", "given"]
+"""How the set of a row was chosen; "given": it came as it is, and nothing is known of what it was chosen from."""
 LrPolicy = Literal["protocol", "search"]
 
 
@@ -28,10 +31,11 @@ class Row:
     bytes: the ledger, what the set costs to store by part (images, all label versions, learned rate and whatever else
     it carries); label_versions: how many labels an image has; teachers: bytes of each network that labels while
     networks are trained, listed apart. lr: the rate the fresh networks began with; lr_policy: whether the protocol gave
-    it, or it was searched among lr_tried, on validation, as for every other method. pool: the networks it was asked
-    with, where these have a name. recipe: fully resolved, empty for a set that came from elsewhere.
+    it, or it was searched among lr_tried, on validation, as for every other method. pool: the pools of networks it was
+    asked for with, by name, with commas between. recipe: fully resolved, empty for a set that came from elsewhere.
     reported: the accuracy that the source of the method prints, never ours. No host name, no path of a machine.
-    Errors: ValueError when the accuracies are none, not one a seed, or not fractions.
+    Errors: ValueError when the accuracies are none, not one a seed, or not fractions; for rates that are not positive;
+    and for times, bytes and counts that are negative, not finite, or beyond 64 bits.
     """
 
     schema: int = SCHEMA
@@ -42,7 +46,7 @@ class Row:
     network: str
     student: str | None
     protocol: str
-    selection: Selection
+    selection: RowSelection
     selected_step: int | None = None
     accuracy: tuple[float, ...]
     seeds: tuple[int, ...]
@@ -79,6 +83,7 @@ class Row:
         reported = () if self.reported is None else (self.reported,)
         if not all(0.0 <= value <= 1.0 for value in (*self.accuracy, *reported)):
             raise ValueError(f"accuracy and reported are fractions in [0, 1], not {self.accuracy} and {self.reported}")
+        _require_amounts(self)
 
     @property
     def accuracy_mean(self) -> float:
@@ -100,16 +105,34 @@ class Row:
         return self.accuracy_mean / self.total_bytes if self.total_bytes else None
 
     @property
+    def conditions(self) -> str:
+        """What networks were trained under beyond the protocol; empty where there is nothing to say."""
+        searched = f"rate searched on validation among {', '.join(f'{rate:g}' for rate in self.lr_tried)}"
+        taught = f"labelled by {', '.join(self.teachers)} ({(self.teachers_fingerprint or '')[:8]})"
+        stored = self.label_versions > 1 and not self.teachers
+        told = [
+            searched if self.lr_policy == "search" else "",
+            taught if self.teachers else "",
+            f"{self.label_versions} stored labels an image" if stored else "",
+        ]
+        return "; ".join(filter(None, told))
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The names in ``pool``."""
+        return tuple(filter(None, (self.pool or "").split(",")))
+
+    @property
     def question(self) -> str:
         """Eight digits for what was asked, not for what came out: asked again, a row takes its predecessor's place.
 
-        A set without a recipe is asked about by its own hash.
+        A set without a recipe, or one that came as it is, is asked about by its own hash.
         """
         asked: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("method", "label", "dataset", "ipc", "network", "student", "protocol", "selection", "seeds")
         }
-        asked["recipe"] = self.recipe or self.synthetic_sha256
+        asked["recipe"] = (self.selection != "given" and self.recipe) or self.synthetic_sha256
         asked["real"] = self.real_fingerprint
         if self.lr_policy != "protocol":
             asked["lr"] = [self.lr_policy, self.lr_tried]
@@ -128,6 +151,27 @@ class Row:
         return path
 
 
+def _require_amounts(row: Row) -> None:
+    rates = (*row.lr_tried, *(() if row.lr is None else (row.lr,)))
+    if not all(math.isfinite(rate) and rate > 0 for rate in rates):
+        raise ValueError(f"lr and lr_tried are positive numbers, not {row.lr} and {row.lr_tried}")
+    for name in ("seconds", "expert_seconds", "evaluation_seconds"):
+        if not (math.isfinite(value := getattr(row, name)) and value >= 0):
+            raise ValueError(f"{name} is a finite number of 0 or more, not {value}")
+    for name, least, values in (
+        ("ipc", 1, (row.ipc,)),
+        ("selected_step", 0, () if row.selected_step is None else (row.selected_step,)),
+        ("peak_bytes", 0, (row.peak_bytes,)),
+        ("bytes", 0, (*row.bytes.values(), row.total_bytes)),
+        ("label_versions", 1, (row.label_versions,)),
+        ("teachers", 0, (*row.teachers.values(), sum(row.teachers.values()))),
+        ("seeds", -_MOST, row.seeds),
+    ):
+        if not all(least <= value <= _MOST for value in values):
+            raise ValueError(f"{name} is from {least} to {_MOST}, not {values}")
+
+
+_MOST = 2**63 - 1
 _MISNAMED = "unexpected_keyword_argument"
 
 

@@ -8,7 +8,7 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fit import learning_rate, require_fit, require_labels, split_of
+from ddbench.evaluate.fit import learning_rate, require_fit, require_labels, require_rate, split_of
 from ddbench.evaluate.lesson import TensorLesson
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
@@ -45,8 +45,9 @@ def score(
     workers: processes among which the networks are shared out on a CPU, where each is trained by one thread; None
     trains one after the other.
     Errors: UserError where set, data and teachers do not fit (preprocessing, classes, shape), for an unknown protocol
-    or network, an empty split, no seeds, missing teachers, and a learned learning rate that SGD can not use.
+    or network, an empty split, no seeds, missing teachers, and a learning rate, given or learned, that SGD can not use.
     """
+    require_rate(lr)
     device = torch.device(device)
     chosen = protocol_named(protocol) if isinstance(protocol, str) else protocol
     rate, notes = learning_rate(syn, chosen) if lr is None else (lr, [])

@@ -10,7 +10,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fit import require_teachers_fit, split_of
+from ddbench.evaluate.fit import require_rate, require_teachers_fit, split_of
 from ddbench.evaluate.lesson import RealLesson
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
@@ -69,6 +69,7 @@ def real_exam(
     teachers: Teachers | None = None,
 ) -> Exam:
     """The exam of networks trained on real images. Errors: as in :func:`score_real`."""
+    require_rate(lr)
     device = torch.device(device)
     chosen = protocol_named(protocol) if isinstance(protocol, str) else protocol
     name = canonical_network_name(network)

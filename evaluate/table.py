@@ -100,13 +100,12 @@ def _plain(value: Any) -> Any:
 
 
 def _blocks(table: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
-    groups = table.groupby(["dataset", "protocol", "network", "lr_policy"], sort=False)
+    groups = table.groupby(["dataset", "protocol", "network", "conditions"], sort=False)
     return [(_title(*map(str, key)), _lines(part)) for key, part in groups if isinstance(key, tuple)]
 
 
-def _title(dataset: str, protocol: str, network: str, lr_policy: str) -> str:
-    searched = ["rate searched on validation"] if lr_policy == "search" else []
-    return " · ".join([dataset, protocol, network, *searched])
+def _title(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
 
 
 def _in_lines(lines: list[dict[str, Any]], details: bool) -> bool:

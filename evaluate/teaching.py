@@ -41,7 +41,14 @@ def train_teachers(
     every = []
     for number, name in enumerate(map(canonical_network_name, networks)):
         copy = [canonical_network_name(other) for other in networks[:number]].count(name)
-        asked = {"real": real.fingerprint, "network": name, "course": course.fingerprint, "seed": seed, "copy": copy}
+        asked = {
+            "real": real.fingerprint,
+            "mirror": real.mirror,
+            "network": name,
+            "course": course.fingerprint,
+            "seed": seed,
+            "copy": copy,
+        }
         path = folder / f"{real.name.replace(':', '-')}-{name.replace(':', '-')}-{fingerprint(asked)}.safetensors"
         if not path.exists():
             _taught(real, course, name, seed, copy, torch.device(device), progress()).save(path)

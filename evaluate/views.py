@@ -15,7 +15,7 @@ from ddbench.evaluate.criterion import Criterion, as_logits, cross_entropy, dive
 from ddbench.evaluate.lesson import Lesson
 from ddbench.evaluate.mixing import Mixer, Mixture
 from ddbench.evaluate.protocol import Course
-from ddbench.training import shuffled_batches
+from ddbench.training import joined_last, shuffled_batches
 
 Augment = Callable[[Tensor], Tensor]
 """Images (B, C, H, W) to randomly changed images of the same shape; draws from a generator of its own."""
@@ -26,8 +26,9 @@ Label = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DrawnViews:
-    """Views drawn anew in every epoch. generator: shuffles, once an epoch. label: of a course whose targets are a
-    teacher's. Errors: ValueError where a course needs a teacher, or soft labels, and there are none.
+    """Views drawn anew in every epoch, in batches of the course's size; the last is smaller, unless it were a single
+    image and the course joins it to the one before. generator: shuffles, once an epoch. label: of a course whose
+    targets are a teacher's. Errors: ValueError where a course needs a teacher, or soft labels, and there are none.
     """
 
     lesson: Lesson
@@ -46,7 +47,8 @@ class DrawnViews:
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Criterion]]:
         """The batches of an epoch: what is seen, (B, C, H, W), and the loss of its logits."""
         del number
-        for rows in shuffled_batches(len(self.lesson), self.course.batch, self.generator):
+        batches = list(shuffled_batches(len(self.lesson), self.course.batch, self.generator))
+        for rows in joined_last(batches) if self.course.joins_last else batches:
             images, labels = self.lesson[rows]
             if self.augment is not None:
                 images = self.augment(images)
@@ -66,7 +68,8 @@ class DrawnViews:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredViews:
     """The views that a teacher labelled, shown again: same crops, flips, partners and labels; after the last epoch
-    stored the first comes again. images: (S, C, H, W).
+    stored the first comes again. A last batch of one view is mixed by itself, and shown with the one before where the
+    course joins it. images: (S, C, H, W).
     """
 
     images: Tensor
@@ -76,13 +79,23 @@ class StoredViews:
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Criterion]]:
         """The batches of an epoch, as they were stored."""
         stored, epoch = self.stored, number % self.stored.epochs
-        for batch, begin in enumerate(range(0, stored.order.shape[1], stored.batch)):
-            views = slice(begin, min(begin + stored.batch, stored.order.shape[1]))
-            images = resized_crops(self.images[stored.order[epoch, views]], stored.coords[epoch, views])
-            images = transforms.flip(images, stored.flips[epoch, views])
-            if stored.mixing != "none":
-                images = self._mixture(epoch, batch, views).apply(images)
-            yield images, divergence(stored.logits[epoch, views].to(images.dtype), self.course.temperature)
+        every = list(torch.arange(stored.batches).split(1))
+        if self.course.joins_last and stored.order.shape[1] % stored.batch == 1:
+            every = [*every[:-2], torch.cat(every[-2:])]
+        for batches in every:
+            parts = [self._batch(epoch, batch) for batch in batches.tolist()]
+            images, logits = (torch.cat(part) for part in zip(*parts, strict=True))
+            yield images, divergence(logits, self.course.temperature)
+
+    def _batch(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """A batch as it was stored: what is seen, and the teacher's logits of it."""
+        stored, begin = self.stored, batch * self.stored.batch
+        views = slice(begin, min(begin + stored.batch, stored.order.shape[1]))
+        images = resized_crops(self.images[stored.order[epoch, views]], stored.coords[epoch, views])
+        images = transforms.flip(images, stored.flips[epoch, views])
+        if stored.mixing != "none":
+            images = self._mixture(epoch, batch, views).apply(images)
+        return images, stored.logits[epoch, views].to(images.dtype)
 
     def _mixture(self, epoch: int, batch: int, views: slice) -> Mixture:
         stored = self.stored

@@ -50,6 +50,14 @@ def test_a_file_cut_short_is_seen(keep, tmp_path):
         artefact.load(path, "thing")
 
 
+@pytest.mark.parametrize("text", ['{"n": ' + "1" * 5000 + "}", "[" * 200000, '{"a":' * 200000, "{", ""])
+def test_json_that_no_reader_takes(text, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"x\.json is not a thing"):
+        artefact.read_json(path, "thing")
+
+
 def test_wrong_kind_absent_foreign_and_newer(tmp_path):
     from safetensors.torch import save_file
 

@@ -121,6 +121,19 @@ def test_a_whole_set_parted_and_put_together_again_is_the_same(classes, count, s
     assert memory.hard_labels().tolist() == [label for label in classes[:count] for _ in range(2)]
 
 
+@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+def test_labels_that_say_nothing_of_a_step_are_the_class_an_image_was_made_for(kind):
+    real = tiny_real()
+    sure = torch.tensor([[1.0, 0.0, 0.0]] * 6)
+    syn = tiny_synthetic(real, labels=sure if kind == "probabilities" else 300 * sure - 200, label_kind=kind)
+    part = split_by_class(syn, [2, 1])
+    if kind == "probabilities":
+        assert part.syn.labels.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
+    else:
+        assert part.syn.labels.tolist() == [[0.5, 0.5]] * 4
+    assert joint_memory([split_by_class(syn, [0]), part], real).labels.isfinite().all()
+
+
 def test_only_seen_classes_are_tested():
     real = tiny_real()
     seen = seen_test(real, [2, 0])
@@ -166,6 +179,8 @@ def test_a_point_is_a_plain_score_and_is_not_computed_twice(tmp_path, monkeypatc
     ):
         with pytest.raises(AssertionError, match="trained again"):
             ask(examiner(tmp_path, real, **changed), parts, step=1)
+    with pytest.raises(AssertionError, match="trained again"):
+        ask(examiner(tmp_path, replace(real, mirror=False)), parts, step=1)
     with pytest.raises(AssertionError, match="trained again"):
         ask(examiner(tmp_path, real), [part_of(real, [2], seed=1), parts[1]], step=1)
 

@@ -28,6 +28,7 @@ def point(order, step, accuracy, label="mtt", **changes):
         "seeds": (0, 1),
         "memory_sha256": f"{order}{step}",
         "real_fingerprint": "r",
+        "mirror": True,
         "how": "by hand",
     }
     fields = {

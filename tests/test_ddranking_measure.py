@@ -99,6 +99,19 @@ def test_every_side_has_the_same_budget(referee, real, teachers, track, mode, ar
     assert all(tried == {(lr, seed) for lr in RATES for seed in found.search_seeds} for tried in judged.values())
 
 
+def test_mirroring_and_the_meaning_of_labels_are_part_of_the_question(referee, real, tmp_path):
+    syn = tiny_synthetic(real, labels=torch.rand(6, 3), label_kind="logits")
+    asked = {"seeds": (0,), "rates": (0.01,), "folder": tmp_path / "trainings"}
+    paths = set()
+    for number, (mirror, changes) in enumerate(
+        [(True, {}), (False, {}), (True, {"label_kind": "probabilities"}), (True, {"formation": 2})]
+    ):
+        found = measure(replace(syn, **changes), replace(real, mirror=mirror), **asked)
+        paths.add(found.save(tmp_path / "measured"))
+        assert len(paths) == number + 1 and load_measurement(found.path(tmp_path / "measured")) == found
+        assert number != 1 or len(referee.asked) == 6
+
+
 def test_rate_is_the_best_on_validation_and_all_runs_have_it(referee, real):
     found = measure(tiny_synthetic(real), real, seeds=(0, 1, 2))
     for name, side in found.sides.items():

@@ -121,3 +121,45 @@ def test_epoch_labels_whose_shapes_disagree():
             replace(whole, **{name: tensor})
     with pytest.raises(ValueError, match="partner"):
         replace(whole, partners=whole.partners + 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("order", -1, "below 0"),
+        ("order", 0.5, "fractions"),
+        ("partners", 4, "another batch"),
+        ("partners", -1, "another batch"),
+        ("coords", float("nan"), "not within its image"),
+        ("coords", 1.2, "not within its image"),
+        ("coords", -0.2, "not within its image"),
+        ("lam", 1.5, r"not in \[0, 1\]"),
+        ("lam", float("nan"), r"not in \[0, 1\]"),
+        ("boxes", -1, "upside down"),
+    ],
+)
+def test_epoch_labels_whose_values_can_not_be(name, value, says):
+    whole = epoch_labels()
+    spoilt = getattr(whole, name).clone()
+    spoilt = spoilt.float() if isinstance(value, float) else spoilt
+    spoilt[0, 0] = value
+    with pytest.raises(ValueError, match=says):
+        replace(whole, **{name: spoilt})
+
+
+def test_epoch_labels_of_nothing_and_crops_of_no_size():
+    whole = epoch_labels()
+    with pytest.raises(ValueError, match="at least one epoch"):
+        replace(whole, **{name: tensor[:0] for name, tensor in whole.tensors().items()})
+    for size in (0.0, -1.0):
+        with pytest.raises(ValueError, match="not within"):
+            replace(whole, coords=whole.coords * torch.tensor([1.0, 1.0, 1.0, size]))
+    boxes = torch.tensor([5, 0, 4, 8]).expand(2, 2, 4)
+    with pytest.raises(ValueError, match="upside down"):
+        replace(whole, boxes=boxes)
+
+
+def test_boxes_stay_within_the_images(real):
+    boxes = torch.tensor([0, 0, 9, 8]).expand(2, 2, 4)
+    with pytest.raises(ValueError, match="leave images of 8 pixels"):
+        tiny_synthetic(real, epoch_labels=replace(epoch_labels(), boxes=boxes))

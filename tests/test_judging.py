@@ -1,4 +1,4 @@
-"""Learning rates searched with equal budgets, pools of networks, teachers, and printed claims."""
+"""Learning rates searched with equal budgets, pools of networks, identities of sets, and printed claims."""
 
 from dataclasses import replace
 
@@ -6,22 +6,22 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, make_tiny_row, short, tiny_real, tiny_synthetic
 
+from ddbench.artefact import describe, tensors_sha256
 from ddbench.commands.judging import Judging
 from ddbench.commands.place import Place
 from ddbench.errors import UserError
 from ddbench.evaluate.claims import PRINTED_NETWORKS, check_claim, claim_about
+from ddbench.evaluate.make_row import described_sha256, synthetic_sha256
 from ddbench.evaluate.marks import Scores
 from ddbench.evaluate.pools import POOLS, Asked, Pool, expanded
 from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.published import Published
 from ddbench.evaluate.rates import RATES, search_rate
+from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.score import score
-from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.table import render
-from ddbench.evaluate.teaching import train_teachers
 from ddbench.evaluate.verify import verify
 from ddbench.networks import network_names
-from ddbench.teachers import Teachers, combined, load_teachers
 
 
 @pytest.fixture
@@ -47,7 +47,9 @@ class TestRates:
         found = search_rate(lambda rate: scores(known[rate]), (0.1, 0.001, 0.01, 0.1))
         assert found.lr == 0.01 and list(found.tried) == [0.001, 0.01, 0.1]
 
-    @pytest.mark.parametrize("rates", [(), (0.1, 0.0), (-0.1,)])
+    @pytest.mark.parametrize(
+        "rates", [(), (0.1, 0.0), (-0.1,), (float("nan"), 0.1), (0.1, float("nan")), (float("inf"),)]
+    )
     def test_rates_that_can_not_be_tried(self, rates):
         with pytest.raises(UserError, match="must be positive"):
             search_rate(lambda rate: scores((0.5,)), rates)
@@ -97,12 +99,14 @@ class TestPools:
 
     def test_names_and_pools_together_each_network_once(self):
         found = expanded(["vgg11", "datm-pool"], "convnet-d3")
-        assert [(asked.network, asked.pool and asked.pool.name) for asked in found] == [
-            ("vgg11", None),
-            ("convnet-d3", "datm-pool"),
-            ("resnet18", "datm-pool"),
-            ("alexnet", "datm-pool"),
+        assert [(asked.network, [pool.name for pool in asked.pools]) for asked in found] == [
+            ("vgg11", ["datm-pool"]),
+            ("convnet-d3", ["datm-pool"]),
+            ("resnet18", ["datm-pool"]),
+            ("alexnet", ["datm-pool"]),
         ]
+        both = {asked.network: len(asked.pools) for asked in expanded(["mtt-pool", "datm-pool"], "convnet-d3")}
+        assert both == {"convnet-d3": 2, "alexnet": 2, "vgg11": 2, "resnet18-ap": 1, "resnet18": 2}
 
     def test_an_unknown_name_says_where(self):
         with pytest.raises(UserError, match="r.yaml, line 3"):
@@ -117,118 +121,83 @@ class TestPools:
             "place": Place(tmp_path),
             "seeds": (),
         }
-        assert Judging(**given).policy(Asked("mlp", pool)) == "search"
+        assert Judging(**given).policy(Asked("mlp", (pool,))) == "search"
         assert Judging(**given).policy(Asked("mlp")) == "protocol"
-        assert Judging(**given, lr_policy="protocol").policy(Asked("mlp", pool)) == "protocol"
+        assert Judging(**given, lr_policy="protocol").policy(Asked("mlp", (pool,))) == "protocol"
 
-    def test_table_of_mean_and_every_value(self):
-        rows = [
-            make_tiny_row(network=network, accuracy=(value, value + 0.02), pool="mtt-pool", method=method, label=method)
-            for method, values in {"mtt": (0.6, 0.4), "random": (0.3, 0.2)}.items()
-            for network, value in zip(("convnet-d3", "vgg11"), values, strict=True)
-        ] + [make_tiny_row(network="convnet-d3", pool="mtt-pool", method="half", label="half", accuracy=(0.9, 0.9))]
-        text = render(rows).split("mtt-pool: ")[1]
+    @pytest.fixture
+    def small(self, monkeypatch):
+        pool = Pool(name="small", networks=("convnet", "vgg11"), lr_policy="protocol", title="", source="")
+        monkeypatch.setattr("ddbench.evaluate.pools.POOLS", {"small": pool})
+
+    def rows_of(self, **sets):
+        return [
+            make_tiny_row(
+                network=network,
+                student="convnet-d3" if label == "mtt" else None,
+                accuracy=(value, value + 0.02),
+                pool="other,small",
+                label=label.rstrip("0123456789"),
+                synthetic_sha256=label,
+            )
+            for label, values in sets.items()
+            for network, value in zip(("convnet-d3", "vgg11"), values, strict=False)
+        ]
+
+    def test_table_of_mean_and_every_value(self, small):
+        rows = self.rows_of(mtt=(0.6, 0.4), random=(0.3, 0.2), half=(0.9,))
+        text = render(rows).split("small: ")[1]
         assert text.splitlines()[0] == "digits · ipc 1 · mtt-v1"
         assert [line.split() for line in text.splitlines()[1:5]] == [
             ["method", "mean", "convnet-d3", "vgg11"],
             ["mtt", "51.0", "61.0", "±", "1.0", "41.0", "±", "1.0"],
             ["random", "26.0", "31.0", "±", "1.0", "21.0", "±", "1.0"],
-            ["half", "-", "90.0", "±", "0.0", "-"],
+            ["half", "-", "91.0", "±", "1.0", "-"],
         ]
-        assert "### mtt-pool: digits · ipc 1 · mtt-v1" in render(rows, "markdown")
+        assert "### small: digits · ipc 1 · mtt-v1" in render(rows, "markdown")
+
+    def test_sets_of_one_method_are_never_mixed(self, small):
+        """The best network of each would be a set that nobody has."""
+        text = render(self.rows_of(mtt1=(0.7, 0.3), mtt2=(0.4, 0.6))).split("small: ")[1]
+        assert [line.split()[:2] for line in text.splitlines()[2:4]] == [["mtt", "51.0"], ["mtt", "51.0"]]
+
+    def test_asked_again_a_row_keeps_its_pools(self, real, tmp_path):
+        given = {"real": real, "protocol": short(), "device": torch.device("cpu"), "seeds": (0,)}
+        judging, syn = Judging(**given, place=Place(tmp_path, quiet=True)), tiny_synthetic(real)
+        one, two = (Pool(name=name, networks=(), lr_policy="protocol", title="", source="") for name in ("one", "two"))
+        files = {judging.row(syn, Asked(NETWORK, pools), "last")[1] for pools in ((one,), (), (two, one))}
+        assert len(files) == 1 and load_row(files.pop()).pools == ("two", "one")
 
 
-class TestTeachers:
-    @pytest.fixture
-    def teachers(self, real, tmp_path):
-        return train_teachers(real, [NETWORK, f"{NETWORK}-bn", NETWORK], tmp_path / "teachers", epochs=20)
-
-    def test_they_learn_and_are_kept(self, real, teachers, tmp_path, monkeypatch):
-        assert teachers.networks == (NETWORK, f"{NETWORK}-bn", NETWORK) and list(teachers.bytes) == [
-            NETWORK,
-            f"{NETWORK}-bn",
-            f"{NETWORK}#2",
-        ]
-        assert not torch.equal(*(state["classifier.weight"] for state in (teachers.states[0], teachers.states[2])))
-        assert min(teachers.accuracy) > 0.4
-        monkeypatch.setattr("ddbench.evaluate.teaching._taught", lambda *given: pytest.fail("trained again"))
-        again = train_teachers(real, teachers.networks, tmp_path / "teachers", epochs=20)
-        assert again.fingerprint == teachers.fingerprint
-
-    def test_logits_are_the_mean_of_networks_in_eval_mode(self, real, teachers):
-        images = real.inputs(real.test)
-        members = zip(teachers.networks, teachers.states, strict=True)
-        singles = [replace(teachers, networks=(name,), states=(state,), accuracy=(0.0,)) for name, state in members]
-        wanted = sum(single.logits(images) for single in singles) / 3
-        torch.testing.assert_close(teachers.logits(images), wanted)
-        torch.testing.assert_close(teachers.logits(images[:1]), wanted[:1], rtol=1e-4, atol=1e-5)
-
-    def test_round_trip_and_damage(self, teachers, tmp_path):
-        path = tmp_path / "t.safetensors"
-        teachers.save(path)
-        found = load_teachers(path)
-        assert found.fingerprint == teachers.fingerprint and found.accuracy == teachers.accuracy
-        broken = replace(teachers, states=({}, *teachers.states[1:]))
-        broken.save(path)
-        with pytest.raises(UserError, match="does not hold whole teachers"):
-            load_teachers(path)
-
-    def test_other_images_are_refused(self, real, teachers):
-        with pytest.raises(UserError, match="trained on other images"):
-            score(tiny_synthetic(real), real, protocol=short("rded-v1"), teachers=replace(teachers, classes=4))
-        with pytest.raises(UserError, match="trained on other images"):
-            combined([teachers, replace(teachers, size=9)])
-
-    def test_labels_at_every_step_and_once(self, real, teachers, tmp_path):
-        syn, asked = tiny_synthetic(real), {"seeds": (0,), "teachers": teachers}
-        dynamic = score(syn, real, protocol=short("infer-dynamic-v1", augmentation="crop-flip"), **asked)
-        assert not dynamic.notes
-        static = short("infer-static-v1", epochs=20, augmentation="crop-flip")
-        once = score(syn, real, protocol=static, **asked)
-        assert "teachers' logits" in once.notes[0]
-        labelled = replace(syn, labels=teachers.logits(syn.images), label_kind="logits")
-        assert score(labelled, real, protocol=static, seeds=(0,)).accuracy == once.accuracy
-        with pytest.raises(UserError, match="this set has hard ones"):
-            score(syn, real, protocol=static)
-
-    def test_a_row_lists_those_that_labelled_apart(self, real, teachers, tmp_path):
+class TestIdentity:
+    def test_another_meaning_of_equal_tensors_is_another_set(self, real):
         syn = tiny_synthetic(real)
-        given = {"real": real, "device": torch.device("cpu"), "place": Place(tmp_path, quiet=True), "seeds": (0,)}
-        for name, used in (("infer-dynamic-v1", True), ("mtt-v1", False)):
-            judging = Judging(**given, protocol=short(name, augmentation="none"), teachers=teachers)
-            row, _ = judging.row(syn, Asked(NETWORK), "last")
-            assert row.teachers == (teachers.bytes if used else {})
-            assert row.total_bytes == sum(syn.bytes.values())
-            assert row.teachers_fingerprint == (teachers.fingerprint if used else None)
+        soft = replace(syn, labels=torch.rand(6, 3), label_kind="logits")
+        sets = [syn, replace(syn, formation=2), soft, replace(soft, label_kind="probabilities")]
+        assert len({synthetic_sha256(found) for found in sets}) == 4
+        assert synthetic_sha256(syn) == tensors_sha256(syn.tensors())
 
-    def test_teachers_travel_to_workers(self, teachers, real):
-        import pickle
+    def test_the_file_says_the_same(self, real, tmp_path):
+        for number, syn in enumerate([tiny_synthetic(real), tiny_synthetic(real, formation=2)]):
+            path = tmp_path / f"{number}.safetensors"
+            syn.save(path)
+            assert described_sha256(describe(path)) == synthetic_sha256(syn)
 
-        assert teachers.logits(real.inputs(real.test)).shape == (15, 3)
-        found: Teachers = pickle.loads(pickle.dumps(teachers))
-        assert found.fingerprint == teachers.fingerprint
+    def test_a_set_that_came_as_it_is_has_rows_of_its_own(self):
+        same = {"selection": "given", "recipe": {"dataset": "digits"}}
+        first, second = make_tiny_row(**same, synthetic_sha256="a"), make_tiny_row(**same, synthetic_sha256="b")
+        assert first.question != second.question
 
-
-class TestRealImages:
-    def test_chosen_rows_are_a_synthetic_set_of_them(self, real):
-        syn, protocol = tiny_synthetic(real, lr=None), short("dsa-v1", epochs=10)
-        rows = torch.cat([real.train.rows_of_class(label)[:2] for label in range(3)])
-        found = score_real(real, protocol=protocol, network=NETWORK, rows=rows, seeds=(0, 1))
-        assert found.accuracy == score(syn, real, protocol=protocol, seeds=(0, 1)).accuracy and found.lr == 0.01
-
-    def test_steps_stop_a_training_early(self, real):
-        protocol, asked = short("dsa-v1", epochs=10), {"network": NETWORK, "seeds": (0, 1)}
-        whole = score_real(real, protocol=protocol, steps=11, **asked)
-        assert whole.accuracy == score_real(real, protocol=protocol, **asked).accuracy
-        first = replace(protocol, setting=replace(protocol.setting, epochs=1), schedule="constant", inclusive=False)
-        one = score_real(real, protocol=replace(protocol, schedule="constant"), steps=1, **asked)
-        assert one.accuracy == score_real(real, protocol=first, **asked).accuracy
-
-    def test_what_can_not_be_trained_on(self, real):
-        with pytest.raises(UserError, match="soft labels"):
-            score_real(real, protocol="infer-static-v1", network=NETWORK)
-        with pytest.raises(UserError, match="no real image"):
-            score_real(real, protocol="dc-v1", network=NETWORK, rows=torch.zeros(0, dtype=torch.int64))
+    def test_other_teachers_and_rates_are_other_conditions(self):
+        rows = [
+            make_tiny_row(accuracy=(0.5, 0.5)),
+            make_tiny_row(accuracy=(0.6, 0.6), lr_policy="search", lr_tried=(0.1, 0.2)),
+            make_tiny_row(accuracy=(0.7, 0.7), lr_policy="search", lr_tried=(0.1,)),
+            make_tiny_row(accuracy=(0.8, 0.8), teachers={"mlp": 4}, teachers_fingerprint="aa"),
+            make_tiny_row(accuracy=(0.9, 0.9), teachers={"mlp": 4}, teachers_fingerprint="bb"),
+        ]
+        assert len({row.conditions for row in rows}) == 5 and "*" not in render(rows)
+        assert "rate searched on validation among 0.1, 0.2" in render(rows) and "labelled by mlp (aa)" in render(rows)
 
 
 class TestClaims:
@@ -256,6 +225,13 @@ class TestClaims:
         found = check_claim(self.claim(), scores((mean - 0.01, mean + 0.01, mean), "test"))
         assert found.holds is holds and found.as_dict()["holds"] is holds
         assert found.difference == pytest.approx(mean - 0.5)
+
+    def test_a_wide_interval_tells_nothing(self):
+        found = check_claim(self.claim(), scores((0.3, 0.5), "test"))
+        assert found.high - found.low > 0.2 and not found.decided and not found.holds
+        assert found.as_dict()["decided"] is False
+        assert "can not be told: 2 networks are too few" in found.text()
+        assert check_claim(self.claim(), scores((0.49, 0.5, 0.51), "test")).decided
 
     def test_one_network_can_not_tell(self):
         with pytest.raises(UserError, match="two fresh networks"):

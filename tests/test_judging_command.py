@@ -48,7 +48,7 @@ def test_teach_and_evaluate_with_teachers(ddbench, home, made):
 def test_a_recipe_with_teachers(ddbench, tmp_path):
     recipe = written(tmp_path)
     asked = ("run", recipe, "--home", tmp_path / "home", "-q", "-o", "evaluation.protocol=infer-dynamic-v1")
-    assert "the recipe names none" in ddbench.refused(*asked)
+    assert "the recipe names no teachers" in ddbench.refused(*asked)
     misspelt = ddbench.refused(*asked, "-o", "evaluation.teachers={networks: convnet-d1-w8x, epochs: 1}")
     assert "convnet-d1-w8x" in misspelt or "w8x" in misspelt
     rows = json.loads(ddbench.done(*asked, "-o", "evaluation.teachers={networks: mlp, epochs: 2}", "--format", "json"))
@@ -97,8 +97,69 @@ def test_printed_claims(ddbench, home, made, monkeypatch):
         monkeypatch.setattr("ddbench.evaluate.claims.published_numbers", lambda: {key: claim})
 
     printed(0.02)
+    monkeypatch.setattr("ddbench.evaluate.claims.WIDEST", 10.0)
     assert "the claim holds" in ddbench.done(*asked)
+    with monkeypatch.context() as narrow:
+        narrow.setattr("ddbench.evaluate.claims.WIDEST", 0.0)
+        found = ddbench(*asked)
+        assert found.status == 2 and "can not be told" in found.out and "--seeds 10" in found.err
     printed(0.999)
     found = ddbench(*asked, "--format", "json")
     assert found.status == 2 and json.loads(found.out)["holds"] is False and "could not be had" in found.err
     assert "--method goes with --published" in ddbench.refused("verify", made, "--method", "mtt", "--home", home)
+
+
+def test_several_teachers_are_found_again(ddbench, tmp_path):
+    recipe, home = written(tmp_path), tmp_path / "home"
+    changes = (
+        "-o",
+        "evaluation.protocol=infer-dynamic-v1",
+        "-o",
+        "evaluation.teachers={networks: [mlp, mlp], epochs: 1}",
+    )
+    ddbench.done("run", recipe, "--home", home, "-q", *changes)
+    for row in (home / "results").rglob("*.json"):
+        assert "verified: identical" in ddbench.done("verify", row, "--home", home, "-q")
+
+
+def test_soft_labels_are_asked_for_before_anything_is_distilled(ddbench, tmp_path):
+    asked = ("run", written(tmp_path), "--home", tmp_path / "home", "-o", "evaluation.protocol=infer-static-v1")
+    assert "soft labels, which random has not" in ddbench.refused(*asked)
+    assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_a_candidate_is_no_row_of_its_run(ddbench, home, made):
+    """Evaluated by itself, it came as it is: the run's own row stays."""
+    before = {path: path.read_bytes() for path in (home / "results").rglob("*.json")}
+    for candidate in sorted((made / "candidates").glob("*.safetensors")):
+        asked = ("evaluate", candidate, "--seeds", "1", "--home", home, "-q", "--format", "json")
+        assert json.loads(ddbench.done(*asked))[0]["selection"] == "given"
+    assert before == {path: path.read_bytes() for path in before}
+    assert len(list((home / "results").rglob("*.json"))) > len(before)
+
+
+def test_all_networks_of_a_pool_judge_one_set(ddbench, tmp_path, monkeypatch):
+    small = Pool(name="small", networks=("convnet", "mlp"), lr_policy="protocol", title="", source="")
+    monkeypatch.setattr("ddbench.evaluate.pools.POOLS", {"small": small})
+    asked = ("run", written(tmp_path), "--home", tmp_path / "home", "-q", "--format", "json")
+    asked += ("-o", "evaluation.selection=validation", "-o", "evaluation.networks=small", "-o", "mtt.keep_every=1")
+    rows = json.loads(ddbench.done(*[a.replace("mtt.keep_every", "methods.mtt.keep_every") for a in map(str, asked)]))
+    sets = {(row["label"], row["synthetic_sha256"]) for row in rows}
+    assert len(rows) == 4 and len(sets) == 2
+
+
+def test_a_set_made_without_validation_images(ddbench, home, made, tmp_path):
+    out = tmp_path / "out"
+    ddbench.done("export", made, out, "--format", "pt", "--home", home)
+    ddbench.done(
+        "import", out, "--format", "mtt", "--dataset", "digits", "--space", "meanstd", "--lr", "0.02",
+        "--mean", "0.305522", "--std", "0.376121",
+        "--network", "convnet-d1-w4", "--out", tmp_path / "s.safetensors", "--home", home, "-q",
+    )  # fmt: skip
+    asked = ("evaluate", tmp_path / "s.safetensors", "--protocol", "dc-v1", "--seeds", "1", "--home", home, "-q")
+    assert "--validation" in ddbench.refused(*asked, "--lr", "search")
+    row = json.loads(ddbench.done(*asked, "--lr", "search", "--validation", "0.2", "--format", "json"))[0]
+    assert row["lr_policy"] == "search" and "may be chosen on images that the set was made from" in row["note"]
+    path = next(path for path in (home / "results").rglob("*.json") if '"given"' in path.read_text())
+    assert "verified" in ddbench.done("verify", path, "--set", tmp_path / "s.safetensors", "--home", home, "-q")
+    assert "made with a validation split" in ddbench.refused("evaluate", made, "--validation", "0.2", "--home", home)

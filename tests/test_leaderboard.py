@@ -130,7 +130,7 @@ def test_markdown_is_a_table():
 def test_no_rows():
     assert render([]) == render([], "markdown") == "There are no rows yet."
     assert render([], "json") == "[]"
-    assert render([], "csv").startswith("dataset,ipc,protocol,network,lr_policy,method")
+    assert render([], "csv").startswith("dataset,ipc,protocol,network,conditions,method")
 
 
 def test_unknown_form():

@@ -54,12 +54,10 @@ class TestWhole:
         assert [(line.row.label, line.rank) for line in lines_of(rows, {})] == [("b", 1), ("c", 1), ("a", 3)]
 
     def test_the_table_is_complete_without_a_script(self):
-        row = make_tiny_row(
-            accuracy=(0.5, 0.75), teachers={"resnet18": 2_000_000}, lr=0.02, pool="mtt-pool", note="a note"
-        )
-        reader = read(
-            [row, make_tiny_row(label="less", accuracy=(0.4, 0.4))], paths={row_key(row): "results/it's.json"}
-        )
+        taught: dict = {"teachers": {"resnet18": 2_000_000}, "teachers_fingerprint": "7eac4e25"}
+        row = make_tiny_row(accuracy=(0.5, 0.75), **taught, lr=0.02, pool="mtt-pool", note="a note")
+        less = make_tiny_row(label="less", accuracy=(0.4, 0.4), **taught)
+        reader = read([row, less], paths={row_key(row): "results/it's.json"})
         body = [cells for cells in reader.cells if cells and cells[0] == "mtt"]
         assert body[0][:5] == ["mtt", "62.5 ± 12.5", "none known", "★ 1 of 2", "digits"]
         said = " ".join(reader.words)

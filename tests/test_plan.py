@@ -88,7 +88,8 @@ def test_experts_that_were_imported_are_not_extended(ddbench, recipe, finished_h
 
 
 def test_what_a_searched_rate_and_teachers_take_is_told(ddbench, tmp_path):
-    asked = ("plan", written(tmp_path), "--home", tmp_path, "-o", "evaluation.lr=search", "-o", "evaluation.networks=[mlp, convnet-d1-w4]")  # fmt: skip
+    networks = ("-o", "evaluation.lr=search", "-o", "evaluation.networks=[mlp, convnet-d1-w4]")
+    asked = ("plan", written(tmp_path), "--home", tmp_path, *networks)
     teachers = ("-o", "evaluation.teachers={networks: [mlp, mlp], epochs: 7}", "-o", "evaluation.rates=[0.1, 0.2, 0.3]")
     said = ddbench.done(*asked, *teachers).splitlines()[-1]
     assert "evaluation: 4 fresh networks of 301 epochs by dc-v1, selection by last" in said

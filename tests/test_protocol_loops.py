@@ -240,6 +240,40 @@ class TestStoredViews:
                 wanted = (p * (p.log() - q)).sum() / len(seen)
                 torch.testing.assert_close(criterion(logits[: len(seen)]), wanted)
 
+    def test_a_last_view_is_shown_with_the_batch_before_it(self):
+        images = torch.randn(5, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        stored = replace(self.stored("mixup"), batch=4, partners=torch.tensor([[1, 0, 2, 3, 4], [2, 1, 0, 3, 4]]))
+        logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        for epoch in (0, 1):
+            apart, joined = (
+                list(StoredViews(images=images, stored=stored, course=course).epoch(epoch))
+                for course in (course_of("sre2l-v1", 4, 4), course_of("sre2l-v1", 4, 4, joins_last=True))
+            )
+            assert [len(seen) for seen, _ in apart] == [4, 1] and len(joined) == 1
+            assert torch.equal(torch.cat([seen for seen, _ in apart]), joined[0][0])
+            wanted = (4 * apart[0][1](logits[:4]) + apart[1][1](logits[4:])) / 5
+            torch.testing.assert_close(joined[0][1](logits), wanted)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 99), count=st.integers(1, 12), batch=st.integers(2, 5))
+def test_with_batch_norm_no_batch_has_one_image_and_all_are_seen(seed, count, batch):
+    sizes = {}
+    for joins in (False, True):
+        course = course_of("dsa-v1", 3, batch, joins_last=joins, augmentation="none")
+        _, images, labels = problem(seed, count, "hard")
+        views = DrawnViews(
+            lesson=TensorLesson(images=images, labels=labels, label_kind="hard"),
+            course=course,
+            augment=None,
+            mixer=Mixer(course, seed, CPU),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        sizes[joins] = [seen for seen, _ in views.epoch(0)]
+    assert torch.equal(torch.cat(sizes[False]), torch.cat(sizes[True]))
+    assert [len(seen) for seen in sizes[False]] == [len(piece) for piece in torch.arange(count).split(batch)]
+    assert count == 1 or min(len(seen) for seen in sizes[True]) > 1
+
 
 def test_views_refuse_labels_they_can_not_use():
     lesson = TensorLesson(images=torch.zeros(2, 1, SIDE, SIDE), labels=torch.zeros(2, dtype=torch.int64))

@@ -20,7 +20,7 @@ FROZEN = {
     "datm-v1": "f49b99540890e3a6",
     "eccv24-v1": "211dd50944897519",
     "idc-v1": "7db846e45f9fef46",
-    "sre2l-v1": "13060e2f1a5d90ec",
+    "sre2l-v1": "0d6994a0c97a735d",
     "rded-v1": "e0af726ce957eca4",
     "infer-static-v1": "041b2183cdaeb45a",
     "infer-dynamic-v1": "ad0ec582622ac0d4",
@@ -161,6 +161,7 @@ CHANGED = {
     "large": Setting(epochs=8, augmentation="none"),
     "rule": "idc",
     "network": "mlp",
+    "stored_views": True,
 }
 
 

@@ -1,6 +1,7 @@
 """Rows: what they refuse, where they lie, and how a bad file is reported."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import PurePosixPath
 
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
+from ddbench.evaluate.page.document import page
 from ddbench.evaluate.rows import load_row, load_rows, without_paths
+from ddbench.evaluate.table import render
 
 fractions = st.floats(0, 1, allow_nan=False)
 rows = st.lists(st.tuples(fractions, st.integers(0, 2**62)), min_size=1, max_size=9).flatmap(
@@ -92,6 +95,21 @@ def test_statistics():
         ({"accuracy": (0.5,)}, "1 accuracies for 2 seeds"),
         ({"accuracy": (), "seeds": ()}, "at least one accuracy"),
         ({"reported": 46.3}, "fractions in"),
+        ({"seconds": float("nan")}, "seconds is a finite"),
+        ({"expert_seconds": float("inf")}, "expert_seconds is a finite"),
+        ({"evaluation_seconds": -1.0}, "evaluation_seconds is a finite"),
+        ({"ipc": 0}, "ipc is from 1"),
+        ({"ipc": 2**63}, "ipc is from 1"),
+        ({"selected_step": -1}, "selected_step is from 0"),
+        ({"peak_bytes": 10**30}, "peak_bytes is from 0"),
+        ({"bytes": {"images": -5}}, "bytes is from 0"),
+        ({"bytes": {"images": 2**62, "labels": 2**62}}, "bytes is from 0"),
+        ({"teachers": {"mlp": -1}}, "teachers is from 0"),
+        ({"label_versions": 0}, "label_versions is from 1"),
+        ({"seeds": (0, 2**63)}, "seeds is from"),
+        ({"lr": float("nan")}, "positive numbers"),
+        ({"lr": 0.0}, "positive numbers"),
+        ({"lr_tried": (0.01, float("inf"))}, "positive numbers"),
     ],
 )
 def test_numbers_that_are_refused(changed, says):
@@ -109,6 +127,10 @@ def test_numbers_that_are_refused(changed, says):
         (lambda document: document.pop("protocol"), "key   protocol"),
         (lambda document: document.update(acuracy=document.pop("accuracy")), "did you mean 'accuracy'"),
         (lambda document: document.update(schema=2), "newer ddbench"),
+        (lambda document: document.update(seconds=float("inf")), "seconds is a finite"),
+        (lambda document: document.update(ipc=10**30), "ipc is from 1"),
+        (lambda document: document.update(bytes={"images": 10**400}), "bytes"),
+        (lambda document: document.update(lr=float("nan")), "positive numbers"),
     ],
 )
 def test_file_that_is_no_row(tmp_path, spoil, says):
@@ -120,6 +142,45 @@ def test_file_that_is_no_row(tmp_path, spoil, says):
     with pytest.raises(UserError, match=says) as caught:
         load_rows([tmp_path])
     assert str(path) in str(caught.value)
+
+
+numbers = st.floats() | st.integers(-5, 5) | st.sampled_from([1e308, 5e-324, 2**63 - 1, 2**62, 10**30, -(2**63)])
+texts = st.text(max_size=5) | st.sampled_from(["\ud800", "a|b\nc", "</script>", "../..", "[0,1]", ",,"])
+counts = st.dictionaries(texts, st.integers(0, 2**62) | numbers, max_size=3)
+nested = st.recursive(numbers | texts | st.none(), lambda inner: st.lists(inner, max_size=3), max_leaves=6)
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("method", "label", "dataset", "network", "note", "device", "synthetic_sha256"), texts),
+        **dict.fromkeys(("student", "pool", "teachers_fingerprint", "buffer_fingerprint"), st.none() | texts),
+        **dict.fromkeys(("seconds", "expert_seconds", "evaluation_seconds", "peak_bytes", "ipc"), numbers),
+        **dict.fromkeys(("selected_step", "lr", "reported"), st.none() | numbers),
+        "lr_policy": st.sampled_from(["protocol", "search"]),
+        "lr_tried": st.lists(st.floats(1e-9, 1e9) | numbers, max_size=2),
+        "label_versions": numbers,
+        "seeds": st.lists(numbers, min_size=2, max_size=2),
+        "bytes": counts,
+        "teachers": counts,
+        "versions": st.dictionaries(texts, texts, max_size=2),
+        "recipe": st.dictionaries(texts, nested, max_size=3),
+    },
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(given=st.lists(changes, min_size=1, max_size=3))
+def test_every_row_that_loads_can_be_shown(tmp_path_factory, given):
+    folder, loaded = tmp_path_factory.mktemp("hostile"), []
+    for number, changed in enumerate(given):
+        path = folder / f"{number}.json"
+        path.write_text(json.dumps({**asdict(make_tiny_row()), **changed}))
+        with suppress(UserError):
+            loaded.append(load_row(path))
+    for form in ("text", "markdown", "csv", "json"):
+        assert render(loaded, form).encode()
+        assert render(loaded, form, details=True).encode()
+    json.loads(render(loaded, "json"), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert page(loaded).encode()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "\x00"])

@@ -11,6 +11,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate import selection
 from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.score import Scores, score
+from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.selection import select, selection_seeds
 from ddbench.evaluate.workers import Workers
 from ddbench.synthetic import load_synthetic
@@ -94,6 +95,14 @@ def test_learned_rate_that_sgd_can_not_use(real, lr):
     assert score(tiny_synthetic(real, lr=lr), real, protocol=short("dsa-v1"), seeds=(0,)).accuracy
 
 
+@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), float("inf")])
+def test_given_rate_that_sgd_can_not_use(real, lr):
+    with pytest.raises(UserError, match="a learning rate is a positive number"):
+        score(tiny_synthetic(real), real, protocol="dsa-v1", lr=lr)
+    with pytest.raises(UserError, match="a learning rate is a positive number"):
+        score_real(real, protocol="dsa-v1", network=NETWORK, lr=lr)
+
+
 def test_training_that_diverges_is_noted(real):
     syn = tiny_synthetic(real, lr=1e30)
     scores = score(syn, real, protocol=short(epochs=6, augmentation="none"), seeds=(4,))
@@ -141,6 +150,40 @@ def test_batch_norm_network_gets_its_own_setting(real):
     meter = Meter()
     score(tiny_synthetic(real), real, protocol=protocol, network=f"{NETWORK}-bn", seeds=(0,), progress=meter)
     assert meter.total == 3
+
+
+class TestSingleImages:
+    """Batch norm on maps of one pixel has nothing to normalize in a batch of one image."""
+
+    NETWORK = "convnet-d3-w4-bn"
+
+    def asked(self, real, rows, batch):
+        protocol = replace(short("dsa-v1", epochs=1, augmentation="none"), batch=batch)
+        return {"protocol": protocol, "network": self.NETWORK, "rows": torch.arange(rows)}
+
+    @pytest.fixture
+    def tall(self, real, monkeypatch):
+        """Networks that end in batch norm on one pixel."""
+
+        def built(name, *, channels, size, classes, seed):
+            norm = torch.nn.BatchNorm2d(channels)
+            return torch.nn.Sequential(
+                torch.nn.AdaptiveAvgPool2d(1), norm, torch.nn.Flatten(), torch.nn.Linear(channels, classes)
+            )
+
+        monkeypatch.setattr("ddbench.evaluate.exam.build_network", built)
+        return real
+
+    def test_the_last_is_joined(self, tall):
+        assert score_real(tall, **self.asked(tall, rows=10, batch=9)).accuracy
+
+    @pytest.mark.parametrize(("rows", "batch"), [(1, 9), (4, 1)])
+    def test_where_there_is_no_other_it_is_said_before_training(self, tall, rows, batch):
+        with pytest.raises(UserError, match="has batch norm, which can not train on one image"):
+            score_real(tall, **self.asked(tall, rows=rows, batch=batch))
+
+    def test_larger_maps_have_numbers_enough(self, real):
+        assert score_real(real, **{**self.asked(real, rows=1, batch=9), "network": f"{NETWORK}-bn"}).accuracy
 
 
 @pytest.mark.slow

@@ -9,7 +9,14 @@ from ddbench.augmentation import Draw
 from ddbench.errors import UserError
 from ddbench.losses import classification_loss, hard_labels
 from ddbench.randomness import stream
-from ddbench.training import consecutive_batches, gradient_update, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.training import (
+    consecutive_batches,
+    gradient_update,
+    joined_last,
+    shuffled_batches,
+    top1_accuracy,
+    train_epoch,
+)
 
 
 def drawn_batch(seed: int, batch: int, classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -120,3 +127,12 @@ def test_nothing_to_see_is_said():
         top1_accuracy(lambda x: x, [])
     with pytest.raises(ValueError, match="at least one batch"):
         train_epoch(lambda x, y, originals: (x, y), [], None, stream(0, "none"))
+
+
+@given(n=st.integers(0, 30), batch=st.integers(2, 9))
+def test_a_last_piece_of_one_is_joined(n, batch):
+    pieces = list(torch.arange(n).split(batch)) if n else []
+    joined = joined_last(pieces)
+    assert [int(item) for piece in joined for item in piece] == list(range(n))
+    assert all(len(piece) > 1 for piece in joined) or n == 1
+    assert len(joined) == len(pieces) - (n > 1 and n % batch == 1)

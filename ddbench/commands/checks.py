@@ -33,12 +33,14 @@ def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -
         )
 
 
-def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol) -> None:
+def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol, jobs: Iterable[Job]) -> None:
     """Errors: UserError where labels are to come from teachers, and the recipe names none, or unknown ones."""
     asked = loaded.recipe.evaluation
-    if protocol.targets == "teacher" and asked.teachers is None:
+    hard = [job.label for job in jobs if not job.method.soft_labels()]
+    if asked.teachers is None and (protocol.targets == "teacher" or (protocol.loss == "kl" and hard)):
+        whose = "labels of teachers" if protocol.targets == "teacher" else f"soft labels, which {hard[0]} has not"
         raise UserError(
-            f"{protocol.key} trains on labels of teachers, and the recipe names none",
+            f"{protocol.key} trains on {whose}, and the recipe names no teachers",
             f"from  {loaded.where('evaluation', 'protocol')}",
             fix="for example  -o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
         )

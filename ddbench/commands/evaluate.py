@@ -66,6 +66,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    validation: options.Validation = None,
     dataset: options.Dataset = None,
     override: options.Overrides = None,
     home: options.Home = None,
@@ -103,8 +104,11 @@ def evaluate(
             dataset=dataset,
             lr=None if lr is None else lr.value,
             teachers=teachers,
+            validation=validation,
         )
     else:
+        if validation is not None:
+            raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
         if teachers is not None:
             raise UserError(
                 "a recipe names its teachers itself",

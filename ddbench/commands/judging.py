@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,7 +15,7 @@ from ddbench.evaluate.make_row import make_row
 from ddbench.evaluate.pools import Asked
 from ddbench.evaluate.protocols import Protocol
 from ddbench.evaluate.rates import RATES, RateSearch, search_rate
-from ddbench.evaluate.rows import LrPolicy, Row
+from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
 from ddbench.evaluate.workers import Workers
@@ -46,11 +45,15 @@ class Judging:
 
     def policy(self, asked: Asked) -> LrPolicy:
         """How a network comes to its learning rate."""
-        return self.lr_policy or (asked.pool.lr_policy if asked.pool else "protocol")
+        return self.lr_policy or (asked.pools[0].lr_policy if asked.pools else "protocol")
 
-    def row(self, syn: SyntheticSet, asked: Asked, selection: Any) -> tuple[Row, Path]:
-        """Score a set on one network, and keep the row: itself and its file. selection: how the set was chosen."""
-        source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
+    def row(self, syn: SyntheticSet, asked: Asked, selection: RowSelection, note: str = "") -> tuple[Row, Path]:
+        """Score a set on one network, and keep the row: itself and its file.
+
+        selection: how the set was chosen. note: what a reader of the row must know. A row that answered the same
+        question before is replaced, but for the pools it was asked for with.
+        """
+        teachers = self.labelled_by(syn)
         rates = self._search(syn, asked.network) if self.policy(asked) == "search" else None
         scores = score(
             syn,
@@ -74,10 +77,22 @@ class Judging:
             student=syn.provenance.get("student"),
             expert_seconds=syn.provenance.get("expert_seconds", 0.0),
             rates=rates,
-            teachers=self.teachers if source in ("teachers", "teachers, once") else None,
-            pool=asked.pool.name if asked.pool else None,
+            teachers=teachers,
+            pool=",".join(pool.name for pool in asked.pools) or None,
+            note=note,
         )
-        return row, row.save(self.place.home / "results")
+        path = row.path(self.results)
+        row = with_pools(row, load_row(path).pools) if path.exists() else row
+        return row, row.save(self.results)
+
+    @property
+    def results(self) -> Path:
+        return self.place.home / "results"
+
+    def labelled_by(self, syn: SyntheticSet) -> Teachers | None:
+        """The teachers, where they are asked about this set. Errors: UserError where the protocol needs them."""
+        source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
+        return self.teachers if source in ("teachers", "teachers, once") else None
 
     def _search(self, syn: SyntheticSet, network: str) -> RateSearch:
         return search_rate(
@@ -96,3 +111,8 @@ class Judging:
             ),
             self.rates,
         )
+
+
+def with_pools(row: Row, names: Sequence[str]) -> Row:
+    """The row, asked for with these pools too."""
+    return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)

@@ -71,6 +71,17 @@ Dataset = Annotated[
         show_default=False,
     ),
 ]
+Validation = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=0.9,
+        metavar="SHARE",
+        help="Hold back a share of the training images to choose on, for a set that was made without any, such as an "
+        "imported one, which may have seen them.",
+        show_default=False,
+    ),
+]
 CheckpointSeconds = Annotated[
     float,
     typer.Option(

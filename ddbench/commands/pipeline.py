@@ -16,7 +16,7 @@ from ddbench.commands.checks import (
     require_networks_fit,
 )
 from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved, shared_buffers
-from ddbench.commands.judging import Judging
+from ddbench.commands.judging import Judging, with_pools
 from ddbench.commands.lines import Line, lines_of
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
@@ -68,7 +68,7 @@ class Pipeline:
         self.jobs = jobs_of(loaded, self.network, place.home)
         self.workers: Workers | None = None
         refuse_selection_without_images(loaded, self.jobs)
-        refuse_protocol_without_teachers(loaded, self.protocol)
+        refuse_protocol_without_teachers(loaded, self.protocol, self.jobs)
 
     @property
     def buffers(self) -> list[BufferNeed]:
@@ -198,20 +198,23 @@ class Pipeline:
         return replace(syn, provenance={**syn.provenance, **cost, **told})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
-        """Score a job's selected sets on every network of the recipe: the rows and their files; known ones are read."""
+        """Score a job's selected sets on every network of the recipe: the rows and their files; known ones are read.
+
+        Each network selects for itself; but for those of a pool, which all judge the set that the student's selects.
+        """
         candidates = self.distill(job)
         asked = self.recipe.evaluation
         seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
         worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
         self.workers = self.workers or workers_for(self.device, worth)
-        judging = self._judging(seeds)
+        judging, own = self._judging(seeds), self.protocol.network or self.network
         for line, (number, entry) in product(lines_of(job), enumerate(self.asked)):
             chosen = select(
                 line.folder,
                 asked.selection,
                 self.real,
                 protocol=self.protocol,
-                network=entry.network,
+                network=own if entry.pools else entry.network,
                 networks=asked.selection_seeds,
                 seed=self.recipe.seed,
                 device=self.device,
@@ -222,8 +225,7 @@ class Pipeline:
             syn = self._as_set(job, line, chosen.path, asked.selection)
             if number == 0:
                 self._publish(line, syn)
-            policy = judging.policy(entry)
-            yield self._known(job, syn, entry, policy, seeds) or judging.row(syn, entry, asked.selection)
+            yield self._known(job, syn, entry, judging) or judging.row(syn, entry, asked.selection)
 
     def _judging(self, seeds: tuple[int, ...]) -> Judging:
         asked = self.recipe.evaluation
@@ -245,7 +247,7 @@ class Pipeline:
     def teachers(self) -> Teachers | None:
         """Who label while networks are trained, trained where they are missing; None where the recipe names none."""
         asked = self.recipe.evaluation.teachers
-        return asked and train_teachers(
+        found = asked and train_teachers(
             self.real,
             asked.networks,
             self.place.home / "teachers",
@@ -254,20 +256,25 @@ class Pipeline:
             device=self.device,
             progress=self.place.progress,
         )
+        if found and len(found.networks) > 1:  # together, so that whoever verifies a row finds them
+            together = self.place.home / "teachers" / f"{found.fingerprint}.safetensors"
+            if not together.exists():
+                found.save(together)
+        return found
 
-    def _known(
-        self, job: Job, syn: SyntheticSet, entry: Asked, policy: str, seeds: tuple[int, ...]
-    ) -> tuple[Row, Path] | None:
+    def _known(self, job: Job, syn: SyntheticSet, entry: Asked, judging: Judging) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
-        chosen_by = self.recipe.evaluation.selection
-        pool = entry.pool and entry.pool.name
-        facts = (syn.provenance["label"], entry.network, pool, self.protocol.key, policy, chosen_by, seeds)
-        asked = (*facts, synthetic_sha256(syn), self.real.fingerprint)
+        selection, policy = self.recipe.evaluation.selection, judging.policy(entry)
+        teachers = judging.labelled_by(syn)
+        facts = (syn.provenance["label"], entry.network, self.protocol.key, policy, selection, judging.seeds)
+        asked = (*facts, teachers and teachers.fingerprint, synthetic_sha256(syn), self.real.fingerprint)
         folder = folder_of(self.results, self.real.name, job.ipc)
         for row in load_rows([folder]) if folder.exists() else []:
-            facts = (row.label, row.network, row.pool, row.protocol, row.lr_policy, row.selection, row.seeds)
-            if (*facts, row.synthetic_sha256, row.real_fingerprint) == asked and row.recipe == syn.provenance["recipe"]:
-                return row, row.path(self.results)
+            facts = (row.label, row.network, row.protocol, row.lr_policy, row.selection, row.seeds)
+            found = (*facts, row.teachers_fingerprint, row.synthetic_sha256, row.real_fingerprint)
+            if found == asked and row.recipe == syn.provenance["recipe"]:
+                known = with_pools(row, [pool.name for pool in entry.pools])
+                return known, row.path(self.results) if known == row else known.save(self.results)
         return None
 
 

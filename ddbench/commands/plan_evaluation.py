@@ -39,7 +39,7 @@ def _searchers(pipeline: Pipeline, sets: int) -> str:
     from ddbench.evaluate.rates import RATES
 
     asked = pipeline.recipe.evaluation
-    policies = [asked.lr or (entry.pool.lr_policy if entry.pool else "protocol") for entry in pipeline.asked]
+    policies = [asked.lr or (entry.pools[0].lr_policy if entry.pools else "protocol") for entry in pipeline.asked]
     rates = len(asked.rates or RATES)
     searchers = sets * policies.count("search") * rates * asked.selection_seeds
     return f", rates searched among {rates} with {searchers} more networks" if searchers else ""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ddbench.artefact import describe
 from ddbench.commands.judging import Judging
 from ddbench.commands.place import Place
-from ddbench.data import RealSet, load_dataset
+from ddbench.data import Preprocessing, RealSet, load_dataset
 from ddbench.errors import UserError
 from ddbench.evaluate.claims import ClaimCheck, check_claim, claim_about
-from ddbench.evaluate.make_row import synthetic_sha256
+from ddbench.evaluate.make_row import described_sha256, synthetic_sha256
 from ddbench.evaluate.pools import expanded
 from ddbench.evaluate.protocols import protocol as protocol_named
 from ddbench.evaluate.rates import RATES
@@ -23,8 +24,11 @@ from ddbench.evaluate.verify import Verification, verify
 from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.execution import choose_device
 from ddbench.networks import canonical_network_name
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers, load_teachers
+
+HELD_BACK = "held_back_afterwards"
+"""In the recipe of a set that is judged with a validation split it was not made with."""
 
 _REAL = ("validation", "seed", "size", "mirror")
 """What a recipe says of the real data beside its name."""
@@ -41,21 +45,25 @@ def score_set(
     dataset: str | None = None,
     lr: LrPolicy | None = None,
     teachers: Path | None = None,
+    validation: float | None = None,
 ) -> list[tuple[Row, Path]]:
     """Score the synthetic set in a file. What is not said follows the recipe that made it.
 
     networks: names of networks or pools. seeds: how many fresh networks. seed: from which theirs follow. dataset: where
-    the real data lie now. lr: "protocol" or "search". teachers: a file of them (``ddbench teach``).
+    the real data lie now. lr: "protocol" or "search". teachers: a file of them (``ddbench teach``). validation: share
+    of the training images to choose on, where the set was not made with any.
 
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score``.
     """
     device, syn = choose_device(place.device), load_synthetic(path)
+    if validation is not None:
+        syn = with_validation(syn, validation)
     recipe = syn.provenance.get("recipe") or {}
     asked = recipe.get("evaluation", {})
     by = protocol_named(protocol or asked.get("protocol", "mtt-v1"))
     entries = expanded(networks or asked.get("networks") or [by.network or syn.network], syn.network)
     count, first = seeds or asked.get("seeds", 5), recipe.get("seed", 0) if seed is None else seed
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(device)
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing).to(device)
     judging = Judging(
         real=real,
         protocol=by,
@@ -69,17 +77,44 @@ def score_set(
         teachers=teachers and load_teachers(teachers),
         workers=workers_for(device, worth_workers(syn, by, [entry.network for entry in entries], count)),
     )
-    selection = syn.provenance.get("selection", "last")
-    return [judging.row(syn, entry, selection) for entry in entries]
+    selection = syn.provenance.get("selection", "given")
+    note = "" if validation is None else "learning rates may be chosen on images that the set was made from"
+    return [judging.row(syn, entry, selection, note) for entry in entries]
+
+
+def with_validation(syn: SyntheticSet, share: float) -> SyntheticSet:
+    """The set, to be judged with a validation split that it was not made with: so says its recipe from now on.
+
+    Errors: UserError where the split would change the space of its images, or it was made with one.
+    """
+    recipe = syn.provenance.get("recipe") or {}
+    if made_with := recipe.get("validation"):
+        raise UserError(
+            f"this set was made with a validation split, {made_with:g} of the training images",
+            fix="leave --validation out",
+        )
+    if syn.preprocessing["kind"] == "zca":
+        raise UserError(
+            "this set is whitened by all training images, so none can be held back to choose on",
+            fix="choose nothing: --lr protocol, a single rate",
+        )
+    return replace(syn, provenance={**syn.provenance, "recipe": {**recipe, "validation": share, HELD_BACK: True}})
 
 
 def real_set_of(
-    short: str, recipe: dict[str, Any], preprocessing: str, place: Place, given: str | None = None
+    short: str,
+    recipe: dict[str, Any],
+    preprocessing: str,
+    place: Place,
+    given: str | None = None,
+    space: Mapping[str, Any] | None = None,
 ) -> RealSet:
     """The real data that a set or row was made from, as its recipe says.
 
     short: their name where there is no recipe. given: their name now, which for data in a folder of the user's must be
-    said, because recipes in sets and rows hold no paths. Errors: UserError that asks for it; as in ``load_dataset``.
+    said, because recipes in sets and rows hold no paths. space: the set's ``Preprocessing.describe()``, in which images
+    are seen where a validation split was held back only after the set was made. Errors: UserError that asks for it; as
+    in ``load_dataset``.
     """
     asked = {"preprocessing": preprocessing, **{key: recipe[key] for key in _REAL if key in recipe}}
     name = given or recipe.get("dataset", short)
@@ -89,7 +124,10 @@ def real_set_of(
             f"the recipe inside does not say where {name!r} lies, because it keeps no paths",
             fix=f"--dataset {prefix}:PATH/{path}",
         )
-    return load_dataset(name, home=place.home, data_root=place.data_root, quiet=place.quiet, **asked)
+    real = load_dataset(name, home=place.home, data_root=place.data_root, quiet=place.quiet, **asked)
+    if recipe.get(HELD_BACK) and space is not None and space["kind"] == "meanstd":
+        return replace(real, preprocessing=Preprocessing.meanstd(space["mean"], space["std"]))
+    return real
 
 
 def verify_rows(
@@ -115,7 +153,9 @@ def verify_rows(
                 f"there is no row of {target} under {place.home / 'results'}", fix=f"ddbench evaluate {target}"
             )
     for file, row in rows.items():
-        real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place, dataset).to(device)
+        real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing).to(
+            device
+        )
         worth = worth_workers(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
         workers = workers_for(device, worth)
         yield (
@@ -138,8 +178,10 @@ def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
 
     Errors: UserError where the row had teachers and they are not found.
     """
-    if not row.teachers or given is not None:
-        return given and load_teachers(given)
+    if not row.teachers:
+        return None
+    if given is not None:
+        return load_teachers(given)
     for path in sorted((home / "teachers").glob("*.safetensors")):
         with suppress(UserError):  # a damaged file is no reason to look no further
             if (found := load_teachers(path)).fingerprint == row.teachers_fingerprint:
@@ -171,7 +213,7 @@ def check_published(
     by = protocol_named(protocol or recipe.get("evaluation", {}).get("protocol", "mtt-v1"))
     name = canonical_network_name(network or by.network or syn.network)
     claim = claim_about(syn, name, method)
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(device)
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing).to(device)
     with ExitStack() as stack:
         workers = workers_for(device, worth_workers(syn, by, [name], seeds))
         scores = score(
@@ -197,7 +239,7 @@ def find_set(row: Row, home: Path) -> Path:
     made = [*runs.glob("*/synthetic*.safetensors"), *runs.glob("*/candidates*/*.safetensors")]
     for path in sorted([*made, *imported.glob("*.safetensors")]):
         with suppress(UserError):  # a damaged file of another run is no reason to look no further
-            if describe(path)["sha256"] == row.synthetic_sha256:
+            if described_sha256(describe(path)) == row.synthetic_sha256:
                 return path
     raise UserError(
         f"the synthetic set of this row is not under {home / 'runs'}",

@@ -61,7 +61,8 @@ def verify(
     """Train the row's networks again, with its seeds, and compare every accuracy with what is recorded.
 
     With --published: train fresh networks on a set, one that was imported say, and tell whether the accuracy that is
-    printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not.
+    printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not, or
+    where too few networks were trained to tell.
     """
     where = options.place(home, data_root, device, quiet)
     if published:
@@ -101,11 +102,19 @@ def verify(
 
 
 def _check_published(file: Path, where: Place, format: options.ReportFormat, **asked: Any) -> None:
-    """Errors: UserError where the printed accuracy does not hold."""
+    """Errors: UserError where the printed accuracy does not hold, and where too few networks were trained to tell."""
     from ddbench.commands.scoring import check_published
 
     found = check_published(file, where, **asked)
     typer.echo(json.dumps(found.as_dict(), indent=2) if format is options.ReportFormat.json else found.text())
+    if not found.decided:
+        count = len(found.scores.seeds)
+        raise UserError(
+            f"the printed accuracy can not be told from what {count} networks reached",
+            f"set   {file}",
+            f"why   the difference is known to {100 * (found.high - found.low):.0f} points only",
+            fix=f"ask more networks: --seeds {2 * max(count, 5)}",
+        )
     if not found.holds:
         raise UserError(
             "the printed accuracy could not be had with this set",

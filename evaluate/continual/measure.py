@@ -138,6 +138,7 @@ class Examiner:
             seeds=self.seeds,
             memory_sha256=digest,
             real_fingerprint=self.real.fingerprint,
+            mirror=self.real.mirror,
             **rest,  # type: ignore[arg-type]
         )
 

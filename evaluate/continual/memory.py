@@ -58,19 +58,20 @@ def joint_memory(parts: Sequence[Part], real: RealSet) -> SyntheticSet:
 def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> Part:
     """What a set of all classes holds of some of them, its soft labels as probabilities among these alone.
 
+    Where a label says nothing of these classes, it is the class that its image was made for.
     Errors: UserError for a set with labels of single views.
     """
     if syn.epoch_labels is not None:
         raise _views_can_not_be_parted(syn)
     chosen = torch.tensor(list(classes))
-    rows = torch.isin(_made_for(syn), chosen).nonzero().flatten()
+    made_for = _made_for(syn)
+    rows = torch.isin(made_for, chosen).nonzero().flatten()
+    place = torch.full((syn.classes,), -1, dtype=torch.int64)
+    place[chosen] = torch.arange(len(chosen))
     if syn.label_kind == "hard":
-        place = torch.full((syn.classes,), -1, dtype=torch.int64)
-        place[chosen] = torch.arange(len(chosen))
         labels, kind = place[syn.labels[rows]], syn.label_kind
     else:
-        among = _probabilities(syn)[rows][:, chosen]
-        labels, kind = among / among.sum(1, keepdim=True), "probabilities"
+        labels, kind = _among(syn, rows, chosen, place[made_for[rows]]), "probabilities"
     warm = None if syn.warm_images is None else syn.warm_images[rows]
     names = tuple(syn.class_names[label] for label in classes)
     part = replace(syn, images=syn.images[rows], warm_images=warm, labels=labels, label_kind=kind, class_names=names)
@@ -95,6 +96,14 @@ def _made_for(syn: SyntheticSet) -> Tensor:
     if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
         return syn.hard_labels()
     return torch.arange(syn.classes).repeat_interleave(syn.ipc)
+
+
+def _among(syn: SyntheticSet, rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
+    """Probabilities among the chosen classes, (rows, chosen). own: the place of each image's class among them."""
+    said = syn.labels[rows][:, chosen]
+    shares = said.softmax(1) if syn.label_kind == "logits" else said / said.sum(1, keepdim=True)
+    certain = torch.nn.functional.one_hot(own, len(chosen)).to(shares.dtype)
+    return torch.where(shares.isfinite().all(1, keepdim=True), shares, certain)
 
 
 def _hard(part: Part) -> Tensor:

@@ -21,7 +21,7 @@ class Question:
     method: its label in the recipe. ipc: None where all real images are trained on. order: the number of the class
     order. step: from 0. steps: how many there are. seen: classes of the whole data set, in the order in which they
     came. protocol_fingerprint: of every number of the protocol as it was used. epochs: E of that protocol.
-    memory_sha256: of what is trained on.
+    memory_sha256: of what is trained on. mirror: whether augmentation may flip the images of this data set.
     """
 
     method: str
@@ -38,6 +38,7 @@ class Question:
     seeds: tuple[int, ...]
     memory_sha256: str
     real_fingerprint: str
+    mirror: bool
     how: str
     """How the memory came about, in a sentence."""
 

@@ -97,6 +97,7 @@ def _one_by_one(
             "recipe": contender.recipe.fingerprint,
             "protocol": contender.recipe.key,
             "real": bench.real.fingerprint,
+            "mirror": bench.real.mirror,
             "teachers": bench.teachers_fingerprint if contender.recipe.loss == "kl" else None,
             "network": bench.network,
             "seed": seed,

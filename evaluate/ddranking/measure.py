@@ -111,6 +111,7 @@ def measure(
         sides=sides,
         synthetic_sha256=synthetic_sha256(syn),
         real_fingerprint=real.fingerprint,
+        mirror=real.mirror,
         preprocessing_fingerprint=real.preprocessing.fingerprint,
         teachers={} if teachers is None else teachers.bytes,
         teachers_fingerprint=bench.teachers_fingerprint,

@@ -27,8 +27,9 @@ class Measurement:
     labels: the mode of the soft track, None on the hard one. seeds: of the runs; a run has one network of each side,
     and random images of its own. rates: what every side was allowed. weight: w of alpha; ars_weight: gamma of beta.
     sides: by name, "syn", "random", "real"; on the soft track also "syn_hard"; for ARS also "syn_plain" and
-    "random_plain", both without augmentation. teachers: bytes by name. seconds: of all trainings. date: of the last
-    training, as ``2026-01-31``. No host name, no path of a machine.
+    "random_plain", both without augmentation. synthetic_sha256: of the tensors and of what they mean (kind of labels,
+    formation). mirror: whether augmentation may flip images. teachers: bytes by name. seconds: of all trainings. date:
+    of the last training, as ``2026-01-31``. No host name, no path of a machine.
     Errors: ValueError where accuracies are not fractions, or not one a seed, and for weights out of range.
     """
 
@@ -48,6 +49,7 @@ class Measurement:
     sides: dict[str, Side]
     synthetic_sha256: str
     real_fingerprint: str
+    mirror: bool
     preprocessing_fingerprint: str
     teachers: dict[str, int]
     teachers_fingerprint: str | None
@@ -132,7 +134,7 @@ class Measurement:
 
 _ASKED = (
     *("method", "dataset", "ipc", "network", "track", "labels", "seeds", "search_seeds", "rates"),
-    *("synthetic_sha256", "real_fingerprint", "teachers_fingerprint"),
+    *("synthetic_sha256", "real_fingerprint", "mirror", "teachers_fingerprint"),
 )
 
 

@@ -55,7 +55,7 @@ def read_truth(path: Path, space: Space) -> Truth:
     try:
         text = path.read_text(encoding="utf-8-sig")
         facts, lines = _json_lines(text, path) if _form(path) == ".json" else _csv_lines(text, path)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"{path} is no table that can be read: {error}", fix=_FIX) from None
     accuracy: dict[str, tuple[float, ...]] = {}
     test: dict[str, tuple[float, ...]] = {}
@@ -170,7 +170,7 @@ def _numbers(line: Mapping[str, list[Any]], column: str, where: str) -> tuple[fl
     for cell in line.get(column, ()):
         try:
             value = float("nan" if isinstance(cell, bool) else cell)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not (math.isfinite(value) and value >= 0):
             raise UserError(f"{column} {cell!r} is no number of 0 or more", f"from  {where}", fix=_FIX)

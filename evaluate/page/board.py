@@ -40,7 +40,11 @@ def board(lines: Sequence[Line]) -> Html:
     return tag("table", caption, tag("thead", tag("tr", *head)), *bodies, id="board")
 
 
-_SPOKEN = {"dataset": "data set", "ipc": "images per class (IPC)", "lr_policy": "learning-rate policy"}
+_SPOKEN = {
+    "dataset": "data set",
+    "ipc": "images per class (IPC)",
+    "conditions": "conditions (rates, teachers)",
+}
 
 
 def _line(line: Line) -> Html:
@@ -74,7 +78,9 @@ def _method(line: Line) -> Html:
 
 
 def _policy(line: Line) -> list[Html]:
-    return [join(" ", tag("span", "lr searched", class_="badge"))] if line.searched else []
+    said = ["lr searched"] if line.searched else []
+    said += ["teachers"] if line.row.teachers else ["stored labels"] if line.row.label_versions > 1 else []
+    return [join(" ", tag("span", badge, class_="badge", title=line.row.conditions)) for badge in said]
 
 
 def _published(line: Line) -> Html:

@@ -1,9 +1,9 @@
 /** The charts of the rows that are shown, one for each data set, protocol and network; drawn anew when these change. */
 function panelsOf(records) {
   const panels = [...Map.groupBy(records, (record) => JSON.stringify(record.panel)).values()].map((part) => {
-    const { row, searched } = part[0];
+    const { row, conditions } = part[0];
     const methods = new Set(part.map((record) => record.row.label));
-    const policy = searched ? " · rate searched" : "";
+    const policy = conditions ? ` · ${conditions}` : "";
     const title = `${row.dataset} · ${row.protocol} · ${row.network}${policy}`;
     const ipcs = new Set(part.map((record) => record.row.ipc));
     const published = publishedFor(row, methods, ipcs);

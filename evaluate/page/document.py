@@ -106,7 +106,7 @@ def _record(line: Line) -> dict[str, Any]:
         "rivals": line.rivals,
         "panel": list(line.panel),
         "series": line.series,
-        "searched": line.searched,
+        "conditions": line.row.conditions,
         "mean": line.row.accuracy_mean,
         "std": line.row.accuracy_std,
         "stored": line.row.total_bytes,

@@ -11,14 +11,16 @@ from ddbench.evaluate.page.board import amount
 from ddbench.evaluate.page.lines import Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 
+Name = tuple[str, str, str]
+"""Label, student and hash of a set."""
+
 _SHARED = [key for key in GROUP if key != "network"]
 
 
 def pools(lines: Sequence[Line]) -> Html:
     """A matrix wherever a method has honest rows on two networks or more; empty where none has.
 
-    Where there are several rows of a method, student and network, the highest stands; rows of other learning-rate
-    policies are in a matrix of their own.
+    A line is one set, never the best rows of several; rows of other rates or teachers are in a matrix of their own.
     """
     found: dict[tuple[object, ...], list[Line]] = {}
     for line in lines:
@@ -29,18 +31,20 @@ def pools(lines: Sequence[Line]) -> Html:
 
 
 def _matrix(lines: list[Line]) -> Html:
-    networks = sorted({line.row.network for line in lines})
-    methods: dict[tuple[str, str], dict[str, Line]] = {}
+    methods: dict[Name, dict[str, Line]] = {}
     for line in lines:
-        methods.setdefault((line.row.label, line.row.student or ""), {}).setdefault(line.row.network, line)
-    if max(map(len, methods.values())) < 2:
+        name = line.row.label, line.row.student or "", line.row.synthetic_sha256
+        methods.setdefault(name, {}).setdefault(line.row.network, line)
+    methods = {name: cells for name, cells in methods.items() if len(cells) > 1}
+    if not methods:
         return Html()
+    networks = sorted({network for cells in methods.values() for network in cells})
     first = lines[0]
     order = sorted(methods, key=lambda name: (-_mean(methods[name]), name))
-    students = len({student for _, student in methods if student}) > 1
+    students = len({student for _, student, _ in methods if student}) > 1
     head = ["Method", *map(name_of, networks), f"Mean of {len(networks)}"]
     body = [_row(name, methods[name], networks, students) for name in order]
-    policy = [" · lr searched"] if first.searched else []
+    policy = [" · ", name_of(first.row.conditions)] if first.row.conditions else []
     names = {line.row.pool for line in lines}
     pool = [name_of(first.row.pool), " · "] if len(names) == 1 and first.row.pool else []
     title = [*pool, name_of(first.row.dataset), f" · ipc {first.row.ipc} · ", name_of(first.row.protocol), *policy]
@@ -59,8 +63,8 @@ def _mean(cells: dict[str, Line]) -> float:
     return fmean(line.row.accuracy_mean for line in cells.values())
 
 
-def _row(name: tuple[str, str], cells: dict[str, Line], networks: list[str], students: bool) -> Html:
-    label, student = name
+def _row(name: Name, cells: dict[str, Line], networks: list[str], students: bool) -> Html:
+    label, student, _ = name
     beside = [tag("span", " from ", name_of(student), class_="sub")] if students and student else []
     values = [
         tag("td", amount(cells[network].row.accuracy_mean, cells[network].row.accuracy_std))

@@ -71,6 +71,7 @@ def _setting(line: Line) -> Html:
             ("Learning rate", None if row.lr is None else f"{row.lr:g}"),
             ("Rate chosen by", "search, on validation" if line.searched else "the protocol"),
             ("Rates tried", tried),
+            ("Labelled by", None if row.teachers_fingerprint is None else row.teachers_fingerprint),
             ("Published", None if beside is None else percent(beside, line.entry["published_std"])),
             ("Printed in", line.entry["published_source"]),
         ),
