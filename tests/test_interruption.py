@@ -109,6 +109,7 @@ def test_the_undisturbed_run_moves(undisturbed):
     assert first["student_lr"] != last["student_lr"]
 
 
+@pytest.mark.slow
 def test_killed_once_in_each_stage(tmp_path, undisturbed):
     run = Interrupted(tmp_path, seed=1)
     status, _ = run.interrupt_when(lambda: run.experts() and run.training())
@@ -125,6 +126,7 @@ def test_killed_once_in_each_stage(tmp_path, undisturbed):
     assert_same(run.home, undisturbed)
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_so_and_leaves_a_run_that_goes_on(tmp_path, undisturbed):
     run = Interrupted(tmp_path, seed=2)
     shutil.copytree(undisturbed / "buffers", run.home / "buffers")
