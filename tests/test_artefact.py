@@ -99,6 +99,7 @@ def test_a_full_disk_is_one_clear_error_and_the_old_file_stays(tmp_path, monkeyp
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a really full disk: /dev/full is Linux's")
+@pytest.mark.slow
 def test_a_really_full_disk(tmp_path):
     """Written through the real libraries onto a file system without room (a file size limit of the process)."""
     code = (

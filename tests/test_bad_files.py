@@ -242,6 +242,7 @@ class TestRows:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on a file's size is set as on Linux")
+@pytest.mark.slow
 def test_a_full_disk(tmp_path):
     """A process that may write no larger file meets what a full disk gives; with room, the same command goes on."""
     recipe = written(tmp_path, RECIPE.replace("  random:\n", ""))

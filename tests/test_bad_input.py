@@ -194,6 +194,7 @@ def test_what_the_file_system_refuses_anywhere(ddbench, monkeypatch, number, pro
     assert problem in said and "--home" in said
 
 
+@pytest.mark.slow
 def test_as_a_process_it_is_the_same(tmp_path):
     done = process("run", changed(tmp_path, "  mtt:\n", "  mmt:\n"), "--home", tmp_path / "home")
     assert done.returncode == 2 and done.stdout == ""

@@ -36,6 +36,7 @@ class TestRun:
         assert time.monotonic() - began < 5
         assert "%" in first
 
+    @pytest.mark.slow
     def test_several_networks_select_for_themselves_and_a_second_time_changes_nothing(self, ddbench, recipe, home):
         asked = ("run", recipe, "--home", home, "--format", "json", "-o", "evaluation.selection=validation")
         asked += ("-o", "evaluation.selection_seeds=1", "-o", "evaluation.networks=[convnet-d1-w4, convnet-d1-w5]")

@@ -130,6 +130,7 @@ class TestPlugins:
         listed = {row["method"]: row for row in json.loads(ddbench.done("methods", *plugins, "--format", "json"))}
         assert listed["class-means"]["kind"] == "optimised" and listed["brightest"]["what"].startswith("The brightest")
 
+    @pytest.mark.slow
     def test_as_a_process_and_unknown_without_it(self, ddbench, tmp_path):
         plugin = written(tmp_path, DIRECT, "direct.py")
         recipe = changed(tmp_path, "  random:\n", "  brightest:\n")

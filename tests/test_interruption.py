@@ -101,6 +101,7 @@ def assert_same(home: Path, undisturbed: Path) -> None:
     assert not [path for path in home.rglob("*") if path.name.endswith(".unfinished")]
 
 
+@pytest.mark.slow
 def test_the_undisturbed_run_moves(undisturbed):
     """Or there would be nothing to lose."""
     found = sorted(undisturbed.glob("runs/*/candidates/*.safetensors"))

@@ -48,6 +48,7 @@ def test_a_table_of_truths_serves_a_ranking(ddbench, place, tmp_path):
     assert f"from  {table}, line 3" in ddbench.refused(*asked, "--truth", table)
 
 
+@pytest.mark.slow
 def test_cells_are_ranked(ddbench, place):
     home, sets = place
     asked = ("--space", "nas-bench-201-n1", "--networks", 2, "--baselines", "parameters")

@@ -148,6 +148,7 @@ class TestSweep:
         assert "two methods would be labelled 'ftd-plain'" in refusal(tmp_path, text)
 
 
+@pytest.mark.slow
 def test_a_sweep_with_soft_labels_from_the_recipe_to_the_table(ddbench, tmp_path):
     more = "sweep: {tesla-gradient: {method.unroll: tesla}, soft: {methods.mtt.labels: static}}\n"
     recipe, home = written(tmp_path, RECIPE + more), tmp_path / "new"
