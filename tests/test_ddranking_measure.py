@@ -10,7 +10,7 @@ from evaluation_makers import NETWORK, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
 from ddbench.evaluate.ddranking import contenders
-from ddbench.evaluate.ddranking.contenders import random_rows, random_set, with_classes
+from ddbench.evaluate.ddranking.contenders import random_set
 from ddbench.evaluate.ddranking.measure import measure
 from ddbench.evaluate.ddranking.measurement import load_measurement
 from ddbench.evaluate.marks import Scores
@@ -195,18 +195,6 @@ def test_several_seeds_are_trained_together_where_there_are_workers(referee, rea
     assert replace(side_by_side, seeds=(0, 1, 2)) == measure(tiny_synthetic(real), real, **asked)
 
 
-def test_random_images_follow_from_the_seed_alone(real):
-    like = tiny_synthetic(real, ipc=2)
-    rows = {seed: random_rows(real, 2, seed) for seed in range(6)}
-    assert all(torch.equal(rows[seed], random_rows(real, 2, seed)) for seed in rows)
-    assert len({tuple(found.tolist()) for found in rows.values()}) == 6
-    for found in rows.values():
-        assert real.train.labels[found].tolist() == [0, 0, 1, 1, 2, 2] and len(set(found.tolist())) == 6
-    drawn = random_set(real, like, 3)
-    assert torch.equal(drawn.images, real.inputs(real.train, rows[3])) and drawn.label_kind == "hard"
-    assert random_set(real, replace(like, method="ftd", images=-like.images), 3).labels.equal(drawn.labels)
-
-
 def test_random_images_seen_are_those_of_the_run(monkeypatch, real):
     seen = {}
     monkeypatch.setattr(contenders, "score_real", lambda real, **given: pytest.fail("real data were trained on"))
@@ -224,19 +212,6 @@ def test_random_images_seen_are_those_of_the_run(monkeypatch, real):
     assert set(seen) == {4, 5}
     for seed, images in seen.items():
         assert torch.equal(images, random_set(real, tiny_synthetic(real), seed).images)
-
-
-def test_classes_of_soft_labels_are_those_of_their_place(real):
-    syn = tiny_synthetic(real, ipc=2)
-    logits = 5.0 * torch.nn.functional.one_hot(syn.labels, 3)
-    logits[0] = torch.tensor([0.0, 9.0, 0.0])
-    hard, notes = with_classes(replace(syn, labels=logits, label_kind="logits"))
-    assert hard.labels.tolist() == [0, 0, 1, 1, 2, 2] and hard.label_kind == "hard"
-    assert notes == ["hard labels: the class by place; 1 of 6 soft labels have another on top"]
-    shuffled = logits[torch.tensor([2, 4, 0, 5, 1, 3])]
-    hard, notes = with_classes(replace(syn, labels=shuffled, label_kind="logits"))
-    assert hard.labels.tolist() == [1, 2, 1, 2, 0, 1] and "most likely" in notes[0]
-    assert with_classes(syn) == (syn, [])
 
 
 def test_hard_track_of_a_soft_set_trains_on_classes(referee, real, teachers):

@@ -31,7 +31,9 @@ def _judges(pipeline: Pipeline) -> str:
             every = job.method.keep_every or max(job.method.iterations // 10, 1)
             candidates = -(-job.method.iterations // every)
             several += candidates * len(lines_of(job)) if candidates > 1 else 0
-    judges = several * len(pipeline.networks) * asked.selection_seeds
+    own = pipeline.protocol.network or pipeline.network
+    selecting = {own if entry.pools else entry.network for entry in pipeline.asked}
+    judges = several * len(selecting) * asked.selection_seeds
     return f" among {several} candidates with {judges} more networks" if several else ""
 
 
