@@ -1,0 +1,1 @@
+"""Graphs with labels, their computation trees, and the networks that read them."""

@@ -1,0 +1,51 @@
+"""The real graphs of a run: three splits, what their codes mean, and how the field scores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from ddbench.errors import UserError
+from ddbench.graphs.graphs import Graphs
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GraphSet:
+    """Real graphs with labels, divided for training, validation and test.
+
+    name: as in rows, such as ``"tu-NCI1"``. node_cardinalities, edge_cardinalities: column j has the codes
+    ``0..cardinality-1`` over all splits. split: in words. metric: what the field reports of this set; accuracy and
+    ROC-AUC are always measured both. fingerprint: of everything above. notes: what a reader must know of how the set
+    was read, such as attributes that were left out.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Graphs
+    validation: Graphs
+    test: Graphs
+    node_cardinalities: tuple[int, ...]
+    edge_cardinalities: tuple[int, ...]
+    split: str
+    metric: Literal["roc-auc", "accuracy"]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    def require_ipc(self, ipc: int, where: str = "") -> None:
+        """Errors: UserError, which says ``where`` it was asked, when a class has fewer than ``ipc`` training graphs."""
+        counts = torch.bincount(self.train.y, minlength=self.classes)
+        fewest = int(counts.min())
+        if ipc > fewest:
+            label = int(counts.argmin())
+            raise UserError(
+                f"ipc {ipc} is larger than a class",
+                f"from  {where}" if where else "",
+                f"class {self.class_names[label]!r} of {self.name} has {fewest} training graphs",
+                fix=f"choose an ipc of at most {fewest}" if fewest else "choose another split or another set",
+            )

@@ -1,0 +1,37 @@
+"""What a source of graphs hands over: all graphs, and what is known about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from ddbench.graphs.graphs import Graphs
+
+Metric = Literal["roc-auc", "accuracy"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OfficialSplit:
+    """Positions of the three parts among all graphs, as their publishers set them, and what the split is called."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    name: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RawGraphs:
+    """A set of graphs before it is split.
+
+    graphs: with classes 0..C-1. metric: what the field reports; None for ROC-AUC of two classes and accuracy of more.
+    official: the split that comes with the set, if one does. notes: what was left out or put in the place of what.
+    """
+
+    graphs: Graphs
+    class_names: tuple[str, ...]
+    metric: Metric | None = None
+    official: OfficialSplit | None = None
+    notes: tuple[str, ...] = ()
