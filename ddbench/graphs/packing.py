@@ -1,0 +1,42 @@
+"""Integers as they lie in a file: in the smallest type that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_TYPES = ((torch.uint8, 2**8), (torch.uint16, 2**16), (torch.uint32, 2**32))
+
+
+def packed(values: np.ndarray | Tensor) -> Tensor:
+    """Integers that are not negative, in the smallest unsigned type of 8, 16 or 32 bits that holds them.
+
+    Errors: ValueError for one that none holds.
+    """
+    tensor = torch.as_tensor(values, dtype=torch.int64)
+    low, high = (int(tensor.min()), int(tensor.max())) if tensor.numel() else (0, 0)
+    dtype = next((dtype for dtype, limit in _TYPES if high < limit), None)
+    if low < 0 or dtype is None:
+        raise ValueError(f"integers from {low} to {high} do not fit into 32 bits without a sign")
+    return tensor.to(dtype)
+
+
+def unpacked(tensors: Mapping[str, Tensor], name: str, dimensions: int = 1) -> Tensor:
+    """One of a file's tensors as int64. Errors: ValueError where it is absent, of another type or of other axes.
+
+    The file may be a stranger's: what the integers mean is for the caller to check.
+    """
+    if name not in tensors:
+        raise ValueError(f"its tensor {name!r} is missing")
+    tensor = tensors[name]
+    if tensor.ndim != dimensions or all(tensor.dtype != dtype for dtype, _ in _TYPES):
+        raise ValueError(f"its tensor {name!r} is {tensor.dtype} of shape {tuple(tensor.shape)}")
+    return tensor.to(torch.int64)
+
+
+def stored_bytes(tensors: Mapping[str, Tensor]) -> int:
+    """What tensors take in a file, in bytes, without their names."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

@@ -1,0 +1,179 @@
+"""Which nodes have the same computation tree: integer ids, refined level by level, without building a tree.
+
+The computation tree of h hops of a node has the node's label at its root and below it, for every incoming edge, a
+branch with the edge's label and the tree of h - 1 hops of the node it comes from. It is all that h layers of message
+passing can see. Two nodes have the same tree exactly when their labels are equal and so are their sorted lists of (edge
+label, id of the neighbour's tree one level lower): that list is the key, itself and not a hash of it.
+Source: Gupta et al., ICLR 2024 (arXiv:2310.09486), for the trees; colour refinement (Weisfeiler and Leman, 1968).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ddbench.errors import UserError
+from ddbench.graphs.numbering import UNSEEN, Numbering, rows, trees
+
+if TYPE_CHECKING:
+    from ddbench.graphs.graphs import Graphs
+
+MOST_HOPS = 64
+LARGEST = 2**53
+"""Sizes of unfolded trees are exact below this, and are given as this from here on."""
+
+
+class Tree(NamedTuple):
+    """The key of a tree: codes of the root, its degree where degrees are part of the label, and its branches.
+
+    branches: for each child the codes of its edge, and the id of its tree one level lower.
+    """
+
+    codes: tuple[int, ...]
+    degree: int | None
+    branches: tuple[tuple[tuple[int, ...], int], ...]
+
+
+class Keys(NamedTuple):
+    """The keys of all trees of one level, in the order of ids, as flat arrays.
+
+    labels: (count,), positions in ``Refinement.labels``. counts: (count,), branches of each tree. edges, children:
+    (counts.sum(),), for each branch the position in ``Refinement.edge_labels`` and the id one level lower.
+    """
+
+    labels: np.ndarray
+    counts: np.ndarray
+    edges: np.ndarray
+    children: np.ndarray
+
+    @property
+    def parents(self) -> np.ndarray:
+        """For each branch the id of the tree it belongs to."""
+        return np.repeat(np.arange(len(self.labels)), self.counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """Ids of computation trees of 0 to ``hops`` hops, in one numbering a level for all graphs; made by :func:`refine`.
+
+    with_degrees: whether the degree of a node is part of its label. labels: the different labels of nodes, (labels, F),
+    or (labels, F + 1) with degrees, which come last. edge_labels: those of edges, (edge labels, R). edges: the
+    numbering of edge labels. levels: those of labels, the trees of 0 hops, and of the trees of 1 ... ``hops`` hops.
+    """
+
+    with_degrees: bool
+    labels: np.ndarray
+    edge_labels: np.ndarray
+    edges: Numbering
+    levels: tuple[Numbering, ...]
+
+    @property
+    def hops(self) -> int:
+        return len(self.levels) - 1
+
+    @property
+    def ids(self) -> tuple[np.ndarray, ...]:
+        """For each level the tree of every node, (n,), int64: 0, 1, 2 ... in the order of first occurrence."""
+        return tuple(level.ids for level in self.levels)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many different trees each level has."""
+        return tuple(len(level) for level in self.levels)
+
+    def look_up(self, graphs: Graphs) -> tuple[np.ndarray, ...]:
+        """The ids of other graphs' trees, level by level, (n,) each; -1 for a tree that was never seen.
+
+        A tree with an unseen part is unseen. Errors: ValueError for graphs with other columns.
+        """
+        given = _Arrays(graphs, self.with_degrees)
+        if given.labels.shape[1] != self.labels.shape[1] or given.edge_labels.shape[1] != self.edge_labels.shape[1]:
+            raise ValueError("these graphs have more or fewer columns of labels than those that were refined")
+        edges = self.edges.look_up(*rows(given.edge_labels))
+        found = [self.levels[0].look_up(*rows(given.labels))]
+        for level in self.levels[1:]:
+            codes = _codes(edges, found[-1][given.sources], len(self.edges))
+            found.append(level.look_up(*trees(found[0], given.counts, codes)))
+        return tuple(found)
+
+    @cached_property
+    def keys(self) -> tuple[Keys, ...]:
+        """For each level the keys of its trees."""
+        none = np.empty(0, np.int64)
+        found = [Keys(np.arange(len(self.labels)), np.zeros(len(self.labels), np.int64), none, none)]
+        for level in self.levels[1:]:
+            values, ends = level.sequences
+            counts = np.diff(ends, prepend=0) - 1
+            first = ends - counts - 1
+            children, edges = np.divmod(np.delete(values, first) - 1, max(len(self.edges), 1))
+            found.append(Keys(values[first], counts, edges, children))
+        return tuple(found)
+
+    def tree(self, level: int, id: int) -> Tree:
+        """The key of one tree."""
+        keys = self.keys[level]
+        codes = tuple(self.labels[keys.labels[id]].tolist())
+        end = int(keys.counts[: id + 1].sum())
+        mine = slice(end - int(keys.counts[id]), end)
+        edges = (tuple(row) for row in self.edge_labels[keys.edges[mine]].tolist())
+        branches = tuple(zip(edges, keys.children[mine].tolist(), strict=True))
+        return Tree(codes[:-1], codes[-1], branches) if self.with_degrees else Tree(codes, None, branches)
+
+    def unfolded_sizes(self, level: int) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes and edges of every tree of this level when it is written out, (count,) each, int64.
+
+        Added up along the keys: no tree is unfolded. Exact below 2 ** 53.
+        """
+        nodes = np.ones(len(self.labels), np.int64)
+        for keys in self.keys[1 : level + 1]:
+            nodes = grown(nodes[keys.children], keys.parents, len(keys.labels))
+        return nodes, nodes - 1
+
+
+def refine(graphs: Graphs, hops: int, *, with_degrees: bool = False) -> Refinement:
+    """The computation trees of all nodes of ``graphs`` up to ``hops`` hops; isolated nodes are trees of one node.
+
+    Memory and time grow with nodes and edges and not with the size of the trees. with_degrees: two trees are the same
+    only if all their nodes also have the same degrees, which matters at the leaves. Errors: UserError for hops that are
+    negative or above 64.
+    """
+    if not 0 <= hops <= MOST_HOPS:
+        raise UserError(
+            f"computation trees can not have {hops} hops",
+            fix=f"choose 1 to {MOST_HOPS}: as many as the networks have layers",
+        )
+    given = _Arrays(graphs, with_degrees)
+    levels, edges = [Numbering(*rows(given.labels))], Numbering(*rows(given.edge_labels))
+    for _ in range(hops):
+        codes = _codes(edges.ids, levels[-1].ids[given.sources], len(edges))
+        levels.append(Numbering(*trees(levels[0].ids, given.counts, codes)))
+    labels, edge_labels = given.labels[levels[0].first], given.edge_labels[edges.first]
+    return Refinement(with_degrees, labels, edge_labels, edges, tuple(levels))
+
+
+def grown(branches: np.ndarray, parents: np.ndarray, count: int) -> np.ndarray:
+    """Nodes of ``count`` trees, (count,), int64, from the nodes of their branches and the tree each belongs to."""
+    nodes = 1 + np.bincount(parents, weights=branches.astype(np.float64), minlength=count)
+    return np.minimum(nodes, LARGEST).astype(np.int64)
+
+
+class _Arrays:
+    """Labels of nodes and edges, and each node's incoming edges together, in the order of the nodes."""
+
+    def __init__(self, graphs: Graphs, with_degrees: bool) -> None:
+        source, target = graphs.edge_index.numpy()
+        by_target = np.argsort(target, kind="stable")
+        self.sources = source[by_target]
+        self.counts = np.bincount(target, minlength=len(graphs.node_features))
+        self.edge_labels = graphs.edge_features.numpy()[by_target]
+        self.labels = graphs.node_features.numpy()
+        if with_degrees:
+            self.labels = np.column_stack([self.labels, self.counts])
+
+
+def _codes(edges: np.ndarray, children: np.ndarray, edge_count: int) -> np.ndarray:
+    """One number from 1 for each branch, and 0 where its edge label or its tree is unseen."""
+    return np.where((edges == UNSEEN) | (children == UNSEEN), 0, children * edge_count + edges + 1)
