@@ -9,10 +9,12 @@ from pathlib import Path
 from ddbench.artefact import describe
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
+from ddbench.independent import IndependentMethod, carry_out_jobs
 from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
 from ddbench.outer_loop import optimise
 from ddbench.run_folder import Run
+from ddbench.synthetic import SyntheticSet
 
 
 def last_candidate(method: Method, folder: Path) -> Path:
@@ -30,24 +32,41 @@ def carry_out(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Run, or go on with, a method in ``folder``. Returns the candidates, by outer step; a direct method has one.
+    """Run, or go on with, a method in ``folder``. Returns the candidates, by outer step; but for an optimised method
+    there is one.
 
-    Errors: UserError for a class that is neither kind of method, and what the method itself finds wrong.
+    Errors: UserError for a class that is no kind of method, and what the method itself finds wrong.
     """
     if isinstance(method, OptimisedMethod):
         return optimise(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
-    if not isinstance(method, DirectMethod):
+    if not isinstance(method, DirectMethod | IndependentMethod):
         raise UserError(
-            f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod",
-            fix="derive it from one of them (ddbench.method)",
+            f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod nor an IndependentMethod",
+            fix="derive it from one of them (ddbench.method, ddbench.independent)",
         )
     path, asked = last_candidate(method, folder), identity(method, task, ipc, seed)
     if path.exists():
         require_same(describe(path)["provenance"]["identity"], asked, folder)
         return [path]
+    if isinstance(method, IndependentMethod):
+        made = carry_out_jobs(
+            method,
+            task,
+            ipc,
+            folder / "jobs",
+            seed=seed,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=progress,
+        )
+    else:
+        made = _at_once(method, task, ipc, seed)
+    replace(made, provenance={**made.provenance, "step": 0, "guard": {}, "identity": asked}).save(path)
+    return [path]
+
+
+def _at_once(method: DirectMethod, task: Task, ipc: int, seed: int) -> SyntheticSet:
     reset_peak(task.device)
     began = time.monotonic()
     made = method.distill(task, ipc, OuterStep(0, seed))
     cost = {"seconds": time.monotonic() - began, "peak_bytes": peak_bytes(task.device)}
-    replace(made, provenance={**made.provenance, "step": 0, **cost, "guard": {}, "identity": asked}).save(path)
-    return [path]
+    return replace(made, provenance={**made.provenance, **cost})

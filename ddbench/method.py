@@ -21,6 +21,8 @@ from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
 from ddbench.settings import Count, Positive, Settings, Share
 from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
+from ddbench.teachers_recipe import TeachersRecipe
 
 
 class Trajectories(Protocol):
@@ -41,7 +43,7 @@ class Task:
     """What a method distils from.
 
     real: its inputs come on ``device``. network: the student, on ``device``. experts: on disk; None where the method
-    needs none. method: the name under which it was found. origin: fingerprints of what must stay the same while a run
+    needs none. teachers: as the method wants them, else None. method: the name under which it was found. origin: fingerprints of what must stay the same while a run
     goes on (data, experts). provenance: what else the sets that are made will carry of where they come from. Both JSON.
     """
 
@@ -50,6 +52,7 @@ class Task:
     network_name: str
     experts: Trajectories | None
     device: torch.device
+    teachers: Teachers | None = None
     method: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -113,6 +116,10 @@ class Method(Settings, abc.ABC):
 
     def needed_epochs(self) -> int | None:
         """How many epochs of each expert it looks at; None when it needs no experts."""
+        return None
+
+    def teachers_wanted(self) -> TeachersRecipe | None:
+        """The teachers it distils against; None when it needs none."""
         return None
 
 

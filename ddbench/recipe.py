@@ -16,10 +16,7 @@ from ddbench.expert_recipe import ExpertRecipe
 from ddbench.settings import Count, Positive, Settings, validate
 from ddbench.source import Source, read_source
 from ddbench.sweep import varied
-
-
-def _one_or_more(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else (value,)
+from ddbench.teachers_recipe import TeachersRecipe, one_or_more
 
 
 def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -28,25 +25,20 @@ def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
-class TeachersRecipe(Settings):
-    """Networks trained on the whole training split, who label what fresh networks see."""
-
-    networks: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ("resnet18-bn",)
-    epochs: Count | None = None
-    """None means the 200 of real-v1."""
-
-
 class EvaluationRecipe(Settings):
     """How synthetic sets are scored."""
 
     protocol: str = "mtt-v1"
-    networks: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    networks: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ()
     """Networks trained on the set, or pools of them (mtt-pool); empty means the network it was distilled with."""
     lr: Literal["protocol", "search"] | None = None
     """Where the learning rate comes from: the protocol (or the set, where the protocol takes a learned one), or a
     search on validation, the same for every method. None leaves it to the pool, else to the protocol."""
     rates: tuple[Positive, ...] | None = None
     """What a search tries; None means 0.001, 0.005, 0.01, 0.05, 0.1."""
+    steps: Count | None = None
+    """Optimiser steps that every network is trained with, the protocol's schedule stretched over them, so that sets of
+    all sizes take equal ones; None leaves it to the protocol, which counts epochs."""
     teachers: TeachersRecipe | None = None
     """Who label, under a protocol that needs teachers."""
     seeds: Count = 5
@@ -70,7 +62,7 @@ class Recipe(Settings):
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""
     network: str
-    ipc: Annotated[tuple[Count, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once)]
+    ipc: Annotated[tuple[Count, ...], BeforeValidator(one_or_more), AfterValidator(_each_once)]
     experts: ExpertRecipe = ExpertRecipe()
     methods: dict[str, dict[str, Any]]
     sweep: dict[str, dict[str, Any]] = {}

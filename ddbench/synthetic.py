@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from ddbench import artefact
+from ddbench.compensation import Compensation, compensation_from, rendered, seen_pixels
 from ddbench.data.preprocessing import seen_value
 from ddbench.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.errors import UserError
@@ -22,11 +23,13 @@ from ddbench.losses import LabelKind
 class SyntheticSet:
     """A few images per class with labels, and the facts without which they can not be used.
 
-    images: (S, C, H, W), float32, in the space of ``preprocessing``. labels: (S,) int64 when ``label_kind`` is "hard",
-    else (S, classes) float32, probabilities or logits. student_lr: the learned rate of the student's SGD, a scalar
+    images: (S, C, H, W), float32 in the space of ``preprocessing``, or pixels, uint8. labels: (S,) int64 when
+    ``label_kind`` is "hard", else (S, classes), probabilities or logits, float32 or float16; one for each image that
+    is rendered, where there is a compensation. student_lr: the learned rate of the student's SGD, a scalar
     tensor, None where the method learns none. warm_images: shaped as images, None but for sets made for the protocol
     ``ftd-warm-ema-v1``, which trains a network on them before it goes on with the images. formation: f where each image
-    is a mosaic of f x f smaller ones, which ``decoded()`` enlarges. epoch_labels: what a teacher said of every view in
+    is a mosaic of f x f smaller ones, which ``decoded()`` enlarges. compensation: what is added to the images, natural
+    ones then, to make more of them, which ``decoded()`` renders. epoch_labels: what a teacher said of every view in
     every epoch, for protocols that show the same views again. preprocessing: ``Preprocessing.describe()``, with its
     fingerprint. provenance: recipe, outer step, seconds, versions and the fingerprints of what the set was made from;
     JSON only.
@@ -38,6 +41,7 @@ class SyntheticSet:
     student_lr: Tensor | None = None
     warm_images: Tensor | None = None
     formation: int = 1
+    compensation: Compensation | None = None
     epoch_labels: EpochLabels | None = None
     ipc: int
     dataset: str
@@ -48,8 +52,12 @@ class SyntheticSet:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.images) != len(self.labels):
-            raise ValueError(f"{len(self.images)} images but {len(self.labels)} labels")
+        if (extra := self.compensation) is not None:
+            extra.require_fit(self.images, self.classes)
+        if (shown := len(self) * (1 if extra is None else extra.blocks)) != len(self.labels):
+            raise ValueError(f"{shown} images but {len(self.labels)} labels")
+        if self.images.dtype == torch.uint8 and self.preprocessing["kind"] == "zca":
+            raise ValueError("whitened images are no pixels")
         if (self.label_kind == "hard") != (self.labels.ndim == 1):
             raise ValueError(f"{self.label_kind} labels can not have shape {tuple(self.labels.shape)}")
         if self.labels.ndim == 2 and self.labels.shape[1] != self.classes:
@@ -80,8 +88,14 @@ class SyntheticSet:
             "labels": self.labels.numel() * self.labels.element_size(),
             "student_lr": 0 if self.student_lr is None else self.student_lr.element_size(),
             **({} if (warm := self.warm_images) is None else {"warm_images": warm.numel() * warm.element_size()}),
+            **({} if (extra := self.compensation) is None else _sizes(extra.tensors())),
             **({} if (stored := self.epoch_labels) is None else {"epoch_labels": stored.bytes}),
         }
+
+    @property
+    def charged(self) -> dict[str, int]:
+        """What the method's paper counts as its storage, by part, in bytes; empty where that is :attr:`bytes`."""
+        return dict(self.provenance.get("charged") or {})
 
     @property
     def label_versions(self) -> int:
@@ -90,15 +104,24 @@ class SyntheticSet:
 
     def to(self, device: torch.device | str) -> SyntheticSet:
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self._own_tensors().items()}
-        if self.epoch_labels is not None:
-            moved["epoch_labels"] = self.epoch_labels.to(device)
+        for name in ("compensation", "epoch_labels"):
+            if (part := getattr(self, name)) is not None:
+                moved[name] = part.to(device)
         return replace(self, **moved)
 
     def decoded(self) -> SyntheticSet:
-        """What is trained on: of a multi-formation all its images in full size, class by class; else the set itself.
+        """What is trained on, float32: of a multi-formation all its images in full size, class by class; with
+        compensators the images they make; else the set itself.
 
         The same labels go with every image of a mosaic. Differentiable in images, warm images and soft labels.
         """
+        labels = self.labels if self.label_kind == "hard" else self.labels.float()
+        if self.compensation is not None:
+            rows = torch.arange(len(labels), device=self.images.device)
+            shown = rendered(self.images, self.compensation, self.preprocessing, rows)
+            return replace(self, images=shown, labels=labels, compensation=None, ipc=self.shown_ipc)
+        if self.images.dtype == torch.uint8 or labels is not self.labels:
+            return replace(self, images=seen_pixels(self.images, self.preprocessing), labels=labels).decoded()
         if self.formation == 1:
             return self
         rows = decoded_rows(self.hard_labels(), self.classes, self.formation)
@@ -107,13 +130,18 @@ class SyntheticSet:
             None if stored is None else decode_formation(stored, self.formation, grey)[rows]
             for stored in (self.images, self.warm_images)
         )
-        labels = self.labels[rows % len(self)]
-        return replace(
-            self, images=images, labels=labels, warm_images=warm, formation=1, ipc=self.ipc * self.formation**2
-        )
+        labels = labels[rows % len(self)]
+        return replace(self, images=images, labels=labels, warm_images=warm, formation=1, ipc=self.shown_ipc)
+
+    @property
+    def shown_ipc(self) -> int:
+        """Images per class that are trained on."""
+        if self.compensation is not None:
+            return len(self.labels) // self.classes
+        return self.ipc * self.formation**2
 
     def hard_labels(self) -> Tensor:
-        """The class of each image, (S,), int64: the labels themselves, or the most likely class of soft ones."""
+        """The class of each label, int64: the labels themselves, or the most likely class of soft ones."""
         return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
 
     def to_dataset(self) -> TensorDataset:
@@ -141,6 +169,8 @@ class SyntheticSet:
         }
         if self.formation != 1:
             document["formation"] = self.formation
+        if self.compensation is not None:
+            document["compensation"] = {"natural": self.compensation.natural}
         if self.epoch_labels is not None:
             document["epoch_labels"] = self.epoch_labels.document()
         return artefact.save(path, "synthetic set", self.tensors(), document)
@@ -148,7 +178,8 @@ class SyntheticSet:
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, by name; those of the epoch labels begin with ``epoch_labels.``."""
         stored = {} if self.epoch_labels is None else self.epoch_labels.tensors()
-        return {**self._own_tensors(), **{f"{_EPOCH}{name}": tensor for name, tensor in stored.items()}}
+        extra = {} if self.compensation is None else self.compensation.tensors()
+        return {**self._own_tensors(), **extra, **{f"{_EPOCH}{name}": tensor for name, tensor in stored.items()}}
 
     def _own_tensors(self) -> dict[str, Tensor]:
         optional = {"student_lr": self.student_lr, "warm_images": self.warm_images}
@@ -167,6 +198,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             student_lr=tensors.get("student_lr"),
             warm_images=tensors.get("warm_images"),
             formation=document.get("formation", 1),
+            compensation=compensation_from(tensors, extra) if (extra := document.get("compensation")) else None,
             epoch_labels=_epoch_labels(tensors, document.get("epoch_labels")),
             class_names=tuple(document["class_names"]),
             **{key: document[key] for key in _PLAIN},
@@ -175,6 +207,10 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
         raise UserError(
             f"{path} is not a whole synthetic set: {error}", fix="distil it again, or export it again"
         ) from None
+
+
+def _sizes(tensors: dict[str, Tensor]) -> dict[str, int]:
+    return {name: tensor.numel() * tensor.element_size() for name, tensor in tensors.items()}
 
 
 def _epoch_labels(tensors: dict[str, Tensor], document: dict[str, Any] | None) -> EpochLabels | None:

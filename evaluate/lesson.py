@@ -8,8 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ddbench.compensation import rendered
 from ddbench.data.realset import RealSet
 from ddbench.feed import Feed
+from ddbench.synthetic import SyntheticSet
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,6 +27,30 @@ class TensorLesson:
 
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.images[rows], self.labels[rows]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CompensatedLesson:
+    """The images that a set with compensators makes, rendered batch by batch: all at once they may not fit.
+
+    syn: on the device that trains. labels: (S, K) or (S,), of all images.
+    """
+
+    syn: SyntheticSet
+    labels: Tensor
+    label_kind: str = "hard"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        labels = self.labels[rows]
+        return self.images(rows), labels if self.label_kind == "hard" else labels.float()
+
+    def images(self, rows: Tensor) -> Tensor:
+        """The images of these rows, (n, C, H, W), float32."""
+        assert self.syn.compensation is not None
+        return rendered(self.syn.images, self.syn.compensation, self.syn.preprocessing, rows)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,4 +79,4 @@ class RealLesson:
         return Feed(self.real, self.real.train, self.device)
 
 
-Lesson = TensorLesson | RealLesson
+Lesson = TensorLesson | CompensatedLesson | RealLesson

@@ -22,23 +22,30 @@ from ddbench.teachers import Teachers
 def synthetic_sha256(syn: SyntheticSet) -> str:
     """What stands for a set in rows: the hash that its file carries, and what its tensors do not say of themselves."""
     mixing = None if syn.epoch_labels is None else syn.epoch_labels.mixing
-    return set_identity(tensors_sha256(syn.tensors()), syn.label_kind, syn.formation, mixing)
+    natural = syn.compensation is None or syn.compensation.natural
+    return set_identity(tensors_sha256(syn.tensors()), syn.label_kind, syn.formation, mixing, natural)
 
 
 def described_sha256(document: Mapping[str, Any]) -> str:
     """The same of a set's file, from its description alone (``ddbench.artefact.describe``)."""
-    stored = document.get("epoch_labels") or {}
+    stored, extra = document.get("epoch_labels") or {}, document.get("compensation") or {}
     return set_identity(
-        document["sha256"], document.get("label_kind", "hard"), document.get("formation", 1), stored.get("mixing")
+        document["sha256"],
+        document.get("label_kind", "hard"),
+        document.get("formation", 1),
+        stored.get("mixing"),
+        extra.get("natural", True),
     )
 
 
-def set_identity(tensors: str, label_kind: str, formation: int, mixing: str | None) -> str:
-    """Equal tensors are another set where their labels are probabilities, not logits, or their images mosaics."""
+def set_identity(tensors: str, label_kind: str, formation: int, mixing: str | None, natural: bool = True) -> str:
+    """Equal tensors are another set where their labels are probabilities, not logits, their images mosaics, or where
+    natural images are not trained on as they are."""
     meaning = {
         **({"labels": label_kind} if label_kind == "probabilities" else {}),
         **({"formation": formation} if formation != 1 else {}),
         **({"mixing": mixing} if mixing is not None else {}),
+        **({} if natural else {"natural": False}),
     }
     return tensors if not meaning else hashlib.sha256(canonical([tensors, meaning]).encode()).hexdigest()
 
@@ -74,7 +81,7 @@ def make_row(
         raise ValueError(f"a row is about the test split, these scores are about {scores.split}")
     made = syn.provenance
     dataset = without_paths(real.name)
-    published = look_up(syn.method, dataset, syn.ipc, scores.network)
+    published = look_up(syn.method, dataset, syn.ipc, scores.network, scores.protocol)
     return Row(
         method=syn.method,
         label=label or syn.method,
@@ -92,6 +99,8 @@ def make_row(
         evaluation_seconds=scores.seconds,
         peak_bytes=int(made.get("peak_bytes") or 0),
         bytes=dict(syn.bytes),
+        charged=syn.charged,
+        steps=scores.steps,
         label_versions=syn.label_versions,
         teachers={} if teachers is None else teachers.bytes,
         teachers_fingerprint=None if teachers is None else teachers.fingerprint,

@@ -20,7 +20,8 @@ SplitName = Literal["test", "validation"]
 class Scores:
     """The accuracies of fresh networks on one split, fractions in the order of ``seeds``, and what they cost.
 
-    lr: the rate the networks began with. seconds: of all networks together. peak_bytes: as
+    lr: the rate the networks began with. steps: how many optimiser steps each was asked to take; None is the
+    protocol's. seconds: of all networks together. peak_bytes: as
     ``ddbench.execution.peak_bytes`` counts. notes: what a reader of the numbers must know.
     """
 
@@ -32,6 +33,7 @@ class Scores:
     seconds: float
     peak_bytes: int
     lr: float | None = None
+    steps: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -80,6 +82,7 @@ def marks(
         seconds=time.perf_counter() - begun,
         peak_bytes=peak_bytes(exam.device),
         lr=exam.rate,
+        steps=exam.steps if exam.stretched else None,
         notes=(*notes, *endless),
     )
 

@@ -43,9 +43,14 @@ def published_numbers() -> dict[tuple[str, str, int, str], Published]:
     return found
 
 
-def look_up(method: str, dataset: str, ipc: int, network: str) -> Published | None:
-    """What is printed for this setting, or None. A re-encoded data set takes the original's number."""
-    return published_numbers().get((method, ORIGINAL.get(dataset, dataset), ipc, network))
+def look_up(method: str, dataset: str, ipc: int, network: str, protocol: str = "") -> Published | None:
+    """What is printed for this setting, or None. A re-encoded data set takes the original's number.
+
+    protocol: matters where a method's paper prints figures of two, under two names.
+    """
+    name = PRINTED_AS.get((method, protocol), method)
+    return published_numbers().get((name, ORIGINAL.get(dataset, dataset), ipc, network))
 
 
 ORIGINAL = {"cifar10-jpeg": "cifar10"}
+PRINTED_AS = {("infer", "infer-dynamic-v1"): "infer-dyn"}

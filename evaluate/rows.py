@@ -29,7 +29,10 @@ class Row:
     the test split, one a fresh network, in the order of ``seeds``. seconds: of distillation; expert_seconds: of the
     expert buffer, which many runs share; evaluation_seconds: of all the fresh networks. peak_bytes: while distilling.
     bytes: the ledger, what the set costs to store by part (images, all label versions, learned rate and whatever else
-    it carries); label_versions: how many labels an image has; teachers: bytes of each network that labels while
+    it carries); charged: what the paper of the method counts instead, by part, empty where that is the same;
+    label_versions: how many labels an image has; items: how many graphs or forests a set of graphs has; roc_auc: of
+    graphs, beside the accuracies and in their order, a fraction; steps: optimiser steps that every set was trained
+    with, None for those of the protocol; teachers: bytes of each network that labels while
     networks are trained, listed apart. lr: the rate the fresh networks began with; lr_policy: whether the protocol gave
     it, or it was searched among lr_tried, on validation, as for every other method. pool: the pools of networks it was
     asked for with, by name, with commas between. recipe: fully resolved, empty for a set that came from elsewhere.
@@ -55,7 +58,11 @@ class Row:
     evaluation_seconds: float
     peak_bytes: int
     bytes: dict[str, int]
+    charged: dict[str, int] = field(default_factory=dict)
     label_versions: int = 1
+    items: int | None = None
+    roc_auc: tuple[float, ...] = ()
+    steps: int | None = None
     teachers: dict[str, int] = field(default_factory=dict)
     teachers_fingerprint: str | None = None
     lr: float | None = None
@@ -80,9 +87,14 @@ class Row:
             raise ValueError("a row needs at least one accuracy")
         if len(self.accuracy) != len(self.seeds):
             raise ValueError(f"{len(self.accuracy)} accuracies for {len(self.seeds)} seeds")
+        if self.roc_auc and len(self.roc_auc) != len(self.seeds):
+            raise ValueError(f"{len(self.roc_auc)} values of roc_auc for {len(self.seeds)} seeds")
         reported = () if self.reported is None else (self.reported,)
-        if not all(0.0 <= value <= 1.0 for value in (*self.accuracy, *reported)):
-            raise ValueError(f"accuracy and reported are fractions in [0, 1], not {self.accuracy} and {self.reported}")
+        if not all(0.0 <= value <= 1.0 for value in (*self.accuracy, *self.roc_auc, *reported)):
+            raise ValueError(
+                "accuracy, roc_auc and reported are fractions in [0, 1], "
+                f"not {self.accuracy}, {self.roc_auc} and {self.reported}"
+            )
         _require_amounts(self)
 
     @property
@@ -93,6 +105,20 @@ class Row:
     def accuracy_std(self) -> float:
         """Population standard deviation (ddof 0), the one that the field's tables print; 0 for a single network."""
         return pstdev(self.accuracy)
+
+    @property
+    def score(self) -> tuple[float, ...]:
+        """What rows are ranked by, one value a network: ROC-AUC where there is one, else accuracy."""
+        return self.roc_auc or self.accuracy
+
+    @property
+    def score_mean(self) -> float:
+        return fmean(self.score)
+
+    @property
+    def score_std(self) -> float:
+        """Population standard deviation."""
+        return pstdev(self.score)
 
     @property
     def total_bytes(self) -> int:
@@ -111,6 +137,7 @@ class Row:
         taught = f"labelled by {', '.join(self.teachers)} ({(self.teachers_fingerprint or '')[:8]})"
         stored = self.label_versions > 1 and not self.teachers
         told = [
+            f"{self.steps} steps each" if self.steps else "",
             searched if self.lr_policy == "search" else "",
             taught if self.teachers else "",
             f"{self.label_versions} stored labels an image" if stored else "",
@@ -138,6 +165,8 @@ class Row:
             asked["lr"] = [self.lr_policy, self.lr_tried]
         if self.teachers:
             asked["teachers"] = self.teachers_fingerprint
+        if self.steps:
+            asked["steps"] = self.steps
         return fingerprint(asked)[:8]
 
     def path(self, folder: Path) -> Path:
@@ -163,7 +192,10 @@ def _require_amounts(row: Row) -> None:
         ("selected_step", 0, () if row.selected_step is None else (row.selected_step,)),
         ("peak_bytes", 0, (row.peak_bytes,)),
         ("bytes", 0, (*row.bytes.values(), row.total_bytes)),
+        ("charged", 0, (*row.charged.values(), sum(row.charged.values()))),
         ("label_versions", 1, (row.label_versions,)),
+        ("items", 0, () if row.items is None else (row.items,)),
+        ("steps", 1, () if row.steps is None else (row.steps,)),
         ("teachers", 0, (*row.teachers.values(), sum(row.teachers.values()))),
         ("seeds", -_MOST, row.seeds),
     ):

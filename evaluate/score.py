@@ -9,7 +9,7 @@ import torch
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.exam import Exam
 from ddbench.evaluate.fit import learning_rate, require_fit, require_labels, require_rate, split_of
-from ddbench.evaluate.lesson import TensorLesson
+from ddbench.evaluate.lessons import lessons_of
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
@@ -32,6 +32,7 @@ def score(
     device: torch.device | str = "cpu",
     split: SplitName = "test",
     lr: float | None = None,
+    steps: int | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
     workers: Workers | None = None,
@@ -40,7 +41,8 @@ def score(
 
     network: None takes the protocol's own, where it has one, else the one that the set was distilled with. A seed fixes
     the network's first parameters, the shuffling, the augmentation and the mixing; it does so in the same way for every
-    method. lr: begins with this rate, not the protocol's or the learned one. teachers: who label, under a protocol
+    method. lr: begins with this rate, not the protocol's or the learned one. steps: trains with exactly so many
+    optimiser steps, the protocol's schedule stretched over them, so that sets of all sizes take equal ones. teachers: who label, under a protocol
     whose labels are a teacher's; and once, before training, a set with hard labels under one that needs soft ones.
     workers: processes among which the networks are shared out on a CPU, where each is trained by one thread; None
     trains one after the other.
@@ -53,19 +55,11 @@ def score(
     rate, notes = learning_rate(syn, chosen) if lr is None else (lr, [])
     require_fit(syn, real)
     labels, said = require_labels(syn, chosen, real, teachers)
-    seen = syn.decoded().to(device)
-    warm = seen.warm_images if chosen.warm_up else None
-    if labels == "teachers, once" and teachers is not None:
-        lesson_labels, kind = teachers.to(device).logits(seen.images), "logits"
-    else:
-        lesson_labels, kind = seen.labels, seen.label_kind
+    ask = teachers if labels == "teachers, once" else None
+    lessons = lessons_of(syn.to(device), warm_up=chosen.warm_up, teachers=ask and ask.to(device))
     exam = Exam(
-        lessons=tuple(
-            TensorLesson(images=images, labels=lesson_labels, label_kind=kind)
-            for images in (warm, seen.images)
-            if images is not None
-        ),
-        ipc=seen.ipc,
+        lessons=lessons,
+        ipc=syn.shown_ipc,
         real=real,
         questions=split_of(real, split),
         protocol=chosen,
@@ -74,7 +68,9 @@ def score(
         device=device,
         title=f"evaluate {syn.method} ipc {syn.ipc}",
         teachers=teachers.to(device) if labels == "teachers" and teachers is not None else None,
-        stored=seen.epoch_labels if labels == "stored" else None,
+        stored=None if labels != "stored" or syn.epoch_labels is None else syn.epoch_labels.to(device),
+        steps=steps,
+        stretched=steps is not None,
     )
     if chosen.warm_up and syn.warm_images is None:
         notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does")

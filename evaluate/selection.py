@@ -70,6 +70,7 @@ def select(
     networks: int = 1,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    steps: int | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
     workers: Workers | None = None,
@@ -77,7 +78,7 @@ def select(
     """Choose among the candidates in ``folder`` by ``rule``: "last", "validation", or "oracle".
 
     networks: how many fresh ones are trained on each candidate; the highest mean accuracy wins, of equals the later
-    step. network: None takes the one each set was distilled with. A single candidate is chosen without training. Scores
+    step. network: None takes the one each set was distilled with. steps: as in ``score``. A single candidate is chosen without training. Scores
     are kept beside the candidates, so that a call that was interrupted goes on, and a second call costs nothing.
     Errors: UserError for an unknown rule or protocol, no candidates, and "validation" without a validation split.
     """
@@ -95,6 +96,7 @@ def select(
         seeds=selection_seeds(seed, networks),
         split="test" if rule == "oracle" else "validation",
         device=device,
+        steps=steps,
         teachers=teachers,
         workers=workers,
     )
@@ -120,6 +122,7 @@ class _Judge:
     seeds: tuple[int, ...]
     split: Literal["test", "validation"]
     device: torch.device | str
+    steps: int | None
     teachers: Teachers | None
     workers: Workers | None
 
@@ -136,6 +139,7 @@ class _Judge:
                 seeds=self.seeds,
                 device=self.device,
                 split="test" if self.split == "test" else "validation",
+                steps=self.steps,
                 teachers=self.teachers,
                 workers=self.workers,
             )
@@ -153,5 +157,6 @@ class _Judge:
             "network": canonical_network_name(self.network or document["network"]),
             "seeds": list(self.seeds),
             "split": self.split,
+            **({} if self.steps is None else {"steps": self.steps}),
             **({} if self.teachers is None else {"teachers": self.teachers.fingerprint}),
         }

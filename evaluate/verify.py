@@ -118,6 +118,7 @@ def verify(
         seeds=row.seeds,
         device=device,
         lr=row.lr if row.lr_policy == "search" else None,
+        steps=row.steps,
         teachers=teachers,
         progress=progress,
         workers=workers,

@@ -34,7 +34,7 @@ def worth_workers(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str]
     _, channels, size, _ = syn.images.shape
     shape = {"channels": channels, "size": size, "classes": syn.classes, "seed": 0}
     floats = sum(activation_floats(build_network(name, **shape), channels, size) for name in networks)
-    return floats * len(syn) * syn.formation**2 * protocol.trained_epochs * seeds > WORTH_WORKERS
+    return floats * len(syn.labels) * syn.formation**2 * protocol.trained_epochs * seeds > WORTH_WORKERS
 
 
 def workers_for(device: torch.device, worth: bool) -> Workers | None:

@@ -28,7 +28,8 @@ class Judging:
     """Everything that is the same for every set that is judged together.
 
     seeds: of the networks that score on test. lr_policy: None takes each pool's, else the protocol's. rates: tried in
-    a search, with ``searchers`` networks each, whose seeds follow from ``seed``.
+    a search, with ``searchers`` networks each, whose seeds follow from ``seed``. steps: of every training, None is the
+    protocol's.
     """
 
     real: RealSet
@@ -39,6 +40,7 @@ class Judging:
     seed: int = 0
     lr_policy: LrPolicy | None = None
     rates: Sequence[float] = RATES
+    steps: int | None = None
     searchers: int = 1
     teachers: Teachers | None = None
     workers: Workers | None = None
@@ -66,6 +68,7 @@ class Judging:
             progress=self.place.progress(),
             workers=self.workers,
             lr=rates.lr if rates else None,
+            steps=self.steps,
         )
         row = make_row(
             syn,
@@ -105,6 +108,7 @@ class Judging:
                 device=self.device,
                 split="validation",
                 lr=rate,
+                steps=self.steps,
                 teachers=self.teachers,
                 progress=self.place.progress(),
                 workers=self.workers,

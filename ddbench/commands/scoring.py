@@ -73,6 +73,7 @@ def score_set(
         seed=first,
         lr_policy=lr or asked.get("lr"),
         rates=asked.get("rates") or RATES,
+        steps=asked.get("steps"),
         searchers=asked.get("selection_seeds", 1),
         teachers=teachers and load_teachers(teachers),
         workers=workers_for(device, worth_workers(syn, by, [entry.network for entry in entries], count)),

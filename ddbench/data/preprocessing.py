@@ -133,11 +133,8 @@ def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocess
 
     Errors: UserError when the whitening is not in the cache, with how to compute it again, or is damaged.
     """
-    kind = check_preprocessing_name(description["kind"])
-    if kind == "identity":
-        return Preprocessing.identity()
-    if kind == "meanstd":
-        return Preprocessing.meanstd(description["mean"], description["std"])
+    if check_preprocessing_name(description["kind"]) != "zca":
+        return channelwise(description)
     path = zca_path(home, description["fingerprint"])
     if not path.is_file():
         raise UserError(
@@ -147,6 +144,15 @@ def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocess
             "computes it (any command that reads the data does), or copy the file from the machine that made it",
         )
     return load_zca(path)
+
+
+def channelwise(description: Mapping[str, Any]) -> Preprocessing:
+    """The map that was described, of each channel by itself. Errors: ValueError for ZCA."""
+    if description["kind"] == "zca":
+        raise ValueError("ZCA is no map of each channel by itself")
+    if description["kind"] == "identity":
+        return Preprocessing.identity()
+    return Preprocessing.meanstd(description["mean"], description["std"])
 
 
 def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> Tensor:

@@ -1,0 +1,102 @@
+"""Where a job of a distillation keeps what it has done so far, so that a killed process loses little."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ddbench import artefact
+from ddbench.errors import UserError
+from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent
+
+UNFINISHED, FINISHED = "job in progress", "finished job"
+
+
+class Shelf:
+    """One job's place on disk: its state while it runs, and what it made.
+
+    path: of the finished job's file. identity: JSON, what the job follows from; files of another are not used. pause:
+    seconds between writings; 0 writes at every checkpoint. title: what the
+    progress meter calls the job.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identity: Mapping[str, Any],
+        *,
+        pause: float = CHECKPOINT_SECONDS,
+        progress: Progress | None = None,
+        title: str = "",
+    ) -> None:
+        self.path, self.identity = path, dict(identity)
+        self._state = path.with_name(f".{path.stem}.unfinished")
+        self._pause, self._progress, self._title = pause, progress or Silent(), title
+        self._begin = self._last_write = time.monotonic()
+        self._earlier, self._shown = 0.0, False
+
+    @property
+    def seconds(self) -> float:
+        """What the job took so far, over all sittings whose work it goes on from."""
+        return self._earlier + time.monotonic() - self._begin
+
+    def finished(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What the job made, and its facts; None where it is still to be done.
+
+        Errors: UserError for a file of another job, and a damaged one.
+        """
+        if not self.path.exists():
+            return None
+        tensors, facts = artefact.load(self.path, FINISHED)
+        if facts["identity"] != self.identity:
+            raise UserError(
+                f"{self.path} is of another distillation",
+                fix="delete the folder it is in to distil anew, or choose another",
+            )
+        return tensors, facts
+
+    def resume(self) -> tuple[int, dict[str, Tensor]] | None:
+        """Steps done, and the tensors of the last checkpoint; None at the beginning.
+
+        A damaged file and one of another job count for nothing. Errors: UserError for a file of a newer ddbench.
+        """
+        if not self._state.is_file():
+            return None
+        try:
+            tensors, facts = artefact.load(self._state, UNFINISHED)
+        except artefact.WrittenByNewerError:
+            raise
+        except UserError:
+            return None
+        if facts["identity"] != self.identity:
+            return None
+        self._earlier = facts["seconds"]
+        return facts["done"], tensors
+
+    def checkpoint(self, done: int, of: int, state: Callable[[], dict[str, Tensor]], **facts: float) -> None:
+        """To be called after every step: shows progress, and writes the state now and then.
+
+        state: makes the tensors from which the job goes on; asked only when they are written.
+        """
+        if not self._shown:
+            self._progress.start(of, self._title, done - 1)
+            self._shown = True
+        self._progress.update(done, **facts)
+        if done < of and time.monotonic() - self._last_write >= self._pause:
+            about = {"identity": self.identity, "done": done, "seconds": round(self.seconds, 3)}
+            artefact.save(self._state, UNFINISHED, state(), about)
+            self._last_write = time.monotonic()
+
+    def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Keep what the job made, and forget its state."""
+        about = {**facts, "identity": self.identity, "seconds": round(self.seconds, 3)}
+        artefact.save(self.path, FINISHED, tensors, about)
+        self._state.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the progress meter. The state is on disk as of the last writing."""
+        self._progress.close()
