@@ -1,4 +1,4 @@
-"""Teachers: networks trained on real data that say what they see in images."""
+"""Teachers: networks that learned from real data and say what they see in images."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from ddbench.networks import build_network, canonical_network_name
 KIND = "teachers"
 SPLIT = "real_fingerprint"
 """Where provenance says which real data, as split, teachers were trained on."""
+WEIGHTS = "weights"
+"""Where provenance names the published weights of each teacher, empty for one that was trained here."""
 AT_ONCE = 2**20
 """Numbers in images that a teacher sees together: 341 of 32 pixels."""
 
@@ -48,11 +50,25 @@ class Teachers:
         said = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
         return torch.stack(said).mean(0)
 
+    def member(self, number: int) -> nn.Module:
+        """One of them, (B, C, H, W) to logits (B, K): in eval mode, its parameters frozen, where its state is."""
+        return self._members[number]
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The published weights that each has, as ``torchvision:resnet18@IMAGENET1K_V1``; empty where it has none."""
+        return tuple(self.provenance.get(WEIGHTS) or [""] * len(self.networks))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How each is called: by its published weights, where it has some, else by its network."""
+        return tuple(weights or network for weights, network in zip(self.weights, self.networks, strict=True))
+
     @property
     def bytes(self) -> dict[str, int]:
         """What each takes to store, by name; a second of the same name is ``name#2``."""
         found: dict[str, int] = {}
-        for name, state in zip(self.networks, self.states, strict=True):
+        for name, state in zip(self.names, self.states, strict=True):
             number = 1 + sum(known.partition("#")[0] == name for known in found)
             found[name if number == 1 else f"{name}#{number}"] = sum(
                 t.numel() * t.element_size() for t in state.values()
@@ -104,7 +120,7 @@ class Teachers:
         for name, state in zip(self.networks, self.states, strict=True):
             network = build_network(name, channels=self.channels, size=self.size, classes=self.classes, seed=0)
             network.load_state_dict(state)
-            members.append(network.to(next(iter(state.values())).device).eval())
+            members.append(network.to(next(iter(state.values())).device).eval().requires_grad_(False))
         return members
 
     def __getstate__(self) -> dict[str, object]:
@@ -136,7 +152,8 @@ def load_teachers(path: str | Path) -> Teachers:
 def combined(every: Sequence[Teachers]) -> Teachers:
     """All members of several files as one. Errors: UserError where they were not trained on the same images.
 
-    Its provenance is the first's, with the fingerprints of all data that any of them was trained on.
+    Its provenance is the first's, with the fingerprints of all data that any of them was trained on, and the published
+    weights of all.
     """
     first, *others = every
     splits = dict.fromkeys(found.provenance.get(SPLIT, "") for found in every)
@@ -148,12 +165,17 @@ def combined(every: Sequence[Teachers]) -> Teachers:
             classes=first.classes,
             preprocessing=first.preprocessing["fingerprint"],
         )
+    provenance = dict(first.provenance)
+    if any(splits):
+        provenance[SPLIT] = " ".join(filter(None, splits))
+    if any(weights := [name for found in every for name in found.weights]):
+        provenance[WEIGHTS] = weights
     return replace(
         first,
         networks=tuple(name for found in every for name in found.networks),
         states=tuple(state for found in every for state in found.states),
         accuracy=tuple(value for found in every for value in found.accuracy),
-        provenance={**first.provenance, **({SPLIT: " ".join(filter(None, splits))} if any(splits) else {})},
+        provenance=provenance,
     )
 
 

@@ -17,6 +17,7 @@ from ddbench.evaluate.fresh import augment_by, has_batch_norm, is_finite, layers
 from ddbench.evaluate.lesson import Lesson, RealLesson, TensorLesson
 from ddbench.evaluate.mixing import Mixer
 from ddbench.evaluate.protocol import Circumstances, Course, Protocol
+from ddbench.evaluate.unfinished import Unfinished
 from ddbench.evaluate.views import DrawnViews, StoredViews, Views
 from ddbench.feed import Feed
 from ddbench.networks import build_network
@@ -35,7 +36,7 @@ class Exam:
     lessons: one training after the other. ipc: images per class as trained on. real: of it, only preprocessing, name,
     shape and mirror are used, so that an exam travels light. questions: the split that is asked. lr: the rate before
     any schedule; None takes the protocol's. stored: views and labels that are shown again instead of new ones. steps:
-    of each training, at most.
+    of each training, at most. stretched: whether each takes just so many, its epochs and schedule stretched to them.
     """
 
     lessons: tuple[Lesson, ...]
@@ -50,11 +51,12 @@ class Exam:
     teachers: Teachers | None = None
     stored: EpochLabels | None = None
     steps: int | None = None
+    stretched: bool = False
 
     def light(self) -> Exam:
         """The same exam without the splits of ``real`` that nobody asks about, or learns from."""
         asked = self.questions
-        learned = asked if all(isinstance(lesson, TensorLesson) for lesson in self.lessons) else self.real.train
+        learned = asked if not any(isinstance(lesson, RealLesson) for lesson in self.lessons) else self.real.train
         real = replace(self.real, train=learned, validation=asked, test=asked)
         lessons = tuple(
             replace(lesson, real=real) if isinstance(lesson, RealLesson) else lesson for lesson in self.lessons
@@ -71,11 +73,19 @@ class Exam:
             batches = (self.feed[rows] for rows in consecutive_batches(len(self.feed), TEST_BATCH))
             return top1_accuracy(network.eval(), batches), is_finite(network)
 
-    def trained(self, seed: int, after_epoch: Callable[[int, int], None] = lambda done, of: None) -> nn.Module:
+    def trained(
+        self,
+        seed: int,
+        after_epoch: Callable[[int, int], None] = lambda done, of: None,
+        unfinished: Unfinished | None = None,
+    ) -> nn.Module:
         """The network of this seed after its last epoch.
 
+        unfinished: of an exam of one lesson, keeps the training's state and goes on from it.
         Errors: UserError, before any epoch, where batches of one image are not enough for its batch norm.
         """
+        if unfinished is not None and len(self.lessons) > 1:
+            raise ValueError("of several lessons, none can be gone on with")
         shape = {"channels": self.real.channels, "size": self.real.size, "classes": self.real.classes}
         network = build_network(self.network, **shape, seed=derive(seed, "evaluation", "network")).to(self.device)
         course = self.course_of(network)
@@ -89,6 +99,7 @@ class Exam:
                     course,
                     steps=self.steps,
                     after_epoch=lambda done, before=before, of=of: after_epoch(before + done, of),
+                    unfinished=unfinished,
                 )
         return network
 
@@ -117,7 +128,20 @@ class Exam:
             classes=self.real.classes,
             size=self.real.size,
         )
-        return self.protocol.course(about, self.lr)
+        course = self.protocol.course(about, self.lr)
+        if not self.stretched or self.steps is None:
+            return course
+        epochs = -(-self.steps // self._fewest_steps(course))
+        return replace(course, epochs=epochs, trained_epochs=epochs)
+
+    def _fewest_steps(self, course: Course) -> int:
+        """Steps in an epoch, of the shortest lesson."""
+        if self.stored is not None:
+            shown, batch = self.stored.order.shape[1], self.stored.batch
+        else:
+            shown, batch = min(map(len, self.lessons)), course.batch
+        steps = -(-shown // batch)
+        return steps - 1 if course.joins_last and shown % batch == 1 and steps > 1 else steps
 
     @property
     def rate(self) -> float:

@@ -6,12 +6,15 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from ddbench.augmentation import DSA, LayeredDSA, augmentation
+from ddbench.augmentation import DSA, Augmentation, LayeredDSA, augmentation
 from ddbench.evaluate.protocol import Course
+from ddbench.evaluate.unfinished import Unfinished
 from ddbench.evaluate.views import Augment, Views
 from ddbench.randomness import isolated, stream
 
@@ -23,15 +26,20 @@ def train_fresh(
     *,
     steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
+    unfinished: Unfinished | None = None,
 ) -> None:
     """Train ``network`` in place, from the first epoch to the last; its device is that of the views.
 
     steps: stop after so many updates, with the schedule as it is for all of them. after_epoch: told the number of
-    epochs done. Nothing here waits for the device.
+    epochs done. unfinished: keeps the state after every epoch, and may know one to go on from; it counts epochs, so
+    not together with steps. But for it, nothing here waits for the device.
     """
+    if unfinished is not None and steps is not None:
+        raise ValueError("a training that stops after some steps can not be gone on with")
     network.train()
     optimizer, lr, done = make_optimizer(network, course, course.lr), course.lr, 0
-    for epoch in range(course.trained_epochs):
+    begin = 0 if unfinished is None else unfinished.restore(network, optimizer, views.streams)
+    for epoch in range(begin, course.trained_epochs):
         if course.schedule != "drop":
             lr = scheduled(course, epoch)
             _set_rate(optimizer, lr)
@@ -44,6 +52,8 @@ def train_fresh(
             done += 1
         if course.schedule == "drop" and epoch == course.epochs // 2 + 1:
             optimizer = make_optimizer(network, course, lr * course.drop_factor)
+        if unfinished is not None:
+            unfinished.keep(epoch + 1, network, optimizer, views.streams)
         after_epoch(epoch + 1)
 
 
@@ -93,17 +103,34 @@ def augment_by(
     chosen = augmentation(name, mirror=mirror, black=black)
     if chosen is None:
         return None
-    generator = stream(seed, "evaluation", "augmentation", device=device)
-    if not isinstance(chosen, DSA | LayeredDSA):
-        return lambda images: chosen.apply(images, chosen.draw(len(images), images.shape[-1], generator))
-    families = stream(seed, "evaluation", "augmentation family")
+    return OwnDraws(
+        chosen,
+        generator=stream(seed, "evaluation", "augmentation", device=device),
+        families=stream(seed, "evaluation", "augmentation family"),
+    )
 
-    def augment(images: Tensor) -> Tensor:
+
+@final
+@dataclass(frozen=True, eq=False)
+class OwnDraws:
+    """An augmentation that draws for itself. families: for the one of DSA's families that a batch gets, on the CPU."""
+
+    chosen: Augmentation
+    generator: torch.Generator
+    families: torch.Generator
+
+    @property
+    def streams(self) -> dict[str, torch.Generator]:
+        """What it draws from, by name."""
+        return {"augmentation": self.generator, "augmentation family": self.families}
+
+    def __call__(self, images: Tensor) -> Tensor:
+        chosen, shape = self.chosen, (len(images), images.shape[-1])
+        if not isinstance(chosen, DSA | LayeredDSA):
+            return chosen.apply(images, chosen.draw(*shape, self.generator))
         # The family is a decision of the CPU: drawn on the device, it would have to be waited for at every step.
-        family = chosen.families[int(torch.randint(len(chosen.families), (), generator=families))]
-        return chosen.apply(images, chosen.draw_family(family, len(images), images.shape[-1], generator))
-
-    return augment
+        family = chosen.families[int(torch.randint(len(chosen.families), (), generator=self.families))]
+        return chosen.apply(images, chosen.draw_family(family, *shape, self.generator))
 
 
 @contextmanager

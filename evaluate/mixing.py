@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ddbench.evaluate.protocol import Course
+from ddbench.evaluate.unfinished import Stream
 from ddbench.randomness import derive, stream
 
 
@@ -40,6 +41,11 @@ class Mixer:
         self.kind, self.alpha, self.probability = course.mixing, course.mix_alpha, course.mix_probability
         self._decide = np.random.default_rng(derive(seed, "evaluation", "mixing"))
         self._shuffle = stream(seed, "evaluation", "mixing partners", device=device)
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        """What it draws from, by name."""
+        return {"mixing": self._decide, "mixing partners": self._shuffle}
 
     def draw(self, count: int, side: int) -> Mixture | None:
         """A mixture for ``count`` images of ``side`` pixels; None where this batch is left alone."""

@@ -12,7 +12,16 @@ from types import MappingProxyType
 from ddbench.errors import unknown
 from ddbench.evaluate.protocol import Circumstances, Course, Protocol, Setting
 
-__all__ = ["PROTOCOLS", "Circumstances", "Course", "Protocol", "Setting", "protocol"]
+__all__ = [
+    "PROTOCOLS",
+    "TEACHING",
+    "Circumstances",
+    "Course",
+    "Protocol",
+    "Setting",
+    "protocol",
+    "teaching_protocol",
+]
 
 _DSA = Setting(epochs=1000, augmentation="dsa")
 _CROPS = Setting(epochs=1000, augmentation="crop-flip")
@@ -181,6 +190,18 @@ _DECOUPLED = (
         temperature=30.0,
         targets="teacher",
     ),
+    Protocol(
+        name="squeeze",
+        version=1,
+        title="teachers of decoupled methods: whole real data, SGD from a rate of 0.1 along a cosine, crops and flips",
+        source="AngusDujw/Diversity-Driven-Synthesis pretrain/squeeze_cifar10.py, of which INFER's teachers are "
+        "(arXiv:2408.06927)",
+        setting=Setting(epochs=200, augmentation="crop-flip"),
+        inclusive=False,
+        lr=0.1,
+        batch=128,
+        schedule="cosine",
+    ),
 )
 
 _OURS = (
@@ -210,8 +231,19 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
 )
 
 
+TEACHING = ("real-v1", "squeeze-v1")
+"""By which teachers are trained."""
+
+
 def protocol(name: str, where: str = "") -> Protocol:
     """The protocol of this name. where: the place it was read from. Errors: UserError with the nearest names."""
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS, where)
+    return PROTOCOLS[name]
+
+
+def teaching_protocol(name: str, where: str = "") -> Protocol:
+    """The protocol of this name, which trains teachers. Errors: UserError with the nearest of those that do."""
+    if name not in TEACHING:
+        raise unknown("protocol for teachers", name, TEACHING, where)
     return PROTOCOLS[name]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,10 +16,17 @@ from ddbench.evaluate.criterion import Criterion, as_logits, cross_entropy, dive
 from ddbench.evaluate.lesson import Lesson
 from ddbench.evaluate.mixing import Mixer, Mixture
 from ddbench.evaluate.protocol import Course
+from ddbench.evaluate.unfinished import Stream
 from ddbench.training import joined_last, shuffled_batches
 
-Augment = Callable[[Tensor], Tensor]
-"""Images (B, C, H, W) to randomly changed images of the same shape; draws from a generator of its own."""
+
+class Augment(Protocol):
+    """Images (B, C, H, W) to randomly changed images of the same shape; draws from generators of its own."""
+
+    @property
+    def streams(self) -> Mapping[str, Stream]: ...
+    def __call__(self, images: Tensor, /) -> Tensor: ...
+
 
 Label = Callable[[Tensor], Tensor]
 """Images (B, C, H, W) to a teacher's logits (B, K)."""
@@ -43,6 +51,12 @@ class DrawnViews:
             raise ValueError("a course whose labels are a teacher's needs one")
         if self.course.targets == "set" and self.course.loss == "kl" and self.lesson.label_kind == "hard":
             raise ValueError("a divergence needs soft labels")
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        """All that an epoch is drawn from, by name: in equal states, equal views are drawn."""
+        augmenting = {} if self.augment is None else self.augment.streams
+        return {"shuffling": self.generator, **augmenting, **self.mixer.streams}
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Criterion]]:
         """The batches of an epoch: what is seen, (B, C, H, W), and the loss of its logits."""
@@ -75,6 +89,11 @@ class StoredViews:
     images: Tensor
     stored: EpochLabels
     course: Course
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        """Nothing here is drawn."""
+        return {}
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Criterion]]:
         """The batches of an epoch, as they were stored."""

@@ -66,7 +66,7 @@ def trained(name, seed, count, kind, epochs, batch, **changes):
 
 
 def rate_by_hand(name, epoch, epochs):
-    if name in ("sre2l-v1", "infer-static-v1", "infer-dynamic-v1", "nas-v1", "real-v1"):
+    if name in ("sre2l-v1", "infer-static-v1", "infer-dynamic-v1", "nas-v1", "real-v1", "squeeze-v1"):
         return 0.05 * math.cos(math.pi * epoch / (2 * epochs)) ** 2
     if name == "rded-v1":
         return 0.05 * math.cos(math.pi * epoch / (4 * epochs)) ** 2
@@ -117,7 +117,7 @@ def by_hand(name, seed, count, kind, epochs, batch, **changes):
     first = [torch.zeros_like(parameter) for _, parameter in named]
     second = [torch.zeros_like(parameter) for _, parameter in named]
     adam = name in ("sre2l-v1", "rded-v1", "infer-static-v1", "infer-dynamic-v1")
-    exclusive = adam or name in ("idc-v1", "nas-v1", "real-v1")
+    exclusive = adam or name in ("idc-v1", "nas-v1", "real-v1", "squeeze-v1")
     history, step = [], 0
     for epoch in range(epochs if exclusive else epochs + 1):
         lr = rate_by_hand(name, epoch, epochs)

@@ -7,7 +7,7 @@ import torch
 
 from ddbench.errors import UserError
 from ddbench.evaluate.fresh import augment_by, has_batch_norm, layers_seeded
-from ddbench.evaluate.protocols import PROTOCOLS, Circumstances, Setting, protocol
+from ddbench.evaluate.protocols import PROTOCOLS, TEACHING, Circumstances, Setting, protocol, teaching_protocol
 from ddbench.networks import build_network
 
 # A fingerprint that changes here means rows that can not be compared with those before: add a version instead.
@@ -24,6 +24,7 @@ FROZEN = {
     "rded-v1": "e0af726ce957eca4",
     "infer-static-v1": "041b2183cdaeb45a",
     "infer-dynamic-v1": "ad0ec582622ac0d4",
+    "squeeze-v1": "e8a8a9e194b22b5c",
     "nas-v1": "dadc74bed66fdd95",
     "real-v1": "060f9d09d2cdafde",
 }
@@ -85,6 +86,20 @@ def test_numbers_of_the_decoupled_family(
     assert (course.loss, course.temperature, course.targets) == ("kl", temperature, targets)
     assert (course.optimizer, course.lr, course.weight_decay) == ("adamw", 1e-3, 0.01)
     assert course.augmentation == augmentation and course.decay_kernels_only == (name == "rded-v1")
+
+
+def test_teachers_of_decoupled_methods_begin_with_ten_times_the_rate():
+    squeeze, real = (PROTOCOLS[name].course(about(size=32)) for name in TEACHING[::-1])
+    assert (squeeze.lr, squeeze.momentum, squeeze.weight_decay, squeeze.optimizer) == (0.1, 0.9, 5e-4, "sgd")
+    assert (squeeze.epochs, squeeze.trained_epochs, squeeze.batch, squeeze.schedule) == (200, 200, 128, "cosine")
+    assert (squeeze.augmentation, squeeze.loss, squeeze.mixing) == ("crop-flip", "ce", "none")
+    assert replace(squeeze, lr=0.01) == real
+    assert teaching_protocol("squeeze-v1") is PROTOCOLS["squeeze-v1"]
+    with pytest.raises(UserError, match="no protocol for teachers 'squeeze-v2'\n.*a.yaml") as caught:
+        teaching_protocol("squeeze-v2", "a.yaml, line 3")
+    assert caught.value.fix == "did you mean 'squeeze-v1'?" and "known real-v1, squeeze-v1" in caught.value.facts
+    with pytest.raises(UserError, match="no protocol for teachers 'mtt-v1'"):
+        teaching_protocol("mtt-v1")
 
 
 def test_sre2l_on_large_images():

@@ -12,7 +12,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.pools import Asked
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
-from ddbench.evaluate.teaching import train_teachers
+from ddbench.evaluate.teaching import checked_teachers, train_teachers
 from ddbench.teachers import Teachers, combined, load_teachers
 
 
@@ -45,6 +45,56 @@ class TestTeachers:
         wanted = sum(single.logits(images) for single in singles) / 3
         torch.testing.assert_close(teachers.logits(images), wanted)
         torch.testing.assert_close(teachers.logits(images[:1]), wanted[:1], rtol=1e-4, atol=1e-5)
+
+    def test_files_of_real_v1_are_called_as_ever(self, real, tmp_path):
+        train_teachers(real, [NETWORK, f"{NETWORK}-bn"], tmp_path, epochs=5)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "tiny-convnet-d1-w4-463e59936ff01a85.safetensors",
+            "tiny-convnet-d1-w4-bn-494b792ee4a4022f.safetensors",
+        ]
+
+    def test_a_protocol_makes_its_own_teachers(self, real, tmp_path):
+        found = {
+            name: train_teachers(real, [NETWORK], tmp_path, epochs=2, protocol=name)
+            for name in ("real-v1", "squeeze-v1")
+        }
+        assert {name: teachers.provenance["taught_by"] for name, teachers in found.items()} == {
+            "real-v1": "real-v1",
+            "squeeze-v1": "squeeze-v1",
+        }
+        assert found["real-v1"].fingerprint != found["squeeze-v1"].fingerprint and len(list(tmp_path.iterdir())) == 2
+        with pytest.raises(UserError, match="no protocol for teachers 'dc-v1'"):
+            train_teachers(real, [NETWORK], tmp_path, protocol="dc-v1")
+
+    def test_a_member_is_frozen_and_says_what_the_teacher_does(self, real, teachers):
+        images = real.inputs(real.test)[:2].requires_grad_()
+        alone = [teachers.member(number) for number in range(3)]
+        assert not any(m.training or p.requires_grad for m in alone for p in m.parameters())
+        said = torch.stack([member(images) for member in alone]).mean(0)
+        torch.testing.assert_close(said, teachers.logits(images))
+        (slope,) = torch.autograd.grad(said.sum(), images)
+        assert slope.abs().max() > 0
+        assert teachers.weights == ("", "", "") and teachers.names == teachers.networks
+
+    def test_wrong_names_and_images_are_refused_before_anything_is_trained(self, real, tmp_path):
+        for names, message in (
+            ([NETWORK, "resnet81"], "no network 'resnet81'\n(.*\n)*.*did you mean 'resnet18'"),
+            ([NETWORK, "lenet"], "'lenet' does not take 8-pixel images"),
+            ([NETWORK, "convnet-d1@V1"], "names weights, and only networks of other libraries"),
+        ):
+            with pytest.raises(UserError, match=message):
+                train_teachers(real, names, tmp_path, epochs=1)
+        assert not list(tmp_path.iterdir())
+        with pytest.raises(UserError, match="no network 'resnet81'\n.*from  r.yaml, line 1"):
+            checked_teachers(["resnet18-bn", "resnet81"], real, lambda number: f"r.yaml, line {number}")
+        with pytest.raises(UserError, match="'lenet' does not take 8-pixel images\n.*from  r.yaml, line 0"):
+            checked_teachers(["lenet"], real, lambda number: f"r.yaml, line {number}")
+
+    def test_a_teacher_that_diverges_is_not_kept(self, real, tmp_path, monkeypatch):
+        monkeypatch.setattr("ddbench.evaluate.teaching.is_finite", lambda network: False)
+        with pytest.raises(UserError, match="diverged(.*\n)*.*squeeze-v1, which begins with a rate of 0.1"):
+            train_teachers(real, [NETWORK], tmp_path, epochs=1, protocol="squeeze-v1", checkpoint_seconds=0)
+        assert not list(tmp_path.iterdir())
 
     def test_round_trip_and_damage(self, teachers, tmp_path):
         path = tmp_path / "t.safetensors"

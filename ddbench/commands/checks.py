@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from ddbench.commands.jobs import Job
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.pools import expanded
-from ddbench.evaluate.protocols import Protocol
+from ddbench.evaluate.protocols import Protocol, teaching_protocol
+from ddbench.evaluate.teaching import checked_teachers
 from ddbench.method import OptimisedMethod
-from ddbench.networks import build_network, canonical_network_name
+from ddbench.networks import build_network
+from ddbench.pretrained import canonical_teacher
 from ddbench.recipe import LoadedRecipe
+from ddbench.teachers_recipe import TeachersRecipe
 
 
 def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:
@@ -44,20 +48,35 @@ def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol, j
             f"from  {loaded.where('evaluation', 'protocol')}",
             fix="for example  -o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
         )
-    for number, name in enumerate(asked.teachers.networks if asked.teachers else ()):
-        canonical_network_name(name, loaded.where("evaluation", "teachers", "networks", number))
+    for whose, teachers in _teachers(loaded, jobs):
+        teaching_protocol(teachers.protocol, loaded.where(*whose, "protocol"))
+        for number, name in enumerate(teachers.networks):
+            canonical_teacher(name, loaded.where(*whose, "networks", number))
 
 
-def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str) -> None:
-    """Errors: UserError for a network that does not take these images; asked before anything is trained."""
+def _teachers(loaded: LoadedRecipe, jobs: Iterable[Job]) -> Iterator[tuple[tuple[str, ...], TeachersRecipe]]:
+    """The teachers that the evaluation and methods ask for, with the keys under which they stand."""
+    if loaded.recipe.evaluation.teachers is not None:
+        yield ("evaluation", "teachers"), loaded.recipe.evaluation.teachers
+    for job in jobs:
+        if (wanted := job.method.teachers_wanted()) is not None:
+            yield ("methods", job.label, "teachers"), wanted
+
+
+def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs: Iterable[Job]) -> None:
+    """Errors: UserError for a network, or a teacher, that does not take these images; asked before any is trained."""
     asked = loaded.recipe.evaluation
     named: list[tuple[str, tuple[str | int, ...]]] = [(student, ("network",))]
     for number, name in enumerate(asked.networks):
         named += [(entry.network, ("evaluation", "networks", number)) for entry in expanded([name], student)]
-    for number, name in enumerate(asked.teachers.networks if asked.teachers else ()):
-        named.append((name, ("evaluation", "teachers", "networks", number)))
     for name, key in named:
         try:
             build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
         except UserError as error:
             raise error.at(loaded.where(*key)) from None
+    for whose, teachers in _teachers(loaded, jobs):
+        checked_teachers(teachers.networks, real, partial(_place, loaded, whose))
+
+
+def _place(loaded: LoadedRecipe, whose: tuple[str, ...], number: int) -> str:
+    return loaded.where(*whose, "networks", number)

@@ -13,9 +13,10 @@ def evaluation_in_words(pipeline: Pipeline) -> str:
     from ddbench.commands.lines import lines_of
 
     asked, sets = pipeline.recipe.evaluation, sum(len(lines_of(job)) for job in pipeline.jobs)
-    epochs, trainings = pipeline.protocol.trained_epochs, sets * len(pipeline.networks) * asked.seeds
+    trainings = sets * len(pipeline.networks) * asked.seeds
+    long = f"{asked.steps} steps" if asked.steps else f"{pipeline.protocol.trained_epochs} epochs"
     return (
-        f"evaluation: {trainings} fresh networks of {epochs} epochs by {asked.protocol}, "
+        f"evaluation: {trainings} fresh networks of {long} by {asked.protocol}, "
         f"selection by {asked.selection}{_judges(pipeline)}{_searchers(pipeline, sets)}{_teachers(pipeline)}"
     )
 
@@ -48,10 +49,18 @@ def _searchers(pipeline: Pipeline, sets: int) -> str:
 
 
 def _teachers(pipeline: Pipeline) -> str:
-    from ddbench.evaluate.protocols import PROTOCOLS
+    """The teachers that the evaluation, or a method, asks for, each kind once."""
+    from ddbench.evaluate.protocols import protocol
+    from ddbench.pretrained import is_pretrained
 
-    asked = pipeline.recipe.evaluation.teachers
-    if asked is None:
-        return ""
-    epochs = asked.epochs or PROTOCOLS["real-v1"].trained_epochs
-    return f", teachers {', '.join(asked.networks)} of {epochs} epochs on all real images"
+    wanted = [pipeline.recipe.evaluation.teachers, *(job.method.teachers_wanted() for job in pipeline.jobs)]
+    told = []
+    for asked in dict.fromkeys(asked for asked in wanted if asked is not None):
+        epochs = asked.epochs or protocol(asked.protocol).trained_epochs
+        trained = [name for name in asked.networks if not is_pretrained(name)]
+        fetched = [name for name in asked.networks if is_pretrained(name)]
+        if trained:
+            told.append(f"teachers {', '.join(trained)} of {epochs} epochs on all real images by {asked.protocol}")
+        if fetched:
+            told.append(f"published weights {', '.join(fetched)} as teachers")
+    return "".join(f", {text}" for text in told)

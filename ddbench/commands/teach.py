@@ -1,4 +1,4 @@
-"""``ddbench teach``: train teachers, who label images while sets are evaluated."""
+"""``ddbench teach``: train teachers, who label images, and whom some methods distil."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
+from ddbench.execution import CHECKPOINT_SECONDS
 
 
 def teach(
@@ -16,11 +17,20 @@ def teach(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A network (ddbench networks); may be repeated, and teachers are averaged.  [default: resnet18-bn]",
+            help="A network to train (ddbench networks), or published weights to fetch, such as "
+            "torchvision:resnet18@IMAGENET1K_V1; may be repeated, and teachers are averaged.  [default: resnet18-bn]",
             show_default=False,
         ),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="How long each is trained.")] = 200,
+    protocol: Annotated[
+        str, typer.Option(metavar="NAME", help="How they are trained: real-v1, or squeeze-v1, as decoupled methods do.")
+    ] = "real-v1",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="How long each is trained.  [default: the protocol's 200]", show_default=False
+        ),
+    ] = None,
     preprocessing: Annotated[
         str, typer.Option(metavar="KIND", help="identity, meanstd or zca; that of the sets they are to label.")
     ] = "meanstd",
@@ -39,18 +49,24 @@ def teach(
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
     seed: options.Seed = None,
+    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     quiet: options.Quiet = False,
 ) -> None:
     """Train networks on the whole training split, to label what fresh networks see (ddbench evaluate --teachers FILE).
 
-    Each goes into a file of its own, so a command that is repeated trains only what is missing.
+    Each goes into a file of its own, so a command that is repeated trains only what is missing; one that was killed
+    goes on where it was.
     """
     from ddbench.data import load_dataset
     from ddbench.errors import UserError
+    from ddbench.evaluate.protocols import teaching_protocol
     from ddbench.evaluate.teaching import train_teachers
     from ddbench.execution import choose_device
+    from ddbench.pretrained import canonical_teacher
 
-    where = options.place(home, data_root, device, quiet)
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    teaching_protocol(protocol, "--protocol")
+    names = [canonical_teacher(name, "--network") for name in network or ["resnet18-bn"]]
     if out is not None and out.suffix != ".safetensors":
         raise UserError(
             f"teachers are kept in a .safetensors file, not in {out.name}", fix=f"--out {out.stem}.safetensors"
@@ -66,12 +82,20 @@ def teach(
         quiet=quiet,
     )
     chosen, folder = choose_device(device), where.home / "teachers"
-    names = network or ["resnet18-bn"]
     found = train_teachers(
-        real.to(chosen), names, folder, epochs=epochs, seed=seed or 0, device=chosen, progress=where.progress
+        real.to(chosen),
+        names,
+        folder,
+        protocol=protocol,
+        epochs=epochs,
+        seed=seed or 0,
+        device=chosen,
+        progress=where.progress,
+        checkpoint_seconds=where.checkpoint_seconds,
     )
     file = out or folder / f"{real.name.replace(':', '-')}-{found.fingerprint}.safetensors"
     found.save(file)
-    for name, accuracy in zip(found.networks, found.accuracy, strict=True):
+    for name, accuracy in zip(found.names, found.accuracy, strict=True):
         typer.echo(f"{name}: {100 * accuracy:.1f} % on the test split")
+    typer.echo(f"checksum:  {found.fingerprint}")
     typer.echo(f"teachers:  {file}")

@@ -14,11 +14,20 @@ from ddbench.networks.cell import cell_network
 from ddbench.networks.cell_names import is_cell_name, parse_cell
 from ddbench.networks.classic import alexnet, lenet, mlp, vgg11
 from ddbench.networks.convnet import convnet
+from ddbench.networks.inverted import efficientnet_b0_cifar, mobilenet_v2_cifar
 from ddbench.networks.names import FIXED, OUTSIDE, canonical_network_name, network_names, parse_convnet, split_outside
 from ddbench.networks.outside import build_outside
 from ddbench.networks.resnet import resnet18
 from ddbench.networks.resnet10 import resnet10
-from ddbench.networks.small_stem import densenet_cifar, efficientnet_b0, mobilenet_v2, resnet_bottleneck, shufflenet_v2
+from ddbench.networks.shuffle import shufflenet_g2_cifar
+from ddbench.networks.small_stem import (
+    densenet_cifar,
+    efficientnet_b0,
+    mobilenet_v2,
+    resnet18_cifar,
+    resnet_bottleneck,
+    shufflenet_v2,
+)
 from ddbench.randomness import derive, isolated
 
 _FIXED: dict[str, Callable[..., nn.Module]] = {
@@ -41,6 +50,10 @@ _FIXED: dict[str, Callable[..., nn.Module]] = {
     "mobilenet-v2": mobilenet_v2,
     "efficientnet-b0": efficientnet_b0,
     "shufflenet-v2": shufflenet_v2,
+    "resnet18-cifar": resnet18_cifar,
+    "mobilenet-v2-cifar": mobilenet_v2_cifar,
+    "efficientnet-b0-cifar": efficientnet_b0_cifar,
+    "shufflenet-g2-cifar": shufflenet_g2_cifar,
 }
 
 _CONVNET_NOTE = "axes: -w<width>, -nonorm|bn|ln|in|gn, -sigmoid|relu|leakyrelu, -nopool|maxpool|avgpool"

@@ -44,6 +44,12 @@ def require_one_of(name: str, size: int, sizes: tuple[int, ...]) -> None:
         raise wrong_size(name, size, f"{', '.join(map(str, sizes[:-1]))} and {sizes[-1]} pixels")
 
 
+def require_at_least(name: str, size: int, smallest: int) -> None:
+    """Errors: UserError for images of fewer pixels a side."""
+    if size < smallest:
+        raise wrong_size(name, size, f"{smallest} pixels or more")
+
+
 def wrong_size(name: str, size: int, takes: str) -> UserError:
     """The error for images that a network has no form for."""
     return UserError(

@@ -38,6 +38,10 @@ FIXED = {
     "mobilenet-v2": "torchvision's, stem for small images; 28 pixels or more",
     "efficientnet-b0": "torchvision's, stem for small images; 28 pixels or more",
     "shufflenet-v2": "torchvision's x0.5, stem for small images; 28 pixels or more",
+    "resnet18-cifar": "torchvision's, 3x3 stem that keeps the size; 28 pixels or more",
+    "mobilenet-v2-cifar": "halves three times, 3x3 stem that keeps the size; 28 pixels or more",
+    "efficientnet-b0-cifar": "halves four times, 3x3 stem that keeps the size; 28 pixels or more",
+    "shufflenet-g2-cifar": "the first ShuffleNet, two groups, halves three times; 28 pixels or more",
 }
 OUTSIDE = {
     "torchvision": "any classification model of torchvision, untrained",
@@ -119,6 +123,12 @@ def canonical_network_name(name: str, where: str = "") -> str:
     where: the place the name was read from. Errors: UserError with the nearest names if there is no such network.
     """
     outside = split_outside(name)
+    if outside is not None and "@" in name:
+        raise UserError(
+            f"{name!r} are weights, and only teachers are pretrained",
+            f"from  {where}" if where else "",
+            fix=f"write {name.partition('@')[0]}, which is trained from scratch",
+        )
     if outside is not None:
         from ddbench.networks.outside import check_outside_name
 

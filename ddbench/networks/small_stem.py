@@ -3,7 +3,8 @@
 Below 64 pixels the first convolution is 3x3, keeps the size and nothing pools after it; 28 pixels are padded to 32.
 From 64 to 127 pixels it is 3x3 and halves, and nothing pools. From 128 pixels on, or from 64 where torchvision has a
 3x3 stem without pooling (MobileNet, EfficientNet), the stem is torchvision's. What follows the stem, the initial
-weights and the dropout before the last layer are torchvision's at every size.
+weights and the dropout before the last layer are torchvision's at every size. The networks for CIFAR keep the size in
+their stems whatever it is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from torch import nn
 
-from ddbench.networks.image_network import ImageNetwork, stem_padding, wrong_size
+from ddbench.networks.image_network import ImageNetwork, require_at_least, stem_padding
 
 SMALLEST = 28
 HALVES, POOLS = 64, 128
@@ -23,11 +24,25 @@ def resnet_bottleneck(*, channels: int, size: int, classes: int, depth: int) -> 
     """ResNet of bottleneck blocks with batch norm; depth: 50 or 101. Errors: UserError below 28 pixels."""
     from torchvision import models
 
-    _require_size(f"resnet{depth}-bn", size)
+    require_at_least(f"resnet{depth}-bn", size, SMALLEST)
     whole = (models.resnet50 if depth == 50 else models.resnet101)(num_classes=classes)
     stem = _stem(whole.conv1, channels, size, fan="fan_out")
     stages = (whole.layer1, whole.layer2, whole.layer3, whole.layer4)
     return _network(stem, whole.bn1, whole.relu, *_pooling(whole.maxpool, size), *stages, head=whole.fc)
+
+
+def resnet18_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
+    """ResNet18 with batch norm behind a 3x3 stem that keeps every size: the first teacher of decoupled methods.
+
+    Up to 63 pixels its layers are those of ``resnet18-bn``, whose stem halves from 64 on, with other initial weights.
+    Source: pretrain/squeeze_cifar10.py of AngusDujw/Diversity-Driven-Synthesis. Errors: UserError below 28 pixels.
+    """
+    from torchvision import models
+
+    require_at_least("resnet18-cifar", size, SMALLEST)
+    whole = models.resnet18(num_classes=classes)
+    stem = nn.Conv2d(channels, 64, 3, padding=stem_padding(1, size), bias=False)
+    return _network(stem, whole.bn1, whole.relu, whole.layer1, whole.layer2, whole.layer3, whole.layer4, head=whole.fc)
 
 
 def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
@@ -38,7 +53,7 @@ def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """
     from torchvision import models
 
-    _require_size("densenet-cifar", size)
+    require_at_least("densenet-cifar", size, SMALLEST)
     whole = models.DenseNet(growth_rate=12, block_config=(6, 12, 24, 16), num_init_features=24, num_classes=classes)
     parts = dict(whole.features.named_children())
     stem = _stem(parts.pop("conv0"), channels, size, fan="fan_in")
@@ -51,7 +66,7 @@ def mobilenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """MobileNetV2 of width 1, dropout 0.2. Errors: UserError below 28 pixels."""
     from torchvision import models
 
-    _require_size("mobilenet-v2", size)
+    require_at_least("mobilenet-v2", size, SMALLEST)
     return _with_dropout(models.mobilenet_v2(num_classes=classes), channels, size)
 
 
@@ -59,7 +74,7 @@ def efficientnet_b0(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """EfficientNet-B0, dropout and stochastic depth 0.2. Errors: UserError below 28 pixels."""
     from torchvision import models
 
-    _require_size("efficientnet-b0", size)
+    require_at_least("efficientnet-b0", size, SMALLEST)
     return _with_dropout(models.efficientnet_b0(num_classes=classes), channels, size)
 
 
@@ -70,7 +85,7 @@ def shufflenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """
     from torchvision import models
 
-    _require_size("shufflenet-v2", size)
+    require_at_least("shufflenet-v2", size, SMALLEST)
     whole = models.shufflenet_v2_x0_5(num_classes=classes)
     usual, norm, relu = whole.conv1
     stem = _stem(usual, channels, size, fan=None)
@@ -113,8 +128,3 @@ def _stem(usual: nn.Module, channels: int, size: int, *, fan: Fan | None) -> nn.
 
 def _pooling(usual: nn.Module, size: int) -> list[nn.Module]:
     return [usual] if size >= POOLS else []
-
-
-def _require_size(name: str, size: int) -> None:
-    if size < SMALLEST:
-        raise wrong_size(name, size, f"{SMALLEST} pixels or more")

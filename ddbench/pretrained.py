@@ -1,0 +1,162 @@
+"""Networks that others trained and published, by name.
+
+``torchvision:resnet18@IMAGENET1K_V1`` and ``timm:resnet18@a1_in1k`` are such names: before the ``@`` stands a network,
+after it what its library calls the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError, unknown
+from ddbench.networks import canonical_network_name, parameter_count
+from ddbench.networks.names import OUTSIDE, split_outside
+
+CLOSE = 5e-4
+"""By how much the mean or deviation of a channel may differ, which images of 256 levels do not show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Published weights, as their library describes them.
+
+    network: whose they are, as ``torchvision:resnet18``. tag: their library's name for them. channels, size, classes:
+    of the images they know. mean, std: one a channel, what the images were less and over. address: where they lie, a
+    URL or ``hf-hub:NAME``.
+    """
+
+    network: str
+    tag: str
+    channels: int
+    size: int
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    address: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.network}@{self.tag}"
+
+    def require_fit(self, real: RealSet) -> None:
+        """Errors: UserError where they know other classes, or images of other channels, size or preprocessing."""
+        for what, mine, given, fix in (
+            (
+                "classes",
+                self.classes,
+                real.classes,
+                "train a network on these classes, or choose weights that know them",
+            ),
+            ("channels", self.channels, real.channels, "choose weights for such images, or train a network on them"),
+            ("pixels a side", self.size, real.size, f"set size: {self.size} in the recipe (--size {self.size})"),
+        ):
+            if mine != given:
+                raise UserError(
+                    f"the weights {self.name} were trained on images of {mine} {what}",
+                    f"{real.name} has {given} {what}",
+                    fix=fix,
+                )
+        self._require_preprocessing(real)
+
+    def _require_preprocessing(self, real: RealSet) -> None:
+        seen = real.preprocessing.describe()
+        mean, std = seen.get("mean", [0.0] * self.channels), seen.get("std", [1.0] * self.channels)
+        pairs = zip((*self.mean, *self.std), (*mean, *std), strict=True)
+        if seen["kind"] != "zca" and all(abs(mine - given) <= CLOSE for mine, given in pairs):
+            return
+        wanted = "identity" if set(self.mean) == {0.0} and set(self.std) == {1.0} else "meanstd"
+        fix = f"set preprocessing: {wanted} in the recipe (--preprocessing {wanted})"
+        if seen["kind"] == wanted:
+            fix = f"choose weights that were trained with the mean and deviation of {real.name}"
+        raise UserError(
+            f"the weights {self.name} were trained in another preprocessing",
+            f"weights meanstd, {_told(self.mean, self.std)}",
+            f"images  {seen['kind']}" + (f", {_told(mean, std)}" if seen["kind"] == "meanstd" else ""),
+            fix=fix,
+        )
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether a name speaks of weights, not of a network alone."""
+    return "@" in name
+
+
+def published(name: str, where: str = "") -> Weights:
+    """The weights of this name; nothing is downloaded.
+
+    where: the place it was read from. Errors: UserError with the nearest names where there are none such.
+    """
+    network, _, tag = name.partition("@")
+    outside = split_outside(network)
+    if outside is None:
+        raise UserError(
+            f"{name!r} names weights, and only networks of other libraries have published ones",
+            f"from  {where}" if where else "",
+            fix=f"write {' or '.join(f'{source}:NETWORK@WEIGHTS' for source in OUTSIDE)}, or {network} to train it",
+        )
+    canonical_network_name(network, where)
+    return (_of_timm if outside[0] == "timm" else _of_torchvision)(outside[1], tag, where)
+
+
+def canonical_teacher(name: str, where: str = "") -> str:
+    """The one name of a network to train, or of weights. Errors: UserError with the nearest names."""
+    return published(name, where).name if is_pretrained(name) else canonical_network_name(name, where)
+
+
+def require_teacher_fits(name: str, real: RealSet) -> None:
+    """Errors: UserError where a network does not take these images, or weights were trained on others."""
+    if is_pretrained(name):
+        published(name).require_fit(real)
+    else:
+        parameter_count(name, channels=real.channels, size=real.size, classes=real.classes)
+
+
+def _of_torchvision(network: str, tag: str, where: str) -> Weights:
+    from torchvision import models
+
+    known = models.get_model_weights(network).__members__
+    _require_known(f"torchvision:{network}", tag, known, where)
+    found = known[tag]
+    seen = found.transforms()
+    return Weights(
+        network=f"torchvision:{network}",
+        tag=found.name,
+        channels=3,
+        size=seen.crop_size[0],
+        classes=len(found.meta["categories"] or ()),
+        mean=tuple(seen.mean),
+        std=tuple(seen.std),
+        address=found.url,
+    )
+
+
+def _of_timm(network: str, tag: str, where: str) -> Weights:
+    import timm
+
+    known = [name.partition(".")[2] for name in timm.list_pretrained(f"{network}.*")]
+    _require_known(f"timm:{network}", tag, known, where)
+    found = timm.get_pretrained_cfg(f"{network}.{tag}")
+    assert found is not None
+    return Weights(
+        network=f"timm:{network}",
+        tag=tag,
+        channels=found.input_size[0],
+        size=found.input_size[1],
+        classes=found.num_classes,
+        mean=tuple(found.mean),
+        std=tuple(found.std),
+        address=f"hf-hub:{found.hf_hub_id}" if found.hf_hub_id else str(found.url),
+    )
+
+
+def _require_known(network: str, tag: str, known: Iterable[str], where: str) -> None:
+    """Errors: UserError that lists the weights of a network, or says to train it where it has none."""
+    names = [f"{network}@{other}" for other in known]
+    if f"{network}@{tag}" not in names:
+        raise unknown("pretrained network", f"{network}@{tag}", names or [network], where)
+
+
+def _told(mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]) -> str:
+    return f"mean {', '.join(f'{m:g}' for m in mean)}, std {', '.join(f'{s:g}' for s in std)}"

@@ -1,0 +1,105 @@
+"""Published weights as tensors: downloaded to where their library keeps such files, checked, never run as code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor
+
+from ddbench.errors import UserError
+from ddbench.networks import build_network
+from ddbench.pretrained import Weights
+from ddbench.randomness import isolated
+
+HUB = "hf-hub:"
+
+
+def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]:
+    """All parameters and buffers of the network with these weights, by name, on the CPU.
+
+    A file that is there already is read, not downloaded. Errors: UserError where the download fails, with the place in
+    which the file can be put by hand; where the file is another than its name says, or does not fit the network.
+    """
+    library, _, network = weights.network.partition(":")
+    tensors = _from_hub(weights) if weights.address.startswith(HUB) else _from_url(weights, quiet)
+    try:
+        if library == "timm":
+            tensors = _as_timm_reads(f"{network}.{weights.tag}", tensors)
+        built = build_network(
+            weights.network, channels=weights.channels, size=weights.size, classes=weights.classes, seed=0
+        )
+        built.load_state_dict(tensors)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the weights {weights.name} do not fit the network as ddbench builds it",
+            f"why   {str(error).strip().splitlines()[0]}",
+            fix="choose other weights",
+        ) from None
+    return {name: tensor.detach().clone() for name, tensor in built.state_dict().items()}
+
+
+def url_path(weights: Weights) -> Path:
+    """Where the file of weights with a URL is kept, in the cache of torch."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.address).path).name
+
+
+def _from_url(weights: Weights, quiet: bool) -> Mapping[str, Tensor]:
+    path = url_path(weights)
+    found = torch.hub.HASH_REGEX.search(path.name)
+    digits = found.group(1) if found else ""
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(weights.address, str(path), digits or None, progress=not quiet)
+    except Exception as error:  # of the operating system, of urllib, and RuntimeError where the file is cut short
+        raise _no_download(weights, error, f"download it by other means and put it at {path}") from None
+    if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digits):
+        raise UserError(
+            f"{path} is not the file of the weights {weights.name}",
+            f"why   its SHA-256 does not begin with {digits}",
+            fix="delete it, and it is downloaded again",
+        )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler refuses code with errors of its own, and torch says damage in many ways
+        raise UserError(
+            f"{path} does not hold plain weights",
+            f"why   {str(error).strip().splitlines()[0]}",
+            fix="choose other weights, or delete the file, and it is downloaded again",
+        ) from None
+
+
+def _from_hub(weights: Weights) -> Mapping[str, Tensor]:
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from timm.models import load_state_dict_from_hf
+
+    name = weights.address.removeprefix(HUB)
+    try:
+        return load_state_dict_from_hf(name, weights_only=True)
+    except Exception as error:  # of the hub's own types, of its web library, and of the operating system
+        where = f"run  hf download {name}  where there is a connection, and copy its folder into {HF_HUB_CACHE}"
+        raise _no_download(weights, error, where) from None
+
+
+def _as_timm_reads(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The tensors of a file as the network has them: many files are older than their network."""
+    import timm
+
+    with isolated(0):
+        network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"state_dict": dict(tensors)})
+    return network.state_dict()
+
+
+def _no_download(weights: Weights, error: Exception, fix: str) -> UserError:
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return UserError(
+        f"the weights {weights.name} could not be downloaded",
+        f"from  {weights.address}",
+        f"why   {words[0]}",
+        fix=fix,
+    )
