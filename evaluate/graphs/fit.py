@@ -1,0 +1,58 @@
+"""Whether a set of graphs can be trained on and tested on real graphs, asked before anything runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ddbench.errors import UserError
+from ddbench.graphs.graphset import GraphSet
+
+if TYPE_CHECKING:
+    from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+
+
+def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
+    """Errors: UserError where data set, classes, or the vocabularies of node and edge labels differ."""
+    for what, given, wanted in (
+        ("data set", syn.dataset, real.name),
+        ("classes", syn.class_names, real.class_names),
+        ("node labels a column", syn.node_cardinalities, real.node_cardinalities),
+        ("edge labels a column", syn.edge_cardinalities, real.edge_cardinalities),
+    ):
+        if given != wanted:
+            raise UserError(
+                f"a synthetic set of {syn.dataset} can not be tested on {real.name}: its {what} differ",
+                f"set   {_said(given)}",
+                f"data  {_said(wanted)}",
+                fix="give the data set that the set was distilled from",
+            )
+    if len(syn) == 0:
+        raise UserError(f"the set of {syn.method} has no items", fix="distil it again, with lower thresholds")
+
+
+def require_questions(real: GraphSet) -> None:
+    """Errors: UserError where a split is empty, or has graphs of a single class."""
+    for name, graphs in (("training", real.train), ("validation", real.validation), ("test", real.test)):
+        if len(graphs) == 0:
+            chosen = name == "validation"
+            raise UserError(
+                f"the {name} split of {real.name} is empty",
+                "why   which state of a network is tested is chosen on validation" if chosen else "",
+                fix="set validation: 0.1 and distil again" if chosen else f"give a data set that has {name} graphs",
+            )
+        present = torch.unique(graphs.y)
+        if len(present) < 2:
+            raise UserError(
+                f"the {name} split of {real.name} has graphs of one class only: ROC-AUC is not defined",
+                f"found {len(graphs)} of class {real.class_names[int(present[0])]!r}",
+                fix="choose another seed for the split, or a larger share for validation",
+            )
+
+
+def _said(value: str | tuple[object, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    listed = ", ".join(map(str, value[:8]))
+    return f"{len(value)}: {listed}{', ...' if len(value) > 8 else ''}" if value else "none"

@@ -1,0 +1,102 @@
+"""From scores on graphs to a row of the leaderboard."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from ddbench.artefact import canonical, tensors_sha256
+from ddbench.evaluate.graphs.score import GraphScores
+from ddbench.evaluate.rows import Row, without_paths
+from ddbench.execution import code_identity, device_name, versions
+from ddbench.graphs.graphset import GraphSet
+from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+
+NO_PREPROCESSING = "none"
+
+
+def graphs_sha256(syn: SyntheticGraphs) -> str:
+    """What stands for a set of graphs in rows: the hash that its file carries."""
+    return tensors_sha256(syn.tensors())
+
+
+def graph_versions() -> dict[str, str]:
+    """The versions that a result on graphs depends on."""
+    return {**versions(), **{name: version(name) for name in ("torch-geometric", "scikit-learn")}}
+
+
+def make_graph_row(syn: SyntheticGraphs, real: GraphSet, scores: GraphScores, *, device: torch.device) -> Row:
+    """The row of a set of graphs; method, label, cost and recipe are those that the set carries."""
+    made = syn.provenance
+    return Row(
+        method=syn.method,
+        label=made.get("label") or syn.method,
+        ipc=syn.ipc,
+        seconds=float(made.get("seconds") or 0.0),
+        peak_bytes=int(made.get("peak_bytes") or 0),
+        bytes=dict(syn.bytes),
+        charged={"graphs": syn.charged_bytes},
+        items=len(syn),
+        synthetic_sha256=graphs_sha256(syn),
+        recipe=without_paths(dict(made.get("recipe") or {})),
+        note="; ".join((*made.get("notes", ()), *scores.notes)),
+        **_common(real, scores, device),
+    )
+
+
+def make_reference_row(
+    name: str, ipc: int, real: GraphSet, scores: GraphScores, *, recipe: Mapping[str, Any], device: torch.device
+) -> Row:
+    """The row of what needs no network: it stands beside every size of set and every network, always the same."""
+    about = canonical([name, real.fingerprint])
+    return Row(
+        method=name,
+        label=name,
+        ipc=ipc,
+        seconds=0.0,
+        peak_bytes=0,
+        bytes=dict(scores.bytes),
+        synthetic_sha256=hashlib.sha256(about.encode()).hexdigest(),
+        recipe=without_paths(dict(recipe)),
+        note="; ".join(scores.notes),
+        **_common(real, scores, device),
+    )
+
+
+def scores_of(row: Row, syn: SyntheticGraphs) -> GraphScores:
+    """The scores that a row of this set was made from, but for those on validation, which rows do not keep."""
+    said_by_set = "; ".join(syn.provenance.get("notes", ()))
+    rest = row.note.removeprefix(said_by_set).removeprefix("; ")
+    return GraphScores(
+        accuracy=row.accuracy,
+        roc_auc=row.roc_auc,
+        validation=(),
+        seeds=row.seeds,
+        seconds=row.evaluation_seconds,
+        protocol=row.protocol,
+        network=row.network,
+        notes=(rest,) if rest else (),
+    )
+
+
+def _common(real: GraphSet, scores: GraphScores, device: torch.device) -> dict[str, Any]:
+    return {
+        "dataset": real.name,
+        "network": scores.network,
+        "student": None,
+        "protocol": scores.protocol,
+        "selection": "validation",
+        "accuracy": scores.accuracy,
+        "roc_auc": scores.roc_auc,
+        "seeds": scores.seeds,
+        "evaluation_seconds": scores.seconds,
+        "device": device_name(device),
+        "code": code_identity(),
+        "versions": graph_versions(),
+        "real_fingerprint": real.fingerprint,
+        "preprocessing_fingerprint": NO_PREPROCESSING,
+    }

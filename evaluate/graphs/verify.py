@@ -1,0 +1,88 @@
+"""Whether a row about graphs can be had again: the same seeds, trained and tested anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ddbench.errors import UserError
+from ddbench.evaluate.graphs.make_row import graph_versions, graphs_sha256
+from ddbench.evaluate.graphs.no_learning import NO_LEARNING, score_no_learning
+from ddbench.evaluate.graphs.score import score_graphs
+from ddbench.evaluate.rows import Row
+from ddbench.evaluate.verify import TOLERANCE, Verification
+from ddbench.execution import Progress, device_name
+from ddbench.graphs.graphset import GraphSet
+
+if TYPE_CHECKING:
+    from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphVerification:
+    """Both measures of a row, each recorded and measured now."""
+
+    accuracy: Verification
+    roc_auc: Verification
+
+    @property
+    def identical(self) -> bool:
+        return self.accuracy.identical and self.roc_auc.identical
+
+    @property
+    def passed(self) -> bool:
+        return self.accuracy.passed and self.roc_auc.passed
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--format json``."""
+        both = {"accuracy": self.accuracy.as_dict(), "roc_auc": self.roc_auc.as_dict()}
+        return {"passed": self.passed, "identical": self.identical, **both}
+
+    def text(self) -> str:
+        """One line a seed and a verdict, of each measure."""
+        return f"accuracy\n{self.accuracy.text()}\nROC-AUC\n{self.roc_auc.text()}"
+
+
+def verify_graph_row(
+    row: Row,
+    syn: SyntheticGraphs | None,
+    real: GraphSet,
+    *,
+    device: torch.device | str = "cpu",
+    tolerance: float = TOLERANCE,
+    progress: Progress | None = None,
+) -> GraphVerification:
+    """Score ``syn`` as ``row`` says, with the row's seeds, and compare accuracies and ROC-AUCs.
+
+    syn: None for a baseline without learning. Where a protocol reports the best of more seeds, only those that it
+    reports are trained again, so that the choice among them is not verified.
+    Errors: UserError when the set, or the real data, is not the one that the row is about, and as in ``score_graphs``.
+    """
+    learned = row.method not in NO_LEARNING
+    for what, recorded, given in (
+        ("synthetic set", row.synthetic_sha256 if learned else "none", graphs_sha256(syn) if syn else "none"),
+        ("real data", row.real_fingerprint, real.fingerprint),
+    ):
+        if recorded != given:
+            raise UserError(
+                f"this row is about another {what}",
+                f"row   {recorded[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
+                f"given {given[:16]}",
+                fix=f"give the {what} that the row was made from",
+            )
+    if not row.roc_auc:
+        raise UserError("this row is not about graphs: it has no ROC-AUC", fix="give a row of a set of graphs")
+    device = torch.device(device)
+    beside = {"protocol": row.protocol, "network": row.network}
+    if syn is None:
+        scores = score_no_learning(row.method, real, **beside)
+    else:
+        scores = score_graphs(syn, real, seeds=row.seeds, device=device, progress=progress, **beside)
+    exact = device.type == "cpu" and row.device == device_name(device) and row.versions == graph_versions()
+    compared = {"seeds": row.seeds, "exact": exact, "tolerance": tolerance}
+    return GraphVerification(
+        accuracy=Verification(recorded=row.accuracy, measured=scores.accuracy, **compared),
+        roc_auc=Verification(recorded=row.roc_auc, measured=scores.roc_auc, **compared),
+    )
