@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ddbench.artefact import replacing
+from ddbench.compensation import seen_pixels
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.synthetic import SyntheticSet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST = 20
 """Classes and images a class that are drawn; more would be too small to see."""
@@ -19,41 +24,89 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
     """Write a PNG grid of the set's images, preprocessing undone; one row a class, or one row in all at ipc 1.
 
     Values beyond 2.5 standard deviations of an image are cut, and what leaves [0, 1] is squeezed into it, for display
-    only, so that a few extreme pixels do not turn the rest grey (as the authors of MTT advise).
+    only, so that a few extreme pixels do not turn the rest grey (as the authors of MTT advise). Compensators, where
+    there are any, stand below, each stretched to its own range.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     classes = classes_of(syn)
-    images = displayable(preprocessing.to("cpu").inverse(syn.images[classes.argsort(stable=True)].cpu()))
+    images = displayable(preprocessing.to("cpu").inverse(stored_images(syn)[classes.argsort(stable=True)]))
     counts = torch.bincount(classes, minlength=syn.classes)[:MOST]
     names = [name[:14] for name in syn.class_names[: len(counts)]]
     rows = [part[:MOST] for part in images[: int(counts.sum())].split(counts.tolist())]
     in_one_row = all(len(row) == 1 for row in rows)
-    grid = tile([torch.cat(rows)] if in_one_row else rows)
-    height, width = grid.shape[:2]
+    grids = [tile([torch.cat(rows)] if in_one_row else rows)]
+    added = compensator_rows(syn)
+    if added:
+        grids.append(tile(list(added.values())))
+    heights = [grid.shape[0] for grid in grids]
+    width = max(grid.shape[1] for grid in grids)
     side = syn.images.shape[-1] + 1
     inches = max(0.45, min(0.9, 8 / max(width // side, 1)))
-    figure = Figure(figsize=(width / side * inches + 1.4, height / side * inches + 0.9), dpi=110)
+    figure = Figure(figsize=(width / side * inches + 1.4, sum(heights) / side * inches + 0.9 * len(grids)), dpi=110)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.imshow(grid.numpy(), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+    parts = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, grid in zip(parts, grids, strict=True):
+        _show(axes, grid, width)
     places = [side * i + side / 2 for i in range(len(names))]
     if in_one_row:
         short = max(map(len, names)) < 4
-        axes.set_xticks(places, names, rotation=0 if short else 45, ha="center" if short else "right")
-        axes.set_yticks([])
+        parts[0].set_xticks(places, names, rotation=0 if short else 45, ha="center" if short else "right")
     else:
-        axes.set_yticks(places, names)
-        axes.set_xticks([])
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+        parts[0].set_yticks(places, names)
     shown = "" if syn.classes <= MOST and syn.ipc <= MOST else f" (the first {MOST})"
-    axes.set_title(f"{syn.method} on {syn.dataset}, ipc {syn.ipc}{shown}", fontsize=10)
+    natural = ": natural images" if syn.compensation is not None else ""
+    how = {"fontsize": 10, "loc": "left" if added else "center"}
+    parts[0].set_title(f"{syn.method} on {syn.dataset}, ipc {syn.ipc}{natural}{shown}", **how)
+    if added:
+        parts[1].set_yticks([side * i + side / 2 for i in range(len(added))], list(added))
+        parts[1].set_title(_about_compensators(syn), **how)
     figure.tight_layout()
     with replacing(path) as part:
         figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.1)
+
+
+def _show(axes: Axes, grid: Tensor, width: int) -> None:
+    """A picture without axes, at the left of a place that is so many pixels wide."""
+    axes.imshow(grid.numpy(), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def compensator_rows(syn: SyntheticSet) -> dict[str, Tensor]:
+    """By teacher, its compensators (n, C, H, W), each about grey and stretched to its own range; empty for other sets.
+
+    One a natural set where all classes share it, else those of the classes for the first natural set.
+    """
+    if syn.compensation is None or not syn.compensation.teachers:
+        return {}
+    added = syn.compensation.compensators.cpu().float()[:MOST]
+    added = added[:, :MOST, 0] if added.shape[2] == 1 else added[:, 0, :MOST]
+    most = 2.5 * added.std((2, 3, 4), keepdim=True, correction=0).clamp(min=1e-12)
+    shown = (0.5 + 0.5 * added / most).clamp(0, 1)
+    told = syn.provenance.get("teachers")
+    named = told.get("networks") if isinstance(told, dict) else None
+    named = named if isinstance(named, list) and len(named) == syn.compensation.teachers else [""] * MOST
+    return {
+        f"{number}: {name}"[:18].rstrip(": "): row
+        for number, (name, row) in enumerate(zip(named, shown, strict=False), 1)
+    }
+
+
+def _about_compensators(syn: SyntheticSet) -> str:
+    shared = syn.compensation is not None and syn.compensation.compensators.shape[2] == 1
+    of_what = "one a natural set" if shared else "of the first natural set, one a class"
+    return f"compensators, a row a teacher: {of_what}"
+
+
+def stored_images(syn: SyntheticSet) -> Tensor:
+    """The images as they are stored, in the space of the set's preprocessing, on the CPU."""
+    return seen_pixels(syn.images.cpu(), syn.preprocessing).float()
 
 
 def classes_of(syn: SyntheticSet) -> Tensor:
@@ -61,6 +114,8 @@ def classes_of(syn: SyntheticSet) -> Tensor:
 
     Soft labels may see something else in an image, so there it is told by its place: sets are class-major.
     """
+    if syn.compensation is not None:
+        return torch.arange(syn.classes).repeat(len(syn) // syn.classes)
     if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
         return syn.hard_labels().cpu()
     return torch.arange(syn.classes).repeat_interleave(syn.ipc)

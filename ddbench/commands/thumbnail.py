@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.commands.picture import classes_of, displayable, tile
+from ddbench.commands.picture import classes_of, compensator_rows, displayable, stored_images, tile
 from ddbench.data.preprocessing import Preprocessing, load_preprocessing
 from ddbench.errors import UserError
 from ddbench.execution import Progress
@@ -17,9 +17,14 @@ from ddbench.synthetic import SyntheticSet, load_synthetic
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+
 CLASSES = 10
 IMAGES = 10
 """How many classes, and images of each, are drawn."""
+
+GRAPHS = 4
+"""The same of graphs, which take more room."""
 
 SIDE = 640
 """Pixels of the picture's longer side, at most."""
@@ -56,17 +61,27 @@ def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progr
         if sum(map(len, pictures.values())) + limit > total:
             break
         with suppress(UserError):
-            syn = load_synthetic(path)
-            pictures[digest] = thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
+            pictures[digest] = _picture_of(path, home, limit)
         progress.update(done)
     progress.close()
     return pictures
 
 
+def _picture_of(path: Path, home: Path, limit: int) -> bytes:
+    from ddbench.artefact import describe
+    from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
+
+    if describe(path).get("kind") == KIND:
+        return graph_thumbnail(load_synthetic_graphs(path), limit)
+    syn = load_synthetic(path)
+    return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
+
+
 def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:
     """The first classes and images of a set as a PNG, or as WebP where that would take more than ``limit`` bytes.
 
-    One row a class; at ipc 1 two rows in all. What is too large even so is drawn smaller.
+    One row a class; at ipc 1 two rows in all. Compensators stand below, one row a teacher. What is too large even so
+    is drawn smaller.
     """
     import torch
     from PIL import Image
@@ -77,8 +92,9 @@ def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> by
     if all(len(row) == 1 for row in rows):
         rows = list(torch.cat(rows).split(max(1, (len(rows) + 1) // 2)))
     chosen = torch.cat(rows)
-    images = displayable(preprocessing.to("cpu").inverse(syn.images[chosen].float().cpu()))
-    grid = tile(list(images.split([len(row) for row in rows])))
+    images = displayable(preprocessing.to("cpu").inverse(stored_images(syn)[chosen]))
+    added = [row[:IMAGES] for row in compensator_rows(syn).values()]
+    grid = tile([*images.split([len(row) for row in rows]), *added])
     picture = Image.fromarray((grid.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
     longer = max(picture.size)
     if longer < SIDE // 2:
@@ -87,6 +103,21 @@ def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> by
     elif longer > SIDE:
         picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return _within(picture, limit)
+
+
+def graph_thumbnail(syn: SyntheticGraphs, limit: int) -> bytes:
+    """The first classes and items of a set of graphs, without words, as a PNG, or as WebP as in :func:`thumbnail`."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    from ddbench.commands.graph_picture import figure_of
+
+    figure = figure_of(syn, classes=GRAPHS, items=GRAPHS, words=False)
+    figure.set_dpi(SIDE / max(figure.get_size_inches()))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return _within(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), limit)
 
 
 def _within(picture: Image, limit: int) -> bytes:

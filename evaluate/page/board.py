@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from ddbench.evaluate.leaderboard import GROUP
-from ddbench.evaluate.page.lines import Line
-from ddbench.evaluate.page.markup import Html, join, name_of, tag
+from ddbench.evaluate.page.lines import ROC_AUC, Line, measures_of
+from ddbench.evaluate.page.markup import Html, capital, join, name_of, tag
 from ddbench.evaluate.units import duration, per_kilobyte, size
 
 COLUMNS = (
     ("method", "Method", "text"),
-    ("accuracy", "Accuracy, %", "number"),
+    ("accuracy", "", "number"),
     ("published", "Published, %", "number"),
     ("rank", "Rank", "number"),
     ("dataset", "Dataset", "group"),
@@ -24,21 +24,41 @@ COLUMNS = (
     ("bytes", "Stored", "number"),
     ("per-byte", "Points per kB", "number"),
 )
-"""Key, title, and kind: a group's column orders whole groups, the others order rows inside each group."""
+"""Key, title and kind: a group's column orders whole groups, the others order rows inside each group.
+
+The column without a title is called what the rows of the page are ranked by.
+"""
 
 
 def board(lines: Sequence[Line]) -> Html:
     """One body a group of like rows, so that whatever is sorted, only they are compared."""
-    head = [tag("th", title, scope="col", data_sort=key, data_kind=kind) for key, title, kind in COLUMNS]
-    bodies = [tag("tbody", *(_line(line) for line in part)) for _, part in groupby(lines, key=lambda line: line.group)]
+    measures = measures_of(lines)
+    several = len({line.measure for line in lines}) > 1
+    score = "Score, %" if several else f"{capital(measures)}, %"
+    head = [tag("th", title or score, scope="col", data_sort=key, data_kind=kind) for key, title, kind in COLUMNS]
+    bodies = [
+        tag("tbody", *(_line(line, several) for line in part))
+        for _, part in groupby(lines, key=lambda line: line.group)
+    ]
     caption = tag(
         "caption",
-        "All rows: top-1 accuracy on the test split, mean ± population standard deviation over the seeds. "
+        f"All rows: {_MEASURED[measures]} on the test split, mean ± population standard deviation over the seeds. "
         f"Rows are ranked only among those of the same {', '.join(_SPOKEN.get(key, key) for key in GROUP[:-1])} and "
         f"{_SPOKEN.get(GROUP[-1], GROUP[-1])}.",
+        _OF_GRAPHS if ROC_AUC in measures else "",
     )
     return tag("table", caption, tag("thead", tag("tr", *head)), *bodies, id="board")
 
+
+_MEASURED = {
+    "accuracy": "top-1 accuracy",
+    "ROC-AUC": "area under the ROC curve (ROC-AUC)",
+    "accuracy or ROC-AUC": "top-1 accuracy, but of graphs the area under the ROC curve (ROC-AUC),",
+}
+_OF_GRAPHS = (
+    " The IPC of graphs is how many items a class has at most. Rows marked “no learning” are a logistic regression on "
+    "the size of the training graphs or their labels: what a distilled set adds is seen beside them."
+)
 
 _SPOKEN = {
     "dataset": "data set",
@@ -47,11 +67,11 @@ _SPOKEN = {
 }
 
 
-def _line(line: Line) -> Html:
+def _line(line: Line, several: bool) -> Html:
     row = line.row
     cells = [
         _method(line),
-        tag("td", amount(row.accuracy_mean, row.accuracy_std), data_value=row.accuracy_mean, class_="accuracy"),
+        _score(line, several),
         _published(line),
         _rank(line),
         tag("td", name_of(row.dataset), data_value=row.dataset),
@@ -72,9 +92,19 @@ def _method(line: Line) -> Html:
     badges = []
     if line.oracle:
         badges.append(tag("span", "oracle", class_="badge warn", title="chosen on the test split: never ranked"))
+    if line.no_learning:
+        badges.append(tag("span", "no learning", class_="badge", title="no set was distilled, no network was trained"))
     if row.student and row.student != row.network:
         badges.append(tag("span", "from ", name_of(row.student), class_="sub"))
     return tag("th", link, *(join(" ", badge) for badge in badges), scope="row", data_value=row.label)
+
+
+def _score(line: Line, several: bool) -> Html:
+    """several: whether the column has results of several measures, so that what is no accuracy has to say so."""
+    row = line.row
+    other = tag("span", "ROC-AUC ", class_="sub") if several and line.measure == ROC_AUC else ""
+    said = join(other, amount(row.score_mean, row.score_std))
+    return tag("td", said, data_value=row.score_mean, class_="accuracy")
 
 
 def _policy(line: Line) -> list[Html]:

@@ -7,7 +7,8 @@ function panelsOf(records) {
     const title = `${row.dataset} · ${row.protocol} · ${row.network}${policy}`;
     const ipcs = new Set(part.map((record) => record.row.ipc));
     const published = publishedFor(row, methods, ipcs);
-    return { records: part, methods, title, published, ipc: ipcs.size === 1 ? row.ipc : null };
+    const measure = measureOf(part[0]);
+    return { records: part, methods, title, measure, published, ipc: ipcs.size === 1 ? row.ipc : null };
   });
   return panels.sort((a, b) => (a.ipc !== null) - (b.ipc !== null));
 }

@@ -1,4 +1,4 @@
-/** Accuracy against images per class: a curve a method, its published figures hollow beside it. */
+/** Results against images per class: a curve a method, its published figures hollow beside it. */
 function curves(panel, width) {
   const series = seriesOf(panel.records);
   const others = panel.published.filter((number) => !panel.methods.has(number.method));
@@ -21,12 +21,13 @@ function curves(panel, width) {
     ...panel.published.flatMap((n) => [n.accuracy - (n.std ?? 0), n.accuracy + (n.std ?? 0)]),
   ]);
   const y = linear(domain, [inside.bottom, inside.top]);
-  axisLeft(chart, accuracyAxis(domain, y, 6));
+  axisLeft(chart, accuracyAxis(domain, y, 6), `${panel.measure}, %`);
   axisBelow(
     chart,
     ipcs.map((ipc) => ({ at: x(ipc), text: String(ipc) })),
-    "images per class",
+    panel.measure === ROC_AUC ? "items of a class, at most" : "images per class",
   );
+  drawFloor(chart, panel, y);
   const step = Math.min(4, 22 / Math.max(series.length, 1));
   const labels = series.map((item, number) =>
     drawSeries(picture, item, (number - (series.length - 1) / 2) * step, x, y, panel),

@@ -11,8 +11,8 @@ from typing import Any
 
 from ddbench.evaluate.page.board import board
 from ddbench.evaluate.page.gallery import gallery
-from ddbench.evaluate.page.lines import Line, lines_of
-from ddbench.evaluate.page.markup import Html, join, script_json, tag
+from ddbench.evaluate.page.lines import ROC_AUC, Line, lines_of, measures_of
+from ddbench.evaluate.page.markup import Html, capital, join, script_json, tag
 from ddbench.evaluate.page.pools import pools
 from ddbench.evaluate.page.provenance import provenance
 from ddbench.evaluate.page.published_marks import published_marks
@@ -27,6 +27,7 @@ SCRIPTS = (
     "scales",
     "marks",
     "frame",
+    "floor",
     "curves",
     "dots",
     "cost",
@@ -56,6 +57,9 @@ def page(
         style=style,
         script=script,
         summary=_summary(lines),
+        measure=measures_of(lines),
+        Measure=capital(measures_of(lines)),
+        counted="IPC" if any(line.measure == ROC_AUC for line in lines) else "images per class",
         board=board(lines) if lines else tag("p", "There are no rows yet.", class_="hint"),
         pools=pools(lines) or tag("p", "No method has rows on several networks.", class_="hint"),
         gallery=gallery(lines, pictures or {}),
@@ -107,8 +111,9 @@ def _record(line: Line) -> dict[str, Any]:
         "panel": list(line.panel),
         "series": line.series,
         "conditions": line.row.conditions,
-        "mean": line.row.accuracy_mean,
-        "std": line.row.accuracy_std,
+        "mean": line.row.score_mean,
+        "std": line.row.score_std,
         "stored": line.row.total_bytes,
+        "no_learning": line.no_learning,
         "row": {**line.facts, "recipe": recipe},
     }

@@ -22,12 +22,13 @@ function dots(panel, width) {
   const { picture, inside } = chart;
   const domain = accuracyDomain(
     lines.flatMap(({ record, published }) => [
-      ...(record ? [...ends(record), ...record.row.accuracy] : []),
+      ...(record ? [...ends(record), ...scoresOf(record)] : []),
       ...(published ? [published.accuracy - (published.std ?? 0), published.accuracy + (published.std ?? 0)] : []),
     ]),
   );
   const x = linear(domain, [inside.left + 6, inside.right - 6]);
-  axisBelow(chart, accuracyAxis(domain, x, Math.max(3, (inside.right - inside.left) / 60)), "accuracy, %");
+  axisBelow(chart, accuracyAxis(domain, x, Math.max(3, (inside.right - inside.left) / 60)), `${panel.measure}, %`);
+  drawFloorAcross(chart, panel, x);
   lines.forEach(({ name, style, record, published }, number) => {
     const y = inside.top + 24 * number + 12;
     picture.append(
@@ -56,7 +57,7 @@ function dots(panel, width) {
 function drawDot(picture, record, style, x, y) {
   const kind = kindOf(record);
   const [low, high] = ends(record).map(x);
-  for (const value of record.row.accuracy)
+  for (const value of scoresOf(record))
     picture.append(draw("circle", { cx: x(value), cy: y, r: 2.4, class: `seed ${style.colour}` }));
   picture.append(
     bar([low, y], [high, y], style, kind),

@@ -32,14 +32,14 @@ function axisBelow({ picture, inside }, ticks, name) {
   );
 }
 
-function axisLeft({ picture, inside }, ticks) {
+function axisLeft({ picture, inside }, ticks, name) {
   for (const { at, text } of ticks) {
     picture.append(
       draw("line", { x1: inside.left, x2: inside.right, y1: at, y2: at, class: "grid" }),
       draw("text", { x: inside.left - 8, y: at + 4, class: "tick end" }, text),
     );
   }
-  picture.append(draw("text", { x: inside.left - 30, y: inside.top - 10, class: "name" }, "accuracy, %"));
+  picture.append(draw("text", { x: inside.left - 30, y: inside.top - 10, class: "name" }, name));
 }
 
 const accuracyAxis = (domain, scale, most) =>

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 
-from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.lines import ROC_AUC, Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 from ddbench.evaluate.units import percent, size
 
@@ -19,12 +19,14 @@ _KINDS = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg"}
 
 
 def gallery(lines: Sequence[Line], pictures: Mapping[str, bytes]) -> Html:
-    """One figure a set, best rows first in each group, and how many sets have no picture.
+    """One figure a set, best rows first in each group, and how many sets have no picture; rows without a set have none.
 
     pictures: PNG, WebP or JPEG files by the SHA-256 of their sets. Errors: ValueError for a file of another kind.
     """
     sets: dict[str, list[Line]] = {}
     for line in lines:
+        if line.no_learning:
+            continue
         sets.setdefault(line.row.synthetic_sha256, []).append(line)
     figures, without, left_out, total = [], 0, 0, 0
     for digest, shown in sets.items():
@@ -52,8 +54,11 @@ def _figure(lines: list[Line], picture: bytes) -> Html:
     if kind is None:
         raise ValueError("a picture must be a PNG, WebP or JPEG file")
     source = f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-    about = f"Synthetic images of {row.label} for {row.dataset}, ipc {row.ipc}, class by class"
+    of_graphs = lines[0].measure == ROC_AUC
+    what = "graphs" if of_graphs else "images"
+    about = f"Synthetic {what} of {row.label} for {row.dataset}, ipc {row.ipc}, class by class"
     image = tag("img", src=source, alt=about, decoding="async")
-    under = [name_of(row.dataset), f", ipc {row.ipc} · {percent(row.accuracy_mean, None)} on ", name_of(row.network)]
+    score = percent(row.score_mean, None) + (f" {ROC_AUC}" if of_graphs else "")
+    under = [name_of(row.dataset), f", ipc {row.ipc} · {score} on ", name_of(row.network)]
     caption = tag("figcaption", tag("strong", name_of(row.label)), tag("span", *under, class_="sub"))
     return tag("figure", image, caption, data_keys=" ".join(line.key for line in lines))

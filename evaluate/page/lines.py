@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ddbench.artefact import fingerprint
+from ddbench.evaluate.graphs.no_learning import NO_LEARNING
 from ddbench.evaluate.leaderboard import GROUP, entry
 from ddbench.evaluate.rows import Row
 
 PANEL = [key for key in GROUP if key != "ipc"]
 """Rows share a chart where all of these are equal."""
+
+
+ACCURACY, ROC_AUC = "accuracy", "ROC-AUC"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,16 @@ class Line:
         """Whether the learning rate was searched for, instead of the protocol's."""
         return self.row.lr_policy == "search"
 
+    @property
+    def no_learning(self) -> bool:
+        """Whether no set was distilled and no network trained: what the size of a graph says of its class."""
+        return self.row.method in NO_LEARNING
+
+    @property
+    def measure(self) -> str:
+        """What the row is ranked by."""
+        return ROC_AUC if self.row.roc_auc else ACCURACY
+
 
 def row_key(row: Row) -> str:
     """Sixteen digits for a row with all it says, by which ``page`` is told where the row lies."""
@@ -64,7 +78,7 @@ def lines_of(rows: Sequence[Row], paths: Mapping[str, str]) -> list[Line]:
     honest: dict[tuple[Any, ...], list[float]] = {group: [] for group in groups}
     for row, group in zip(rows, groups, strict=True):
         if row.selection != "oracle":
-            honest[group].append(row.accuracy_mean)
+            honest[group].append(row.score_mean)
     seen: Counter[str] = Counter()
     found = []
     for row, said, group, panel in zip(rows, entries, groups, panels, strict=True):
@@ -78,7 +92,7 @@ def lines_of(rows: Sequence[Row], paths: Mapping[str, str]) -> list[Line]:
             entry=said,
             group=group,
             panel=panel,
-            rank=None if row.selection == "oracle" else 1 + sum(mean > row.accuracy_mean for mean in rivals),
+            rank=None if row.selection == "oracle" else 1 + sum(mean > row.score_mean for mean in rivals),
             rivals=len(rivals),
             series=row.label if row.student in (None, row.network) else f"{row.label} ({row.student})",
             path=paths.get(exact),
@@ -92,7 +106,13 @@ def _place(line: Line) -> tuple[Any, ...]:
     row = line.row
     keys = ("dataset", "protocol", "network", *(key for key in PANEL if key not in ("dataset", "protocol", "network")))
     shared = tuple(str(said[key]) for key in keys)
-    return (*shared, row.ipc, line.oracle, -row.accuracy_mean, row.method, row.label)
+    return (*shared, row.ipc, line.oracle, -row.score_mean, row.method, row.label)
+
+
+def measures_of(lines: Iterable[Line]) -> str:
+    """What these rows are ranked by, in words; "accuracy" where there are none."""
+    found = {line.measure for line in lines}
+    return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY
 
 
 def plain(value: Any) -> Any:

@@ -50,7 +50,8 @@ const COLOURS = 7;
 
 const STYLES = new Map();
 {
-  const baselines = new Set(DATA.rows.filter(({ row }) => row.method.startsWith("random")).map(({ row }) => row.label));
+  const isBaseline = ({ row, no_learning }) => no_learning || row.method.startsWith("random");
+  const baselines = new Set(DATA.rows.filter(isBaseline).map(({ row }) => row.label));
   const labels = [...new Set(DATA.rows.map(({ row }) => row.label))].sort();
   const shape = (number) => (number + Math.floor(number / COLOURS)) % POLYGONS.length;
   labels
@@ -81,12 +82,26 @@ function bar(from, to, style, kind) {
   return draw("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: `bar ${style.colour} ${kind}` });
 }
 
+const ROC_AUC = "ROC-AUC";
+const measureOf = ({ row }) => (row.roc_auc.length ? ROC_AUC : "accuracy");
+
+/** What a row is ranked by, one value a network. */
+const scoresOf = ({ row }) => (row.roc_auc.length ? row.roc_auc : row.accuracy);
+
 const kindOf = (record) => (record.row.selection === "oracle" ? "oracle" : "full");
 
 function meaningOf(record) {
   const { row } = record;
   const chosen = row.selection === "oracle" ? ", chosen on the test split" : "";
-  return `${record.series}, ipc ${row.ipc}: ${spread(record.mean, record.std)} over ${row.seeds.length} seeds${chosen}`;
+  const name = `${record.series}${record.no_learning ? ", no learning" : ""}`;
+  return `${name}, ipc ${row.ipc}: ${scoreOf(record)} over ${row.seeds.length} seeds${chosen}`;
+}
+
+/** Of graphs both measures. */
+function scoreOf(record) {
+  const score = spread(record.mean, record.std);
+  if (measureOf(record) !== ROC_AUC) return score;
+  return `${ROC_AUC} ${score}, accuracy ${spread(...meanAndStd(record.row.accuracy))}`;
 }
 
 const meaningOfPublished = (number) =>

@@ -40,6 +40,11 @@ def name_of(value: object) -> Html:
     return tag("bdi", value)
 
 
+def capital(words: str) -> str:
+    """Words as the beginning of a title."""
+    return words[:1].upper() + words[1:]
+
+
 def script_json(document: Any) -> Html:
     """A JSON document for the inside of a script element, which no string in it can end.
 

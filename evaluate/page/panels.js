@@ -73,7 +73,8 @@ function showRecipe(parts) {
 function showPicture(parts, key) {
   const image = one(`.pictures figure[data-keys~="${CSS.escape(key)}"] img`);
   if (!image || one("img", parts)) return;
-  parts.append(make("section", {}, make("h4", {}, "Synthetic images"), image.cloneNode()));
+  const of = measureOf(RECORDS.get(key)) === ROC_AUC ? "graphs" : "images";
+  parts.append(make("section", {}, make("h4", {}, `Synthetic ${of}`), image.cloneNode()));
 }
 
 function copyButton(text) {

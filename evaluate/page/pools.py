@@ -8,7 +8,7 @@ from statistics import fmean
 
 from ddbench.evaluate.leaderboard import GROUP
 from ddbench.evaluate.page.board import amount
-from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.lines import ROC_AUC, Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 
 Name = tuple[str, str, str]
@@ -45,9 +45,17 @@ def _matrix(lines: list[Line]) -> Html:
     head = ["Method", *map(name_of, networks), f"Mean of {len(networks)}"]
     body = [_row(name, methods[name], networks, students) for name in order]
     policy = [" · ", name_of(first.row.conditions)] if first.row.conditions else []
+    measure = [f" · {ROC_AUC}"] if first.measure == ROC_AUC else []
     names = {line.row.pool for line in lines}
     pool = [name_of(first.row.pool), " · "] if len(names) == 1 and first.row.pool else []
-    title = [*pool, name_of(first.row.dataset), f" · ipc {first.row.ipc} · ", name_of(first.row.protocol), *policy]
+    title = [
+        *pool,
+        name_of(first.row.dataset),
+        f" · ipc {first.row.ipc} · ",
+        name_of(first.row.protocol),
+        *policy,
+        *measure,
+    ]
     table = tag(
         "table",
         tag("caption", *title),
@@ -60,14 +68,16 @@ def _matrix(lines: list[Line]) -> Html:
 
 
 def _mean(cells: dict[str, Line]) -> float:
-    return fmean(line.row.accuracy_mean for line in cells.values())
+    return fmean(line.row.score_mean for line in cells.values())
 
 
 def _row(name: Name, cells: dict[str, Line], networks: list[str], students: bool) -> Html:
     label, student, _ = name
     beside = [tag("span", " from ", name_of(student), class_="sub")] if students and student else []
+    if next(iter(cells.values())).no_learning:
+        beside.append(tag("span", " no learning", class_="sub"))
     values = [
-        tag("td", amount(cells[network].row.accuracy_mean, cells[network].row.accuracy_std))
+        tag("td", amount(cells[network].row.score_mean, cells[network].row.score_std))
         if network in cells
         else tag("td", tag("span", "not measured", class_="away"))
         for network in networks

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ddbench.evaluate.page.lines import Line
+from ddbench.evaluate.page.lines import ROC_AUC, Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 from ddbench.evaluate.page.recipes import recipe_key
 from ddbench.evaluate.units import duration, per_kilobyte, percent, size
@@ -20,7 +20,7 @@ def provenance(lines: Sequence[Line]) -> Html:
 def _panel(line: Line) -> Html:
     row = line.row
     title = [name_of(row.label), " on ", name_of(row.dataset), f", ipc {row.ipc}, ", name_of(row.network), ", "]
-    head = tag("summary", *title, name_of(row.protocol), f": {percent(row.accuracy_mean, row.accuracy_std)}")
+    head = tag("summary", *title, name_of(row.protocol), f": {_score(line)}")
     parts = [_again(line), _accuracies(line), _setting(line), _ledger(line), _cost(line), _origin(line), _recipe(line)]
     return tag("details", head, tag("div", *filter(None, parts), class_="parts"), id=f"row-{line.key}", class_="panel")
 
@@ -43,15 +43,24 @@ def _again(line: Line) -> Html:
 
 def _accuracies(line: Line) -> Html:
     row = line.row
-    head = tag("tr", tag("th", "Seed", scope="col"), tag("th", "Accuracy, %", scope="col"))
+    measured = {**({ROC_AUC: row.roc_auc} if row.roc_auc else {}), "Accuracy": row.accuracy}
+    names = " and ".join(measured)
+    head = tag("tr", *(tag("th", title, scope="col") for title in ("Seed", *(f"{name}, %" for name in measured))))
     body = [
-        tag("tr", tag("th", seed, scope="row"), tag("td", f"{100 * value:.2f}"))
-        for seed, value in zip(row.seeds, row.accuracy, strict=True)
+        tag("tr", tag("th", seed, scope="row"), *(tag("td", f"{100 * value:.2f}") for value in values))
+        for seed, *values in zip(row.seeds, *measured.values(), strict=True)
     ]
-    caption = tag("caption", "Accuracy of every network trained, by its seed", class_="away")
+    caption = tag("caption", f"{names} of every network trained, by its seed", class_="away")
     table = tag("table", caption, tag("thead", head), tag("tbody", *body))
-    spread = f"{percent(row.accuracy_mean, row.accuracy_std)}, mean and population standard deviation"
-    return _part("Every accuracy", tag("p", spread), tag("div", table, class_="tall"))
+    spread = f"{_score(line)}, mean and population standard deviation"
+    accuracy = f"accuracy {percent(row.accuracy_mean, row.accuracy_std)}" if row.roc_auc else ""
+    said = [tag("p", sentence) for sentence in (spread, accuracy) if sentence]
+    return _part(f"Every {names.replace('Accuracy', 'accuracy')}", *said, tag("div", table, class_="tall"))
+
+
+def _score(line: Line) -> str:
+    score = percent(line.row.score_mean, line.row.score_std)
+    return f"{ROC_AUC} {score}" if line.measure == ROC_AUC else score
 
 
 def _setting(line: Line) -> Html:
@@ -59,18 +68,23 @@ def _setting(line: Line) -> Html:
     chosen = f"{row.selection}, step {row.selected_step}" if row.selected_step is not None else row.selection
     tried = ", ".join(f"{rate:g}" for rate in row.lr_tried)
     beside = line.entry["published"]
+    rate = "search, on validation" if line.searched else "the protocol"
     return _part(
         "Setting",
         _facts(
             ("Method", row.method),
             ("Distilled with", row.student or "no network"),
-            ("Evaluated on", row.network),
+            ("Stands beside" if line.no_learning else "Evaluated on", row.network),
             ("Pool", row.pool),
             ("Protocol", row.protocol),
-            ("Chosen by", chosen + (" (on the test split: flattered)" if line.oracle else "")),
+            (
+                "Chosen by",
+                None if line.no_learning else chosen + (" (on the test split: flattered)" if line.oracle else ""),
+            ),
             ("Learning rate", None if row.lr is None else f"{row.lr:g}"),
-            ("Rate chosen by", "search, on validation" if line.searched else "the protocol"),
+            ("Rate chosen by", None if line.no_learning else rate),
             ("Rates tried", tried),
+            ("Optimiser steps", row.steps),
             ("Labelled by", None if row.teachers_fingerprint is None else row.teachers_fingerprint),
             ("Published", None if beside is None else percent(beside, line.entry["published_std"])),
             ("Printed in", line.entry["published_source"]),
@@ -80,24 +94,30 @@ def _setting(line: Line) -> Html:
 
 def _ledger(line: Line) -> Html:
     row = line.row
-    total = row.total_bytes
     density = per_kilobyte(row.accuracy_per_byte)
-    body = [
-        tag("tr", tag("th", part.replace("_", " "), scope="row"), tag("td", size(count), title=f"{count} bytes"))
-        for part, count in row.bytes.items()
-        if count
-    ]
-    foot = tag("tfoot", tag("tr", tag("th", "Total", scope="row"), tag("td", size(total), title=f"{total} bytes")))
-    table = tag("table", tag("caption", "Bytes stored, by part", class_="away"), tag("tbody", *body), foot)
+    charged = [tag("p", "As the method's paper counts:"), _sizes("Bytes charged, by part", row.charged)]
     return _part(
         "Storage",
-        table,
+        _sizes("Bytes stored, by part", row.bytes),
+        *(charged if row.charged else []),
         _facts(
             ("Accuracy per byte", f"{density} points per kB" if density else None),
-            ("Labels for an image", row.label_versions),
+            ("Items", row.items),
+            ("Labels for an image", None if line.measure == ROC_AUC else row.label_versions),
             *((f"Teacher {name}, apart", size(count)) for name, count in row.teachers.items()),
         ),
     )
+
+
+def _sizes(caption: str, parts: Mapping[str, int]) -> Html:
+    total = sum(parts.values())
+    body = [
+        tag("tr", tag("th", part.replace("_", " "), scope="row"), tag("td", size(count), title=f"{count} bytes"))
+        for part, count in parts.items()
+        if count
+    ]
+    foot = tag("tfoot", tag("tr", tag("th", "Total", scope="row"), tag("td", size(total), title=f"{total} bytes")))
+    return tag("table", tag("caption", caption, class_="away"), tag("tbody", *body), foot)
 
 
 def _cost(line: Line) -> Html:
@@ -120,7 +140,7 @@ def _cost(line: Line) -> Html:
 def _origin(line: Line) -> Html:
     row = line.row
     hashes = {
-        "Synthetic set": row.synthetic_sha256,
+        "Synthetic set": None if line.no_learning else row.synthetic_sha256,
         "Real data": row.real_fingerprint,
         "Preprocessing": row.preprocessing_fingerprint,
         "Expert buffer": row.buffer_fingerprint,

@@ -28,6 +28,11 @@ const accuracyTick = (value) => String(Number((100 * value).toFixed(1)));
 const spread = (mean, std) =>
   std === null || std === undefined ? `${percent(mean)} %` : `${percent(mean)} ± ${percent(std)} %`;
 
+function meanAndStd(values) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return [mean, Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)];
+}
+
 const SECOND_TICKS = [0.01, 0.1, 1, 10, 60, 600, 3600, 36000, 360000, 3600000];
 const BYTE_TICKS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
 

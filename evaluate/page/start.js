@@ -50,6 +50,7 @@ function start() {
   startLinks();
   startPanels();
   startBoard();
+  startCost();
   for (const part of all(".scripted, #bar")) part.hidden = false;
   listeners.push(showFields, showOpened, showSorted, showFiltered, drawCharts);
   tell();
