@@ -1,0 +1,1 @@
+"""INFER: natural images, and compensators that all classes share."""

@@ -1,0 +1,189 @@
+"""INFER: natural images, and compensators that serve all classes at once. https://arxiv.org/abs/2408.06927."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ddbench.compensation import Compensation, seen_pixels
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.independent import IndependentMethod
+from ddbench.memory import activation_floats
+from ddbench.method import OuterStep, Task
+from ddbench.methods.infer import told
+from ddbench.methods.infer.budget import Budget
+from ddbench.methods.infer.charge import charged_bytes
+from ddbench.methods.infer.compensate import Optimisation
+from ddbench.methods.infer.groups import Group, groups_of, in_order, sets_at_once
+from ddbench.methods.infer.labels import static_logits
+from ddbench.methods.infer.natural import natural_pixels, natural_rows
+from ddbench.methods.infer.objective import Objective
+from ddbench.settings import Count, NotNegative, Positive, Share
+from ddbench.shelf import Shelf
+from ddbench.synthetic import SyntheticSet
+from ddbench.teachers import Teachers
+from ddbench.teachers_recipe import TeachersRecipe
+from ddbench.threads import threads_for
+
+CIFAR_TEACHERS = TeachersRecipe(
+    networks=("resnet18-cifar", "mobilenet-v2-cifar", "efficientnet-b0-cifar", "shufflenet-g2-cifar"),
+    epochs=200,
+    protocol="squeeze-v1",
+)
+
+
+@final
+class INFER(IndependentMethod):
+    """K natural images of each class, and for each natural set and teacher one compensator that is added to all of it.
+
+    Source: Zhang et al. 2024 (arXiv:2408.06927), released ``zhangxin-xd/UFC``. Differs: what is kept is the natural
+    images and the compensators, not JPEG files of their sums; the natural draw is seeded; chunks of classes share a
+    compensator, and the gradient is that of all classes together.
+    """
+
+    teachers: TeachersRecipe = CIFAR_TEACHERS
+    """M networks, against each of which compensators are found; together they label."""
+    iterations: Count = 1000
+    """Steps for each compensator."""
+    lr: Positive = 0.25
+    """Of Adam at the beginning; it falls towards zero along half a cosine."""
+    betas: tuple[Share, Share] = (0.5, 0.9)
+    """Of Adam."""
+    bn_weight: NotNegative = 1.0
+    """alpha: how much batch-norm statistics count beside the cross-entropy (CIFAR: 1; ImageNet: 0.01)."""
+    first_bn: NotNegative = 10.0
+    """How much the first batch-norm layer counts among the others, which count one each."""
+    shift: Annotated[int, Field(ge=0, strict=True)] = 4
+    """Pixels by which images are moved round their edge at each step, at most (CIFAR: 4; ImageNet: 32)."""
+    crop: bool = False
+    """Whether a random part of 8 % or more is enlarged first, and mirrored half the time (ImageNet)."""
+    classes_at_once: Count | None = None
+    """Classes that a teacher sees together; None is all. Fewer take less memory and give the same gradient."""
+    jobs_at_once: Count | None = None
+    """Compensators of a teacher that are found together; None is as many as 2^20 numbers of images hold."""
+    blocks: Literal["both", "natural", "additive"] = "both"
+    """What is trained on: natural images and sums with compensators; natural images alone, which then take the whole
+    budget; sums alone."""
+    shared: bool = True
+    """Whether a compensator serves all classes; else each class has its own, and pays for it."""
+    labels: Literal["static", "hard"] = "static"
+    """The mean of the teachers' logits for each image, stored once; or the classes."""
+
+    def soft_labels(self) -> bool:
+        return self.labels == "static"
+
+    def teachers_wanted(self) -> TeachersRecipe | None:
+        return self.teachers if self.soft_labels() or self.blocks != "natural" else None
+
+    def refuse(self, ipc: int) -> None:
+        teachers = len(self.teachers.networks)
+        least = 2 if self.shared else 1 + teachers
+        if self.blocks != "natural" and ipc < least:
+            fewer = f"; with fewer than {teachers} classes it is larger" if self.shared and teachers > 1 else ""
+            raise UserError(
+                f"INFER does not exist at ipc {ipc}: compensators leave no room for one natural image a class",
+                fix=f"choose an ipc of {least} or more, the smallest that works{fewer}",
+            )
+
+    def check(self, real: RealSet, ipc: int, teachers: int | None = None) -> None:
+        """Errors: UserError where these settings do not work with this data at this ipc.
+
+        teachers: how many there are, once there are any; None is as many as the settings name.
+        """
+        real.require_ipc(ipc)
+        if real.preprocessing.kind == "zca":
+            raise UserError(
+                "INFER adds to images in a space where each channel is by itself, and ZCA mixes all pixels",
+                f"given  {real.name} with preprocessing zca",
+                fix="preprocessing: meanstd",
+            )
+        self._budget(ipc, real.classes, teachers or len(self.teachers.networks)).require_a_set()
+
+    def jobs(self, task: Task, ipc: int) -> Sequence[str]:
+        self.check(task.real, ipc, task.teachers and len(task.teachers.networks))
+        if self.teachers_wanted():
+            _fitting(task)
+        return list(self._groups(task, ipc))
+
+    def carry_out(self, name: str, task: Task, ipc: int, at: OuterStep, shelf: Shelf) -> dict[str, Tensor]:
+        group, real = self._groups(task, ipc)[name], task.real
+        rows = self._rows(task, ipc, at).view(-1, real.classes)[group.first : group.last + 1]
+        pixels, _ = natural_pixels(real, rows.flatten())
+        natural = seen_pixels(pixels, real.preprocessing.describe()).unflatten(0, rows.shape)
+        objective = Objective(
+            teacher=_fitting(task).member(group.teacher),
+            natural=natural.to(task.device),
+            **self.model_dump(include={"bn_weight", "first_bn", "classes_at_once"}),
+        )
+        optimisation = Optimisation(
+            **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
+        )
+        names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
+        batch = len(names) * self._together(real)
+        with threads_for(batch * activation_floats(objective.teacher, real.channels, real.size), task.device):
+            found = optimisation.compensators(objective, self._plan(task, ipc).groups, names, at, shelf)
+        return {"compensators": found}
+
+    def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
+        budget, rows = self._plan(task, ipc), self._rows(task, ipc, at)
+        pixels, rounded = natural_pixels(task.real, rows)
+        compensation = Compensation(
+            compensators=in_order(self._groups(task, ipc), made, budget, pixels.shape[1:]),
+            rows=rows,
+            natural=self.blocks != "additive",
+        )
+        teachers = _fitting(task) if self.teachers_wanted() else None
+        if teachers is None or not self.soft_labels():
+            labels = torch.arange(task.real.classes).repeat(budget.sets * compensation.blocks)
+        else:
+            space = task.real.preprocessing.describe()
+            labels = static_logits(teachers, pixels, compensation, space, task.device)
+        syn = task.synthetic(
+            pixels,
+            labels,
+            label_kind="logits" if self.soft_labels() else "hard",
+            compensation=compensation,
+            ipc=ipc,
+            notes=told.notes(budget, teachers, rounded=rounded),
+        )
+        charged = charged_bytes(budget, pixels[0].numel(), static=self.soft_labels())
+        return replace(syn, provenance={**syn.provenance, **told.facts(budget, teachers), "charged": charged})
+
+    def _rows(self, task: Task, ipc: int, at: OuterStep) -> Tensor:
+        return natural_rows(task.real, self._plan(task, ipc).sets, at.stream("natural images"))
+
+    def _plan(self, task: Task, ipc: int) -> Budget:
+        """The budget with as many teachers as the task has."""
+        return self._budget(ipc, task.real.classes, 0 if task.teachers is None else len(task.teachers.networks))
+
+    def _budget(self, ipc: int, classes: int, teachers: int) -> Budget:
+        paid = 0 if self.blocks == "natural" else teachers
+        return Budget(ipc=ipc, classes=classes, teachers=paid, shared=self.shared)
+
+    def _groups(self, task: Task, ipc: int) -> dict[str, Group]:
+        pixels = task.real.channels * task.real.size**2
+        return groups_of(self._plan(task, ipc), self.jobs_at_once or sets_at_once(pixels, self._together(task.real)))
+
+    def _together(self, real: RealSet) -> int:
+        """Classes of a natural set that a teacher sees together."""
+        return min(self.classes_at_once or real.classes, real.classes)
+
+
+def _fitting(task: Task) -> Teachers:
+    """The task's teachers. Errors: UserError where it has none, or they know other images."""
+    if task.teachers is None:
+        raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
+    task.teachers.require_fit(
+        dataset=task.real.name,
+        channels=task.real.channels,
+        size=task.real.size,
+        classes=task.real.classes,
+        preprocessing=task.real.preprocessing.fingerprint,
+    )
+    return task.teachers

@@ -1,0 +1,49 @@
+"""How compensated images are shown to a teacher: all images of a job moved, and cropped, alike."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ddbench.augmentation import CropsFlip
+
+Box = tuple[int, int, int, int]
+
+
+class View(NamedTuple):
+    """What is done to all images of a job at a step: box: top, left, height and width, in pixels, of the part that is
+    enlarged, None for the whole; mirrored; then moved down and right, round the edge."""
+
+    box: Box | None
+    mirrored: bool
+    down: int
+    right: int
+
+
+def drawn_view(size: int, *, shift: int, crop: bool, mirror: bool, generator: torch.Generator) -> View:
+    """shift: the largest move, in pixels; it goes down and right, by 0 to ``shift`` each. crop: whether a part of 8 %
+    of the area or more is enlarged and mirrored half the time, the latter only where ``mirror`` allows it.
+
+    Source: Zhang et al. 2024 (INFER, arXiv:2408.06927), released code; torchvision's RandomResizedCrop.
+    """
+    box, mirrored = None, False
+    if crop:
+        part, flipped = CropsFlip(mirror=mirror).draw(1, size, generator).parameters
+        top, left, height, width = part.mul(size).round().long()[0].tolist()
+        box, mirrored = (top, left, height, width), bool(flipped.item())
+    down, right = torch.randint(shift + 1, (2,), generator=generator).tolist()
+    return View(box, mirrored, down, right)
+
+
+def seen_under(view: View, images: Tensor) -> Tensor:
+    """Images (n, C, H, W) as the view has them; differentiable."""
+    if view.box is not None:
+        top, left, height, width = view.box
+        part = images[:, :, top : top + height, left : left + width]
+        images = functional.interpolate(part, images.shape[-2:], mode="bilinear", antialias=True)
+    if view.mirrored:
+        images = images.flip(3)
+    return images.roll((view.down, view.right), (2, 3)) if view.down or view.right else images
