@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 from ddbench.version import __version__
 
 if TYPE_CHECKING:
-    from ddbench.commands.api import distill, load_dataset, load_synthetic, open_buffer, train_experts
+    from ddbench.commands.api import distill, load_dataset, load_synthetic, open_buffer, train_experts, train_teachers
+    from ddbench.commands.graph_api import distill_graphs, evaluate_graphs, load_graphs, load_synthetic_graphs
     from ddbench.evaluate.evaluation import evaluate
 
 __all__ = [
     "__version__",
     "distill",
+    "distill_graphs",
     "evaluate",
+    "evaluate_graphs",
     "load_dataset",
+    "load_graphs",
     "load_synthetic",
+    "load_synthetic_graphs",
     "open_buffer",
     "train_experts",
+    "train_teachers",
 ]
 
 
@@ -27,4 +33,5 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("ddbench.evaluate")  # a package that can be called
     if name not in __all__:
         raise AttributeError(f"module 'ddbench' has no attribute {name!r}")
-    return getattr(importlib.import_module("ddbench.commands.api"), name)
+    where = "graph_api" if name.endswith("graphs") else "api"
+    return getattr(importlib.import_module(f"ddbench.commands.{where}"), name)

@@ -43,8 +43,9 @@ class Task:
     """What a method distils from.
 
     real: its inputs come on ``device``. network: the student, on ``device``. experts: on disk; None where the method
-    needs none. teachers: as the method wants them, else None. method: the name under which it was found. origin: fingerprints of what must stay the same while a run
-    goes on (data, experts). provenance: what else the sets that are made will carry of where they come from. Both JSON.
+    needs none. teachers: as the method wants them, else None. method: the name under which it was found. origin:
+    fingerprints of what must stay the same while a run goes on (data, experts). provenance: what else the sets that are
+    made will carry of where they come from. Both JSON.
     """
 
     real: RealSet
@@ -113,6 +114,10 @@ class Method(Settings, abc.ABC):
     def refuse(self, ipc: int) -> None:
         """Errors: UserError where these settings do not work at this ipc; asked before anything is trained."""
         del ipc
+
+    def check(self, real: RealSet, ipc: int) -> None:
+        """Errors: UserError where these settings do not work with this data; asked before anything is trained."""
+        del real, ipc
 
     def needed_epochs(self) -> int | None:
         """How many epochs of each expert it looks at; None when it needs no experts."""

@@ -55,7 +55,7 @@ def shown_students(lines: Sequence[Line]) -> list[str]:
 
 def _merits(rows: Mapping[Name, Mapping[int, Line]], ipcs: Sequence[int]) -> dict[Name, float]:
     honest = {
-        name: {ipc: line["accuracy_mean"] for ipc, line in row.items() if line["selection"] != "oracle"}
+        name: {ipc: line["score_mean"] for ipc, line in row.items() if line["selection"] != "oracle"}
         for name, row in rows.items()
     }
     average = {ipc: fmean([means[ipc] for means in honest.values() if ipc in means] or [0.0]) for ipc in ipcs}
@@ -83,4 +83,4 @@ def _parts(line: Line, labels: Set[str]) -> tuple[str, str, str, str]:
     mark = " *" if line["best"] else " !" if line["selection"] == "oracle" else ""
     variant = line["label"] != line["method"] and line["method"] in labels
     beside = "" if variant or math.isnan(line["published"]) else f" ({100 * line['published']:.1f})"
-    return f"{100 * line['accuracy_mean']:.1f}", f"{100 * line['accuracy_std']:.1f}", mark, beside
+    return f"{100 * line['score_mean']:.1f}", f"{100 * line['score_std']:.1f}", mark, beside

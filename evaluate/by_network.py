@@ -52,11 +52,11 @@ def _cells(sets: Sequence[Sequence[Line]], networks: Sequence[str]) -> list[list
 
 def _mean(found: Mapping[str, Line], networks: Sequence[str]) -> float | None:
     whole = len(found) == len(networks)
-    return fmean(found[name]["accuracy_mean"] for name in networks) if whole else None
+    return fmean(found[name]["score_mean"] for name in networks) if whole else None
 
 
 def _cell(line: Line | None) -> str:
-    return "-" if line is None else f"{100 * line['accuracy_mean']:.1f} ± {100 * line['accuracy_std']:.1f}"
+    return "-" if line is None else f"{100 * line['score_mean']:.1f} ± {100 * line['score_std']:.1f}"
 
 
 def _percent(mean: float | None) -> str:

@@ -20,14 +20,16 @@ def evaluate(
     seeds: int | Sequence[int] = 5,
     device: str = "auto",
     lr: float | None = None,
+    steps: int | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Train fresh networks on ``syn`` and score them on the test split of ``real``: accuracies, mean, std, seconds.
 
     network: None takes the one it was distilled with. seeds: how many networks, or their seeds. lr: begins with this
-    rate instead of the protocol's or the learned one. teachers: who label, under a protocol that needs them
-    (``ddbench.teachers.load_teachers``).
+    rate instead of the protocol's or the learned one. steps: optimiser steps in the place of the protocol's epochs, so
+    that sets of all sizes take equal ones. teachers: who label, under a protocol that needs them
+    (``ddbench.train_teachers``).
     """
     where = choose_device(device)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
@@ -39,6 +41,7 @@ def evaluate(
         seeds=chosen,
         device=where,
         lr=lr,
+        steps=steps,
         teachers=teachers,
         progress=progress,
     )

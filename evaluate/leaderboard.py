@@ -15,7 +15,8 @@ GROUP = ["dataset", "ipc", "protocol", "network", "conditions"]
 
 
 def entry(row: Row) -> dict[str, Any]:
-    """A row as one flat object. Accuracies are fractions, times seconds; published is None where none is known."""
+    """A row as one flat object. Accuracies and ROC-AUC are fractions, times seconds; published is None where none is
+    known. metric says what score_mean and score_std are of."""
     published, std, source = _beside(row)
     return {
         "dataset": row.dataset,
@@ -31,6 +32,10 @@ def entry(row: Row) -> dict[str, Any]:
         "accuracy": list(row.accuracy),
         "accuracy_mean": row.accuracy_mean,
         "accuracy_std": row.accuracy_std,
+        "roc_auc": list(row.roc_auc),
+        "metric": "roc-auc" if row.roc_auc else "accuracy",
+        "score_mean": row.score_mean,
+        "score_std": row.score_std,
         "seeds": list(row.seeds),
         "seconds": row.seconds,
         "expert_seconds": row.expert_seconds,
@@ -38,6 +43,9 @@ def entry(row: Row) -> dict[str, Any]:
         "peak_bytes": row.peak_bytes,
         "bytes": row.total_bytes,
         "bytes_by_part": dict(row.bytes),
+        "charged": dict(row.charged),
+        "items": row.items,
+        "steps": row.steps,
         "label_versions": row.label_versions,
         "teachers": dict(row.teachers),
         "accuracy_per_byte": row.accuracy_per_byte,
@@ -56,7 +64,7 @@ def entry(row: Row) -> dict[str, Any]:
 
 
 def _beside(row: Row) -> tuple[float | None, float | None, str | None]:
-    found = look_up(row.method, row.dataset, row.ipc, row.network)
+    found = look_up(row.method, row.dataset, row.ipc, row.network, row.protocol)
     if found is not None:
         original = ORIGINAL.get(row.dataset)
         return found.accuracy, found.std, found.source + (f" (for {original})" if original else "")
@@ -66,19 +74,21 @@ def _beside(row: Row) -> tuple[float | None, float | None, str | None]:
 
 
 def leaderboard(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line a row, grouped by data set, ipc, protocol and network; within a group the highest mean comes first.
+    """One line a row, grouped by data set, ipc, protocol and network; within a group the highest mean comes
+    first: of ROC-AUC where graphs are classified, else of accuracy.
 
     Besides the keys of :func:`entry` there is ``best``: the first of a group with rivals. Rows chosen on the test split
     (selection "oracle") stand below all others, whatever their accuracy, and are never best.
     """
     table = pd.DataFrame([entry(row) for row in rows], columns=_COLUMNS)
     optional = ("published", "published_std", "lr", "accuracy_per_byte")
-    table = table.astype({"selected_step": "Int64", **dict.fromkeys(optional, float)})
+    counts = dict.fromkeys(("selected_step", "items", "steps"), "Int64")
+    table = table.astype({**counts, **dict.fromkeys(optional, float)})
     if table.empty:
         return table.assign(best=pd.Series(dtype=bool))
     table = table.assign(oracle=table["selection"] == "oracle")
     table = table.sort_values(
-        ["dataset", "protocol", "network", "conditions", "ipc", "oracle", "accuracy_mean", "method", "label"],
+        ["dataset", "protocol", "network", "conditions", "ipc", "oracle", "score_mean", "method", "label"],
         ascending=[True, True, True, True, True, True, False, True, True],
         kind="stable",
         ignore_index=True,
@@ -98,6 +108,10 @@ _COLUMNS = [
     "accuracy",
     "accuracy_mean",
     "accuracy_std",
+    "roc_auc",
+    "metric",
+    "score_mean",
+    "score_std",
     "seeds",
     "seconds",
     "expert_seconds",
@@ -105,6 +119,9 @@ _COLUMNS = [
     "peak_bytes",
     "bytes",
     "bytes_by_part",
+    "charged",
+    "items",
+    "steps",
     "label_versions",
     "teachers",
     "accuracy_per_byte",

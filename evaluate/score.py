@@ -42,10 +42,10 @@ def score(
     network: None takes the protocol's own, where it has one, else the one that the set was distilled with. A seed fixes
     the network's first parameters, the shuffling, the augmentation and the mixing; it does so in the same way for every
     method. lr: begins with this rate, not the protocol's or the learned one. steps: trains with exactly so many
-    optimiser steps, the protocol's schedule stretched over them, so that sets of all sizes take equal ones. teachers: who label, under a protocol
-    whose labels are a teacher's; and once, before training, a set with hard labels under one that needs soft ones.
-    workers: processes among which the networks are shared out on a CPU, where each is trained by one thread; None
-    trains one after the other.
+    optimiser steps, the protocol's schedule stretched over them, so that sets of all sizes take equal ones. teachers:
+    who label, under a protocol whose labels are a teacher's; and once, before training, a set with hard labels under
+    one that needs soft ones. workers: processes among which the networks are shared out on a CPU, where each is trained
+    by one thread; None trains one after the other.
     Errors: UserError where set, data and teachers do not fit (preprocessing, classes, shape), for an unknown protocol
     or network, an empty split, no seeds, missing teachers, and a learning rate, given or learned, that SGD can not use.
     """

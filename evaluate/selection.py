@@ -78,8 +78,9 @@ def select(
     """Choose among the candidates in ``folder`` by ``rule``: "last", "validation", or "oracle".
 
     networks: how many fresh ones are trained on each candidate; the highest mean accuracy wins, of equals the later
-    step. network: None takes the one each set was distilled with. steps: as in ``score``. A single candidate is chosen without training. Scores
-    are kept beside the candidates, so that a call that was interrupted goes on, and a second call costs nothing.
+    step. network: None takes the one each set was distilled with. steps: as in ``score``. A single candidate is chosen
+    without training. Scores are kept beside the candidates, so that a call that was interrupted goes on, and a second
+    call costs nothing.
     Errors: UserError for an unknown rule or protocol, no candidates, and "validation" without a validation split.
     """
     rule = selection_rule(rule)

@@ -37,8 +37,8 @@ def as_json(table: pd.DataFrame, details: bool = True) -> str:
 
 def as_csv(table: pd.DataFrame, details: bool = True) -> str:
     del details
-    flat = table.drop(columns=["bytes_by_part", "teachers"])
-    for column in ("accuracy", "seeds", "lr_tried"):
+    flat = table.drop(columns=["bytes_by_part", "charged", "teachers"])
+    for column in ("accuracy", "roc_auc", "seeds", "lr_tried"):
         flat[column] = [";".join(str(value) for value in values) for values in flat[column]]
     return flat.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
@@ -122,12 +122,15 @@ def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
     columns: dict[str, list[str]] = {
         "method": [line["label"] + (" *" if line["best"] else "") for line in lines],
         "ipc": [str(line["ipc"]) for line in lines],
+        "roc-auc": [percent(line["score_mean"], line["score_std"]) if line["roc_auc"] else "" for line in lines],
         "accuracy": [percent(line["accuracy_mean"], line["accuracy_std"]) for line in lines],
         "published": [percent(line["published"], line["published_std"]) for line in lines],
         "selection": [line["selection"] + (" !" if line["selection"] == "oracle" else "") for line in lines],
         "seeds": [str(len(line["seeds"])) for line in lines],
         "seconds": [duration(line["seconds"]) for line in lines],
+        "items": ["" if pd.isna(line["items"]) else str(line["items"]) for line in lines],
         "bytes": [size(line["bytes"]) for line in lines],
+        "charged": [size(sum(line["charged"].values())) if line["charged"] else "" for line in lines],
         "points/kB": [per_kilobyte(line["accuracy_per_byte"]) for line in lines],
         "labels": [str(line["label_versions"]) if line["label_versions"] > 1 else "" for line in lines],
         "teachers": [size(sum(line["teachers"].values())) if line["teachers"] else "" for line in lines],
@@ -138,7 +141,7 @@ def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
     return [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
 
 
-_OPTIONAL = ("published", "student", "labels", "teachers", "rate")
+_OPTIONAL = ("roc-auc", "items", "charged", "published", "student", "labels", "teachers", "rate")
 _LEFT = ("method", "selection", "student")
 
 
@@ -164,12 +167,17 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     if names := [name for name, part in shown if any(pd.notna(line["published"]) for lines in part for line in lines)]:
         said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
     said.append("accuracy: top-1 on the test split, mean ± population std over the seeds")
+    if "roc-auc" in set(table["metric"]):
+        said.append("roc-auc: area under the curve on the test split, by which graphs are ranked")
+    if any(table["charged"]) and row_by_row:
+        said.append("charged: bytes as the method's paper counts them; bytes: as they are stored")
     if row_by_row:
         said.append("seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes")
     if by_ipc:
         further = any(ByIpc(lines).has_further_lines for lines in by_ipc)
         repeated = "; a method's further lines are rows of other settings" if further else ""
-        said.append(f"by ipc: accuracy in %, best mean first{repeated}")
+        metrics = " or ".join(m for m in ("accuracy", "roc-auc") if m in set(table["metric"]))
+        said.append(f"by ipc: {metrics} in %, best mean first{repeated}")
         said.append("seeds, selection and cost: ddbench leaderboard --details")
     notes: dict[str, list[str]] = {}
     for line in _lines(table):

@@ -15,7 +15,10 @@ def percent(mean: float | None, std: float | None) -> str:
 
 def per_kilobyte(per_byte: float | None) -> str:
     """Accuracy, a fraction, for a byte, as percentage points for 1000 bytes; empty for None."""
-    return "" if per_byte is None or math.isnan(per_byte) else f"{per_byte * 100_000:.3g}"
+    if per_byte is None or math.isnan(per_byte):
+        return ""
+    points = per_byte * 100_000
+    return f"{points:.3g}" if points < 999.5 else f"{points:,.0f}"
 
 
 def duration(seconds: float) -> str:

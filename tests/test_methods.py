@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from ddbench.errors import UserError
+from ddbench.graphs.load import load_graphs
+from ddbench.graphs.method import GraphMethod, GraphTask
+from ddbench.independent import IndependentMethod
 from ddbench.method import DirectMethod, OptimisedMethod
 from ddbench.methods import METHODS
 from ddbench.methods.herding import herd
@@ -37,13 +40,13 @@ def start(method, task, ipc, seed=0):
     )
 
 
-class TestContract:
+class TestEveryMethod:
     @pytest.fixture(params=METHODS.names())
     def method(self, request):
         return build(request.param)
 
     def test_is_frozen_and_refuses_unknown_settings(self, method):
-        assert isinstance(method, OptimisedMethod | DirectMethod)
+        assert isinstance(method, OptimisedMethod | DirectMethod | IndependentMethod | GraphMethod)
         with pytest.raises(ValueError, match="frozen"):
             method.anything = 1
         with pytest.raises(ValueError, match="no_such_key"):
@@ -51,6 +54,16 @@ class TestContract:
 
     def test_settings_survive_json(self, method):
         assert type(method).model_validate_json(method.model_dump_json()) == method
+
+
+OF_IMAGES = [name for name in METHODS.names() if issubclass(METHODS.get(name), OptimisedMethod | DirectMethod)]
+OF_GRAPHS = [name for name in METHODS.names() if issubclass(METHODS.get(name), GraphMethod)]
+
+
+class TestContract:
+    @pytest.fixture(params=OF_IMAGES)
+    def method(self, request):
+        return build(request.param)
 
     @pytest.mark.parametrize("ipc", [1, 3])
     def test_shapes_and_facts(self, method, ipc, device):
@@ -101,6 +114,33 @@ class TestContract:
         again, _ = method.outer_loss(replace(syn, **leaves), task, at(1))
         other, _ = method.outer_loss(replace(syn, **leaves), task, at(2))
         assert torch.equal(loss, again) and not torch.equal(loss, other)
+
+
+@pytest.fixture(scope="module")
+def graph_task(tmp_path_factory):
+    return GraphTask(real=load_graphs("motifs", home=tmp_path_factory.mktemp("home")), method="tested")
+
+
+class TestContractOnGraphs:
+    @pytest.fixture(params=OF_GRAPHS)
+    def method(self, request):
+        return build(request.param)
+
+    @pytest.mark.parametrize("ipc", [1, 3])
+    def test_shapes_and_facts(self, method, graph_task, ipc):
+        syn = method.distill(graph_task, ipc, at())
+        counts = torch.bincount(syn.hard_labels(), minlength=2)
+        assert counts.min() >= 1
+        if type(method).__name__ != "FullGraphs":  # which is the same at every ipc
+            assert counts.max() <= ipc
+        assert len(syn.frequency) == len(syn) and syn.frequency.min() >= 1
+        assert (syn.ipc, syn.dataset, syn.classes, syn.method) == (ipc, "motifs", 2, "tested")
+
+    def test_same_seed_same_bits_and_no_global_randomness(self, method, graph_task):
+        before = torch.get_rng_state()
+        one, two = (method.distill(graph_task, 2, at()) for _ in range(2))
+        assert torch.equal(before, torch.get_rng_state())
+        assert all(torch.equal(one.tensors()[name], tensor) for name, tensor in two.tensors().items())
 
 
 class TestMatchingLoss:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,23 @@ from ddbench.commands.options import home_folder
 from ddbench.data.realset import RealSet
 from ddbench.distillation import carry_out
 from ddbench.errors import UserError
+from ddbench.evaluate.teaching import train_teachers as learned_teachers
 from ddbench.execution import Progress, choose_device, code_identity, device_name, versions
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
 from ddbench.expert_recipe import ExpertRecipe
-from ddbench.method import Task
+from ddbench.independent import IndependentMethod
+from ddbench.method import DirectMethod, OptimisedMethod, Task
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
 from ddbench.settings import validate
 from ddbench.source import Source
 from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.teachers import Teachers
 
-__all__ = ["distill", "load_dataset", "load_synthetic", "open_buffer", "train_experts"]
+__all__ = ["distill", "load_dataset", "load_synthetic", "open_buffer", "train_experts", "train_teachers"]
 
 
 def load_dataset(
@@ -71,6 +75,23 @@ def train_experts(
     )
 
 
+def train_teachers(
+    real: RealSet,
+    networks: Sequence[str],
+    folder: str | Path,
+    *,
+    protocol: str = "real-v1",
+    epochs: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> Teachers:
+    """Networks that know the whole training split, a file each in ``folder``; what is there is read, not trained."""
+    where = choose_device(device)
+    return learned_teachers(
+        real.to(where), networks, Path(folder), protocol=protocol, epochs=epochs, seed=seed, device=where
+    )
+
+
 def open_buffer(folder: str | Path) -> ExpertBuffer:
     """An expert buffer: ``buffer[expert, epoch]`` is a parameter vector (P,)."""
     return ExpertBuffer.open(folder)
@@ -83,6 +104,7 @@ def distill(
     ipc: int,
     *,
     experts: ExpertBuffer | None = None,
+    teachers: Teachers | None = None,
     folder: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -92,11 +114,17 @@ def distill(
     """Distil ``real`` with a method (``ddbench methods``); ``settings`` are the method's, as in a recipe.
 
     folder: where state and candidates are kept, so that the same call continues; None keeps nothing. Returns the set
-    after the last outer step. Errors: UserError for wrong settings, and where the method needs experts and has none.
+    after the last outer step. Errors: UserError for wrong settings, a method that distils graphs, and where the method
+    needs experts or teachers and has none.
     """
     kind = METHODS.get(method, "distill()")
     chosen = validate(kind, settings, Source("distill()", settings), ())
+    if not isinstance(chosen, OptimisedMethod | DirectMethod | IndependentMethod):
+        raise UserError(f"{method} distils graphs, not images", fix="call ddbench.distill_graphs")
     needed = chosen.needed_epochs()
+    if chosen.teachers_wanted() and teachers is None:
+        raise UserError(f"{method} needs teachers", fix="give teachers=ddbench.train_teachers(...)")
+    chosen.check(real, ipc)
     where, name = choose_device(device), canonical_network_name(network)
     if needed is not None:
         if experts is None:
@@ -111,8 +139,13 @@ def distill(
         network_name=name,
         experts=experts,
         device=where,
+        teachers=teachers and teachers.to(where),
         method=method,
-        origin={"real images": real.fingerprint, "experts": digest},
+        origin={
+            "real images": real.fingerprint,
+            "experts": digest,
+            **({"teachers": teachers.fingerprint} if teachers else {}),
+        },
         provenance={
             "real_fingerprint": real.fingerprint,
             "buffer_fingerprint": digest,

@@ -21,7 +21,7 @@ def buffer(
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
     where = options.place(home, data_root, device, quiet, checkpoint_seconds)
-    pipeline = options.open_recipe(recipe, override, seed, plugin, where)
+    pipeline = options.open_image_recipe(recipe, override, seed, plugin, where)
     if not pipeline.buffers:
         typer.echo("this recipe needs no experts")
     for need in pipeline.buffers:

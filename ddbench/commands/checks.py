@@ -78,5 +78,14 @@ def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs
         checked_teachers(teachers.networks, real, partial(_place, loaded, whose))
 
 
+def require_methods_fit(loaded: LoadedRecipe, real: RealSet, jobs: Iterable[Job]) -> None:
+    """Errors: UserError where a method's settings do not work with this data; asked before anything is trained."""
+    for job in jobs:
+        try:
+            job.method.check(real, job.ipc)
+        except UserError as error:
+            raise error.at(loaded.where("methods", job.label)) from None
+
+
 def _place(loaded: LoadedRecipe, whose: tuple[str, ...], number: int) -> str:
     return loaded.where(*whose, "networks", number)

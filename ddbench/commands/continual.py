@@ -96,7 +96,7 @@ def continual(
         examiner, points = of_set(given[0], asked, where, dataset, seed)
     else:
         extra = [] if dataset is None else [f"dataset={dataset}"]
-        pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)
+        pipeline = options.open_image_recipe(target, [*(override or []), *extra], seed, plugin, where)
         examiner, points = of_recipe(pipeline, asked, method or [])
     answers = list(points)
     if bound:

@@ -8,9 +8,11 @@ from typing import Any
 
 from ddbench.artefact import fingerprint
 from ddbench.commands.broadcast import drop_keys_of_other_methods
+from ddbench.commands.graph_checks import require_kind_of_data
 from ddbench.commands.plugins import require_method
 from ddbench.errors import UserError
 from ddbench.expert_recipe import ExpertRecipe
+from ddbench.graphs.method import GraphMethod
 from ddbench.method import Method, OptimisedMethod
 from ddbench.methods import METHODS
 from ddbench.recipe import Entry, LoadedRecipe
@@ -60,7 +62,7 @@ class Drafter:
     def drafts(self) -> list[Draft]:
         """Every method at every ipc, as it stands and under each entry of the sweep that changes it, and baselines."""
         found = [draft for label in self.loaded.recipe.methods for draft in self._of(label)]
-        _require_labels_apart(found)
+        require_labels_apart(found)
         return [*found, *self._soft_baselines(found)]
 
     def _of(self, label: str) -> Iterator[Draft]:
@@ -81,6 +83,7 @@ class Drafter:
     def _draft(self, loaded: LoadedRecipe, label: str, ipc: int) -> Draft:
         entry = loaded.entry(label, ipc)
         kind = _kind_of(loaded, entry)
+        require_kind_of_data(loaded, label, issubclass(kind, GraphMethod))
         settings = drop_keys_of_other_methods(loaded, entry, lambda other: _kind_of(loaded, other))
         method = validate(kind, settings, entry.source, ("methods", label))
         try:
@@ -120,7 +123,7 @@ class Drafter:
                 yield replace(soft, label=label, name=SOFT, method=method, needed=method.needed_epochs())
 
 
-def _require_labels_apart(drafts: list[Draft]) -> None:
+def require_labels_apart(drafts: list[Draft]) -> None:
     """Errors: UserError where rows of two methods would have one label."""
     seen: dict[str, str] = {}
     for draft in drafts:

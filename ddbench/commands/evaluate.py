@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,6 +87,7 @@ def evaluate(
     where = options.place(home, data_root, device, quiet)
     file = options.set_file(Path(target))
     if file.suffix == ".safetensors":
+        from ddbench.commands.graph_scoring import holds_graphs, score_graph_set
         from ddbench.commands.scoring import score_set
 
         if override or plugin:
@@ -94,18 +95,13 @@ def evaluate(
                 f"-o and --plugin change a recipe, and {target} is a synthetic set",
                 fix="use --protocol, --network, --seeds, --seed and --dataset",
             )
-        scored = score_set(
-            file,
-            where,
-            protocol=protocol,
-            networks=network or [],
-            seeds=seeds,
-            seed=seed,
-            dataset=dataset,
-            lr=None if lr is None else lr.value,
-            teachers=teachers,
-            validation=validation,
-        )
+        asked = {"protocol": protocol, "networks": network or [], "seeds": seeds, "seed": seed, "dataset": dataset}
+        of_images = {"lr": lr and lr.value, "teachers": teachers, "validation": validation}
+        if holds_graphs(file):
+            refuse_options_of_images(of_images)
+            scored = score_graph_set(file, where, **asked)
+        else:
+            scored = score_set(file, where, **asked, **of_images)
     else:
         if validation is not None:
             raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
@@ -125,4 +121,12 @@ def evaluate(
         extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
         pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)
         scored = [entry for job in pipeline.jobs for entry in pipeline.evaluate(job)]
+        scored += list(pipeline.references())
     typer.echo(render([row for row, _ in scored], format.value))
+
+
+def refuse_options_of_images(given: dict[str, Any]) -> None:
+    """Errors: UserError for an option that says nothing of graphs."""
+    for name, value in given.items():
+        if value is not None:
+            raise UserError(f"--{name} is about images, and this is a set of graphs", fix=f"leave --{name} out")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.artefact import fingerprint
-from ddbench.commands.drafts import Draft, Drafter
+from ddbench.commands.drafts import Draft, Drafter, require_labels_apart
+from ddbench.commands.graph_baselines import graph_baselines
 from ddbench.data.sources import find_source
 from ddbench.errors import UserError
 from ddbench.evaluate.rows import without_paths
@@ -44,17 +45,21 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
     """Every method of a recipe at every ipc, its settings checked, in the recipe's order; with its sweep and baselines.
 
     Under an entry of the sweep a method is labelled ``<label>-<entry>``, and made only where that entry changes it.
-    Where labels are soft, ``random-soft`` is added, unless the recipe has it. network: canonical name of the student.
+    Where labels are soft, ``random-soft`` is added, unless the recipe has it; on graphs, what stands beside every
+    method. network: canonical name of the student.
     Errors: UserError for an unknown method, a wrong setting, too few epochs.
     """
     real = real_definition(loaded.recipe)
+    source = find_source(loaded.recipe.dataset)
     drafts = Drafter(loaded, real, network).drafts()
+    if source.source.graphs:
+        drafts = [*drafts, *graph_baselines(drafts)]
+        require_labels_apart(drafts)
     longest: dict[str, int] = {}
     for draft in drafts:
         if draft.needed is not None:
             longest[draft.buffer_key] = max(longest.get(draft.buffer_key, 0), draft.needed)
-    short = find_source(loaded.recipe.dataset).short
-    return [_job(draft, longest.get(draft.buffer_key, 0), short, real, network, home) for draft in drafts]
+    return [_job(draft, longest.get(draft.buffer_key, 0), source.short, real, network, home) for draft in drafts]
 
 
 def shared_buffers(jobs: Iterable[Job]) -> list[BufferNeed]:

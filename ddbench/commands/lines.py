@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ddbench.commands.jobs import Job
+from ddbench.errors import UserError
+from ddbench.evaluate.make_row import synthetic_sha256
 from ddbench.method import OptimisedMethod
 from ddbench.run_folder import Run
+from ddbench.synthetic import SyntheticSet, load_synthetic
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,14 @@ def lines_of(job: Job) -> list[Line]:
     if not isinstance(job.method, OptimisedMethod) or job.method.ema_decay is None:
         return [own]
     return [own, Line(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
+
+
+def holds(path: Path, syn: SyntheticSet) -> bool:
+    """Whether a whole file has this set in it, made for the same recipe; when, and by which code, does not count."""
+    try:
+        there = load_synthetic(path)
+    except UserError:
+        return False
+    facts = ("recipe", "label", "selection", "step")
+    same_origin = all(there.provenance.get(fact) == syn.provenance.get(fact) for fact in facts)
+    return same_origin and synthetic_sha256(there) == synthetic_sha256(syn)

@@ -24,7 +24,9 @@ def methods(
     A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
     """
     from ddbench.commands.plugins import run_plugin
-    from ddbench.method import OptimisedMethod
+    from ddbench.graphs.method import GraphMethod
+    from ddbench.independent import IndependentMethod
+    from ddbench.method import DirectMethod, OptimisedMethod
     from ddbench.methods import METHODS
 
     for path in plugin or []:
@@ -32,11 +34,12 @@ def methods(
     if name is not None:
         _show_method(METHODS.get(name), format)
         return
-    kinds = {name: METHODS.get(name) for name in METHODS.names()}
-    table = [
-        {"method": name, "kind": "optimised" if issubclass(kind, OptimisedMethod) else "direct", "what": _summary(kind)}
-        for name, kind in kinds.items()
-    ]
+    kinds = {OptimisedMethod: "optimised", DirectMethod: "direct", IndependentMethod: "jobs", GraphMethod: "graphs"}
+    table = []
+    for name in METHODS.names():
+        method = METHODS.get(name)
+        kind = next((word for base, word in kinds.items() if issubclass(method, base)), "")
+        table.append({"method": name, "kind": kind, "what": _summary(method)})
     print_table(table, format)
 
 
@@ -48,14 +51,17 @@ def datasets(format: options.Format = options.TableFormat.text) -> None:
 
 
 def networks(format: options.Format = options.TableFormat.text) -> None:
-    """List the networks by name; torchvision:NAME and timm:NAME work as well."""
+    """List the networks by name, those for graphs last; torchvision:NAME and timm:NAME work as well."""
+    from ddbench.graphs.networks import GRAPH_NETWORKS
     from ddbench.networks import network_table
 
-    print_table(network_table(), format)
+    graphs = [{"name": name, "parameters": None, "note": f"graphs: {note}"} for name, note in GRAPH_NETWORKS.items()]
+    print_table([*network_table(), *graphs], format)
 
 
 def protocols(format: options.Format = options.TableFormat.text) -> None:
-    """List the evaluation protocols, frozen and versioned."""
+    """List the evaluation protocols, frozen and versioned; those on graphs last, which count steps, not epochs."""
+    from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
     from ddbench.evaluate.protocols import PROTOCOLS
 
     table = [
@@ -68,6 +74,17 @@ def protocols(format: options.Format = options.TableFormat.text) -> None:
             "source": p.source,
         }
         for p in PROTOCOLS.values()
+    ]
+    table += [
+        {
+            "protocol": p.key,
+            "what": f"graphs: {p.title}",
+            "epochs": None,
+            "labels": "the set's",
+            "fingerprint": p.fingerprint,
+            "source": p.source,
+        }
+        for p in GRAPH_PROTOCOLS.values()
     ]
     print_table(table, format)
 

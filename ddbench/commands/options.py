@@ -12,6 +12,7 @@ import typer
 from ddbench.execution import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
+    from ddbench.commands.graph_pipeline import GraphPipeline
     from ddbench.commands.pipeline import Pipeline
     from ddbench.commands.place import Place
 
@@ -144,16 +145,44 @@ def open_recipe(
     seed: int | None,
     plugins: list[Path] | None,
     where: Place,
-) -> Pipeline:
+) -> Pipeline | GraphPipeline:
     """The recipe of this name with what the options changed, checked whole."""
-    from ddbench.commands.pipeline import Pipeline
     from ddbench.commands.plugins import run_plugin
+    from ddbench.data.sources import find_source
     from ddbench.recipe import load_recipe
 
     for plugin in plugins or []:
         run_plugin(plugin)
     extra = [] if seed is None else [f"seed={seed}"]
-    return Pipeline(load_recipe(name, [*(overrides or []), *extra]), where)
+    loaded = load_recipe(name, [*(overrides or []), *extra])
+    if find_source(loaded.recipe.dataset, loaded.where("dataset")).source.graphs:
+        from ddbench.commands.graph_pipeline import GraphPipeline
+
+        return GraphPipeline(loaded, where)
+    from ddbench.commands.pipeline import Pipeline
+
+    return Pipeline(loaded, where)
+
+
+def open_image_recipe(
+    name: str,
+    overrides: list[str] | None,
+    seed: int | None,
+    plugins: list[Path] | None,
+    where: Place,
+) -> Pipeline:
+    """As ``open_recipe``, of a command that is about images alone. Errors: UserError for a recipe on graphs."""
+    from ddbench.commands.pipeline import Pipeline
+    from ddbench.errors import UserError
+
+    pipeline = open_recipe(name, overrides, seed, plugins, where)
+    if not isinstance(pipeline, Pipeline):
+        raise UserError(
+            f"this command is about images, and {pipeline.recipe.dataset} is a set of graphs",
+            f"from  {pipeline.loaded.where('dataset')}",
+            fix="give a recipe on images (ddbench recipes)",
+        )
+    return pipeline
 
 
 def set_file(path: Path) -> Path:

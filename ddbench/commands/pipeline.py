@@ -13,12 +13,14 @@ from ddbench.commands.buffers import imported_experts
 from ddbench.commands.checks import (
     refuse_protocol_without_teachers,
     refuse_selection_without_images,
+    require_methods_fit,
     require_networks_fit,
 )
 from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved, shared_buffers
 from ddbench.commands.judging import Judging, with_pools
-from ddbench.commands.lines import Line, lines_of
+from ddbench.commands.lines import Line, holds, lines_of
 from ddbench.commands.place import Place
+from ddbench.commands.schooling import taught
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name
 from ddbench.distillation import carry_out, last_candidate
@@ -29,7 +31,6 @@ from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.rates import RATES
 from ddbench.evaluate.rows import Row, folder_of, load_rows
 from ddbench.evaluate.selection import select
-from ddbench.evaluate.teaching import train_teachers
 from ddbench.evaluate.workers import Workers, workers_for, worth_workers
 from ddbench.execution import choose_device, code_identity, device_name, versions
 from ddbench.expert_buffers.record import train_experts
@@ -42,6 +43,7 @@ from ddbench.recipe import LoadedRecipe
 from ddbench.run_folder import Run
 from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers
+from ddbench.teachers_recipe import TeachersRecipe
 
 
 class Pipeline:
@@ -101,7 +103,8 @@ class Pipeline:
         loaded = self.load(self.recipe.preprocessing)
         for ipc in self.recipe.ipc:
             loaded.require_ipc(ipc, self.loaded.where("ipc"))
-        require_networks_fit(self.loaded, loaded, self.network)
+        require_networks_fit(self.loaded, loaded, self.network, self.jobs)
+        require_methods_fit(self.loaded, loaded, self.jobs)
         return loaded.to(self.device)
 
     @cached_property
@@ -129,6 +132,8 @@ class Pipeline:
     def task(self, job: Job) -> Task:
         experts = None if job.buffer is None else self.record(job.buffer)
         digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
+        wanted = job.method.teachers_wanted()
+        teachers = wanted and self._taught(wanted).to(self.device)
         provenance = {
             "recipe": resolved(self.loaded, job, self.networks),
             "label": job.label,
@@ -146,8 +151,13 @@ class Pipeline:
             network_name=self.network,
             experts=experts,
             device=self.device,
+            teachers=teachers,
             method=job.name,
-            origin={"real images": self.real.fingerprint, "experts": digest},
+            origin={
+                "real images": self.real.fingerprint,
+                "experts": digest,
+                **({"teachers": teachers.fingerprint} if teachers else {}),
+            },
             provenance=provenance,
         )
 
@@ -182,9 +192,17 @@ class Pipeline:
         """
         return lines_of(job)[0].set_path
 
+    def set_paths(self, job: Job) -> list[Path]:
+        """Where the sets lie that a job leaves."""
+        return [line.set_path for line in lines_of(job)]
+
+    def references(self) -> Iterator[tuple[Row, Path]]:
+        """Rows that no set is needed for: of images there are none."""
+        return iter(())
+
     def _publish(self, line: Line, syn: SyntheticSet) -> None:
         """Make this the set of a line of candidates, unless it is already."""
-        if not (line.set_path.exists() and _holds(line.set_path, syn)):
+        if not (line.set_path.exists() and holds(line.set_path, syn)):
             syn.save(line.set_path)
 
     def _as_set(self, job: Job, line: Line, candidate: Path, selection: str) -> SyntheticSet:
@@ -218,6 +236,7 @@ class Pipeline:
                 networks=asked.selection_seeds,
                 seed=self.recipe.seed,
                 device=self.device,
+                steps=asked.steps,
                 teachers=self.teachers,
                 progress=self.place.progress(),
                 workers=self.workers,
@@ -238,6 +257,7 @@ class Pipeline:
             seed=self.recipe.seed,
             lr_policy=asked.lr,
             rates=asked.rates or RATES,
+            steps=asked.steps,
             searchers=asked.selection_seeds,
             teachers=self.teachers,
             workers=self.workers,
@@ -247,20 +267,10 @@ class Pipeline:
     def teachers(self) -> Teachers | None:
         """Who label while networks are trained, trained where they are missing; None where the recipe names none."""
         asked = self.recipe.evaluation.teachers
-        found = asked and train_teachers(
-            self.real,
-            asked.networks,
-            self.place.home / "teachers",
-            epochs=asked.epochs,
-            seed=self.recipe.seed,
-            device=self.device,
-            progress=self.place.progress,
-        )
-        if found and len(found.networks) > 1:  # together, so that whoever verifies a row finds them
-            together = self.place.home / "teachers" / f"{found.fingerprint}.safetensors"
-            if not together.exists():
-                found.save(together)
-        return found
+        return asked and self._taught(asked)
+
+    def _taught(self, asked: TeachersRecipe) -> Teachers:
+        return taught(asked, self.real, self.place, self.recipe.seed, self.device)
 
     def _known(self, job: Job, syn: SyntheticSet, entry: Asked, judging: Judging) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
@@ -276,14 +286,3 @@ class Pipeline:
                 known = with_pools(row, [pool.name for pool in entry.pools])
                 return known, row.path(self.results) if known == row else known.save(self.results)
         return None
-
-
-def _holds(path: Path, syn: SyntheticSet) -> bool:
-    """Whether a whole file has this set in it, made for the same recipe; when, and by which code, does not count."""
-    try:
-        there = load_synthetic(path)
-    except UserError:
-        return False
-    facts = ("recipe", "label", "selection", "step")
-    same_origin = all(there.provenance.get(fact) == syn.provenance.get(fact) for fact in facts)
-    return same_origin and synthetic_sha256(there) == synthetic_sha256(syn)

@@ -12,6 +12,7 @@ from ddbench.commands import options
 
 if TYPE_CHECKING:
     from ddbench.commands.dataset_facts import DatasetFacts
+    from ddbench.commands.graph_pipeline import GraphPipeline
     from ddbench.commands.jobs import BufferNeed, Job
     from ddbench.commands.pipeline import Pipeline
     from ddbench.expert_recipe import ExpertOptimization
@@ -36,7 +37,7 @@ def plan(
     from tabulate import tabulate
 
     pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
-    facts = plan_facts(pipeline)
+    facts = _facts(pipeline)
     if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -51,6 +52,13 @@ def plan(
     typer.echo("synthetic sets")
     typer.echo(tabulate([_readable(row) for row in facts["sets"]], headers="keys", tablefmt=style) + "\n")
     typer.echo(facts["evaluation"])
+
+
+def _facts(pipeline: Pipeline | GraphPipeline) -> dict[str, Any]:
+    from ddbench.commands.pipeline import Pipeline
+    from ddbench.commands.plan_graphs import graph_plan_facts
+
+    return plan_facts(pipeline) if isinstance(pipeline, Pipeline) else graph_plan_facts(pipeline)
 
 
 def plan_facts(pipeline: Pipeline) -> dict[str, Any]:

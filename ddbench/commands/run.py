@@ -13,6 +13,7 @@ from ddbench.execution import CHECKPOINT_SECONDS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ddbench.commands.graph_pipeline import GraphPipeline
     from ddbench.commands.pipeline import Pipeline
 
 
@@ -32,7 +33,6 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
-    from ddbench.commands.lines import lines_of
     from ddbench.evaluate.table import render
 
     where = options.place(home, data_root, device, quiet, checkpoint_seconds)
@@ -40,9 +40,10 @@ def run(
     say = _narrator(quiet or format is not options.TableFormat.text)
     say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
     rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
+    rows += [row for row, _ in pipeline.references()]
     for job in pipeline.jobs:
-        for line in lines_of(job):
-            _draw(pipeline, line.set_path)
+        for path in pipeline.set_paths(job):
+            draw_if_changed(path, pipeline.place.home)
     typer.echo(render(rows, format.value))
     say("")
     say(_whereabouts(pipeline))
@@ -53,17 +54,16 @@ def _narrator(silent: bool):
     return (lambda text: None) if silent else typer.echo
 
 
-def _draw(pipeline: Pipeline, set_path: Path) -> None:
+def draw_if_changed(set_path: Path, home: Path) -> None:
     """The picture of a set, beside it, unless the one that is there is of this set."""
-    from ddbench.commands.picture import draw
-    from ddbench.synthetic import load_synthetic
+    from ddbench.commands.show import draw_set
 
     path = set_path.with_suffix(".png")
     if not path.exists() or path.stat().st_mtime < set_path.stat().st_mtime:
-        draw(load_synthetic(set_path), pipeline.real.preprocessing, path)
+        draw_set(set_path, path, home)
 
 
-def _whereabouts(pipeline: Pipeline) -> str:
+def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
     """Where everything lies, each thing once."""
     runs = [(f"{job.label} ipc {job.ipc}", job.folder.name) for job in pipeline.jobs]
     width = max(len(name) for name, _ in runs)
@@ -76,7 +76,7 @@ def _whereabouts(pipeline: Pipeline) -> str:
     )
 
 
-def _next_steps(pipeline: Pipeline) -> str:
+def _next_steps(pipeline: Pipeline | GraphPipeline) -> str:
     where = "" if pipeline.place.home == options.home_folder(None) else f" --home {quote(str(pipeline.place.home))}"
     steps = {
         "ddbench plan mtt-cifar10-ipc10": "what a published setting takes, before it starts",

@@ -20,14 +20,28 @@ def show(
     ] = None,
     home: options.Home = None,
 ) -> None:
-    """Draw a synthetic set as a PNG, its preprocessing undone: classes down, images across."""
+    """Draw a synthetic set as a PNG, its preprocessing undone: classes down, images, or graphs, across."""
+    file = options.set_file(set)
+    target = out or file.with_suffix(".png")
+    target = target / f"{file.stem}.png" if target.is_dir() else target
+    draw_set(file, target, options.home_folder(home))
+    typer.echo(str(target))
+
+
+def draw_set(file: Path, target: Path, home: Path) -> None:
+    """Write the picture of a synthetic set, of images or of graphs. home: where a whitening is kept."""
+    from ddbench.artefact import describe
+    from ddbench.graphs.synthetic_graphs import KIND as GRAPHS
+
+    if describe(file).get("kind") == GRAPHS:
+        from ddbench.commands.graph_picture import draw_graphs
+        from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
+
+        draw_graphs(load_synthetic_graphs(file), target)
+        return
     from ddbench.commands.picture import draw
     from ddbench.data.preprocessing import load_preprocessing
     from ddbench.synthetic import load_synthetic
 
-    file = options.set_file(set)
     syn = load_synthetic(file)
-    target = out or file.with_suffix(".png")
-    target = target / f"{file.stem}.png" if target.is_dir() else target
-    draw(syn, load_preprocessing(syn.preprocessing, options.home_folder(home)), target)
-    typer.echo(str(target))
+    draw(syn, load_preprocessing(syn.preprocessing, home), target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,9 @@ from ddbench.errors import UserError
 
 if TYPE_CHECKING:
     from ddbench.commands.place import Place
+    from ddbench.evaluate.graphs.verify import GraphVerification
+    from ddbench.evaluate.rows import Row
+    from ddbench.evaluate.verify import Verification
 
 
 def verify(
@@ -81,10 +85,8 @@ def verify(
     for name, value in (("--method", method), ("--network", network), ("--protocol", protocol)):
         if value is not None:
             raise UserError(f"{name} goes with --published; a row says these things itself", fix="add --published")
-    from ddbench.commands.scoring import verify_rows
-
     reports, failed = [], []
-    for file, row, report in verify_rows(options.set_file(target), set, where, dataset, teachers):
+    for file, row, report in _verified(options.set_file(target), set, where, dataset, teachers):
         reports.append({"row": str(file), **report.as_dict()})
         if not report.passed:
             failed.append(str(file))
@@ -99,6 +101,22 @@ def verify(
             *(f"row   {file}" for file in failed),
             fix="the row or the code was changed since; score the set again (ddbench evaluate SET) to replace the row",
         )
+
+
+def _verified(
+    target: Path, set_path: Path | None, where: Place, dataset: str | None, teachers: Path | None
+) -> Iterator[tuple[Path, Row, Verification | GraphVerification]]:
+    """The rows that are asked about, of images or of graphs, each with what was found."""
+    from ddbench.commands.graph_scoring import holds_graphs, verify_graph_rows
+    from ddbench.commands.scoring import verify_rows
+    from ddbench.evaluate.rows import load_row
+
+    graphs = bool(load_row(target).roc_auc) if target.suffix == ".json" else holds_graphs(target)
+    if not graphs:
+        return verify_rows(target, set_path, where, dataset, teachers)
+    if teachers is not None:
+        raise UserError("--teachers is about images, and this is about graphs", fix="leave --teachers out")
+    return verify_graph_rows(target, set_path, where, dataset)
 
 
 def _check_published(file: Path, where: Place, format: options.ReportFormat, **asked: Any) -> None:
