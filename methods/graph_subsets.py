@@ -1,0 +1,120 @@
+"""Real graphs of each class, as many as ipc says or as cost what Mirage keeps: what the baselines on graphs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddbench.errors import UserError
+from ddbench.graphs.method import GraphTask
+from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+from ddbench.methods.mirage.method import Mirage
+from ddbench.methods.mirage.selection import plus
+
+if TYPE_CHECKING:
+    from ddbench.graphs.graphs import Graphs
+    from ddbench.graphs.graphset import GraphSet
+
+Equal = Literal["ipc", "items", "bytes"]
+"""What is held equal: ipc graphs of each class; as many as Mirage keeps items; bytes, as Mirage's paper counts them."""
+
+
+class Chooser(Protocol):
+    """The graphs of one class in the order in which a baseline would take them."""
+
+    def next(self, allowed: np.ndarray) -> int:
+        """The position of the next graph, each once, of those that ``allowed``, (n,), bool, leaves: at least one."""
+        ...
+
+
+def graph_bytes(graphs: Graphs) -> np.ndarray:
+    """Bytes of each graph as Mirage's paper counts them, (G,): two for each code of a node and each end of an edge."""
+    columns = graphs.node_features.shape[1]
+    return (2 * (graphs.node_counts * columns + 2 * graphs.edge_counts)).numpy()
+
+
+def rows_by_class(real: GraphSet) -> list[Tensor]:
+    """The training graphs of each class, int64."""
+    return [(real.train.y == label).nonzero()[:, 0] for label in range(real.classes)]
+
+
+def real_graphs(task: GraphTask, rows: Tensor, ipc: int, notes: Sequence[str]) -> SyntheticGraphs:
+    """The set of these training graphs, with their classes as labels and a frequency of 1."""
+    graphs = task.real.train.subset(rows)
+    charged = {"graphs": int(graph_bytes(graphs).sum())}
+    ones = torch.ones(len(rows), dtype=torch.int64)
+    return task.synthetic(graphs, graphs.y, ipc=ipc, notes=notes, charged=charged, frequency=ones)
+
+
+def chosen_rows(
+    real: GraphSet, ipc: int, equal: Equal, to: Mirage, choosers: Sequence[Chooser]
+) -> tuple[Tensor, list[str]]:
+    """Training rows, class by class, and what a reader of results must know.
+
+    choosers: one a class, over ``rows_by_class``. Errors: UserError where a class has too few graphs, and what mining
+    finds wrong.
+    """
+    by_class = rows_by_class(real)
+    if equal == "bytes":
+        real.require_ipc(1)
+        budget = to.select(real, ipc).charged
+        sizes = graph_bytes(real.train)
+        places, notes = within_bytes([sizes[rows.numpy()] for rows in by_class], budget, choosers)
+    else:
+        counts, notes = [ipc] * real.classes, []
+        if equal == "items":
+            counts = to.select(real, ipc).kept
+            notes = [f"as many graphs of each class as mirage keeps items: {plus(counts)}"]
+        _require_graphs(real, counts, equal)
+        every = [np.ones(len(rows), bool) for rows in by_class]
+        wanted = zip(choosers, every, counts, strict=True)
+        places = [[chooser.next(allowed) for _ in range(count)] for chooser, allowed, count in wanted]
+    return torch.cat([rows[places_of] for rows, places_of in zip(by_class, places, strict=True)]), notes
+
+
+def within_bytes(
+    sizes: Sequence[np.ndarray], budget: int, choosers: Sequence[Chooser]
+) -> tuple[list[list[int]], list[str]]:
+    """Positions in each class of graphs that together take at most ``budget`` bytes, and a note of what they take.
+
+    sizes: bytes of each graph, by class. One graph of each class, then one more of each in turn, each the next of those
+    that still fit, however many that makes. Where not even one of each class fits, the smallest of each are taken.
+    """
+    smallest = sum(int(of_class.min()) for of_class in sizes)
+    spare = budget - smallest
+    if spare < 0:
+        note = f"the smallest graphs of each class take {smallest} bytes, {-spare} more than mirage's {budget}"
+        return [[int(of_class.argmin())] for of_class in sizes], [note]
+    places: list[list[int]] = [[] for _ in sizes]
+    for of_class, chooser, taken in zip(sizes, choosers, places, strict=True):
+        least = int(of_class.min())
+        taken.append(chooser.next(of_class <= least + spare))
+        spare -= int(of_class[taken[0]]) - least
+    waiting = list(range(len(sizes)))
+    while waiting:
+        for label in tuple(waiting):
+            free = sizes[label] <= spare
+            free[places[label]] = False
+            if not free.any():
+                waiting.remove(label)
+                continue
+            places[label].append(choosers[label].next(free))
+            spare -= int(sizes[label][places[label][-1]])
+    return places, [
+        f"bytes are equal, not ipc: {plus(map(len, places))} graphs of {budget - spare} bytes, within mirage's {budget}"
+    ]
+
+
+def _require_graphs(real: GraphSet, counts: Sequence[int], equal: Equal) -> None:
+    if equal == "ipc":
+        real.require_ipc(counts[0])
+    for name, rows, count in zip(real.class_names, rows_by_class(real), counts, strict=True):
+        if count > len(rows):
+            raise UserError(
+                f"mirage keeps {count} items of class {name!r}, which has {len(rows)} training graphs",
+                fix="compare at equal bytes (equal: bytes), or let mirage keep fewer",
+            )

@@ -1,0 +1,109 @@
+"""From trees to the sets that are kept of each class: thresholds, mining, the rule for shared sets, the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench.errors import UserError
+from ddbench.methods.mirage.eclat import TreeSet, by_frequency
+from ddbench.methods.mirage.loss import require_sets
+from ddbench.methods.mirage.mining import Mining
+from ddbench.methods.mirage.sharing import Sharing, each_once, unshared
+from ddbench.methods.mirage.thresholds import Threshold
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Selection:
+    """The sets of trees that Mirage keeps. thetas: one a class. mined: how many sets were frequent in each class.
+
+    sets: those kept of each class, most frequent first. ended: why a class has fewer than were wanted.
+    """
+
+    mining: Mining
+    shared: Sharing
+    thetas: Sequence[int]
+    mined: Sequence[int]
+    sets: Sequence[Sequence[TreeSet]]
+    ended: Mapping[int, str]
+
+    @property
+    def items(self) -> list[TreeSet]:
+        """All sets, class by class."""
+        return [trees for of_class in self.sets for trees in of_class]
+
+    @property
+    def kept(self) -> list[int]:
+        """How many sets each class has."""
+        return [len(of_class) for of_class in self.sets]
+
+    @property
+    def charged(self) -> int:
+        """Bytes of all sets written out, as the paper counts them."""
+        return sum(map(self.mining.charged, self.items))
+
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Labels and frequency of the items.
+
+        Hard: the class, (S,), int64, and how many of its graphs have the set, (S,). Soft: the classes' shares among the
+        graphs that have the set, (S, classes), float32, and how many those are.
+        """
+        supports = torch.tensor([self.mining.support(trees) for trees in self.items])
+        if self.shared == "soft":
+            total = supports.sum(1)
+            return supports / total[:, None], total
+        classes = torch.repeat_interleave(torch.arange(len(self.kept)), torch.tensor(self.kept))
+        return classes, supports.gather(1, classes[:, None])[:, 0]
+
+    def notes(self) -> list[str]:
+        """What a reader of results must know."""
+        told = [f"thresholds of {plus(self.thetas)} graphs: {plus(self.mined)} patterns, {plus(self.kept)} kept"]
+        if self.mining.miner == "compat":
+            told.append("mined as by pyfpgrowth 1.0, which leaves out some frequent sets")
+        for label, why in self.ended.items():
+            told.append(f"class {self.mining.class_names[label]!r} has fewer items than were wanted: {why}")
+        return told
+
+    def facts(self) -> dict[str, Any]:
+        """The same as numbers, one a class. coverage: the share of its graphs that have at least one tree it keeps."""
+        classes = zip(self.mining.classes, self.sets, strict=True)
+        covered = [held.covered({tree for trees in sets for tree in trees}) for held, sets in classes]
+        return {
+            "thetas": list(self.thetas),
+            "mined": list(self.mined),
+            "kept": self.kept,
+            "coverage": [count / size for count, size in zip(covered, self.mining.sizes, strict=True)],
+        }
+
+
+def select(mining: Mining, threshold: Threshold, shared: Sharing, ipc: int) -> Selection:
+    """At most ``ipc`` sets of each class.
+
+    Errors: UserError for a class that keeps none, for thresholds that leave more than ``ipc`` sets of a class, that do
+    not fit the classes, or at which there are too many sets.
+    """
+    thetas, ended = threshold.thetas(mining, shared, ipc)
+    mined = mining.at(thetas)
+    require_sets(mining, thetas, mined, shared, ended, threshold.written)
+    if shared == "drop":
+        sets = threshold.cut(unshared(mined), mining, ipc)
+    else:
+        sets = each_once(threshold.cut([by_frequency(found) for found in mined], mining, ipc), mined, mining.sizes)
+    most = max(map(len, sets))
+    if most > ipc:
+        raise UserError(
+            f"the thresholds leave {plus(map(len, sets))} items: set ipc: {most}",
+            f"ipc    {ipc}",
+            f"thetas {plus(thetas)}",
+            fix=f"set ipc: {most}, {threshold.fewer}, or let ipc decide (threshold: items)",
+        )
+    return Selection(mining=mining, shared=shared, thetas=thetas, mined=list(map(len, mined)), sets=sets, ended=ended)
+
+
+def plus(numbers: Iterable[int]) -> str:
+    """Numbers of the classes in one line."""
+    return " + ".join(map(str, numbers))

@@ -1,0 +1,68 @@
+"""Graphs as sets of computation trees, one bit a graph: what mining counts on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ddbench.graphs.graphs import Graphs
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Transactions:
+    """Which of the ``size`` graphs of one class have which trees; how often a graph has a tree does not count.
+
+    support: (trees,), in how many graphs each tree is. graphs: those of tree 0, then those of tree 1, ..., as numbers
+    within the class. ends: (trees,), where the graphs of each tree stop.
+    """
+
+    size: int
+    support: np.ndarray
+    graphs: np.ndarray
+    ends: np.ndarray
+
+    def bits(self, tree: int) -> int:
+        """The graphs that have the tree, as the bits of an integer."""
+        end = int(self.ends[tree])
+        held = np.zeros(self.size, bool)
+        held[self.graphs[end - int(self.support[tree]) : end]] = True
+        return int.from_bytes(np.packbits(held, bitorder="little").tobytes(), "little")
+
+    def frequent(self, theta: int) -> dict[int, int]:
+        """The trees that are in ``theta`` graphs or more, most frequent first, ties by id, and their bits."""
+        trees = np.flatnonzero(self.support >= theta)
+        order = np.argsort(-self.support[trees], kind="stable")
+        return {tree: self.bits(tree) for tree in trees[order].tolist()}
+
+    def support_of(self, trees: Iterable[int]) -> int:
+        """In how many graphs all of these trees are together."""
+        return reduce(int.__and__, map(self.bits, trees)).bit_count()
+
+    def covered(self, trees: Iterable[int]) -> int:
+        """In how many graphs at least one of these trees is."""
+        return reduce(int.__or__, map(self.bits, trees), 0).bit_count()
+
+
+def transactions(graphs: Graphs, ids: np.ndarray, trees: int, classes: int) -> tuple[Transactions, ...]:
+    """One a class. ids: (n,), the tree of every node, of ``trees`` different ones.
+
+    The tree of a node without neighbours is left out, as the released code does: it has no edge to send along.
+    """
+    graph_of_node, y = graphs.graph_of_node.numpy(), graphs.y.numpy()
+    linked = graphs.degree.numpy() > 0
+    made = []
+    for label in range(classes):
+        mine = y == label
+        size = max(int(mine.sum()), 1)
+        place = np.cumsum(mine) - 1
+        nodes = mine[graph_of_node] & linked
+        pairs = np.unique(ids[nodes] * size + place[graph_of_node[nodes]])
+        tree, graph = np.divmod(pairs, size)
+        support = np.bincount(tree, minlength=trees)
+        made.append(Transactions(size=int(mine.sum()), support=support, graphs=graph, ends=support.cumsum()))
+    return tuple(made)
