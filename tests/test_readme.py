@@ -75,13 +75,15 @@ def test_every_option_it_names_exists(capsys):
 
 
 def test_protocols_pools_and_formats_it_names_exist():
+    from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
     from ddbench.evaluate.pools import POOLS
     from ddbench.evaluate.protocols import PROTOCOLS
     from ddbench.formats.layout import LAYOUTS
 
-    told = (Path(__file__).resolve().parents[1] / "docs" / "evaluation.md").read_text()
-    assert set(re.findall(r"`([a-z0-9-]+-v1)`", EVERY)) <= set(PROTOCOLS)
-    assert all(f"`{name}`" in told for name in PROTOCOLS)
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    assert set(re.findall(r"`([a-z0-9-]+-v1)`", EVERY)) <= {*PROTOCOLS, *GRAPH_PROTOCOLS}
+    assert all(f"`{name}`" in (docs / "evaluation.md").read_text() for name in PROTOCOLS)
+    assert all(f"`{name}`" in (docs / "graphs.md").read_text() for name in GRAPH_PROTOCOLS)
     assert set(re.findall(r"`([a-z]+-pool)`", EVERY)) == set(POOLS)
     assert set(re.findall(r"ddbench import .*--format ([a-z0-9-]+)", EVERY)) <= set(LAYOUTS.names())
 
