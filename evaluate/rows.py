@@ -132,11 +132,15 @@ class Row:
 
     @property
     def conditions(self) -> str:
-        """What networks were trained under beyond the protocol; empty where there is nothing to say."""
+        """What networks were trained under beyond the protocol; empty where there is nothing to say.
+
+        Graphs have no test split of their own: it follows from the seed, so rows say which one they are of.
+        """
         searched = f"rate searched on validation among {', '.join(f'{rate:g}' for rate in self.lr_tried)}"
         taught = f"labelled by {', '.join(self.teachers)} ({(self.teachers_fingerprint or '')[:8]})"
         stored = self.label_versions > 1 and not self.teachers
         told = [
+            f"split {self.real_fingerprint[:8]}" if self.roc_auc else "",
             f"{self.steps} steps each" if self.steps else "",
             searched if self.lr_policy == "search" else "",
             taught if self.teachers else "",
