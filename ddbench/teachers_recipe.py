@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from ddbench.settings import Count, Settings
 
@@ -17,7 +17,7 @@ def one_or_more(value: Any) -> Any:
 class TeachersRecipe(Settings):
     """Networks that know the whole training split, who label what fresh networks see."""
 
-    networks: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ("resnet18-bn",)
+    networks: Annotated[tuple[str, ...], BeforeValidator(one_or_more), Field(min_length=1)] = ("resnet18-bn",)
     """Networks to train, or pretrained ones by their weights, as torchvision:resnet18@IMAGENET1K_V1."""
     epochs: Count | None = None
     """None means those of the protocol."""

@@ -7,6 +7,7 @@ import torch
 from evaluation_makers import NETWORK, make_tiny_row, tiny_real, tiny_synthetic
 
 from ddbench.evaluate.protocols import PROTOCOLS, Setting
+from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.score import score
 
 
@@ -55,3 +56,8 @@ def test_rows_of_other_steps_are_not_ranked_together():
     assert replace(row, steps=100).conditions == "100 steps each" != row.conditions
     assert replace(row, steps=100).question != row.question
     assert replace(row, charged={"images": 5}, items=3).question == row.question
+
+
+def test_conditions_of_a_row_are_those_of_its_file(tmp_path):
+    row = make_tiny_row(teachers={"wide": 2, "narrow": 1}, teachers_fingerprint="0123456789", steps=7)
+    assert load_row(row.save(tmp_path)).conditions == row.conditions

@@ -137,3 +137,16 @@ def test_each_idea_goes_alone():
         "no-batch-statistics": {"bn_weight"},
     }
     assert found["infer"].method == jobs("infer-cifar100-ipc10")[1]["infer"].method
+
+
+def test_the_same_words_are_the_same_teachers_wherever_they_stand(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "dataset: digits\nnetwork: mlp\nipc: 4\nvalidation: 0\n"
+        "methods: {infer: {teachers: &t {networks: convnet-d1-w4-bn, epochs: 1}}}\n"
+        "evaluation: {protocol: infer-static-v1, selection: last, teachers: *t}\n"
+    )
+    loaded = load_recipe(str(recipe))
+    method = INFER.model_validate(loaded.recipe.methods["infer"])
+    assert method.teachers == loaded.recipe.evaluation.teachers
+    assert INFER().teachers.protocol == "squeeze-v1" and len(INFER().teachers.networks) == 4

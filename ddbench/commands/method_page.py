@@ -20,7 +20,7 @@ REQUIRED = "required"
 def settings_table(kind: type[Method]) -> list[dict[str, str]]:
     """One line a setting, those without a default first; below a part or a group, indented, what it has inside."""
     fields = sorted(kind.model_fields.items(), key=lambda named: not named[1].is_required())
-    return [line for name, info in fields for line in _lines(kind, name, info, info.default)]
+    return [line for name, info in fields for line in _lines(kind, name, info, _default(info))]
 
 
 def about(kind: type[Method]) -> str:
@@ -50,6 +50,11 @@ def _lines(model: type[BaseModel], name: str, info: FieldInfo, default: Any) -> 
             for line in _lines(option, f"{name}.{key}", inner, here):
                 of = f"{option.model_fields['kind'].default}: " if kinds else ""
                 yield {**line, "what": of + line["what"]}
+
+
+def _default(info: FieldInfo) -> Any:
+    """The default of a setting, undefined where it is required."""
+    return info.get_default(call_default_factory=True, validated_data={})
 
 
 def _literals(options: list[type[BaseModel]], info: FieldInfo) -> list[str]:

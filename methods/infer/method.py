@@ -47,8 +47,9 @@ class INFER(IndependentMethod):
     compensator, and the gradient is that of all classes together.
     """
 
-    teachers: TeachersRecipe = CIFAR_TEACHERS
-    """M networks, against each of which compensators are found; together they label."""
+    teachers: TeachersRecipe = Field(default_factory=lambda: CIFAR_TEACHERS)
+    """M networks, against each of which compensators are found; together they label. What is given replaces the four
+    of CIFAR whole, so that the same words under evaluation.teachers are the same teachers."""
     iterations: Count = 1000
     """Steps for each compensator."""
     lr: Positive = 0.25
