@@ -164,9 +164,9 @@ class TestSwitches:
         plain, cropped = (made(taught_task(), tmp_path / str(crop), crop=crop) for crop in (False, True))
         assert not torch.equal(plain.compensation.compensators, cropped.compensation.compensators)
 
-    def test_settings_survive_json_and_teachers_keep_their_defaults(self):
+    def test_settings_survive_json_and_teachers_are_replaced_whole(self):
         method = INFER.model_validate({"teachers": {"networks": ["resnet18-cifar"]}})
-        assert (method.teachers.epochs, method.teachers.protocol) == (200, "squeeze-v1")
+        assert (method.teachers.epochs, method.teachers.protocol) == (None, "real-v1")
         assert INFER.model_validate_json(method.model_dump_json()) == method
         with pytest.raises(ValueError, match="no_such_key"):
             INFER.model_validate({"no_such_key": 1})
