@@ -158,7 +158,12 @@ class TestStatesThatAreNotUsed:
 def interrupted(arguments, moment, by=signal.SIGKILL):
     """``ddbench`` in a process that gets a signal as soon as ``moment()``. Returns its status."""
     process = subprocess.Popen(
-        command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command(*arguments),
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while process.poll() is None and not moment():
