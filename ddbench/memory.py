@@ -31,11 +31,11 @@ def activation_floats(network: nn.Module, channels: int, size: int) -> int:
             total += leaving.numel()
 
     handles = [module.register_forward_hook(count) for module in network.modules()]
-    device = next(network.parameters()).device
+    like = next(network.parameters())
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, channels, size, size, device=device))
+            network.eval()(torch.zeros(1, channels, size, size, device=like.device, dtype=like.dtype))
     finally:
         network.train(was_training)
         for handle in handles:

@@ -9,14 +9,19 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
 
 import torch
 from pydantic import model_validator
 from torch import Tensor
 
+from ddbench.compiling import Choice, student_seconds, wanted
 from ddbench.data.realset import RealSet
+from ddbench.fast_step import GradientKernel
 from ddbench.guard import Guard
+from ddbench.losses import classification_loss
+from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
 from ddbench.settings import Count, Positive, Settings, Share
@@ -45,7 +50,7 @@ class Task:
     real: its inputs come on ``device``. network: the student, on ``device``. experts: on disk; None where the method
     needs none. teachers: as the method wants them, else None. method: the name under which it was found. origin:
     fingerprints of what must stay the same while a run goes on (data, experts). provenance: what else the sets that are
-    made will carry of where they come from. Both JSON.
+    made will carry of where they come from. Both JSON. compile: whether the student's steps are compiled.
     """
 
     real: RealSet
@@ -57,6 +62,32 @@ class Task:
     method: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    compile: Choice = "off"
+
+    def kernel(self, label_kind: str, *, batch: int, steps: int) -> GradientKernel | None:
+        """The compiled gradient of the student's loss on (images, labels) of this kind; None where plain autograd is
+        asked for, or is as well.
+
+        batch: images a step. steps: that the student takes in the whole run, over all outer steps. The first answer
+        stands, so that a run is all of one kind.
+        """
+        if label_kind not in self._kernels:
+            seconds = student_seconds(self._activations * batch, steps, self.device.type)
+            kernel = None
+            if wanted(self.compile, seconds=seconds, device=self.device.type):
+                loss = partial(_student_loss, self.network, label_kind)
+                kernel = GradientKernel(loss, self.device.type, strict=self.compile == "on")
+            self._kernels[label_kind] = kernel
+        return self._kernels[label_kind]
+
+    @cached_property
+    def _kernels(self) -> dict[str, GradientKernel | None]:
+        return {}
+
+    @cached_property
+    def _activations(self) -> int:
+        """How many numbers the student's layers put out for one image."""
+        return activation_floats(self.network.module, self.real.channels, self.real.size)
 
     def synthetic(
         self, images: Tensor, labels: Tensor, *, ipc: int, notes: Sequence[str] = (), **more: Any
@@ -77,6 +108,10 @@ class Task:
             preprocessing=self.real.preprocessing.describe(),
             **more,
         )
+
+
+def _student_loss(network: FlatNetwork, label_kind: str, theta: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    return classification_loss(network(theta, images), labels, label_kind)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,22 @@ InnerLoss = Callable[[Tensor, Outer, int], Tensor]
 
 
 @dataclass(frozen=True)
+class BatchLoss:
+    """An inner loss in two parts: what the student sees at a step, and how wrong it is there.
+
+    seen: ``seen(outer, t)``, the tensors of the batch, such as images and labels, as augmented. of: ``of(theta, *seen)
+    -> scalar``, one and the same function of tensors at every step, so that it can be compiled. scale: a factor.
+    """
+
+    seen: Callable[[Outer, int], tuple[Tensor, ...]]
+    of: Callable[..., Tensor]
+    scale: float = 1.0
+
+    def __call__(self, theta: Tensor, outer: Outer, t: int) -> Tensor:
+        return self.scale * self.of(theta, *self.seen(outer, t))
+
+
+@dataclass(frozen=True)
 class SGDStep:
     """One step of SGD with heavy-ball momentum: ``v <- momentum * v + g; theta <- theta - lr * v``.
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,6 +30,25 @@ Step = Callable[[Tensor, Outer, int], Tensor]
 """``step(state, outer, t) -> state``: one inner step. A pure function: whatever else it uses is constant, and calling
 it twice with equal arguments gives equal bits, so draws of augmentation and batches must be made before the unroll.
 ``state`` may have any shape: ``(P,)`` for plain SGD, ``(2, P)`` for momentum."""
+
+
+@runtime_checkable
+class PullsBack(Protocol):
+    """A step that knows its own way back, and needs no autograd graph for it."""
+
+    def pull_back(
+        self,
+        state: Tensor,
+        outer: Outer,
+        t: int,
+        cotangent: Tensor,
+        wanted: Sequence[bool],
+        *,
+        first_order: bool = False,
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """A cotangent of the state after step t, as that of the state before it, and of each of outer; None for those
+        not wanted. first_order: the step's move is taken for a constant of the state."""
+        ...
 
 
 class Unroll(abc.ABC):
@@ -64,6 +83,7 @@ class AdjointUnroll(Unroll):
 
     every: how many steps' graphs are held at once. Larger values save nothing but the bookkeeping between segments;
     memory is that of ``every`` steps, and two vectors of the state's size a step (the states, and their cotangents).
+    A step that pulls back by itself is walked back one at a time, whatever ``every`` is.
     """
 
     every: int = 1
@@ -74,7 +94,7 @@ class AdjointUnroll(Unroll):
             raise ValueError(f"every must be at least 1, not {self.every}")
 
     def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        return _Walk.apply(step, n, 0, self.every, None, state_0, *outer)  # type: ignore[no-any-return]
+        return _Walk.apply(step, n, 0, self.every, False, state_0, *outer)  # type: ignore[no-any-return]
 
 
 @final
@@ -90,7 +110,7 @@ class TruncatedUnroll(Unroll):
             raise ValueError(f"last must be at least 1, not {self.last}")
 
     def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        return _Walk.apply(step, n, max(n - self.last, 0), 1, None, state_0, *outer)  # type: ignore[no-any-return]
+        return _Walk.apply(step, n, max(n - self.last, 0), 1, False, state_0, *outer)  # type: ignore[no-any-return]
 
 
 @final
@@ -107,8 +127,7 @@ class TeslaUnroll(Unroll):
     exact: ClassVar[bool] = False
 
     def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        first_order: Step = getattr(step, "first_order", None) or _identity_jacobian(step)
-        return _Walk.apply(step, n, 0, 1, first_order, state_0, *outer)  # type: ignore[no-any-return]
+        return _Walk.apply(step, n, 0, 1, True, state_0, *outer)  # type: ignore[no-any-return]
 
 
 def _identity_jacobian(step: Step) -> Step:
@@ -116,20 +135,20 @@ def _identity_jacobian(step: Step) -> Step:
 
 
 class _Walk(torch.autograd.Function):
-    """Forward: all states, no graph. Backward: from the last state to state ``cut``, ``every`` graphs at a time.
+    """Forward: all states, no graph. Backward: from the last state to state ``cut``, ``every`` steps at a time.
 
     Its gradient can not be differentiated again; autograd says so. FullUnroll's can.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, step: Step, n: int, cut: int, every: int, back: Step | None, state_0: Tensor, *outer: Tensor
+        ctx: Any, step: Step, n: int, cut: int, every: int, first_order: bool, state_0: Tensor, *outer: Tensor
     ) -> Tensor:
         states = state_0.new_empty((n + 1, *state_0.shape))
         states[0] = state_0
         for t in range(n):
             states[t + 1] = step(states[t], outer, t)
-        ctx.step, ctx.n, ctx.cut, ctx.every = back or step, n, cut, every
+        ctx.step, ctx.n, ctx.cut, ctx.every, ctx.first_order = step, n, cut, every, first_order
         ctx.save_for_backward(states, *outer)
         return states
 
@@ -140,32 +159,55 @@ class _Walk(torch.autograd.Function):
         states, *outer = ctx.saved_tensors
         wanted = ctx.needs_input_grad[6:]
         shares: list[Tensor | None] = [torch.zeros_like(o) if w else None for o, w in zip(outer, wanted, strict=True)]
+        by_itself = isinstance(ctx.step, PullsBack)
         carried = given[ctx.n].clone()
         end = ctx.n
         while end > ctx.cut:
-            start = max(end - ctx.every, ctx.cut)
-            leaves = [states[start].detach().requires_grad_()]
-            leaves += [o.detach().requires_grad_(w) for o, w in zip(outer, wanted, strict=True)]
-            asked = [leaf for leaf in leaves if leaf.requires_grad]
-            pulled = iter(_pull_back(ctx.step, leaves, asked, start, end, given, carried))
-            carried = next(pulled).add_(given[start])
-            for share in shares:
-                if share is not None:
-                    share += next(pulled)
+            start = end - 1 if by_itself else max(end - ctx.every, ctx.cut)
+            if by_itself:
+                carried, found = ctx.step.pull_back(
+                    states[start], tuple(outer), start, carried, wanted, first_order=ctx.first_order
+                )
+            else:
+                step = _first_order(ctx.step) if ctx.first_order else ctx.step
+                carried, found = _pull_back(step, states[start], outer, wanted, start, end, given, carried)
+            carried = carried.add_(given[start])
+            for share, part in zip(shares, found, strict=True):
+                if share is not None and part is not None:
+                    share += part
             end = start
         start_share = (carried if ctx.cut == 0 else torch.zeros_like(carried)) if ctx.needs_input_grad[5] else None
         return None, None, None, None, None, start_share, *shares
 
 
+def _first_order(step: Step) -> Step:
+    """The step with its move taken for a constant of the state: its own, or with the identity for its Jacobian."""
+    return getattr(step, "first_order", None) or _identity_jacobian(step)
+
+
 def _pull_back(
-    step: Step, leaves: list[Tensor], asked: list[Tensor], start: int, end: int, given: Tensor, carried: Tensor
-) -> tuple[Tensor, ...]:
-    """Gradients of the steps start..end-1, given the cotangents of the states between and ``carried`` for the last."""
+    step: Step,
+    state: Tensor,
+    outer: Sequence[Tensor],
+    wanted: Sequence[bool],
+    start: int,
+    end: int,
+    given: Tensor,
+    carried: Tensor,
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Gradients of the steps start..end-1, by the state before them and each of outer that is wanted.
+
+    given: the cotangents of all states, of which those between count; carried: that of the last.
+    """
+    leaf = state.detach().requires_grad_()
+    leaves = [o.detach().requires_grad_(w) for o, w in zip(outer, wanted, strict=True)]
+    asked = [leaf, *(o for o in leaves if o.requires_grad)]
     with torch.enable_grad():
-        state, *outer = leaves
-        between = []
+        between, moved = [], leaf
         for t in range(start, end):
-            state = step(state, tuple(outer), t)
-            between.append(state)
+            moved = step(moved, tuple(leaves), t)
+            between.append(moved)
         weights = [*given[start + 1 : end], carried]
-        return torch.autograd.grad(between, asked, weights, allow_unused=True, materialize_grads=True)
+        by_state, *found = torch.autograd.grad(between, asked, weights, allow_unused=True, materialize_grads=True)
+    shares = iter(found)
+    return by_state, [next(shares) if w else None for w in wanted]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.errors import UserError
+from ddbench.fast_step import FastStep
 from ddbench.losses import classification_loss
 from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task
 from ddbench.methods.parts.correct import CorrectPixels
@@ -27,7 +28,7 @@ from ddbench.methods.parts.span import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.student import balance, perturbed
 from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.settings import Count, NotNegative, Positive, Share
-from ddbench.students import InnerLoss, SGDStep, batch_order
+from ddbench.students import BatchLoss, SGDStep, batch_order
 from ddbench.synthetic import SyntheticSet
 from ddbench.unroll import Outer
 
@@ -155,7 +156,7 @@ class TrajectoryMatching(OptimisedMethod):
             begin = perturbed(begin, shapes, self.start_perturbation, at.stream("perturbation"))
         seen = self.labels.at_step(syn, task, lambda: milestone(self.expert_epochs))
         scale = balance(span.start_epoch, self.max_start_epoch) if self.balanced_loss else 1.0
-        student = SGDStep(self._inner_loss(seen, task, at, scale), self.student_momentum)
+        student = self._student(self._inner_loss(seen, task, at, scale), seen, task)
         learned = (seen.images, seen.labels) if self.labels.rate() else (seen.images,)
         outer = (*learned, syn.student_lr)
         states = self.unroll.build().run(student, student.start(begin), outer, self.inner_steps)
@@ -174,7 +175,17 @@ class TrajectoryMatching(OptimisedMethod):
         window = StartWindow(self.min_start_epoch, self.max_start_epoch, self.growth)
         return draw_span(task.experts, at, window, self.expert_epochs)
 
-    def _inner_loss(self, syn: SyntheticSet, task: Task, at: OuterStep, scale: float) -> InnerLoss:
+    def _student(self, loss: BatchLoss, syn: SyntheticSet, task: Task) -> SGDStep:
+        """The student's step, compiled where the task wants it so; the full unroll keeps graphs, and takes it plain."""
+        kernel = None
+        if self.unroll.kind != "full":
+            batch, steps = min(self.batch_syn or len(syn), len(syn)), self.iterations * self.inner_steps
+            kernel = task.kernel(syn.label_kind, batch=batch, steps=steps)
+        if kernel is None:
+            return SGDStep(loss, self.student_momentum)
+        return FastStep(loss, self.student_momentum, kernel=kernel)
+
+    def _inner_loss(self, syn: SyntheticSet, task: Task, at: OuterStep, scale: float) -> BatchLoss:
         """The student's loss at each inner step; batches and augmentation are drawn here, once, to be replayed.
 
         Labels that are learned come after the images in what the unroll differentiates by; others are constants.
@@ -187,13 +198,16 @@ class TrajectoryMatching(OptimisedMethod):
             sizes = [len(syn) if rows is None else len(rows) for rows in batches]
             draws = [policy.draw(size, task.real.size, generator).to(task.device) for size in sizes]
 
-        def loss(theta: Tensor, outer: Outer, t: int) -> Tensor:
+        def shown(outer: Outer, t: int) -> tuple[Tensor, ...]:
             images, labels = outer if len(outer) == 2 else (outer[0], syn.labels)
             rows = batches[t]
             if rows is not None:
                 images, labels = images[rows], labels[rows]
             if policy is not None:
                 images = policy.apply(images, draws[t])
-            return scale * classification_loss(task.network(theta, images), labels, syn.label_kind)
+            return images, labels
 
-        return loss
+        def loss(theta: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+            return classification_loss(task.network(theta, images), labels, syn.label_kind)
+
+        return BatchLoss(shown, loss, scale)

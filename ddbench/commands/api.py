@@ -9,6 +9,7 @@ from typing import Any
 
 import ddbench.data
 from ddbench.commands.options import home_folder
+from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.distillation import carry_out
 from ddbench.errors import UserError
@@ -108,12 +109,14 @@ def distill(
     folder: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    compile: Choice = "auto",
     progress: Progress | None = None,
     **settings: Any,
 ) -> SyntheticSet:
     """Distil ``real`` with a method (``ddbench methods``); ``settings`` are the method's, as in a recipe.
 
-    folder: where state and candidates are kept, so that the same call continues; None keeps nothing. Returns the set
+    folder: where state and candidates are kept, so that the same call continues; None keeps nothing. compile: whether
+    the student's steps are compiled; "auto" does where the run is long enough to gain. Returns the set
     after the last outer step. Errors: UserError for wrong settings, a method that distils graphs, and where the method
     needs experts or teachers and has none.
     """
@@ -153,6 +156,7 @@ def distill(
             "versions": versions(),
             "device": device_name(where),
         },
+        compile=compile,
     )
     with tempfile.TemporaryDirectory() as passing:
         kept = Path(folder or passing)

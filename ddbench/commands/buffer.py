@@ -17,10 +17,11 @@ def buffer(
     seed: options.Seed = None,
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
+    compile: options.Compile = options.CompileChoice.auto,
     quiet: options.Quiet = False,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
     pipeline = options.open_image_recipe(recipe, override, seed, plugin, where)
     if not pipeline.buffers:
         typer.echo("this recipe needs no experts")

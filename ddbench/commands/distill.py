@@ -17,10 +17,11 @@ def distill(
     seed: options.Seed = None,
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
+    compile: options.Compile = options.CompileChoice.auto,
     quiet: options.Quiet = False,
 ) -> None:
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
     pipeline = options.open_recipe(recipe, override, seed, plugin, where)
     for job in pipeline.jobs:
         pipeline.distill(job)

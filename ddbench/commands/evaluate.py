@@ -74,6 +74,7 @@ def evaluate(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
+    compile: options.Compile = options.CompileChoice.auto,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -84,7 +85,7 @@ def evaluate(
     """
     from ddbench.evaluate.table import render
 
-    where = options.place(home, data_root, device, quiet)
+    where = options.place(home, data_root, device, quiet, compile=compile)
     file = options.set_file(Path(target))
     if file.suffix == ".safetensors":
         from ddbench.commands.graph_scoring import holds_graphs, score_graph_set

@@ -93,6 +93,21 @@ CheckpointSeconds = Annotated[
 ]
 
 
+class CompileChoice(StrEnum):
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
+Compile = Annotated[
+    CompileChoice,
+    typer.Option(
+        help="Whether training steps are compiled before they run: auto does where the run is long enough to gain, and "
+        "this machine has a C++ compiler. Results are the same up to rounding.",
+    ),
+]
+
+
 class TableFormat(StrEnum):
     text = "text"
     markdown = "markdown"
@@ -133,10 +148,11 @@ def place(
     device: str,
     quiet: bool,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    compile: CompileChoice = CompileChoice.auto,
 ) -> Place:
     from ddbench.commands.place import Place
 
-    return Place(home_folder(home), data_root, device, quiet, checkpoint_seconds)
+    return Place(home_folder(home), data_root, device, quiet, checkpoint_seconds, compile.value)
 
 
 def open_recipe(

@@ -159,6 +159,7 @@ class Pipeline:
                 **({"teachers": teachers.fingerprint} if teachers else {}),
             },
             provenance=provenance,
+            compile=self.place.compile,
         )
 
     def distill(self, job: Job) -> list[Path]:

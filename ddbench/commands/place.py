@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddbench.compiling import Choice
 from ddbench.execution import CHECKPOINT_SECONDS, Bar, Progress, Silent
 
 
@@ -12,7 +13,7 @@ from ddbench.execution import CHECKPOINT_SECONDS, Bar, Progress, Silent
 class Place:
     """home: everything that runs produce. data_root: data sets that are there already; None: HOME/downloads.
 
-    checkpoint_seconds: how much work a killed process may lose.
+    checkpoint_seconds: how much work a killed process may lose. compile: whether long computations are compiled first.
     """
 
     home: Path
@@ -20,6 +21,7 @@ class Place:
     device: str = "auto"
     quiet: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    compile: Choice = "auto"
 
     def progress(self) -> Progress:
         return Silent() if self.quiet else Bar()

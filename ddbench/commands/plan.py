@@ -27,6 +27,7 @@ def plan(
     device: options.Device = "auto",
     seed: options.Seed = None,
     plugin: options.Plugin = None,
+    compile: options.Compile = options.CompileChoice.auto,
     quiet: options.Quiet = False,
     format: options.PlanFormat = options.Sheet.text,
 ) -> None:
@@ -36,7 +37,9 @@ def plan(
     """
     from tabulate import tabulate
 
-    pipeline = options.open_recipe(recipe, override, seed, plugin, options.place(home, data_root, device, quiet))
+    pipeline = options.open_recipe(
+        recipe, override, seed, plugin, options.place(home, data_root, device, quiet, compile=compile)
+    )
     facts = _facts(pipeline)
     if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))

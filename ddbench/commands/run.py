@@ -26,6 +26,7 @@ def run(
     seed: options.Seed = None,
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
+    compile: options.Compile = options.CompileChoice.auto,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -35,7 +36,7 @@ def run(
     """
     from ddbench.evaluate.table import render
 
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
     pipeline = options.open_recipe(recipe, override, seed, plugin, where)
     say = _narrator(quiet or format is not options.TableFormat.text)
     say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")

@@ -1,0 +1,92 @@
+"""Whether a function of tensors is compiled before it runs, and how: ``torch.compile``, with its caches kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from ddbench.errors import UserError
+
+Choice = Literal["auto", "on", "off"]
+"""auto: where the run is long enough to gain and this machine can compile; on: always, or an error; off: never."""
+
+LONG_ENOUGH = 300.0
+"""Seconds of a run, uncompiled, from which compiling pays. It takes half a minute to a minute the first time on two
+cores, some seconds where torch's cache knows the functions, and saves about a third."""
+
+SECONDS_PER_FLOAT = 3e-8
+"""Of an inner step there and back, for each number that the student's layers put out: ConvNet-D3 on one core."""
+
+CUDA_SECONDS_PER_FLOAT, CUDA_LEAST = 2e-10, 3e-3
+"""The same on a GPU, where a step of many small operations takes a few milliseconds however little it computes. Not
+measured: from the ratio of the machines' arithmetic, and a few hundred launches of ten microseconds."""
+
+_VARIANTS = 64
+"""Shapes, and functions made in the same place, that one process may compile; a recipe of many methods has many."""
+
+
+def wanted(choice: Choice, *, seconds: float, device: str = "cpu") -> bool:
+    """Whether to compile what takes about ``seconds`` uncompiled on a device of this type.
+
+    Errors: UserError where compiling was asked for ("on") and this machine can not.
+    """
+    if choice == "off" or (choice == "auto" and seconds < LONG_ENOUGH):
+        return False
+    missing = what_is_missing(device)
+    if missing and choice == "on":
+        raise UserError(
+            f"--compile on needs {missing}",
+            "why   torch.compile writes code for this machine and has it built",
+            fix="install it, or give --compile off: slower, with the same results up to rounding",
+        )
+    return not missing
+
+
+def student_seconds(floats: int, steps: int, device: str = "cpu") -> float:
+    """About how long ``steps`` inner steps take uncompiled, there and back. floats: a batch's activations."""
+    if device == "cuda":
+        return steps * max(CUDA_SECONDS_PER_FLOAT * floats, CUDA_LEAST)
+    return steps * SECONDS_PER_FLOAT * floats
+
+
+def what_is_missing(device: str = "cpu") -> str | None:
+    """What torch.compile needs on a device of this type and does not find; None where it has all."""
+    if not any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++")):
+        return "a C++ compiler (g++ or clang++)"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        return "the headers of this Python (python3-dev)"
+    if device == "cuda" and find_spec("triton") is None:
+        return "the package triton"
+    return None
+
+
+def compiled(function: Callable[..., Any], device: str = "cpu", backend: str = "inductor") -> Callable[..., Any]:
+    """A function of tensors, compiled whole at its first call, and again for every new shape.
+
+    On CUDA it runs as a graph that is replayed, and its results lie in memory that the next call writes over: use them
+    up, or copy them, before. Compiled code is kept where torch keeps it (``TORCHINDUCTOR_CACHE_DIR``), so that a second
+    process reads it. backend: of torch.compile.
+    """
+    import torch
+
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it reports missing CUDA on every CPU
+    mode = "reduce-overhead" if device == "cuda" and backend == "inductor" else None
+    return torch.compile(function, fullgraph=True, dynamic=False, mode=mode, backend=backend)
+
+
+def told(what: str, error: Exception) -> None:
+    """Say on stderr that ``what`` runs uncompiled, and why."""
+    sys.stderr.write(f"{what} does not compile, and runs as it is: {first_line(error)}\n")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, or its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

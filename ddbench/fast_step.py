@@ -1,0 +1,169 @@
+"""The student's step with its gradient compiled: the same numbers up to rounding, with less time between operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.func import grad, vjp
+
+from ddbench.compiling import compiled, first_line, told
+from ddbench.errors import UserError
+from ddbench.students import BatchLoss, SGDStep
+from ddbench.unroll import Outer
+
+Batch = tuple[Tensor, ...]
+
+
+@final
+class GradientKernel:
+    """The gradient of ``loss(theta, *batch)`` by theta, and what it hands back, as compiled functions of tensors.
+
+    One kernel serves all steps of a run. strict: whether a loss that does not compile is an error; else it is said on
+    stderr, once, and plain autograd does the work. backend: of torch.compile.
+    """
+
+    def __init__(
+        self, loss: Callable[..., Tensor], device: str = "cpu", *, strict: bool = False, backend: str = "inductor"
+    ) -> None:
+        self.loss, self.device, self.strict, self._backend = loss, device, strict, backend
+        self._gradient = self._compiled(grad(loss))
+        self._pulls: dict[tuple[bool, ...], Callable[..., tuple[Tensor, ...]]] = {}
+        self._plain = False
+
+    @torch.no_grad()
+    def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
+        """d loss / d theta, (P,); not differentiable."""
+        return self._run(self._gradient, grad(self.loss), theta, *batch)
+
+    @torch.no_grad()
+    def pull_back(
+        self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """The gradient g (P,), and ``<g, cotangent>`` differentiated by theta and each tensor of the batch.
+
+        by: for theta and each tensor of the batch, whether its share is asked; None stands for those that are not.
+        """
+        plain = _pulling(self.loss, by)
+        if by not in self._pulls:
+            self._pulls[by] = self._compiled(plain)
+        g, *found = self._run(self._pulls[by], plain, theta, *batch, cotangent)
+        shares = iter(found)
+        return g, [next(shares) if wanted else None for wanted in by]
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return compiled(function, self.device, self._backend)
+
+    def _run(self, fast: Callable[..., Any], plain: Callable[..., Any], *tensors: Tensor) -> Any:
+        if self._plain:
+            return plain(*tensors)
+        from torch._dynamo.exc import TorchDynamoException
+
+        if self.device == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
+        try:
+            return fast(*(_laid_out(tensor) for tensor in tensors))
+        except TorchDynamoException as error:
+            if self.strict:
+                raise UserError(
+                    "the student's step does not compile",
+                    f"why   {first_line(error)}",
+                    fix="give --compile off, or auto, which goes on uncompiled",
+                ) from error
+            told("the student's step", error)
+            self._plain = True
+            return plain(*tensors)
+
+
+def _laid_out(tensor: Tensor) -> Tensor:
+    """Images with their channels innermost, which compiled convolutions like best; all else as it is. Without history,
+    of which every kind would be compiled anew."""
+    tensor = tensor.detach()
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+
+
+def _pulling(loss: Callable[..., Tensor], by: tuple[bool, ...]) -> Callable[..., tuple[Tensor, ...]]:
+    """``(theta, *batch, cotangent) -> (g, *shares)``, the shares of those tensors that are asked for."""
+    asked = [number for number, wanted in enumerate(by) if wanted]
+
+    def pull(*tensors: Tensor) -> tuple[Tensor, ...]:
+        *given, cotangent = tensors
+
+        def gradient(*varied: Tensor) -> Tensor:
+            whole = list(given)
+            for number, tensor in zip(asked, varied, strict=True):
+                whole[number] = tensor
+            return grad(loss)(*whole)
+
+        pulled: tuple[Any, ...] = vjp(gradient, *(given[number] for number in asked))
+        g, back = pulled
+        return g, *back(cotangent)
+
+    return pull
+
+
+@final
+@dataclass(frozen=True)
+class FastStep(SGDStep):
+    """:class:`SGDStep` that an unroll walks back through :meth:`pull_back`, without an autograd graph of the student.
+
+    kernel: of the loss's ``of``. Called where something requires a gradient it is plain autograd, as the full unroll
+    needs it.
+    """
+
+    loss: BatchLoss  # pyright: ignore[reportIncompatibleMethodOverride]  # a field, which only looks like a method
+    kernel: GradientKernel = field(kw_only=True)
+
+    def __call__(self, state: Tensor, outer: Outer, t: int) -> Tensor:
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (state, *outer)):
+            return super().__call__(state, outer, t)
+        theta = state if self.momentum == 0 else state[0]
+        g = self.kernel(theta, self.loss.seen(outer[:-1], t))
+        return self._move(state, self.loss.scale * g, outer[-1])
+
+    def pull_back(
+        self,
+        state: Tensor,
+        outer: Outer,
+        t: int,
+        cotangent: Tensor,
+        wanted: Sequence[bool],
+        *,
+        first_order: bool = False,
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """What a cotangent of the state after the step is for the state before it, and for each of outer.
+
+        wanted: for each of outer, whether its share is asked. first_order: the inner gradient is taken for a constant
+        of the state (TESLA).
+        """
+        theta, lr = (state if self.momentum == 0 else state[0]), outer[-1]
+        by_theta_after = cotangent if self.momentum == 0 else cotangent[0]
+        by_g = -lr * by_theta_after if self.momentum == 0 else cotangent[1] - lr * by_theta_after
+        with torch.enable_grad():
+            leaves = [o.detach().requires_grad_(w) for o, w in zip(outer[:-1], wanted[:-1], strict=True)]
+            seen = self.loss.seen(tuple(leaves), t)
+        by = (not first_order, *(tensor.requires_grad for tensor in seen))
+        g, (by_theta, *by_seen) = self.kernel.pull_back(
+            theta, tuple(tensor.detach() for tensor in seen), self.loss.scale * by_g, by
+        )
+        shares = _through(seen, by_seen, leaves)
+        way = self.loss.scale * g if self.momentum == 0 else self.momentum * state[1] + self.loss.scale * g
+        shares.append(-torch.dot(by_theta_after, way) if wanted[-1] else None)
+        before = by_theta_after if by_theta is None else by_theta_after + by_theta
+        return (before if self.momentum == 0 else torch.stack([before, self.momentum * by_g])), shares
+
+
+def _through(seen: Batch, cotangents: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor | None]:
+    """Cotangents of what a student sees, as those of the tensors it was made from."""
+    asked = [leaf for leaf in leaves if leaf.requires_grad]
+    pairs = [(tensor, c) for tensor, c in zip(seen, cotangents, strict=True) if c is not None]
+    found: Sequence[Tensor] = ()
+    if asked:
+        found = torch.autograd.grad(
+            [tensor for tensor, _ in pairs], asked, [c for _, c in pairs], allow_unused=True, materialize_grads=True
+        )
+    shares = iter(found)
+    return [next(shares) if leaf.requires_grad else None for leaf in leaves]
