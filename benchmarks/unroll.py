@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +17,14 @@ from measure import PeakMemory, arguments, fresh_process, interleaved, report, s
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
+from ddbench.execution import synchronise
+from ddbench.fast_step import FastStep, GradientKernel
 from ddbench.losses import classification_loss
 from ddbench.memory import activation_floats, outer_step_bytes
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
-from ddbench.students import SGDStep
+from ddbench.students import BatchLoss, SGDStep
 from ddbench.unroll import AdjointUnroll, FullUnroll, Outer, TeslaUnroll, TruncatedUnroll, Unroll
 
 UNROLLS: dict[str, Unroll] = {
@@ -29,7 +32,10 @@ UNROLLS: dict[str, Unroll] = {
     "adjoint": AdjointUnroll(),
     "tesla": TeslaUnroll(),
     "truncated": TruncatedUnroll(8),
+    "adjoint-compiled": AdjointUnroll(),
+    "tesla-compiled": TeslaUnroll(),
 }
+COMPILED = "-compiled"
 
 
 class OuterStep:
@@ -56,14 +62,20 @@ class OuterStep:
         if policy is not None:
             draws = [policy.draw(len(images), size, generator).to(device) for _ in range(most_steps)]
 
-        def loss(theta: Tensor, outer: Outer, t: int) -> Tensor:
-            batch = outer[0] if policy is None else policy.apply(outer[0], draws[t])
-            return classification_loss(network(theta, batch), labels, "hard")
+        def seen(outer: Outer, t: int) -> tuple[Tensor, Tensor]:
+            return outer[0] if policy is None else policy.apply(outer[0], draws[t]), labels
 
-        self.step = SGDStep(loss)
+        def of(theta: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+            return classification_loss(network(theta, images), labels, "hard")
 
-    def gradient(self, unroll: Unroll, inner_steps: int) -> tuple[Tensor, ...]:
-        states = unroll.run(self.step, self.begin, self.outer, inner_steps)
+        loss = BatchLoss(seen, of)
+        self.plain = SGDStep(loss)
+        self.fast = FastStep(loss, kernel=GradientKernel(of, device.type, strict=True))
+
+    def gradient(self, name: str, inner_steps: int) -> tuple[Tensor, ...]:
+        """By images and student learning rate, by the unroll of this name."""
+        step = self.fast if name.endswith(COMPILED) else self.plain
+        states = UNROLLS[name].run(step, self.begin, self.outer, inner_steps)
         loss = trajectory_matching_loss(states[-1], self.target, self.begin)
         return torch.autograd.grad(loss, self.outer)
 
@@ -71,9 +83,9 @@ class OuterStep:
 def memory_cell(options: argparse.Namespace, device: torch.device, unroll: str, inner_steps: int) -> int:
     """Peak of one outer step above the memory after a warm-up, in bytes. For a fresh process."""
     work = OuterStep(options, device, inner_steps)
-    work.gradient(UNROLLS[unroll], 1)
+    work.gradient(unroll, 1)
     with PeakMemory(device) as peak:
-        work.gradient(UNROLLS[unroll], inner_steps)
+        work.gradient(unroll, inner_steps)
     return peak.above
 
 
@@ -83,12 +95,12 @@ def relative_error(got: Sequence[Tensor], want: Sequence[Tensor]) -> list[float]
 
 
 def gradient_errors(
-    work: OuterStep, options: argparse.Namespace, device: torch.device, inner_steps: int
+    name: str, work: OuterStep, options: argparse.Namespace, device: torch.device, inner_steps: int
 ) -> dict[str, Any]:
-    """Of the adjoint's gradient to the full unroll's, and of both to float64's, which is what rounding alone does."""
+    """Of an adjoint's gradient to the full unroll's, and of both to float64's, which is what rounding alone does."""
     double = OuterStep(argparse.Namespace(**{**vars(options), "dtype": "float64"}), device, inner_steps)
-    truth = double.gradient(UNROLLS["adjoint"], inner_steps)
-    full, adjoint = (work.gradient(UNROLLS[name], inner_steps) for name in ("full", "adjoint"))
+    truth = double.gradient("adjoint", inner_steps)
+    full, adjoint = (work.gradient(unroll, inner_steps) for unroll in ("full", name))
     return {
         "inner_steps": inner_steps,
         "inputs": ["images", "student_lr"],
@@ -109,9 +121,13 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
         for unroll, n in cells
     }
     work = OuterStep(options, device, most)
+    first_call = {}
     for unroll in options.unrolls:
-        work.gradient(UNROLLS[unroll], 1)
-    jobs = {f"{u} {n}": lambda u=u, n=n: work.gradient(UNROLLS[u], n) for u, n in cells}
+        began = time.perf_counter()
+        work.gradient(unroll, 1)
+        synchronise(device)
+        first_call[unroll] = round(time.perf_counter() - began, 3)
+    jobs = {f"{u} {n}": lambda u=u, n=n: work.gradient(u, n) for u, n in cells}
     seconds = interleaved(jobs, options.repeats, device)
     parameters, itemsize = work.begin.numel(), work.begin.element_size()
     vectors = {n: 2 * (n + 1) * parameters * itemsize for n in counts}
@@ -120,15 +136,16 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
         **sizes,
         "peak_bytes": peaks,
         "seconds": seconds,
+        "first_call_seconds": first_call,
         "stored_vector_bytes": vectors,
         "estimated_bytes": {f"{u} {n}": outer_step_bytes(UNROLLS[u], **sizes, inner_steps=n) for u, n in cells},
     }
     ratios: dict[str, float] = {}
-    if {"full", "adjoint"} <= set(options.unrolls):
-        figures["gradient_relative_error"] = gradient_errors(work, options, device, fewest)
+    for name in {"adjoint", "adjoint-compiled"} & set(options.unrolls) if "full" in options.unrolls else ():
+        figures[f"gradient_relative_error of {name}"] = gradient_errors(name, work, options, device, fewest)
         ratios |= {
-            f"adjoint / full memory at {most}": peaks[f"adjoint {most}"] / peaks[f"full {most}"],
-            f"adjoint / full seconds at {most}": seconds[f"adjoint {most}"] / seconds[f"full {most}"],
+            f"{name} / full memory at {most}": peaks[f"{name} {most}"] / peaks[f"full {most}"],
+            f"{name} / full seconds at {most}": seconds[f"{name} {most}"] / seconds[f"full {most}"],
         }
     if "adjoint" in options.unrolls and most > fewest:
         grown = peaks[f"adjoint {most}"] - peaks[f"adjoint {fewest}"]

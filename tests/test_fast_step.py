@@ -16,6 +16,7 @@ from ddbench.losses import classification_loss
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.students import BatchLoss, SGDStep, batch_order
+from ddbench.synthetic import load_synthetic
 from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
 needs_compiler = pytest.mark.skipif(what_is_missing() is not None, reason=f"needs {what_is_missing()}")
@@ -116,24 +117,25 @@ def test_compiled_for_this_machine_it_is_the_same_in_float64():
 
 @needs_compiler
 @pytest.mark.slow
-def test_in_float32_it_is_as_near_to_float64_as_plain_autograd():
+def test_in_float32_it_is_as_near_to_float64_as_plain_autograd(device):
     module = build_network("convnet-d3-w16", channels=3, size=32, classes=10, seed=0)
-    images, labels = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)), torch.arange(6)
+    images = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
+    labels = torch.arange(6, device=device)
 
     def pulled(dtype, kernel):
-        network = FlatNetwork(module).to(dtype=dtype)
+        network = FlatNetwork(module).to(device, dtype)
         theta = network.flatten()
-        way = torch.randn(theta.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+        way = torch.randn(theta.shape, generator=torch.Generator().manual_seed(1)).to(device, dtype)
 
         def loss(theta, images, labels):
             return classification_loss(network(theta, images), labels)
 
         g, shares = kernel(loss).pull_back(theta, (images.to(dtype), labels), way, (True, True, False))
-        return [g, *shares[:2]]
+        return [tensor.clone() for tensor in (g, *shares[:2])]
 
     truth = pulled(torch.float64, lambda loss: GradientKernel(loss, backend="eager"))
     plain = pulled(torch.float32, lambda loss: GradientKernel(loss, backend="eager"))
-    fast = pulled(torch.float32, lambda loss: GradientKernel(loss, strict=True))
+    fast = pulled(torch.float32, lambda loss: GradientKernel(loss, device.type, strict=True))
     for got, as_plain, want in zip(fast, plain, truth, strict=True):
         allowed = max(5 * (as_plain.double() - want).norm(), 1e-5 * want.norm())
         assert (got.double() - want).norm() < allowed
@@ -178,3 +180,18 @@ def test_an_outer_step_is_the_same_compiled_and_not(method):
         gradients.append(torch.autograd.grad(loss, (images, student_lr)))
     assert losses[0] == pytest.approx(losses[1], rel=1e-10)
     assert relative(gradients[1], gradients[0]) < 1e-10
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_a_run_is_the_same_compiled_and_not(ddbench, recipe, tmp_path):
+    def images(home, name):
+        (path,) = home.glob(f"runs/*-mtt-*/{name}.safetensors")
+        return load_synthetic(path).images
+
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    ddbench.done("distill", recipe, "--home", whole, "--compile", "off")
+    ddbench.done("distill", recipe, "--home", other, "--compile", "on")
+    start = images(whole, "start")
+    ways = [images(home, "synthetic") - start for home in (whole, other)]
+    assert ways[0].norm() > 0 and relative(ways[1], ways[0]) < 1e-3
