@@ -1,26 +1,29 @@
-"""Seconds to evaluate a synthetic set with several fresh networks: ``score`` against a plain loop, one at a time.
+"""Seconds to evaluate a synthetic set with several fresh networks: ``score`` in several ways, against a plain loop.
 
-The plain loop does what reference evaluation scripts do: a DataLoader over the synthetic set, the same DSA, an eager
-SGD, ``.item()`` at every step, and one pass over the test images at the end. Same networks, epochs and test images.
+The plain loop does what reference evaluation scripts do, one network at a time: a DataLoader over the synthetic set,
+the same DSA, an eager SGD, ``.item()`` at every step, and one pass over the test images at the end; it is tried with
+one thread and with one a core, and the faster counts. Same networks, epochs and test images. Each way trains few epochs
+and some more, in turns; the difference gives the seconds of an epoch, from which those of a whole evaluation are
+scaled. The first call, which compiles and starts processes, is told by itself and not in the ratios.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import torch
-from measure import arguments, generated_real, interleaved, report, start
+from measure import add_ways, arguments, best_plain, generated_real, marginal_seconds, plain_jobs, report, start
 from torch.utils.data import DataLoader, TensorDataset
 
 from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.protocols import Protocol, Setting, protocol
 from ddbench.evaluate.score import score
-from ddbench.evaluate.workers import Workers
+from ddbench.executors import Local
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 from ddbench.synthetic import SyntheticSet
@@ -81,46 +84,60 @@ def plain_score(
     return accuracies
 
 
+def settings(options: argparse.Namespace, within: ExitStack) -> dict[str, dict[str, Any]]:
+    """What ``score`` is given by each way."""
+    known: dict[str, Callable[[], dict[str, Any]]] = {
+        "eager": lambda: {"compile": "off", "together": 1},
+        "compiled": lambda: {"compile": "on", "together": 1},
+        "together": lambda: {"compile": "on", "together": options.together},
+        "workers": lambda: {"compile": "on", "executor": within.enter_context(Local(options.workers))},
+    }
+    return {way: known[way]() for way in options.ways if way != "plain"}
+
+
 def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     real = generated_real(images=10 * options.ipc, test=options.test_images, size=options.size, seed=options.seed)
     syn = synthetic(real, options.ipc, options.network)
-    chosen = replace(protocol("mtt-v1"), setting=Setting(epochs=options.epochs, augmentation="dsa"))
-    shortest = replace(chosen, setting=Setting(epochs=0, augmentation="dsa"))
     seeds = range(options.seed, options.seed + options.networks)
-    given: dict[str, Any] = {"seeds": seeds, "device": device}
-    with Workers(options.workers) as workers:
-        jobs = {
-            "ddbench": lambda: score(syn, real, protocol=chosen, **given),
-            "plain": lambda: plain_score(syn, real, chosen, seeds, device),
-        }
-        figures: dict[str, Any] = {}
-        score(syn, real, protocol=shortest, **given)
-        plain_score(syn, real, shortest, seeds, device)
-        if device.type == "cpu" and options.workers > 1:
-            jobs["ddbench, workers"] = lambda: score(syn, real, protocol=chosen, workers=workers, **given)
-            begun = time.perf_counter()
-            score(syn, real, protocol=shortest, workers=workers, **given)
-            figures["workers_start_seconds"] = time.perf_counter() - begun
-        seconds = interleaved(jobs, options.repeats, device)
-    ratios = {f"plain / {name} seconds": seconds["plain"] / taken for name, taken in seconds.items() if name != "plain"}
-    epochs = chosen.trained_epochs
-    return {"seeds": list(seeds), "trained_epochs": epochs, "seconds": seconds, **figures, "ratios": ratios}
+
+    def of_length(epochs: int) -> Protocol:
+        return replace(protocol("mtt-v1"), setting=Setting(epochs=epochs - 1, augmentation="dsa"))
+
+    def ours(how: Mapping[str, Any], epochs: int) -> None:
+        score(syn, real, protocol=of_length(epochs), seeds=seeds, device=device, **how)
+
+    jobs: dict[str, Callable[[int], object]] = {}
+    with ExitStack() as within:
+        jobs |= plain_jobs(options, lambda epochs: plain_score(syn, real, of_length(epochs), seeds, device))
+        for way, how in settings(options, within).items():
+            jobs[way] = lambda epochs, how=how: ours(how, epochs)
+        taken = marginal_seconds(jobs, tuple(options.epochs), options.repeats, device)
+    whole = {way: one["seconds_besides"] + options.whole_epochs * one["seconds_a_unit"] for way, one in taken.items()}
+    plainly = best_plain(whole)
+    ours_alone = {way: seconds for way, seconds in whole.items() if not way.startswith("plain")}
+    return {
+        "seeds": list(seeds),
+        "seconds": taken,
+        "seconds_of_an_evaluation": whole,
+        "ratios": {f"plain / {way} seconds": plainly / s for way, s in ours_alone.items() if plainly},
+    }
 
 
 def parser() -> argparse.ArgumentParser:
-    made = arguments("Seconds of an evaluation with fresh networks, of score and of a plain loop.")
+    made = arguments("Seconds of an evaluation with fresh networks, of score in several ways and of a plain loop.")
+    add_ways(made)
     made.add_argument("--network", default="convnet-d3")
     made.add_argument("--ipc", type=int, default=1)
     made.add_argument("--networks", type=int, default=5)
-    made.add_argument("--epochs", type=int, default=60, help="E of the protocol: E + 1 epochs are trained")
+    made.add_argument("--epochs", type=int, nargs=2, default=[10, 30], help="of the short calls, and of the long ones")
+    made.add_argument("--whole-epochs", type=int, default=1000, help="epochs of the evaluation that is scaled to")
     made.add_argument("--test-images", type=int, default=500)
     made.add_argument("--size", type=int, default=32, help="side of the images, in pixels")
-    made.add_argument("--workers", type=int, default=2, help="processes on a CPU; 1 leaves that figure out")
     return made
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    options, device = start(parser(), given)
+    options, device = start(parser(), given, ways=True)
     report("evaluation", options, device, **benchmark(options, device))
 
 

@@ -1,26 +1,31 @@
-"""Experts an hour: ``train_experts`` against a plain loop like that of reference buffer scripts, on the same network.
+"""Experts an hour: ``train_experts`` in several ways, against a plain loop like that of reference buffer scripts.
 
 The plain loop takes batches from a DataLoader over a TensorDataset of preprocessed images, steps an eager SGD, reads
-loss and accuracy with ``.item()`` at every step, and copies the parameters after each epoch. Both augment by the same
-DSA. Each trains one short expert a round; an hour's number of experts is scaled from the seconds of a step.
+loss and accuracy with ``.item()`` at every step, and copies the parameters after each epoch; it is tried with one
+thread and with one a core, and the faster counts. All train the same network with the same DSA. Each way trains few
+epochs and some more, in turns; the difference gives the seconds of a step, from which the experts of an hour are
+scaled. What a call takes besides, and the first call, which compiles and starts processes, are told by themselves and
+not in the ratios.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
-from measure import arguments, generated_real, interleaved, report, start
+from measure import add_ways, arguments, best_plain, generated_real, marginal_seconds, plain_jobs, report, start
 from torch.utils.data import DataLoader, TensorDataset
 
 from ddbench.augmentation import augmentation
 from ddbench.data import load_dataset
 from ddbench.data.realset import RealSet, Split
+from ddbench.executors import Local
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network
@@ -80,41 +85,61 @@ def real_images(options: argparse.Namespace, home: Path) -> RealSet:
     )
 
 
+def settings(options: argparse.Namespace, within: ExitStack) -> dict[str, dict[str, Any]]:
+    """What ``train_experts`` is given by each way, and how many experts a call trains."""
+    known: dict[str, Callable[[], dict[str, Any]]] = {
+        "eager": lambda: {"compile": "off", "together": 1},
+        "compiled": lambda: {"compile": "on", "together": 1},
+        "together": lambda: {"compile": "on", "together": options.together},
+        "workers": lambda: {"compile": "on", "executor": within.enter_context(Local(options.workers))},
+    }
+    return {way: known[way]() for way in options.ways if way != "plain"}
+
+
 def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
-    recipe = ExpertRecipe(count=1, batch=options.batch, augmentation=options.augmentation)
-    with tempfile.TemporaryDirectory() as folder:
+    experts = {"together": options.together, "workers": options.workers}
+    jobs: dict[str, Callable[[int], object]] = {}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as within:
         real = real_images(options, Path(folder) / "home")
         fresh_folder = (Path(folder) / f"buffer-{number}" for number in count())
         rounds = {"seed": options.seed, "device": device}
 
-        def ours() -> None:
-            train_experts(next(fresh_folder), real, options.network, recipe, epochs=options.epochs, **rounds)
+        def ours(way: str, how: Mapping[str, Any], epochs: int) -> None:
+            recipe = ExpertRecipe(count=experts.get(way, 1), batch=options.batch, augmentation=options.augmentation)
+            train_experts(next(fresh_folder), real, options.network, recipe, epochs=epochs, **rounds, **how)
 
-        def plain() -> None:
-            plain_expert(real, options.network, recipe, options.epochs, **rounds)
+        def plain(epochs: int) -> None:
+            recipe = ExpertRecipe(count=1, batch=options.batch, augmentation=options.augmentation)
+            plain_expert(real, options.network, recipe, epochs, **rounds)
 
-        ours()
-        plain()
-        seconds = interleaved({"ddbench": ours, "plain": plain}, options.repeats, device)
-    steps = options.epochs * -(-len(real.train) // options.batch)
+        jobs |= plain_jobs(options, plain)
+        for way, how in settings(options, within).items():
+            jobs[way] = lambda epochs, way=way, how=how: ours(way, how, epochs)
+        taken = marginal_seconds(jobs, tuple(options.epochs), options.repeats, device)
+    steps = -(-len(real.train) // options.batch)
     whole = options.expert_epochs * -(-WHOLE_EPOCH // options.batch)
+    a_step = {way: one["seconds_a_unit"] / steps / experts.get(way, 1) for way, one in taken.items()}
+    plainly = best_plain(a_step)
+    ours_alone = {way: seconds for way, seconds in a_step.items() if not way.startswith("plain")}
     return {
-        "steps_timed": steps,
+        "steps_of_an_epoch": steps,
         "steps_of_an_expert": whole,
-        "seconds": seconds,
-        "seconds_a_step": {name: taken / steps for name, taken in seconds.items()},
-        "experts_an_hour": {name: 3600 / (taken / steps * whole) for name, taken in seconds.items()},
-        "ratios": {"ddbench / plain experts an hour": seconds["plain"] / seconds["ddbench"]},
+        "experts_of_a_call": {way: experts.get(way, 1) for way in jobs},
+        "seconds": taken,
+        "seconds_a_step_of_an_expert": a_step,
+        "experts_an_hour": {way: 3600 / (seconds * whole) for way, seconds in a_step.items()},
+        "ratios": {f"{way} / plain experts an hour": plainly / s for way, s in ours_alone.items() if plainly},
     }
 
 
 def parser() -> argparse.ArgumentParser:
-    made = arguments("Experts an hour of train_experts, and of a plain DataLoader loop.")
+    made = arguments("Experts an hour of train_experts in several ways, and of a plain DataLoader loop.")
+    add_ways(made)
     made.add_argument("--network", default="convnet-d3")
     made.add_argument("--dataset", default="generated", help="generated, or a data set such as cifar10-jpeg")
     made.add_argument("--data-root", type=Path, help="where the data set lies")
-    made.add_argument("--images", type=int, default=2048, help="images of the epoch that is timed")
-    made.add_argument("--epochs", type=int, default=1, help="epochs that are timed")
+    made.add_argument("--images", type=int, default=1024, help="images of an epoch that is timed")
+    made.add_argument("--epochs", type=int, nargs=2, default=[1, 3], help="of the short calls, and of the long ones")
     made.add_argument("--batch", type=int, default=256)
     made.add_argument("--augmentation", choices=("none", "dsa"), default="dsa")
     made.add_argument("--expert-epochs", type=int, default=50, help="epochs of the expert that is scaled to")
@@ -122,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    options, device = start(parser(), given)
+    options, device = start(parser(), given, ways=True)
     report("experts", options, device, **benchmark(options, device))
 
 

@@ -1,10 +1,11 @@
-"""Peak memory of TESLA on ImageNet-1K (1000 classes, 64 pixels), by the number of inner steps N and of real images.
+"""TESLA on ImageNet-1K (1000 classes, 64 pixels) in small: what is predicted of its memory and time, and what it takes.
 
 The method is that of the shipped recipe, on drawn images that are memory-mapped as decoded ones are, and drawn experts.
-Each figure is of a fresh process. By N: one outer step, above what lies there after a warm-up of few inner steps. By
-real images: a whole distillation of three outer steps, from choosing the first pixels to writing the set, above what
-lies there before it. Resident pages of the mapped file count, though the system may take them back at any time; they
-are told apart.
+Each figure of memory is of a fresh process. By number of inner steps N: one outer step, above what lies there after a
+warm-up of few inner steps. By real images: a whole distillation of three outer steps, from choosing the first pixels to
+writing the set, above what lies there before it. Resident pages of the mapped file count, though the system may take
+them back at any time; they are told apart. Of an expert and of an evaluation: the whole of a short one. Times are of one
+process, in which what ``ddbench plan --time`` predicts and what the stage takes are measured in turns.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,10 +25,19 @@ from measure import PeakMemory, arguments, fresh_process, report, start, status_
 from torch import Tensor
 
 from ddbench.commands.jobs import jobs_of
+from ddbench.commands.needs import evaluation_bytes, expert_need
+from ddbench.commands.rehearsal import Stage, outer_step_seconds
+from ddbench.commands.rehearsal_training import evaluation_seconds, expert_seconds
 from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
+from ddbench.evaluate.protocol import Circumstances, Course
+from ddbench.evaluate.protocols import protocol
+from ddbench.evaluate.score import score
+from ddbench.execution import Silent
+from ddbench.expert_buffers.record import train_experts
+from ddbench.expert_recipe import ExpertRecipe
 from ddbench.learner import Learner
 from ddbench.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.method import OuterStep, Task
@@ -35,6 +47,7 @@ from ddbench.outer_loop import optimise
 from ddbench.randomness import stream
 from ddbench.recipe import load_recipe
 from ddbench.run_folder import Run
+from ddbench.sizes import Sizes
 
 RECIPE = "tesla-imagenet1k-ipc1"
 EXPERTS = 2
@@ -126,6 +139,86 @@ def stage_cell(options: argparse.Namespace, device: torch.device, folder: Path, 
     return {"peak": peak.above, "mapped": mapped, "own": peak.above - mapped}
 
 
+class StepClock(Silent):
+    """Notes when each outer step was done."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def update(self, done: int, **facts: Any) -> None:
+        self.times.append(time.perf_counter())
+
+
+def train_expert(options: argparse.Namespace, task: Task, folder: Path) -> None:
+    """One expert of one epoch on all images, looked at on as many for validation."""
+    train_experts(folder / "experts", task.real, options.network, EXPERT, epochs=1, seed=0, device=task.device)
+
+
+def evaluate(options: argparse.Namespace, task: Task, folder: Path) -> None:
+    """One fresh network of two epochs on the set that the method begins with, tested on all images."""
+    syn = method_of(options, folder, 1).rehearsal(task, options.ipc, OuterStep(0, options.seed))
+    steps = EPOCHS * -(-len(syn) // course(options).batch)
+    asked = {"protocol": "tesla-v1", "network": options.network, "seeds": (0,), "device": task.device}
+    score(syn, task.real, **asked, lr=0.01, steps=steps)
+
+
+EXPERT = ExpertRecipe(count=1)
+EPOCHS = 2
+"""Of an evaluation in small."""
+
+
+def course(options: argparse.Namespace) -> Course:
+    about = {"dataset": "generated", "network": options.network, "batch_norm": False, "ipc": options.ipc}
+    return protocol("tesla-v1").course(Circumstances(**about, classes=options.classes, size=options.size))
+
+
+STAGES: dict[str, Callable[[argparse.Namespace, Task, Path], None]] = {"expert": train_expert, "evaluation": evaluate}
+
+
+def whole_cell(options: argparse.Namespace, device: torch.device, folder: Path, name: str) -> dict[str, int]:
+    """An expert or an evaluation, in bytes above what lies there before. For a fresh process."""
+    task = task_on(options, device, folder, min(options.images))
+    warm_up(task)
+    before = _mapped()
+    with tempfile.TemporaryDirectory(dir=folder) as made, PeakMemory(device) as peak:
+        STAGES[name](options, task, Path(made))
+    mapped = _mapped() - before if device.type == "cpu" else 0
+    return {"peak": peak.above, "mapped": mapped, "own": peak.above - mapped}
+
+
+def time_cell(options: argparse.Namespace, device: torch.device, folder: Path, inner_steps: int) -> dict[str, Any]:
+    """Predicted and measured seconds of each stage, medians of rounds in which they take turns."""
+    images, classes = min(options.images), options.classes
+    task, method = task_on(options, device, folder, images), method_of(options, folder, inner_steps)
+    stage = Stage(network=options.network, channels=3, size=options.size, classes=classes, device=device)
+    shown = classes * options.ipc
+    predict: dict[str, Callable[[], float]] = {
+        "distillation": lambda: outer_step_seconds(method, options.ipc, stage),
+        "expert": lambda: expert_seconds(EXPERT, 1, images, images, 1, stage),
+        "evaluation": lambda: evaluation_seconds(
+            protocol("tesla-v1"), course(options), shown, EPOCHS * shown, images, 1, stage
+        ),
+    }
+    found: dict[str, dict[str, list[float]]] = {name: {"predicted": [], "measured": []} for name in predict}
+    for _ in range(options.repeats):
+        for name, expect in predict.items():
+            found[name]["predicted"].append(expect())
+            with tempfile.TemporaryDirectory(dir=folder) as made:
+                found[name]["measured"].append(measured(name, options, task, method, Path(made)))
+    return {name: {key: median(seconds) for key, seconds in both.items()} for name, both in found.items()}
+
+
+def measured(name: str, options: argparse.Namespace, task: Task, method: TrajectoryMatching, made: Path) -> float:
+    """Seconds of an outer step after the first, or of a whole expert or evaluation."""
+    if name != "distillation":
+        begun = time.perf_counter()
+        STAGES[name](options, task, made)
+        return time.perf_counter() - begun
+    clock = StepClock()
+    optimise(method, task, options.ipc, made, seed=options.seed, progress=clock)
+    return (clock.times[-1] - clock.times[0]) / (len(clock.times) - 1)
+
+
 def warm_up(task: Task) -> None:
     """Differentiate the network twice on two images, and take a step, so that libraries are loaded beforehand."""
     theta = task.network.flatten().requires_grad_()
@@ -150,17 +243,27 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
             write_images(options, folder / f"{count}.npy", count)
         exact = device.type == "cpu"
         cells = [*(("step", n) for n in options.steps), *(("stage", count) for count in options.images)]
+        cells += [("whole", name) for name in STAGES]
         given = {"folder": str(folder)}
         found = {cell: fresh_process(__file__, options, {"cell": cell, **given}, exact) for cell in cells}
+        seconds = fresh_process(__file__, options, {"cell": ("time", min(options.steps)), **given})
         method = method_of(options, folder, 1)
     peaks = {n: found["step", n]["peak"] for n in options.steps}
     stages = {count: found["stage", count] for count in options.images}
+    wholes = {name: found["whole", name] for name in STAGES}
     sizes, estimates = estimated(options, method)
     few, many, fewest, most = min(stages), max(stages), min(peaks), max(peaks)
-    ratios = {f"real images {many} / {few} memory": stages[many]["own"] / stages[few]["own"]}
     whole = distillation_bytes(estimates[fewest], sizes["learned"])
+    both = predicted_wholes(options)
+    ratios = {
+        f"real images {many} / {few} memory": stages[many]["own"] / stages[few]["own"],
+        **{f"outer step of {n} predicted / measured memory": estimates[n] / peaks[n] for n in peaks},
+        "distillation predicted / measured memory": whole / stages[few]["own"],
+        **{f"{name} predicted / measured memory": both[name] / wholes[name]["own"] for name in STAGES},
+        **{f"{name} predicted / measured time": s["predicted"] / s["measured"] for name, s in seconds.items()},
+    }
     if most > fewest:
-        vectors = (most - fewest) * 2 * 4 * sizes["parameters"]
+        vectors = (most - fewest) * 4 * sizes["parameters"]
         ratios["growth by N / growth of stored vectors"] = (peaks[most] - peaks[fewest]) / vectors
     return {
         **sizes,
@@ -171,7 +274,21 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
         "stage_bytes": stages,
         "stage_estimated_bytes": whole,
         "stage_estimate_relative_error": {count: round(whole / stages[count]["own"] - 1, 4) for count in stages},
-        "ratios": ratios,
+        "whole_bytes": wholes,
+        "whole_estimated_bytes": both,
+        "seconds": seconds,
+        "ratios": {name: round(ratio, 4) for name, ratio in ratios.items()},
+    }
+
+
+def predicted_wholes(options: argparse.Namespace) -> dict[str, int]:
+    """The estimated peak of an expert and of an evaluation, in bytes."""
+    shape = {"channels": 3, "size": options.size, "classes": options.classes}
+    sizes = Sizes.of(build_network(options.network, **shape, seed=0), **shape, device=options.device)
+    images = min(options.images)
+    return {
+        "expert": expert_need(EXPERT, 1, sizes, images, images).bytes,
+        "evaluation": evaluation_bytes(course(options), sizes, images),
     }
 
 
@@ -186,14 +303,15 @@ def estimated(options: argparse.Namespace, method: TrajectoryMatching) -> tuple[
         "batch": min(method.batch_syn or images, images),
         "learned": learned,
     }
-    parts = {"momentum": method.student_momentum > 0, "milestones": method.match.kind == "intermediate"}
+    moments = len(method.match.moments(method.expert_epochs, method.expert_epochs))
+    parts = {"momentum": method.student_momentum > 0, "moments": moments, "device": options.device}
     unroll = method.unroll.build()
     steps = {n: outer_step_bytes(unroll, **sizes, **parts, inner_steps=n) for n in options.steps}
     return sizes, steps
 
 
 def parser() -> argparse.ArgumentParser:
-    made = arguments("Peak memory of TESLA at the size of ImageNet-1K, by inner steps and by real images.")
+    made = arguments("Memory and time of TESLA at the size of ImageNet-1K, predicted and measured.")
     made.add_argument("--network", default="convnet-d4-w32")
     made.add_argument("--classes", type=int, default=1000)
     made.add_argument("--size", type=int, default=64, help="side of the images, in pixels")
@@ -212,8 +330,8 @@ def main(given: Sequence[str] | None = None) -> None:
         child = argparse.Namespace(**json.loads(options.child))
         torch.set_num_threads(child.threads)
         kind, number = child.cell
-        measured = {"step": step_cell, "stage": stage_cell}[kind]
-        print(json.dumps(measured(child, torch.device(child.device), Path(child.folder), number)))
+        cell = {"step": step_cell, "stage": stage_cell, "whole": whole_cell, "time": time_cell}[kind]
+        print(json.dumps(cell(child, torch.device(child.device), Path(child.folder), number)))
         return
     report("imagenet", options, device, **benchmark(options, device))
 

@@ -26,6 +26,14 @@ EXACT_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 """glibc gives every block above this back at once, so that resident memory is live memory. Slower: not for timing."""
 
 
+WAYS = ("plain", "eager", "compiled", "together", "workers")
+"""Of training networks: a plain loop; ddbench's own, one network at a time, uncompiled and compiled; compiled, several
+networks side by side on one device; compiled, shared out to processes."""
+
+_NOT_SETTINGS = ("out", "picture", "folder", "data_root", "child")
+"""Options that are paths of one machine, or say which part of a benchmark a process is."""
+
+
 def arguments(description: str) -> argparse.ArgumentParser:
     """A parser with what every benchmark takes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -37,23 +45,71 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def add_ways(parser: argparse.ArgumentParser) -> None:
+    """Options that say which ways of training networks are compared, as ``start(..., ways=True)`` reads them."""
+    parser.add_argument(
+        "--ways", nargs="+", choices=WAYS, help="unset: together on CUDA, workers on a CPU, and the rest"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes, where they are a way")
+    parser.add_argument("--together", type=int, default=5, help="networks side by side, where that is a way")
+    threads = sorted({1, os.cpu_count() or 1})
+    parser.add_argument(
+        "--plain-threads", type=int, nargs="+", default=threads, help="of the plain loop; each is tried"
+    )
+
+
 def start(
-    parser: argparse.ArgumentParser, given: Sequence[str] | None = None
+    parser: argparse.ArgumentParser, given: Sequence[str] | None = None, *, ways: bool = False
 ) -> tuple[argparse.Namespace, torch.device]:
-    """Read the command line, set the threads, find the device; a problem with them ends the process with status 2."""
+    """Read the command line, set the threads, find the device; a problem with them ends the process with status 2.
+
+    ways: whether the options of ``add_ways`` are among them; those that were not chosen are then filled in.
+    """
     options = parser.parse_args(given)
     if options.threads < 1 or options.repeats < 1:
         parser.error("--threads and --repeats must be at least 1")
     torch.set_num_threads(options.threads)
     try:
-        return options, choose_device(options.device)
+        device = choose_device(options.device)
     except UserError as error:
         parser.error(str(error))
+    if ways and options.ways is None:
+        options.ways = [way for way in WAYS if way != ("workers" if device.type == "cuda" else "together")]
+    return options, device
+
+
+def plain_jobs(options: argparse.Namespace, job: Callable[[int], object]) -> dict[str, Callable[[int], object]]:
+    """The plain way, where it is one, with each number of threads: which is faster depends on what else runs."""
+    numbers: list[int] = options.plain_threads if "plain" in options.ways else []
+    return {f"plain, {n} threads": with_threads(n, job) for n in numbers}
+
+
+def best_plain(costs: Mapping[str, float]) -> float | None:
+    """The least of the plain ways' costs: what the others are compared with. None where there is none."""
+    return min((cost for way, cost in costs.items() if way.startswith("plain")), default=None)
+
+
+def with_threads(threads: int, job: Callable[[int], object]) -> Callable[[int], object]:
+    """A job of a length with so many torch threads; afterwards they are as many as before."""
+
+    def run(length: int) -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            job(length)
+        finally:
+            torch.set_num_threads(before)
+
+    return run
 
 
 def report(name: str, options: argparse.Namespace, device: torch.device, **figures: Any) -> None:
     """Print one JSON line, and write it where ``--out`` says: the figures, and on what they were measured."""
-    settings = {key: value for key, value in vars(options).items() if key not in ("out", "data_root", "child")}
+    settings = {
+        key: value
+        for key, value in vars(options).items()
+        if key not in ("out", "data_root", "child", "picture", "folder")
+    }
     document: dict[str, Any] = {
         "name": name,
         "seeds": [options.seed],
@@ -74,7 +130,7 @@ def report(name: str, options: argparse.Namespace, device: torch.device, **figur
 
 def fresh_process(script: str, options: argparse.Namespace, child: Mapping[str, Any], exact: bool = False) -> Any:
     """What ``script``, started anew with ``--child``, prints last, read as JSON. exact: under ``EXACT_MALLOC``."""
-    kept = {key: value for key, value in vars(options).items() if key not in ("out", "child")}
+    kept = {key: value for key, value in vars(options).items() if key not in ("out", "child", "picture")}
     payload = json.dumps({**kept, **child}, default=str)
     done = subprocess.run(
         [sys.executable, script, "--child", payload],
@@ -98,6 +154,41 @@ def interleaved(jobs: Mapping[str, Callable[[], object]], repeats: int, device: 
             synchronise(device)
             seconds[name].append(time.perf_counter() - begun)
     return {name: median(times) for name, times in seconds.items()}
+
+
+def marginal_seconds(
+    jobs: Mapping[str, Callable[[int], object]], lengths: tuple[int, int], repeats: int, device: torch.device
+) -> dict[str, dict[str, float]]:
+    """Of each job, which takes a length: seconds of one unit more, and those that a call takes whatever its length.
+
+    The first call of each is not counted but told, as ``first_call_seconds``: it compiles, and starts processes. Then
+    the short and the long calls take turns, and their medians give a line.
+    """
+    short, long = lengths
+    first: dict[str, float] = {}
+    for name, job in jobs.items():
+        begun = time.perf_counter()
+        job(short)
+        synchronise(device)
+        first[name] = time.perf_counter() - begun
+    calls = {
+        f"{name}, {length}": lambda job=job, length=length: job(length)
+        for name, job in jobs.items()
+        for length in lengths
+    }
+    taken = interleaved(calls, repeats, device)
+    found: dict[str, dict[str, float]] = {}
+    for name in jobs:
+        briefly, at_length = taken[f"{name}, {short}"], taken[f"{name}, {long}"]
+        each = (at_length - briefly) / (long - short)
+        found[name] = {
+            "seconds_a_unit": each,
+            "seconds_besides": briefly - short * each,
+            "seconds_short": briefly,
+            "seconds_long": at_length,
+            "first_call_seconds": first[name],
+        }
+    return found
 
 
 class PeakMemory:
@@ -149,6 +240,26 @@ def status_bytes(field: str) -> int:
     """A field of ``/proc/self/status`` that is given in kB, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(dict(line.split(":", 1) for line in lines)[field].split()[0]) * 1024
+
+
+def process_counter(field: str) -> int:
+    """A field of ``/proc/self/io``, such as ``rchar``: what this process has read, in bytes.
+
+    Errors: OSError, KeyError where the system does not tell."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)[field])
+
+
+def mapped_bytes(under: str) -> int:
+    """What is resident of the files whose paths begin with ``under`` and that this process maps, in bytes."""
+    total, here = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if not fields[0].endswith(":"):
+            here = len(fields) > 5 and fields[5].startswith(under)
+        elif here and fields[0] == "Rss:":
+            total += int(fields[1]) * 1024
+    return total
 
 
 def generated_real(

@@ -75,7 +75,7 @@ class OuterStep:
     def gradient(self, name: str, inner_steps: int) -> tuple[Tensor, ...]:
         """By images and student learning rate, by the unroll of this name."""
         step = self.fast if name.endswith(COMPILED) else self.plain
-        states = UNROLLS[name].run(step, self.begin, self.outer, inner_steps)
+        states = UNROLLS[name].run(step, self.begin, self.outer, inner_steps, [inner_steps])
         loss = trajectory_matching_loss(states[-1], self.target, self.begin)
         return torch.autograd.grad(loss, self.outer)
 

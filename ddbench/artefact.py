@@ -140,6 +140,7 @@ def describe(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except Exception as error:  # the library raises its own type, or OSError, for every kind of damage
+        _require_memory(error)
         raise damaged(path, str(error)) from None
     if "ddbench" not in metadata:
         raise UserError(
@@ -172,12 +173,19 @@ def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     try:
         tensors = load_file(path)
     except Exception as error:
+        _require_memory(error)
         raise damaged(path, str(error)) from None
     found = tensors_sha256(tensors)
     recorded = str(document.get("sha256"))
     if found != recorded:
         raise damaged(path, f"its checksum is {found[:16]}, recorded was {recorded[:16]}")
     return tensors, document
+
+
+def _require_memory(error: Exception) -> None:
+    """Errors: MemoryError where a file could not be read for lack of memory, and may be whole."""
+    if isinstance(error, MemoryError) or "Cannot allocate memory" in str(error):
+        raise MemoryError(str(error)) from error
 
 
 class WrittenByNewerError(UserError):

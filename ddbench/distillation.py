@@ -9,10 +9,13 @@ from pathlib import Path
 from ddbench.artefact import describe
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
+from ddbench.executors import Executor
 from ddbench.independent import IndependentMethod, carry_out_jobs
 from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
-from ddbench.outer_loop import optimise
+from ddbench.out_of_memory import memory_errors
+from ddbench.outer_loop import less_memory, optimise
+from ddbench.ranks import ALONE
 from ddbench.run_folder import Run
 from ddbench.synthetic import SyntheticSet
 
@@ -31,11 +34,13 @@ def carry_out(
     seed: int,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> list[Path]:
     """Run, or go on with, a method in ``folder``. Returns the candidates, by outer step; but for an optimised method
     there is one.
 
-    Errors: UserError for a class that is no kind of method, and what the method itself finds wrong.
+    executor: who does the jobs of a method that is made of independent ones; None is this process. Errors: UserError
+    for a class that is no kind of method, and what the method itself finds wrong.
     """
     if isinstance(method, OptimisedMethod):
         return optimise(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
@@ -44,10 +49,28 @@ def carry_out(
             f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod nor an IndependentMethod",
             fix="derive it from one of them (ddbench.method, ddbench.independent)",
         )
+    with task.ranks.rank_0_first():
+        alone = replace(task, ranks=ALONE)
+        kept = "what was finished, and the last checkpoint; a run of the same settings goes on"
+        with memory_errors("distilling", lambda: kept, lambda: less_memory(method, task, ipc)):
+            return [_made_once(method, alone, ipc, folder, seed, checkpoint_seconds, progress, executor)]
+
+
+def _made_once(
+    method: DirectMethod | IndependentMethod,
+    task: Task,
+    ipc: int,
+    folder: Path,
+    seed: int,
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    executor: Executor | None,
+) -> Path:
+    """The one candidate of a method without an outer loop; made, unless it is there."""
     path, asked = last_candidate(method, folder), identity(method, task, ipc, seed)
     if path.exists():
         require_same(describe(path)["provenance"]["identity"], asked, folder)
-        return [path]
+        return path
     if isinstance(method, IndependentMethod):
         made = carry_out_jobs(
             method,
@@ -57,11 +80,12 @@ def carry_out(
             seed=seed,
             checkpoint_seconds=checkpoint_seconds,
             progress=progress,
+            executor=executor,
         )
     else:
         made = _at_once(method, task, ipc, seed)
     replace(made, provenance={**made.provenance, "step": 0, "guard": {}, "identity": asked}).save(path)
-    return [path]
+    return path
 
 
 def _at_once(method: DirectMethod, task: Task, ipc: int, seed: int) -> SyntheticSet:

@@ -23,14 +23,16 @@ CHECKPOINT_SECONDS = 20.0
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """The device of this name; "auto" takes CUDA where it is present.
+    """The device of this name; "auto" takes CUDA where it is present, with float32 at full precision.
 
     Errors: UserError for an unknown name, for CUDA where there is none, for a CUDA index that does not exist.
     """
     import torch
 
+    from ddbench.precision import full_float32
+
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(wanted)
     except RuntimeError:
@@ -47,6 +49,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
                 f"torch {torch.__version__}, built for CUDA {torch.version.cuda}",
                 fix="--device cpu, or install a driver and a torch build that fit each other",
             )
+        full_float32()
     return device
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
@@ -16,6 +16,15 @@ from ddbench.students import BatchLoss, SGDStep
 from ddbench.unroll import Outer
 
 Batch = tuple[Tensor, ...]
+
+
+class Kernel(Protocol):
+    """The gradient of a loss of ``(theta, *batch)`` by theta, and its way back; as of :class:`GradientKernel`."""
+
+    def __call__(self, theta: Tensor, batch: Batch) -> Tensor: ...
+    def pull_back(
+        self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
+    ) -> tuple[Tensor, list[Tensor | None]]: ...
 
 
 @final
@@ -115,7 +124,7 @@ class FastStep(SGDStep):
     """
 
     loss: BatchLoss  # pyright: ignore[reportIncompatibleMethodOverride]  # a field, which only looks like a method
-    kernel: GradientKernel = field(kw_only=True)
+    kernel: Kernel = field(kw_only=True)
 
     def __call__(self, state: Tensor, outer: Outer, t: int) -> Tensor:
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (state, *outer)):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
@@ -10,13 +13,16 @@ from ddbench.data.realset import RealSet, Split, as_unit_float
 FLOAT_LIMIT = 2**30
 """Bytes up to which a split is preprocessed once and kept as float32; every CIFAR and digits split is below."""
 
+Rows = Tensor | slice
+
 
 class Feed:
     """A split as batches ``(inputs, labels)`` on one device: ``feed[rows]`` with an index tensor or a slice.
 
     inputs: (B, C, H, W), float32, preprocessed. labels: (B,), int64. A split of at most ``float_limit`` bytes as
     float32 is preprocessed once; a larger one stays as it is stored (uint8), on the device where half its free memory
-    holds it, else where it was, memory-mapped perhaps, and is preprocessed batch by batch.
+    holds it, else where it was, memory-mapped perhaps, and is preprocessed batch by batch. streams: whether batches
+    are read where the split is stored; then :meth:`batches` reads ahead.
     """
 
     def __init__(
@@ -34,24 +40,57 @@ class Feed:
             self._images = split.images.to(device)
         if float_bytes <= float_limit and (free is None or float_bytes <= free / 4):
             self._inputs = self._preprocess_all()
+        self.streams = self._inputs is None and self._images.device.type == "cpu"
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, rows: Rows) -> tuple[Tensor, Tensor]:
         if isinstance(rows, Tensor):
             rows = rows.to(self.labels.device)
-        labels = self.labels[rows]
         if self._inputs is not None:
-            return self._inputs[rows], labels
+            return self._inputs[rows], self.labels[rows]
         here = rows.to(self._images.device) if isinstance(rows, Tensor) else rows
-        return self._preprocess(self._images[here]), labels
+        return self._preprocess(self._images[here]), self.labels[rows]
+
+    def batches(self, order: Iterable[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
+        """``self[rows]`` for all rows of the order. A split that streams has its next batch read meanwhile, by one
+        thread, to page-locked memory where the device is a GPU: two batches are held, never more."""
+        if not self.streams:
+            yield from (self[rows] for rows in order)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="read ahead") as reader:
+            ahead: tuple[Rows, Future[Tensor]] | None = None
+            for rows in order:
+                coming = rows, reader.submit(self._read, rows)
+                if ahead is not None:
+                    yield self._made(*ahead)
+                ahead = coming
+            if ahead is not None:
+                yield self._made(*ahead)
+
+    def _read(self, rows: Rows) -> Tensor:
+        """The stored bytes of these rows, which the disk may have to be waited for."""
+        read = self._images[rows.cpu() if isinstance(rows, Tensor) else rows]
+        if self.labels.is_cuda:
+            return read.pin_memory()
+        return read if isinstance(rows, Tensor) else read.clone()
+
+    def _made(self, rows: Rows, read: Future[Tensor]) -> tuple[Tensor, Tensor]:
+        rows = rows.to(self.labels.device) if isinstance(rows, Tensor) else rows
+        return self._preprocess(read.result()), self.labels[rows]
 
     def _preprocess(self, images: Tensor) -> Tensor:
-        return self._preprocessing.forward(as_unit_float(images.to(self.labels.device)))
+        return self._preprocessing.forward(as_unit_float(images.to(self.labels.device, non_blocking=True)))
 
     def _preprocess_all(self) -> Tensor:
         every = torch.empty(self._images.shape, dtype=torch.float32, device=self.labels.device)
         for piece, images in zip(every.split(1024), self._images.split(1024), strict=True):
             piece.copy_(self._preprocess(images))
         return every
+
+
+def feed_bytes(images: int, pixels: int) -> int:
+    """What a feed of so many images keeps of its own on the CPU; pixels: numbers of an image."""
+    whole = 4 * images * pixels
+    return whole if whole <= FLOAT_LIMIT else 0

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
+from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent, peak_bytes, reset_peak
+from ddbench.executors.executor import Executor, Serial, Tell
+from ddbench.executors.meter import SharedMeter, Telling
+from ddbench.executors.shared_home import require_seen
 from ddbench.learner import identity
 from ddbench.method import Method, OuterStep, Task
 from ddbench.shelf import Shelf
 from ddbench.synthetic import SyntheticSet
+from ddbench.threads import one_thread
 
 
 class IndependentMethod(Method):
@@ -28,9 +35,57 @@ class IndependentMethod(Method):
         """What one job makes. Drawn from ``at``'s streams, in each of which the job's name is a part; interrupted, it
         goes on from what ``shelf`` resumes."""
 
+    def seconds(self, task: Task, ipc: int) -> float:
+        """About how long all jobs take, one after the other; 0 where that is too little to share them out."""
+        del task, ipc
+        return 0.0
+
     @abc.abstractmethod
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
         """The set, from what the jobs made, by name."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class IndependentJob:
+    """Called with a job's name, it leaves the job's file in ``folder``.
+
+    identity: what the files follow from. device: where it is done. pause: seconds between writings of its state. On a
+    CPU one thread computes, so that the bits do not depend on how many the machine has.
+    """
+
+    method: IndependentMethod
+    task: Task
+    ipc: int
+    seed: int
+    folder: Path
+    identity: Mapping[str, Any]
+    device: torch.device
+    pause: float
+
+    def __call__(self, name: str, tell: Tell) -> None:
+        """Errors: UserError for a file of another distillation, what the method finds wrong, and where this machine has
+        no such folder."""
+        require_seen(self.folder)
+        shelf = self.shelf(name, Telling(tell))
+        if shelf.finished() is not None:
+            return
+        reset_peak(self.device)
+        with one_thread(self.device):
+            tensors = self.method.carry_out(name, self._task, self.ipc, OuterStep(0, self.seed), shelf)
+        shelf.finish(tensors, {"peak_bytes": peak_bytes(self.device)})
+
+    def shelf(self, name: str, progress: Progress | None = None) -> Shelf:
+        """Where a job keeps what it has done."""
+        path = self.folder / f"{name}.safetensors"
+        return Shelf(path, {**self.identity, "job": name}, pause=self.pause, progress=progress)
+
+    @cached_property
+    def _task(self) -> Task:
+        return self.task.to(self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {name: value for name, value in self.__dict__.items() if name != "_task"}
+        return {**own, "task": self.task.to(torch.device("cpu"))}
 
 
 def carry_out_jobs(
@@ -42,32 +97,37 @@ def carry_out_jobs(
     seed: int,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> SyntheticSet:
     """Do the jobs that are not done yet, their files in ``folder``, and put the set together, its cost noted.
 
-    Errors: UserError for files of another distillation, and what the method itself finds wrong.
+    executor: who does them; None is this process, one after the other. Errors: UserError for files of another
+    distillation, what the method itself finds wrong, and as ``executor`` says.
     """
-    asked, at = identity(method, task, ipc, seed), OuterStep(0, seed)
-    names, made, seconds, peak = method.jobs(task, ipc), {}, 0.0, 0
-    for number, name in enumerate(names, 1):
-        shelf = Shelf(
-            folder / f"{name}.safetensors",
-            {**asked, "job": name},
-            pause=checkpoint_seconds,
-            progress=progress,
-            title=f"{task.method} ipc {ipc}, job {number} of {len(names)}",
-        )
-        done = shelf.finished()
-        if done is None:
-            reset_peak(task.device)
-            try:
-                tensors = method.carry_out(name, task, ipc, at, shelf)
-                shelf.finish(tensors, {"peak_bytes": peak_bytes(task.device)})
-            finally:
-                shelf.close()
-            done = shelf.finished()
+    by, names = executor or Serial(), list(method.jobs(task, ipc))
+    folder.mkdir(parents=True, exist_ok=True)
+    job = IndependentJob(
+        method=method,
+        task=task,
+        ipc=ipc,
+        seed=seed,
+        folder=folder.absolute(),
+        identity=identity(method, task, ipc, seed),
+        device=by.device(task.device),
+        pause=checkpoint_seconds,
+    )
+    missing = [name for name in names if job.shelf(name).finished() is None]
+    meter = SharedMeter(progress or Silent(), len(missing), f"{task.method} ipc {ipc}, {len(missing)} jobs")
+    try:
+        for position, _ in by.map(job, missing, meter.hear):
+            meter.finished(position)
+    finally:
+        meter.close()
+    made, seconds, peak = {}, 0.0, 0
+    for name in names:
+        done = job.shelf(name).finished()
         assert done is not None
         made[name], facts = done
         seconds, peak = seconds + facts["seconds"], max(peak, facts["peak_bytes"])
-    syn = method.assemble(task, ipc, at, made)
+    syn = method.assemble(task, ipc, OuterStep(0, seed), made)
     return replace(syn, provenance={**syn.provenance, "seconds": seconds, "peak_bytes": peak})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ddbench.errors import UserError
 from ddbench.guard import GuardCounts
 from ddbench.memory import activation_floats
 from ddbench.method import Method, OptimisedMethod, OuterStep, Task
+from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.run_folder import Clock, Run
 from ddbench.synthetic import SyntheticSet, load_synthetic
 
@@ -26,7 +28,10 @@ class Learner:
     def __init__(self, method: OptimisedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
-        start = self._start(ipc, run).to(task.device)
+        if not task.ranks.alone:
+            refuse_mixed_batches(task.network, task.real.channels, task.real.size)
+        with task.ranks.rank_0_first():
+            start = self._start(ipc, run).to(task.device)
         rates = method.outer_rates()
         tensors = start.tensors()
         self.learned = {name: tensors[name].detach().clone().requires_grad_() for name in rates}
@@ -36,6 +41,7 @@ class Learner:
         self.average = None if method.ema_decay is None else self.syn.images.detach().clone()
         """The moving average of the images, (S, C, H, W), where the method has one."""
         self.good: dict[str, Tensor] = {}
+        self._half_done: dict[str, Tensor] | None = None  # what ``good`` was, while a step is being taken
 
     def _start(self, ipc: int, run: Run) -> SyntheticSet:
         """The set of step 0, made once: experts may have been asked about many images for it.
@@ -60,24 +66,37 @@ class Learner:
         loss, facts = self.method.outer_loss(self.syn, self.task, at)
         leaves = list(self.learned.values())
         gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        refused = self.method.guard.refuses(loss, list(gradients))
+        loss, *gradients = self.task.ranks.agreed(loss, *gradients)
+        refused = self.method.guard.refuses(loss, gradients)
         if refused is None:
-            self.good = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
-            for leaf, gradient in zip(leaves, gradients, strict=True):
-                leaf.grad = gradient
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            if self.average is not None and self.method.ema_decay is not None:
-                self.average.lerp_(self.syn.images.detach(), 1 - self.method.ema_decay)
-            lr = self.learned.get("student_lr")
-            if lr is not None and self.method.guard.clamp(lr):
-                refused = "student_lr at its floor"
+            refused = self._move(gradients)
         elif refused == "non-finite" and self.good:
             self._put_back(self.good)
             self.good = {}
         if self.syn.student_lr is not None:
             facts = {**facts, "student_lr": self.syn.student_lr.item()}
         return loss.item(), facts, refused
+
+    def _move(self, gradients: Sequence[Tensor]) -> str | None:
+        """Step along these gradients. Returns the reason if the guard acted."""
+        self._half_done, self.good = self.good, {name: t.detach().clone() for name, t in self._tensors().items()}
+        for leaf, gradient in zip(self.learned.values(), gradients, strict=True):
+            leaf.grad = gradient
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None and self.method.ema_decay is not None:
+            self.average.lerp_(self.syn.images.detach(), 1 - self.method.ema_decay)
+        lr = self.learned.get("student_lr")
+        clamped = lr is not None and self.method.guard.clamp(lr)
+        self._half_done = None
+        return "student_lr at its floor" if clamped else None
+
+    def take_back_half_step(self) -> None:
+        """After a step that failed on its way, for lack of memory say: be as before it."""
+        self.optimizer.zero_grad()
+        if self._half_done is not None:
+            self._put_back(self.good)
+            self.good, self._half_done = self._half_done, None
 
     def batch_floats(self) -> int:
         """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
@@ -86,9 +105,12 @@ class Learner:
 
     def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
         """Write everything from which the run can go on to the bit."""
+        if not run.writes:
+            return
         tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.good.items()}}
         document = {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row, "identity": self.identity}
         artefact.save(run.state, KIND, tensors, document)
+        run.saved = clock.step
 
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
         """Go back to the state on disk. Errors: UserError when it is damaged, or of another distillation."""
@@ -101,10 +123,13 @@ class Learner:
             if name.startswith("good.")
         }
         clock = Clock(document["step"], document["seconds"], document["peak_bytes"])
+        run.saved = clock.step
         return clock, GuardCounts(document["guard"], document["in_a_row"])
 
     def keep(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
         """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate."""
+        if not run.writes:
+            return
         detached = {name: leaf.detach() for name, leaf in self.learned.items()}
         facts = {**vars(clock), "guard": dict(counts.total), "identity": self.identity}
         plain = replace(self.syn, **detached, provenance={**self.syn.provenance, **facts})
@@ -135,7 +160,7 @@ class Learner:
 
 def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
     """What a distillation follows from, as JSON: runs in which any of it differs must not go on from each other."""
-    settings = method.model_dump(mode="json")
+    settings = method.defining_settings()
     return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}
 
 

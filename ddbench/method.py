@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol
 
@@ -18,13 +18,16 @@ from torch import Tensor
 
 from ddbench.compiling import Choice, student_seconds, wanted
 from ddbench.data.realset import RealSet
-from ddbench.fast_step import GradientKernel
+from ddbench.fast_step import GradientKernel, Kernel
 from ddbench.guard import Guard
 from ddbench.losses import classification_loss
 from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
+from ddbench.ranks import ALONE, Ranks
 from ddbench.settings import Count, Positive, Settings, Share
+from ddbench.shared_kernel import SharedKernel
+from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 from ddbench.teachers_recipe import TeachersRecipe
@@ -50,7 +53,8 @@ class Task:
     real: its inputs come on ``device``. network: the student, on ``device``. experts: on disk; None where the method
     needs none. teachers: as the method wants them, else None. method: the name under which it was found. origin:
     fingerprints of what must stay the same while a run goes on (data, experts). provenance: what else the sets that are
-    made will carry of where they come from. Both JSON. compile: whether the student's steps are compiled.
+    made will carry of where they come from. Both JSON. compile: whether the student's steps are compiled. ranks: the
+    processes that distil together, each of which has this task.
     """
 
     real: RealSet
@@ -63,8 +67,9 @@ class Task:
     origin: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     compile: Choice = "off"
+    ranks: Ranks = ALONE
 
-    def kernel(self, label_kind: str, *, batch: int, steps: int) -> GradientKernel | None:
+    def kernel(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
         """The compiled gradient of the student's loss on (images, labels) of this kind; None where plain autograd is
         asked for, or is as well.
 
@@ -73,16 +78,36 @@ class Task:
         """
         if label_kind not in self._kernels:
             seconds = student_seconds(self._activations * batch, steps, self.device.type)
-            kernel = None
+            kernel: Kernel | None = None
             if wanted(self.compile, seconds=seconds, device=self.device.type):
-                loss = partial(_student_loss, self.network, label_kind)
+                loss = partial(student_loss, self.network, label_kind)
                 kernel = GradientKernel(loss, self.device.type, strict=self.compile == "on")
+                kernel = kernel if self.ranks.alone else SharedKernel(kernel, self.ranks)
             self._kernels[label_kind] = kernel
         return self._kernels[label_kind]
 
+    def to(self, device: torch.device) -> Task:
+        """The same task on another device, with nothing compiled yet."""
+        moved = {"real": self.real.to(device), "network": self.network.to(device)}
+        return replace(self, **moved, teachers=self.teachers and self.teachers.to(device), device=device)
+
     @cached_property
-    def _kernels(self) -> dict[str, GradientKernel | None]:
+    def _kernels(self) -> dict[str, Kernel | None]:
         return {}
+
+    @property
+    def sizes(self) -> Sizes:
+        """How large student and data are, and how they are computed."""
+        real = self.real
+        return Sizes.of(
+            self.network.module,
+            channels=real.channels,
+            size=real.size,
+            classes=real.classes,
+            device=self.device.type,
+            ranks=self.ranks.world,
+            compile=self.compile,
+        )
 
     @cached_property
     def _activations(self) -> int:
@@ -110,8 +135,12 @@ class Task:
         )
 
 
-def _student_loss(network: FlatNetwork, label_kind: str, theta: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-    return classification_loss(network(theta, images), labels, label_kind)
+def student_loss(
+    network: FlatNetwork, label_kind: str, theta: Tensor, images: Tensor, labels: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """The loss of a batch, or of a rank's part of it. weight: of that part, a scalar."""
+    loss = classification_loss(network(theta, images), labels, label_kind)
+    return loss if weight is None else weight * loss
 
 
 @dataclass(frozen=True)
@@ -158,6 +187,26 @@ class Method(Settings, abc.ABC):
         """How many epochs of each expert it looks at; None when it needs no experts."""
         return None
 
+    def amounts(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
+        """How much there is to do at this ipc, by name, for a plan."""
+        del sizes, ipc
+        return {}
+
+    def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
+        """Estimated peak memory of distilling at this ipc, above what lies there before; None where nobody knows."""
+        del sizes, ipc
+        return None
+
+    def knobs(self, sizes: Sizes, ipc: int, room: int) -> Sequence[Knob]:
+        """What to change so that it fits in ``room`` bytes, the best first; where nothing does, what helps most."""
+        del sizes, ipc, room
+        return ()
+
+    def defining_settings(self) -> dict[str, Any]:
+        """The settings that a set follows from, as JSON: a run goes on where these are the same. What only says how the
+        same numbers are computed, up to rounding, is left at its default."""
+        return self.model_dump(mode="json")
+
     def teachers_wanted(self) -> TeachersRecipe | None:
         """The teachers it distils against; None when it needs none."""
         return None
@@ -195,6 +244,10 @@ class OptimisedMethod(Method):
     @abc.abstractmethod
     def outer_rates(self) -> Mapping[str, OuterRate]:
         """The parts that are learned ("images", "labels", "student_lr") and how fast."""
+
+    def rehearsal(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        """A set on which steps take as long as on that of :meth:`init`, and that may be quicker to make."""
+        return self.init(task, ipc, at)
 
     def kept(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
         """The set as it is kept after the step ``at``, and scored; where labels follow from the images, with those."""

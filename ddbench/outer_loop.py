@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent, peak_bytes, reset_peak, synchronise
+from ddbench.free_memory import free_bytes
 from ddbench.guard import GuardCounts
 from ddbench.learner import Learner
-from ddbench.method import OptimisedMethod, OuterStep, Task
+from ddbench.method import Method, OptimisedMethod, OuterStep, Task
+from ddbench.out_of_memory import is_out_of_memory, let_go, memory_errors
+from ddbench.room import in_words
 from ddbench.run_folder import Clock, Run
 from ddbench.threads import threads_for
 
@@ -28,21 +31,31 @@ def optimise(
     A candidate is the whole set as it was after a step; ``method.keep_every`` says how often one is kept. Interrupted
     at any moment and called again with equal arguments, the loop continues from its last checkpoint, and on the CPU
     ends with the same bits as one that was not interrupted.
-    Errors: UserError when the guards stop the run, its last good state kept, and where the folder holds another run.
+    Errors: UserError when the guards stop the run, or memory does, its last good state kept, and where the folder holds
+    another run.
     """
-    run = Run(folder)
+    run = Run(folder, writes=task.ranks.writes)
     for kept in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
         kept.mkdir(parents=True, exist_ok=True)
     reset_peak(task.device)
+    with memory_errors("distilling", lambda: _kept(run), lambda: less_memory(method, task, ipc)):
+        _distilled(method, task, ipc, run, seed, checkpoint_seconds, progress or Silent())
+    task.ranks.wait()
+    return run.kept()
+
+
+def _distilled(
+    method: OptimisedMethod, task: Task, ipc: int, run: Run, seed: int, checkpoint_seconds: float, progress: Progress
+) -> None:
     began = time.monotonic()
     learner = Learner(method, task, ipc, seed, run)
     beginning = Clock(seconds=time.monotonic() - began)  # choosing the first images is part of what a set costs
-    clock, counts = learner.resume(run) if run.state.exists() else (beginning, GuardCounts())
+    resumes = task.ranks.decided(run.state.exists())
+    clock, counts = learner.resume(run) if resumes else (beginning, GuardCounts())
     run.forget_events_after(clock.step)
-    sitting = _Sitting(learner, run, clock, counts, progress or Silent())
+    sitting = _Sitting(learner, run, clock, counts, progress)
     with threads_for(learner.batch_floats(), task.device):
         sitting.go_on(seed, checkpoint_seconds)
-    return run.kept()
 
 
 class _Sitting:
@@ -55,11 +68,11 @@ class _Sitting:
 
     def go_on(self, seed: int, checkpoint_seconds: float) -> None:
         clock, last = self.clock, self.method.iterations
-        if clock.step == last and not self.run.candidate(last).exists():
-            self.learner.keep(self.run, clock, self.counts)
         self.progress.start(last, f"distil ipc {self.learner.syn.ipc}", clock.step)
         settled, saved_at = True, time.monotonic()
         try:
+            if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
+                self.learner.keep(self.run, clock, self.counts)
             while clock.step < last:
                 settled = False  # an interrupt must save neither half a step, nor a step without its candidate
                 refused = self._step(OuterStep(clock.step, seed))
@@ -68,6 +81,12 @@ class _Sitting:
                 if time.monotonic() - saved_at > checkpoint_seconds:
                     self.learner.checkpoint(self.run, clock, self.counts)
                     saved_at = time.monotonic()
+        except Exception as error:
+            if is_out_of_memory(error):
+                let_go(error)
+                self.learner.take_back_half_step()
+                settled = True  # a step that was taken, but whose candidate did not fit, is kept: see above
+            raise
         finally:
             synchronise(self.device)
             if settled:
@@ -87,6 +106,27 @@ class _Sitting:
         if clock.step % max(last // 1000, 1) == 0 or refused:
             spent = round(clock.seconds, 3)
             self.run.log({**facts, "step": clock.step, "loss": loss, "seconds": spent, "refused": refused})
-        if clock.step % (self.method.keep_every or max(last // 10, 1)) == 0 or clock.step == last:
+        if self._candidate_is_due():
             self.learner.keep(self.run, clock, self.counts)
         return refused
+
+    def _candidate_is_due(self) -> bool:
+        step, last = self.clock.step, self.method.iterations
+        return step == last or (step > 0 and step % (self.method.keep_every or max(last // 10, 1)) == 0)
+
+
+def _kept(run: Run) -> str:
+    """What is on disk of a run that stopped; nothing is read, for which there may be no memory either."""
+    if run.saved is None:
+        return "what lay there before" if run.state.exists() else "nothing, for no step was taken"
+    return f"the state after outer step {run.saved}, from which a run of the same settings goes on"
+
+
+def less_memory(method: Method, task: Task, ipc: int) -> list[str]:
+    """What to change so that a distillation takes less than it just asked for, in words, the best first."""
+    needed, free = method.peak_bytes(task.sizes, ipc), free_bytes(task.device)
+    if needed is None:
+        return ["take a device with more memory"]
+    room = needed * 3 // 4 if free is None else min(needed * 3 // 4, free)
+    found = [in_words(knob) for knob in method.knobs(task.sizes, ipc, room)]
+    return found or ["take a device with more memory"]

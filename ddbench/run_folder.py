@@ -23,11 +23,13 @@ class Clock:
 class Run:
     """One distillation on disk: the set of step 0, the state, ``events.jsonl`` and ``candidates/``, all in ``folder``.
 
-    ``candidates-plain/`` is there where the candidates are moving averages.
+    ``candidates-plain/`` is there where the candidates are moving averages. writes: False for ranks that only read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+        self.folder, self.writes = folder, writes
+        self.saved: int | None = None
+        """The step of the state on disk, once this process has written or read one."""
         self.start, self.state = folder / "start.safetensors", folder / "state.safetensors"
         self.events = folder / "events.jsonl"
         self.candidates, self.plain = folder / "candidates", folder / "candidates-plain"
@@ -46,13 +48,15 @@ class Run:
 
     def log(self, event: dict[str, Any]) -> None:
         """Append one line of JSON; a number that is not finite, which JSON does not know, is written as null."""
+        if not self.writes:
+            return
         finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in event.items()}
         with self.events.open("a") as file:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def forget_events_after(self, step: int) -> None:
         """Drop what a killed process logged after its last checkpoint: it will happen again."""
-        if not self.events.exists():
+        if not (self.writes and self.events.exists()):
             return
         lines = self.events.read_text().splitlines()
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]

@@ -20,8 +20,7 @@ class Shelf:
     """One job's place on disk: its state while it runs, and what it made.
 
     path: of the finished job's file. identity: JSON, what the job follows from; files of another are not used. pause:
-    seconds between writings; 0 writes at every checkpoint. title: what the
-    progress meter calls the job.
+    seconds between writings; 0 writes at every checkpoint. progress: closed by whoever opened it.
     """
 
     def __init__(
@@ -31,11 +30,10 @@ class Shelf:
         *,
         pause: float = CHECKPOINT_SECONDS,
         progress: Progress | None = None,
-        title: str = "",
     ) -> None:
         self.path, self.identity = path, dict(identity)
         self._state = path.with_name(f".{path.stem}.unfinished")
-        self._pause, self._progress, self._title = pause, progress or Silent(), title
+        self._pause, self._progress = pause, progress or Silent()
         self._begin = self._last_write = time.monotonic()
         self._earlier, self._shown = 0.0, False
 
@@ -83,7 +81,7 @@ class Shelf:
         state: makes the tensors from which the job goes on; asked only when they are written.
         """
         if not self._shown:
-            self._progress.start(of, self._title, done - 1)
+            self._progress.start(of, self.path.stem, done - 1)
             self._shown = True
         self._progress.update(done, **facts)
         if done < of and time.monotonic() - self._last_write >= self._pause:
@@ -96,7 +94,3 @@ class Shelf:
         about = {**facts, "identity": self.identity, "seconds": round(self.seconds, 3)}
         artefact.save(self.path, FINISHED, tensors, about)
         self._state.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """End the progress meter. The state is on disk as of the last writing."""
-        self._progress.close()

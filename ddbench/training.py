@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ddbench.losses import classification_loss, hard_labels
+from ddbench.losses import hard_labels
 
 if TYPE_CHECKING:
     from ddbench.augmentation.draw import Augmentation
@@ -40,21 +40,6 @@ def joined_last(pieces: Sequence[Tensor]) -> list[Tensor]:
 def consecutive_batches(n: int, batch: int) -> Iterator[slice]:
     """The numbers 0..n-1 in order, as slices of ``batch`` (the last may be shorter)."""
     return (slice(start, min(start + batch, n)) for start in range(0, n, batch))
-
-
-def gradient_update(network: nn.Module, optimizer: torch.optim.Optimizer, kind: str = "hard") -> Update:
-    """The ordinary update: forward, loss of these labels' kind, backward, one step of the optimizer."""
-
-    def update(inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
-        del originals
-        optimizer.zero_grad(set_to_none=True)
-        logits = network(inputs)
-        loss = classification_loss(logits, labels, kind)
-        loss.backward()
-        optimizer.step()
-        return loss.detach(), logits.detach()
-
-    return update
 
 
 def train_epoch(

@@ -1,7 +1,7 @@
 """Ways to differentiate N steps of a student by what it was trained on.
 
 A student starts at ``state_0`` and takes N steps on synthetic data; a matching loss looks at where it went. Every
-unroll here walks the same path and returns all of it, ``(N + 1, *state)``; they differ only in how they go back.
+unroll here walks the same path and returns the states of it that are asked for; they differ only in how they go back.
 Whatever is above (the loss) and below (indexing, augmentation, moving averages) is ordinary autograd.
 
 With ``c[t]`` the cotangent that the loss gives for state t, and ``J[t]`` the Jacobian of step t, the exact gradient is
@@ -15,7 +15,7 @@ documentation of TESLA's gradient (Cui et al., ICML 2023), which takes every J f
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, final, runtime_checkable
 
@@ -58,8 +58,14 @@ class Unroll(abc.ABC):
     """Whether the gradient is that of the whole unrolled computation."""
 
     @abc.abstractmethod
-    def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        """The states of the student, ``(n + 1, *state_0.shape)``, differentiable by ``state_0`` and ``outer``."""
+    def run(
+        self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int, at: Sequence[int] | None = None
+    ) -> Tensor:
+        """States of the student, ``(len(at), *state_0.shape)``, differentiable by ``state_0`` and ``outer``.
+
+        at: after how many steps, rising, from 0 to ``n``; None: all of ``0, ..., n``. What is not asked for takes no
+        memory in the walk back. Errors: ValueError for moments that do not rise, or lie outside.
+        """
 
 
 @final
@@ -69,10 +75,15 @@ class FullUnroll(Unroll):
 
     exact: ClassVar[bool] = True
 
-    def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        states = [state_0]
+    def run(
+        self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int, at: Sequence[int] | None = None
+    ) -> Tensor:
+        moments, state = _moments(n, at), state_0
+        states = [state] if 0 in moments else []
         for t in range(n):
-            states.append(step(states[-1], tuple(outer), t))
+            state = step(state, tuple(outer), t)
+            if t + 1 in moments:
+                states.append(state)
         return torch.stack(states)
 
 
@@ -82,8 +93,8 @@ class AdjointUnroll(Unroll):
     """Walk the stored states backwards, one step's graph at a time: exact, and the default.
 
     every: how many steps' graphs are held at once. Larger values save nothing but the bookkeeping between segments;
-    memory is that of ``every`` steps, and two vectors of the state's size a step (the states, and their cotangents).
-    A step that pulls back by itself is walked back one at a time, whatever ``every`` is.
+    memory is that of ``every`` steps, and one state a step, which lies on the CPU where the student is on a GPU. A step
+    that pulls back by itself is walked back one at a time, whatever ``every`` is.
     """
 
     every: int = 1
@@ -93,8 +104,10 @@ class AdjointUnroll(Unroll):
         if self.every < 1:
             raise ValueError(f"every must be at least 1, not {self.every}")
 
-    def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        return _Walk.apply(step, n, 0, self.every, False, state_0, *outer)  # type: ignore[no-any-return]
+    def run(
+        self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int, at: Sequence[int] | None = None
+    ) -> Tensor:
+        return _Walk.apply(step, n, _moments(n, at), 0, self.every, False, state_0, *outer)  # type: ignore[no-any-return]
 
 
 @final
@@ -109,8 +122,10 @@ class TruncatedUnroll(Unroll):
         if self.last < 1:
             raise ValueError(f"last must be at least 1, not {self.last}")
 
-    def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        return _Walk.apply(step, n, max(n - self.last, 0), 1, False, state_0, *outer)  # type: ignore[no-any-return]
+    def run(
+        self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int, at: Sequence[int] | None = None
+    ) -> Tensor:
+        return _Walk.apply(step, n, _moments(n, at), max(n - self.last, 0), 1, False, state_0, *outer)  # type: ignore[no-any-return]
 
 
 @final
@@ -126,8 +141,17 @@ class TeslaUnroll(Unroll):
 
     exact: ClassVar[bool] = False
 
-    def run(self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int) -> Tensor:
-        return _Walk.apply(step, n, 0, 1, True, state_0, *outer)  # type: ignore[no-any-return]
+    def run(
+        self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int, at: Sequence[int] | None = None
+    ) -> Tensor:
+        return _Walk.apply(step, n, _moments(n, at), 0, 1, True, state_0, *outer)  # type: ignore[no-any-return]
+
+
+def _moments(n: int, at: Sequence[int] | None) -> tuple[int, ...]:
+    moments = tuple(range(n + 1) if at is None else at)
+    if not moments or list(moments) != sorted({*moments} & {*range(n + 1)}):
+        raise ValueError(f"states are asked for after rising numbers of steps from 0 to {n}, not {moments}")
+    return moments
 
 
 def _identity_jacobian(step: Step) -> Step:
@@ -135,49 +159,83 @@ def _identity_jacobian(step: Step) -> Step:
 
 
 class _Walk(torch.autograd.Function):
-    """Forward: all states, no graph. Backward: from the last state to state ``cut``, ``every`` steps at a time.
+    """Forward: the states asked for, no graph. Backward: from the last to state ``cut``, ``every`` steps at a time.
 
     Its gradient can not be differentiated again; autograd says so. FullUnroll's can.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, step: Step, n: int, cut: int, every: int, first_order: bool, state_0: Tensor, *outer: Tensor
+        ctx: Any,
+        step: Step,
+        n: int,
+        moments: tuple[int, ...],
+        cut: int,
+        every: int,
+        first_order: bool,
+        state_0: Tensor,
+        *outer: Tensor,
     ) -> Tensor:
-        states = state_0.new_empty((n + 1, *state_0.shape))
-        states[0] = state_0
+        path, state, asked = _Path(n - cut, state_0), state_0, []
         for t in range(n):
-            states[t + 1] = step(states[t], outer, t)
-        ctx.step, ctx.n, ctx.cut, ctx.every, ctx.first_order = step, n, cut, every, first_order
-        ctx.save_for_backward(states, *outer)
-        return states
+            if t in moments:
+                asked.append(state)
+            if t >= cut:
+                path[t - cut] = state
+            state = step(state, outer, t)
+        if n in moments:
+            asked.append(state)
+        ctx.step, ctx.n, ctx.moments, ctx.cut, ctx.every, ctx.first_order = step, n, moments, cut, every, first_order
+        ctx.path = path
+        ctx.save_for_backward(*outer)
+        return torch.stack(asked)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (given,) = cotangents
-        states, *outer = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[6:]
+        outer = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[_BEFORE_OUTER:]
+        given = dict(zip(ctx.moments, cotangents[0].unbind(), strict=True))
         shares: list[Tensor | None] = [torch.zeros_like(o) if w else None for o, w in zip(outer, wanted, strict=True)]
         by_itself = isinstance(ctx.step, PullsBack)
-        carried = given[ctx.n].clone()
+        carried = given[ctx.n].clone() if ctx.n in given else torch.zeros_like(cotangents[0][0])
         end = ctx.n
         while end > ctx.cut:
             start = end - 1 if by_itself else max(end - ctx.every, ctx.cut)
+            state = ctx.path[start - ctx.cut]
             if by_itself:
-                carried, found = ctx.step.pull_back(
-                    states[start], tuple(outer), start, carried, wanted, first_order=ctx.first_order
-                )
+                carried, found = ctx.step.pull_back(state, outer, start, carried, wanted, first_order=ctx.first_order)
             else:
                 step = _first_order(ctx.step) if ctx.first_order else ctx.step
-                carried, found = _pull_back(step, states[start], outer, wanted, start, end, given, carried)
-            carried = carried.add_(given[start])
+                carried, found = _pull_back(step, state, outer, wanted, start, end, given, carried)
+            if start in given:
+                carried = carried + given[start]
             for share, part in zip(shares, found, strict=True):
                 if share is not None and part is not None:
                     share += part
             end = start
-        start_share = (carried if ctx.cut == 0 else torch.zeros_like(carried)) if ctx.needs_input_grad[5] else None
-        return None, None, None, None, None, start_share, *shares
+        start_share = None
+        if ctx.needs_input_grad[_BEFORE_OUTER - 1]:
+            start_share = carried if ctx.cut == 0 else given.get(0, torch.zeros_like(carried))
+        return *(None for _ in range(_BEFORE_OUTER - 1)), start_share, *shares
+
+
+_BEFORE_OUTER = 7
+"""Inputs of :class:`_Walk` before those of outer; the last of them is the state it starts from."""
+
+
+class _Path:
+    """States by number, kept in memory of the CPU: beside a GPU it is the larger by far, and a step outlasts a copy."""
+
+    def __init__(self, count: int, like: Tensor) -> None:
+        self._device = like.device
+        self._states = torch.empty((count, *like.shape), dtype=like.dtype, pin_memory=like.is_cuda)
+
+    def __setitem__(self, number: int, state: Tensor) -> None:
+        self._states[number].copy_(state, non_blocking=True)
+
+    def __getitem__(self, number: int) -> Tensor:
+        return self._states[number].to(self._device, non_blocking=True)
 
 
 def _first_order(step: Step) -> Step:
@@ -192,22 +250,25 @@ def _pull_back(
     wanted: Sequence[bool],
     start: int,
     end: int,
-    given: Tensor,
+    given: Mapping[int, Tensor],
     carried: Tensor,
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Gradients of the steps start..end-1, by the state before them and each of outer that is wanted.
 
-    given: the cotangents of all states, of which those between count; carried: that of the last.
+    given: cotangents of states by number, of which those between count; carried: that of the last.
     """
     leaf = state.detach().requires_grad_()
     leaves = [o.detach().requires_grad_(w) for o, w in zip(outer, wanted, strict=True)]
     asked = [leaf, *(o for o in leaves if o.requires_grad)]
     with torch.enable_grad():
-        between, moved = [], leaf
+        between, weights, moved = [], [], leaf
         for t in range(start, end):
             moved = step(moved, tuple(leaves), t)
-            between.append(moved)
-        weights = [*given[start + 1 : end], carried]
-        by_state, *found = torch.autograd.grad(between, asked, weights, allow_unused=True, materialize_grads=True)
+            if t + 1 in given and t + 1 < end:
+                between.append(moved)
+                weights.append(given[t + 1])
+        by_state, *found = torch.autograd.grad(
+            [*between, moved], asked, [*weights, carried], allow_unused=True, materialize_grads=True
+        )
     shares = iter(found)
     return by_state, [next(shares) if w else None for w in wanted]

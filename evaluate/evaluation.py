@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.score import Scores, score
 from ddbench.execution import Progress, choose_device
+from ddbench.executors import Executor
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 
@@ -23,13 +25,17 @@ def evaluate(
     steps: int | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
+    compile: Choice = "auto",
+    executor: Executor | None = None,
 ) -> Scores:
     """Train fresh networks on ``syn`` and score them on the test split of ``real``: accuracies, mean, std, seconds.
 
     network: None takes the one it was distilled with. seeds: how many networks, or their seeds. lr: begins with this
     rate instead of the protocol's or the learned one. steps: optimiser steps in the place of the protocol's epochs, so
     that sets of all sizes take equal ones. teachers: who label, under a protocol that needs them
-    (``ddbench.train_teachers``).
+    (``ddbench.train_teachers``). compile: whether training steps are compiled; "auto" does where it is long enough.
+    executor: who trains the networks, each a job of its own (``ddbench.executors``: Serial, Local, RayExecutor); None
+    is this process, one after the other.
     """
     where = choose_device(device)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
@@ -44,4 +50,6 @@ def evaluate(
         steps=steps,
         teachers=teachers,
         progress=progress,
+        compile=compile,
+        executor=executor,
     )

@@ -1,9 +1,9 @@
-"""Training one fresh network, by a protocol."""
+"""Training fresh networks by a protocol, one or several at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,11 +12,14 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ddbench.augmentation import DSA, Augmentation, LayeredDSA, augmentation
+from ddbench.augmentation import DSA, Augmentation, Draw, LayeredDSA, augmentation
+from ddbench.evaluate.criterion import Criterion
 from ddbench.evaluate.protocol import Course
 from ddbench.evaluate.unfinished import Unfinished
-from ddbench.evaluate.views import Augment, Views
+from ddbench.evaluate.views import Augment, Views, epoch_together
+from ddbench.forward_pass import ForwardPass
 from ddbench.randomness import isolated, stream
+from ddbench.trainee import Alone, Stack, Trainee
 
 
 def train_fresh(
@@ -27,34 +30,79 @@ def train_fresh(
     steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
     unfinished: Unfinished | None = None,
+    forward: ForwardPass | None = None,
 ) -> None:
     """Train ``network`` in place, from the first epoch to the last; its device is that of the views.
 
     steps: stop after so many updates, with the schedule as it is for all of them. after_epoch: told the number of
     epochs done. unfinished: keeps the state after every epoch, and may know one to go on from; it counts epochs, so
-    not together with steps. But for it, nothing here waits for the device.
+    not together with steps. forward: a compiled pass of networks of this kind; None calls the network. But for
+    unfinished, nothing here waits for the device.
     """
     if unfinished is not None and steps is not None:
         raise ValueError("a training that stops after some steps can not be gone on with")
     network.train()
-    optimizer, lr, done = make_optimizer(network, course, course.lr), course.lr, 0
-    begin = 0 if unfinished is None else unfinished.restore(network, optimizer, views.streams)
+    trainee = Alone(network, forward)
+    optimizer, begin = make_optimizer(trainee, course, course.lr), 0
+    if unfinished is not None:
+        begin = unfinished.restore(network, optimizer, views.streams)
+
+    def ended(epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        if unfinished is not None:
+            unfinished.keep(epoch, network, optimizer, views.streams)
+        after_epoch(epoch)
+
+    _train(trainee, optimizer, views.epoch, course, begin, steps, ended)
+
+
+def train_together(
+    stack: Stack,
+    views: Sequence[Views],
+    course: Course,
+    *,
+    steps: int | None = None,
+    after_epoch: Callable[[int], None] = lambda epoch: None,
+) -> None:
+    """The same of several networks at once, in place. views: one a network, of one lesson."""
+    for network in stack.networks:
+        network.train()
+    optimizer = make_optimizer(stack, course, course.lr)
+    _train(
+        stack,
+        optimizer,
+        lambda epoch: epoch_together(views, epoch, fused=stack.fused),
+        course,
+        0,
+        steps,
+        lambda epoch, optimizer: after_epoch(epoch),
+    )
+
+
+def _train(
+    trainee: Trainee,
+    optimizer: torch.optim.Optimizer,
+    batches: Callable[[int], Iterable[tuple[Tensor, Criterion]]],
+    course: Course,
+    begin: int,
+    steps: int | None,
+    ended: Callable[[int, torch.optim.Optimizer], None],
+) -> None:
+    """batches: of an epoch, with the loss of their logits. ended: told after each epoch, with the optimizer."""
+    lr, done = course.lr, 0
     for epoch in range(begin, course.trained_epochs):
         if course.schedule != "drop":
             lr = scheduled(course, epoch)
             _set_rate(optimizer, lr)
-        for seen, criterion in views.epoch(epoch):
+        for seen, criterion in batches(epoch):
             if done == steps:
                 return
             optimizer.zero_grad(set_to_none=True)
-            criterion(network(seen)).backward()
+            criterion(trainee.logits(seen)).backward()
             optimizer.step()
             done += 1
         if course.schedule == "drop" and epoch == course.epochs // 2 + 1:
-            optimizer = make_optimizer(network, course, lr * course.drop_factor)
-        if unfinished is not None:
-            unfinished.keep(epoch + 1, network, optimizer, views.streams)
-        after_epoch(epoch + 1)
+            optimizer = make_optimizer(trainee, course, lr * course.drop_factor)
+        ended(epoch + 1, optimizer)
 
 
 def scheduled(course: Course, epoch: int) -> float:
@@ -72,20 +120,21 @@ def scheduled(course: Course, epoch: int) -> float:
     return course.lr
 
 
-def make_optimizer(network: nn.Module, course: Course, lr: float) -> torch.optim.Optimizer:
+def make_optimizer(trainee: Trainee, course: Course, lr: float) -> torch.optim.Optimizer:
     """A new optimizer of the course's kind, which remembers nothing."""
-    groups = _groups(network, course)
+    groups = _groups(trainee, course)
     if course.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=lr, weight_decay=course.weight_decay, foreach=True)
     return torch.optim.SGD(groups, lr=lr, momentum=course.momentum, weight_decay=course.weight_decay, foreach=True)
 
 
-def _groups(network: nn.Module, course: Course) -> list[dict[str, object]]:
+def _groups(trainee: Trainee, course: Course) -> list[dict[str, object]]:
     if not course.decay_kernels_only:
-        return [{"params": list(network.parameters())}]
-    kernels = [p for name, p in network.named_parameters() if "weight" in name and p.ndim > 1]
-    others = [p for name, p in network.named_parameters() if not ("weight" in name and p.ndim > 1)]
-    return [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+        return [{"params": list(trainee.parameters.values())}]
+    least = 2 if isinstance(trainee, Alone) else 3
+    kernels = {name: p for name, p in trainee.parameters.items() if "weight" in name and p.ndim >= least}
+    others = [p for name, p in trainee.parameters.items() if name not in kernels]
+    return [{"params": list(kernels.values())}, {"params": others, "weight_decay": 0.0}]
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -125,12 +174,16 @@ class OwnDraws:
         return {"augmentation": self.generator, "augmentation family": self.families}
 
     def __call__(self, images: Tensor) -> Tensor:
-        chosen, shape = self.chosen, (len(images), images.shape[-1])
+        return self.chosen.apply(images, self.draw(len(images), images.shape[-1]))
+
+    def draw(self, count: int, side: int) -> Draw:
+        """For ``count`` images of ``side`` pixels."""
+        chosen = self.chosen
         if not isinstance(chosen, DSA | LayeredDSA):
-            return chosen.apply(images, chosen.draw(*shape, self.generator))
+            return chosen.draw(count, side, self.generator)
         # The family is a decision of the CPU: drawn on the device, it would have to be waited for at every step.
         family = chosen.families[int(torch.randint(len(chosen.families), (), generator=self.families))]
-        return chosen.apply(images, chosen.draw_family(family, *shape, self.generator))
+        return chosen.draw_family(family, count, side, self.generator)
 
 
 @contextmanager

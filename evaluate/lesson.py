@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -28,6 +28,9 @@ class TensorLesson:
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         return self.images[rows], self.labels[rows]
 
+    def to(self, device: torch.device) -> TensorLesson:
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CompensatedLesson:
@@ -46,6 +49,9 @@ class CompensatedLesson:
     def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         labels = self.labels[rows]
         return self.images(rows), labels if self.label_kind == "hard" else labels.float()
+
+    def to(self, device: torch.device) -> CompensatedLesson:
+        return replace(self, syn=self.syn.to(device), labels=self.labels.to(device))
 
     def images(self, rows: Tensor) -> Tensor:
         """The images of these rows, (n, C, H, W), float32."""
@@ -73,6 +79,9 @@ class RealLesson:
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_feed"}
+
+    def to(self, device: torch.device) -> RealLesson:
+        return replace(self, real=self.real.to(device), device=device)
 
     @cached_property
     def _feed(self) -> Feed:

@@ -10,8 +10,10 @@ from typing import Literal
 
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.workers import Workers
-from ddbench.execution import Progress, Silent, peak_bytes, synchronise
+from ddbench.evaluate.sitting import Answers, Sitting
+from ddbench.execution import Progress, Silent, synchronise
+from ddbench.executors import Executor, Serial
+from ddbench.executors.meter import SharedMeter
 
 SplitName = Literal["test", "validation"]
 
@@ -21,8 +23,9 @@ class Scores:
     """The accuracies of fresh networks on one split, fractions in the order of ``seeds``, and what they cost.
 
     lr: the rate the networks began with. steps: how many optimiser steps each was asked to take; None is the
-    protocol's. seconds: of all networks together. peak_bytes: as
-    ``ddbench.execution.peak_bytes`` counts. notes: what a reader of the numbers must know.
+    protocol's. compiled: whether training steps were. device: where; None is the device that was asked for. seconds: of
+    all networks together. peak_bytes: as ``ddbench.execution.peak_bytes`` counts, of the process that took most. notes:
+    what a reader of the numbers must know.
     """
 
     accuracy: tuple[float, ...]
@@ -34,6 +37,8 @@ class Scores:
     peak_bytes: int
     lr: float | None = None
     steps: int | None = None
+    compiled: bool = False
+    device: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -53,58 +58,45 @@ def marks(
     split: SplitName,
     notes: Sequence[str] = (),
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> Scores:
-    """Let one network a seed take an exam. workers: processes among which they are shared out on a CPU.
+    """Let one network a seed take an exam. executor: who trains them; None is this process.
 
-    Errors: UserError without a seed.
+    Here, one is trained after the other, or as many at once as the exam says; elsewhere each is a job of its own, but
+    where the exam itself says how many are trained together. Errors: UserError without a seed, and as ``executor``
+    says.
     """
     if not seeds:
         raise UserError("an evaluation needs at least one seed", fix="give a number of seeds of 1 or more")
-    meter, begun = progress or Silent(), time.perf_counter()
+    begun = time.perf_counter()
+    shared = executor is not None and (executor.elsewhere or (executor.at_once > 1 and len(seeds) > 1))
+    by = executor if executor is not None and shared else Serial()
+    many = (exam.together or 1) if shared else exam.side_by_side(len(seeds))
+    groups = [seeds[first : first + many] for first in range(0, len(seeds), many)]
+    answers: dict[int, Answers] = {}
+    meter = SharedMeter(progress or Silent(), len(groups), exam.title)
     try:
-        if workers is not None and exam.device.type == "cpu" and len(seeds) > 1:
-            answers = _side_by_side(exam, seeds, workers, meter)
-        else:
-            answers = _one_by_one(exam, seeds, meter)
+        for position, answer in by.map(Sitting(exam, by.device(exam.device)), groups, meter.hear):
+            answers[position] = answer
+            meter.finished(position, accuracy=f"{fmean(a for known in answers.values() for a, _ in known.marks):.4f}")
         synchronise(exam.device)
     finally:
         meter.close()
+    found = [mark for position in range(len(groups)) for mark in answers[position].marks]
     endless = [
-        f"seed {seed}: the training did not stay finite" for seed, (_, ok) in zip(seeds, answers, strict=True) if not ok
+        f"seed {seed}: the training did not stay finite" for seed, (_, ok) in zip(seeds, found, strict=True) if not ok
     ]
     return Scores(
-        accuracy=tuple(accuracy for accuracy, _ in answers),
+        accuracy=tuple(accuracy for accuracy, _ in found),
         seeds=tuple(seeds),
         network=exam.network,
         protocol=exam.protocol.key,
         split=split,
         seconds=time.perf_counter() - begun,
-        peak_bytes=peak_bytes(exam.device),
+        peak_bytes=max(answer.peak_bytes for answer in answers.values()),
         lr=exam.rate,
         steps=exam.steps if exam.stretched else None,
+        compiled=exam.compiled,
+        device=", ".join(sorted({answer.device for answer in answers.values()})) if by.elsewhere else None,
         notes=(*notes, *endless),
     )
-
-
-def _one_by_one(exam: Exam, seeds: Sequence[int], meter: Progress) -> list[tuple[float, bool]]:
-    answers: list[tuple[float, bool]] = []
-
-    def tell(done: int, of: int) -> None:
-        if done == 1 and not answers:
-            meter.start(len(seeds) * of, exam.title)
-        facts = {"accuracy": f"{fmean(a for a, _ in answers):.4f}"} if answers and done == of else {}
-        meter.update(len(answers) * of + done, **facts)
-
-    for seed in seeds:
-        answers += [exam.take(seed, tell)]
-    return answers
-
-
-def _side_by_side(exam: Exam, seeds: Sequence[int], workers: Workers, meter: Progress) -> list[tuple[float, bool]]:
-    meter.start(len(seeds), exam.title)
-    answers: dict[int, tuple[float, bool]] = {}
-    for position, answer in workers.take(exam, seeds):
-        answers[position] = answer
-        meter.update(len(answers), accuracy=f"{fmean(a for a, _ in answers.values()):.4f}")
-    return [answers[position] for position in range(len(seeds))]

@@ -32,11 +32,12 @@ class Row:
     it carries); charged: what the paper of the method counts instead, by part, empty where that is the same;
     label_versions: how many labels an image has; items: how many graphs or forests a set of graphs has; roc_auc: of
     graphs, beside the accuracies and in their order, a fraction; steps: optimiser steps that every set was trained
-    with, None for those of the protocol; teachers: bytes of each network that labels while
-    networks are trained, listed apart. lr: the rate the fresh networks began with; lr_policy: whether the protocol gave
-    it, or it was searched among lr_tried, on validation, as for every other method. pool: the pools of networks it was
-    asked for with, by name, with commas between. recipe: fully resolved, empty for a set that came from elsewhere.
-    reported: the accuracy that the source of the method prints, never ours. No host name, no path of a machine.
+    with, None for those of the protocol; compiled: whether the networks' training steps were, which changes rounding
+    alone; teachers: bytes of each network that labels while networks are trained, listed apart. lr: the rate the fresh
+    networks began with; lr_policy: whether the protocol gave it, or it was searched among lr_tried, on validation, as
+    for every other method. pool: the pools of networks it was asked for with, by name, with commas between. recipe:
+    fully resolved, empty for a set that came from elsewhere. reported: the accuracy that the source of the method
+    prints, never ours. No host name, no path of a machine.
     Errors: ValueError when the accuracies are none, not one a seed, or not fractions; for rates that are not positive;
     and for times, bytes and counts that are negative, not finite, or beyond 64 bits.
     """
@@ -63,6 +64,7 @@ class Row:
     items: int | None = None
     roc_auc: tuple[float, ...] = ()
     steps: int | None = None
+    compiled: bool = False
     teachers: dict[str, int] = field(default_factory=dict)
     teachers_fingerprint: str | None = None
     lr: float | None = None

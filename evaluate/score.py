@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.exam import Exam
 from ddbench.evaluate.fit import learning_rate, require_fit, require_labels, require_rate, split_of
@@ -13,8 +14,8 @@ from ddbench.evaluate.lessons import lessons_of
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress
+from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
@@ -35,7 +36,9 @@ def score(
     steps: int | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
+    compile: Choice = "off",
+    together: int | None = None,
 ) -> Scores:
     """Train one fresh network a seed on ``syn`` and test it once, after its last epoch, on a split of ``real``.
 
@@ -44,8 +47,9 @@ def score(
     method. lr: begins with this rate, not the protocol's or the learned one. steps: trains with exactly so many
     optimiser steps, the protocol's schedule stretched over them, so that sets of all sizes take equal ones. teachers:
     who label, under a protocol whose labels are a teacher's; and once, before training, a set with hard labels under
-    one that needs soft ones. workers: processes among which the networks are shared out on a CPU, where each is trained
-    by one thread; None trains one after the other.
+    one that needs soft ones. executor: who trains the networks, each a job of its own; None is this process, one after
+    the other. compile: whether training steps are compiled first, which changes rounding alone. together: how many
+    networks are trained at once; None is one on a CPU, and as many as fit on a GPU.
     Errors: UserError where set, data and teachers do not fit (preprocessing, classes, shape), for an unknown protocol
     or network, an empty split, no seeds, missing teachers, and a learning rate, given or learned, that SGD can not use.
     """
@@ -71,9 +75,10 @@ def score(
         stored=None if labels != "stored" or syn.epoch_labels is None else syn.epoch_labels.to(device),
         steps=steps,
         stretched=steps is not None,
-    )
+        together=together,
+    ).compiling(compile, len(seeds))
     if chosen.warm_up and syn.warm_images is None:
         notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does")
     if syn.warm_images is not None and not chosen.warm_up:
         notes.append(f"carries images to warm up on, which {chosen.key} does not use and its bytes count")
-    return marks(exam, seeds, split=split, notes=[*notes, *said], progress=progress, workers=workers)
+    return marks(exam, seeds, split=split, notes=[*notes, *said], progress=progress, executor=executor)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import Exam
@@ -15,8 +16,8 @@ from ddbench.evaluate.lesson import RealLesson
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress
+from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
 from ddbench.teachers import Teachers
 
@@ -34,7 +35,8 @@ def score_real(
     lr: float | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
+    compile: Choice = "off",
 ) -> Scores:
     """Train one fresh network a seed on real training images and test it once, after its last epoch.
 
@@ -52,8 +54,8 @@ def score_real(
         steps=steps,
         lr=lr,
         teachers=teachers,
-    )
-    return marks(exam, seeds, split=split, progress=progress, workers=workers)
+    ).compiling(compile, len(seeds))
+    return marks(exam, seeds, split=split, progress=progress, executor=executor)
 
 
 def real_exam(

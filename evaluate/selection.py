@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Literal, get_args
+from typing import Any, get_args
 
 import torch
 
 from ddbench.artefact import describe, fingerprint, read_json, write_json
+from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
+from ddbench.evaluate.candidate_job import CandidateJob
 from ddbench.evaluate.protocols import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
 from ddbench.evaluate.rows import Selection
-from ddbench.evaluate.score import score
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, Silent
+from ddbench.executors import Executor, Serial
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
-from ddbench.synthetic import load_synthetic
 from ddbench.teachers import Teachers
 
 CACHE = "scores.json"
@@ -73,14 +73,15 @@ def select(
     steps: int | None = None,
     teachers: Teachers | None = None,
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
+    compile: Choice = "off",
 ) -> Selected:
     """Choose among the candidates in ``folder`` by ``rule``: "last", "validation", or "oracle".
 
-    networks: how many fresh ones are trained on each candidate; the highest mean accuracy wins, of equals the later
-    step. network: None takes the one each set was distilled with. steps: as in ``score``. A single candidate is chosen
-    without training. Scores are kept beside the candidates, so that a call that was interrupted goes on, and a second
-    call costs nothing.
+    networks: how many fresh ones are trained on each candidate, which is a job of its own; the highest mean accuracy
+    wins, of equals the later step. network: None takes the one each set was distilled with. steps, compile: as in
+    ``score``. A single candidate is chosen without training. Scores are kept beside the candidates, so that a call that
+    was interrupted goes on, and a second call costs nothing.
     Errors: UserError for an unknown rule or protocol, no candidates, and "validation" without a validation split.
     """
     rule = selection_rule(rule)
@@ -89,75 +90,64 @@ def select(
     if rule == "last" or len(found) == 1:
         return Selected(rule=rule, step=last, path=found[last])
 
-    judge = _Judge(
-        cache=folder / CACHE,
+    device = torch.device(device)
+    by = executor or Serial()
+    job = CandidateJob(
         real=real,
         protocol=protocol_named(protocol) if isinstance(protocol, str) else protocol,
         network=network,
         seeds=selection_seeds(seed, networks),
         split="test" if rule == "oracle" else "validation",
-        device=device,
+        device=by.device(device),
         steps=steps,
         teachers=teachers,
-        workers=workers,
+        compile=compile,
     )
+    cache = _Cache(folder / CACHE, job)
+    scores = {step: known for step, path in found.items() if (known := cache.known(path)) is not None}
+    missing = [step for step in found if step not in scores]
     meter = progress or Silent()
-    meter.start(len(found), f"select by {rule}")
-    scores: dict[int, tuple[float, ...]] = {}
-    for done, (step, path) in enumerate(found.items(), start=1):
-        scores[step] = judge.accuracy(path)
-        meter.update(done, step=step, accuracy=f"{fmean(scores[step]):.4f}")
-    meter.close()
+    meter.start(len(found), f"select by {rule}", len(scores))
+    try:
+        for position, accuracy in by.map(job, [found[step].absolute() for step in missing]):
+            step = missing[position]
+            scores[step] = cache.keep(found[step], accuracy)
+            meter.update(len(scores), step=step, accuracy=f"{fmean(accuracy):.4f}")
+    finally:
+        meter.close()
     best = max(scores, key=lambda step: (fmean(scores[step]), step))
-    return Selected(rule=rule, step=best, path=found[best], scores=scores)
+    return Selected(rule=rule, step=best, path=found[best], scores=dict(sorted(scores.items())))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Judge:
-    """Scores candidates, and remembers each score in a file as soon as it is known."""
+@dataclass(frozen=True)
+class _Cache:
+    """The file in which each score is remembered as soon as it is known."""
 
-    cache: Path
-    real: RealSet
-    protocol: Protocol
-    network: str | None
-    seeds: tuple[int, ...]
-    split: Literal["test", "validation"]
-    device: torch.device | str
-    steps: int | None
-    teachers: Teachers | None
-    workers: Workers | None
+    path: Path
+    asked: CandidateJob
 
-    def accuracy(self, path: Path) -> tuple[float, ...]:
-        known = read_json(self.cache, "file of candidates' scores") if self.cache.exists() else {}
-        question = self._question(path)
-        key = fingerprint(question)
-        if key not in known:
-            scores = score(
-                load_synthetic(path),
-                self.real,
-                protocol=self.protocol,
-                network=self.network,
-                seeds=self.seeds,
-                device=self.device,
-                split="test" if self.split == "test" else "validation",
-                steps=self.steps,
-                teachers=self.teachers,
-                workers=self.workers,
-            )
-            known[key] = {**question, "accuracy": list(scores.accuracy)}
-            write_json(self.cache, known)
-        return tuple(known[key]["accuracy"])
+    def known(self, candidate: Path) -> tuple[float, ...] | None:
+        found = self._read().get(fingerprint(self._question(candidate)))
+        return None if found is None else tuple(found["accuracy"])
 
-    def _question(self, path: Path) -> dict[str, object]:
-        document = describe(path)
+    def keep(self, candidate: Path, accuracy: tuple[float, ...]) -> tuple[float, ...]:
+        question = self._question(candidate)
+        write_json(self.path, {**self._read(), fingerprint(question): {**question, "accuracy": list(accuracy)}})
+        return accuracy
+
+    def _read(self) -> dict[str, Any]:
+        return read_json(self.path, "file of candidates' scores") if self.path.exists() else {}
+
+    def _question(self, candidate: Path) -> dict[str, object]:
+        document = describe(candidate)
         return {
             "candidate": document["sha256"],
             "label_kind": document["label_kind"],
-            "real": self.real.fingerprint,
-            "protocol": [self.protocol.key, self.protocol.fingerprint],
-            "network": canonical_network_name(self.network or document["network"]),
-            "seeds": list(self.seeds),
-            "split": self.split,
-            **({} if self.steps is None else {"steps": self.steps}),
-            **({} if self.teachers is None else {"teachers": self.teachers.fingerprint}),
+            "real": self.asked.real.fingerprint,
+            "protocol": [self.asked.protocol.key, self.asked.protocol.fingerprint],
+            "network": canonical_network_name(self.asked.network or document["network"]),
+            "seeds": list(self.asked.seeds),
+            "split": self.asked.split,
+            **({} if self.asked.steps is None else {"steps": self.asked.steps}),
+            **({} if self.asked.teachers is None else {"teachers": self.asked.teachers.fingerprint}),
         }

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ddbench.artefact import fingerprint
+from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import TEST_BATCH
@@ -38,15 +39,16 @@ def train_teachers(
     device: torch.device | str = "cpu",
     progress: Callable[[], Progress] = Silent,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    compile: Choice = "off",
 ) -> Teachers:
     """One teacher for each network, in order, kept in a file each under ``folder``; those that are there are read.
 
     networks: a name given twice is two teachers; published weights (``ddbench.pretrained``) are fetched, not trained.
-    protocol: real-v1 or squeeze-v1. epochs: None takes the protocol's. progress: makes a meter for each. A process
-    killed at any moment loses at most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and
-    the epoch it was in; the same call goes on, on the CPU to the same bits. Errors: UserError, before anything is
-    trained, for unknown names, images they do not take, weights of other images; for damaged files; for a training
-    that diverges.
+    protocol: real-v1 or squeeze-v1. epochs: None takes the protocol's. progress: makes a meter for each. compile:
+    whether training steps are compiled first, which changes rounding alone. A process killed at any moment loses at
+    most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same
+    call goes on, on the CPU to the same bits. Errors: UserError, before anything is trained, for unknown names, images
+    they do not take, weights of other images; for damaged files; for a training that diverges.
     """
     usual, device = teaching_protocol(protocol), torch.device(device)
     course = usual if epochs is None else replace(usual, setting=replace(usual.setting, epochs=epochs))
@@ -62,7 +64,7 @@ def train_teachers(
             path = _path(real, name, folder, asked)
             unfinished = Unfinished(path.with_name(f".{path.stem}.unfinished"), asked, device, checkpoint_seconds)
             if not path.exists():
-                _taught(real, course, asked, device, progress(), unfinished).save(path)
+                _taught(real, course, asked, device, progress(), unfinished, compile).save(path)
             unfinished.discard()
         every.append(load_teachers(path))
     return combined(every)
@@ -110,10 +112,11 @@ def _taught(
     device: torch.device,
     meter: Progress,
     unfinished: Unfinished,
+    compile: Choice,
 ) -> Teachers:
     """A teacher trained to its last epoch. Errors: UserError where its parameters are no numbers in the end."""
     name, seed = asked["network"], asked["seed"]
-    exam = real_exam(real, protocol=course, network=name, device=device)
+    exam = real_exam(real, protocol=course, network=name, device=device).compiling(compile, 1)
     meter.start(course.trained_epochs, f"teacher {name}", unfinished.epochs)
     try:
         network = exam.trained(
@@ -165,5 +168,5 @@ def _measured(
             "code": code_identity(),
         },
     )
-    batches = (feed[rows] for rows in consecutive_batches(len(feed), TEST_BATCH))
+    batches = feed.batches(consecutive_batches(len(feed), TEST_BATCH))
     return replace(found, accuracy=(top1_accuracy(found.to(device).member(0), batches),))

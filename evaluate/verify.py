@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
+from ddbench.compiling import Choice, what_is_missing
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import synthetic_sha256
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.units import percent
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, device_name, versions
+from ddbench.executors import Executor
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 
@@ -26,8 +27,8 @@ TOLERANCE = 0.02
 class Verification:
     """Accuracies recorded and measured now, fractions in the order of ``seeds``.
 
-    exact: whether the same bits can be asked for: the same processor with as many threads, the same versions, no GPU.
-    tolerance: largest difference of the means that passes where they can not.
+    exact: whether the same bits can be asked for: the same processor with as many threads, the same versions, compiled
+    or not as the row was, no GPU. tolerance: largest difference of the means that passes where they can not.
     """
 
     seeds: tuple[int, ...]
@@ -91,7 +92,7 @@ def verify(
     teachers: Teachers | None = None,
     tolerance: float = TOLERANCE,
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> Verification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and the rate that was chosen for it, and compare.
 
@@ -110,6 +111,7 @@ def verify(
                 fix=f"give the {what} that the row was made from",
             )
     device = torch.device(device)
+    compile: Choice = "on" if row.compiled and not what_is_missing(device.type) else "off"
     scores = score(
         syn,
         real,
@@ -121,9 +123,11 @@ def verify(
         steps=row.steps,
         teachers=teachers,
         progress=progress,
-        workers=workers,
+        executor=executor,
+        compile=compile,
     )
     same_place = device.type == "cpu" and row.device == device_name(device) and row.versions == versions()
+    same_place = same_place and scores.compiled == row.compiled
     return Verification(
         seeds=row.seeds, recorded=row.accuracy, measured=scores.accuracy, exact=same_place, tolerance=tolerance
     )

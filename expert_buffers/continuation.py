@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ddbench.expert_buffers.optimizers import ExpertOptimizer
+from ddbench.expert_buffers.optimizers import ExpertState
 from ddbench.expert_buffers.trajectory import Trajectory, flat, unflatten_into
 
 _LIVE, _OPTIMIZER = "end.parameters", "end.optimizer."
 
 
-def end_state(network: nn.Module, optimizer: ExpertOptimizer, dtype: torch.dtype) -> dict[str, Tensor]:
+def end_state(network: nn.Module, optimizer: ExpertState, dtype: torch.dtype) -> dict[str, Tensor]:
     """What goes on from the last row, by the names it has in a file: none of them is that of a row or a curve.
 
     dtype: of the rows; the live parameters (float32) are kept beside rows that are rounded. All randomness of an epoch
@@ -25,9 +25,7 @@ def end_state(network: nn.Module, optimizer: ExpertOptimizer, dtype: torch.dtype
     return state
 
 
-def put_back(
-    tensors: Mapping[str, Tensor], network: nn.Module, optimizer: ExpertOptimizer, trajectory: Trajectory
-) -> None:
+def put_back(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> None:
     """Bring all three to where a file's training ended. tensors: its rows, curves and end state, by name."""
     for name, rows in trajectory.tensors().items():
         rows[: len(tensors[name])] = tensors[name]

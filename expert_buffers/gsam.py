@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from ddbench.expert_buffers.aside import logits_aside
 from ddbench.expert_buffers.sgd import SgdBased
 from ddbench.expert_recipe import GsamExperts
-from ddbench.losses import classification_loss
 
 _EPSILON = 1e-12
 
@@ -27,26 +27,32 @@ class Gsam(SgdBased[GsamExperts]):
 
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         del originals
-        logits = self.network(inputs)
-        loss = classification_loss(logits, labels)
-        found = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        settings, each = self.settings, self.trainee.each
+        logits = self.trainee.logits(inputs)
+        losses = self.losses(logits, labels)
+        found = torch.autograd.grad(losses.sum(), self.parameters, allow_unused=True, materialize_grads=True)
         with torch.no_grad():
-            weights, gradient = (torch.cat([t.reshape(-1) for t in tensors]) for tensors in (self.parameters, found))
-            moved = weights + perturbation(weights, gradient, self.settings.rho, self.settings.adaptive)
+            weights, gradient = self._flat(self.parameters), self._flat(found)
+            ascent = each(partial(perturbation, rho=settings.rho, adaptive=settings.adaptive))
+            moved = weights + ascent(weights, gradient)
         moved.requires_grad_()
-        names = [name for name, _ in self.network.named_parameters()]
-        nearby = logits_aside(self.network, dict(zip(names, self._shaped(moved), strict=True)), inputs)
-        (perturbed,) = torch.autograd.grad(classification_loss(nearby, labels), moved)
-        direction = gap_direction(gradient, perturbed, self.settings.alpha)
+        nearby = self.trainee.aside(dict(zip(self.trainee.parameters, self._shaped(moved), strict=True)), inputs)
+        (perturbed,) = torch.autograd.grad(self.losses(nearby, labels).sum(), moved)
+        direction = each(partial(gap_direction, alpha=settings.alpha))(gradient, perturbed)
         for parameter, part in zip(self.parameters, self._shaped(direction), strict=True):
             parameter.grad = part
         self.optimizer.step()
-        return loss.detach(), logits.detach()
+        return losses.detach(), logits.detach()
+
+    def _flat(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Tensors of the parameters' shapes as one vector: (P,), or (k, P) of several networks."""
+        return self.trainee.each(lambda *parts: torch.cat([part.reshape(-1) for part in parts]))(*tensors)
 
     def _shaped(self, vector: Tensor) -> list[Tensor]:
-        """Views of a vector (P,) in the shapes of the parameters."""
-        parts = vector.split([parameter.numel() for parameter in self.parameters])
-        return [part.view(parameter.shape) for part, parameter in zip(parts, self.parameters, strict=True)]
+        """Such a vector in the shapes of the parameters."""
+        networks = vector.shape[:-1].numel()
+        parts = vector.split([parameter.numel() // networks for parameter in self.parameters], dim=-1)
+        return [part.reshape(parameter.shape) for part, parameter in zip(parts, self.parameters, strict=True)]
 
 
 def perturbation(weights: Tensor, gradient: Tensor, rho: float, adaptive: bool) -> Tensor:

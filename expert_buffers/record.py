@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from ddbench import artefact
-from ddbench.augmentation import augmentation
+from ddbench.compiling import Choice, wanted
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent
-from ddbench.expert_buffers.continuation import end_state
+from ddbench.executors.executor import Executor, Serial
+from ddbench.executors.meter import SharedMeter
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
-from ddbench.expert_buffers.optimizers import expert_optimizer
+from ddbench.expert_buffers.expert_job import ExpertJob
 from ddbench.expert_buffers.store import (
     Contents,
     ExpertBuffer,
@@ -23,20 +22,17 @@ from ddbench.expert_buffers.store import (
     read_description,
     scan,
     write_description,
-    write_expert,
 )
-from ddbench.expert_buffers.trajectory import Trajectory
-from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.expert_recipe import ExpertRecipe
-from ddbench.feed import Feed
+from ddbench.feed import feed_bytes
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
-from ddbench.randomness import derive, stream
-from ddbench.threads import threads_for
-from ddbench.training import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.ranks import ALONE, Ranks
+from ddbench.training_cost import side_by_side, training_bytes, training_seconds
 
-_VALIDATION_BATCH = 512
+_PROCESS = 500 * 2**20
+"""Bytes of a process that has loaded torch."""
 
 
 def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32", momentum: float = 0.0) -> int:
@@ -50,6 +46,19 @@ def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32
     return count * (rows + end)
 
 
+def training_cost(
+    real: RealSet, network_name: str, recipe: ExpertRecipe, epochs: int, device: torch.device
+) -> tuple[float, int]:
+    """About how many seconds one expert takes on one processor thread or a GPU, and the bytes of a process that trains
+    experts with a copy of the images of its own."""
+    network = build_network(network_name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+    floats, split = activation_floats(network, real.channels, real.size), real.train
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    stored = split.images.nbytes + feed_bytes(len(split), split.images[0].numel())
+    needed = _PROCESS + stored + training_bytes(parameters, floats, recipe.batch) + 8 * parameters * (epochs + 1)
+    return training_seconds(floats, epochs * len(split), recipe.batch, device), needed
+
+
 def train_experts(
     folder: str | Path,
     real: RealSet,
@@ -61,6 +70,10 @@ def train_experts(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    compile: Choice = "off",
+    together: int | None = None,
+    ranks: Ranks = ALONE,
+    executor: Executor | None = None,
 ) -> ExpertBuffer:
     """``recipe.count`` experts of at least ``epochs`` epochs in ``folder``; only those that are not there are trained.
 
@@ -68,8 +81,12 @@ def train_experts(
     shorter than ``epochs`` goes on from where it ended, and a longer one serves as it is. One that is damaged, or was
     written without what it could go on from, is trained again whole. A process killed at any moment loses at most
     ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same call
-    continues. Stopped or not, extended or not, on the CPU the bits are the same. Errors: UserError when the folder
-    holds other experts, the network can not be a student, an expert diverges, or the disk is full.
+    continues. Stopped or not, extended or not, on the CPU the bits are the same, of however many cores, for each is
+    trained by one thread. compile: whether training steps are compiled first, which changes rounding alone. together:
+    how many experts one process trains at once; None is one on a CPU or where an executor shares them out, and as many
+    as fit, up to 16, on a GPU. Several ranks train every so manieth expert each, and all have them in the end.
+    executor: who trains them; None is this process, one after the other. Errors: UserError when the folder holds other
+    experts, the network can not be a student, an expert diverges, the disk is full, or as ``executor`` says.
     """
     folder = Path(folder)
     tell = Silent() if progress is None else progress
@@ -79,20 +96,38 @@ def train_experts(
     refuse_non_students(build_network(network_name, **shape, seed=seed))
     description = describe_buffer(real, network_name, recipe, seed)
     found = _adopt(folder, description)
-    missing = [expert for expert in range(recipe.count) if found.usable.get(expert, 0) < epochs]
+    own = range(ranks.rank, recipe.count, ranks.world)
+    missing = [expert for expert in own if found.usable.get(expert, 0) < epochs]
     if missing:
-        trainer = _Trainer(real, network_name, recipe, seed, torch.device(device))
-        tell.start(len(missing) * epochs, _what(folder, found, missing))
-        floats = activation_floats(build_network(network_name, **shape, seed=seed), real.channels, real.size)
+        network, device = build_network(network_name, **shape, seed=seed), torch.device(device)
+        floats = activation_floats(network, real.channels, real.size)
+        each = training_seconds(floats, epochs * len(real.train), recipe.batch, device)
+        by = executor or Serial()
+        on = by.device(device)
+        job = ExpertJob(
+            folder=folder.absolute(),
+            real=real,
+            network=network_name,
+            recipe=recipe,
+            seed=seed,
+            epochs=epochs,
+            description=description,
+            device=on,
+            pause=checkpoint_seconds,
+            compile=wanted(compile, seconds=recipe.count * each, device=on.type),
+            notice=compile == "on",
+        )
+        bytes_of_one = training_bytes(description.parameter_count, floats, recipe.batch)
+        at_once = together if by.at_once > 1 or by.elsewhere else side_by_side(together, len(missing), on, bytes_of_one)
+        groups = [missing[first : first + (at_once or 1)] for first in range(0, len(missing), at_once or 1)]
+        sizes = [epochs * len(group) for group in groups]
+        meter = SharedMeter(tell, len(groups), _what(folder, found, missing), sizes)
         try:
-            for done, expert in enumerate(missing):
-                unfinished = Unfinished(folder, expert, description.fingerprint, checkpoint_seconds)
-                with threads_for(floats * recipe.batch, trainer.device):
-                    trajectory, end = trainer.train(expert, epochs, description, unfinished, tell, done * epochs)
-                write_expert(folder, expert, trajectory, description, unfinished.seconds, end)
-                unfinished.discard()
+            for position, _ in by.map(job, groups, meter.hear):
+                meter.finished(position)
         finally:
-            tell.close()
+            meter.close()
+    ranks.wait()
     return ExpertBuffer.open(folder, range(recipe.count))
 
 
@@ -123,85 +158,3 @@ def _what(folder: Path, found: Contents, missing: list[int]) -> str:
     """The title of the progress bar, which also says what is trained a second time and why."""
     again = [f"{expert_path(folder, e).name} again: {found.damaged[e]}" for e in missing if e in found.damaged]
     return "; ".join(["experts", *again])
-
-
-class _Trainer:
-    """What all experts of a buffer share, the data on the device above all."""
-
-    def __init__(self, real: RealSet, network_name: str, recipe: ExpertRecipe, seed: int, device: torch.device) -> None:
-        self.real, self.network_name, self.recipe, self.seed, self.device = real, network_name, recipe, seed, device
-        self.train_feed = Feed(real, real.train, device)
-        self.validation_feed = Feed(real, real.validation, device) if len(real.validation) else None
-        self.augmentation = augmentation(recipe.augmentation, mirror=real.mirror)
-
-    def train(
-        self,
-        expert: int,
-        epochs: int,
-        description: BufferDescription,
-        unfinished: Unfinished,
-        tell: Progress,
-        done: int,
-    ) -> tuple[Trajectory, dict[str, Tensor]]:
-        """One expert, from its initialisation or from where ``unfinished`` says it was left, and its end state."""
-        real, recipe = self.real, self.recipe
-        network = build_network(
-            self.network_name,
-            channels=real.channels,
-            size=real.size,
-            classes=real.classes,
-            seed=derive(self.seed, "expert", expert, "init"),
-        ).to(self.device)
-        optimizer = expert_optimizer(network, recipe)
-        trajectory = Trajectory.blank(
-            epochs,
-            description.parameter_count,
-            description.statistic_count,
-            getattr(torch, recipe.dtype),
-            validated=self.validation_feed is not None,
-        )
-        trajectory.snapshot(0, network)
-        begin = unfinished.restore(network, optimizer, trajectory)
-        tell.update(done + begin)
-        try:
-            for epoch in range(begin, epochs):
-                optimizer.begin_epoch(epoch)
-                order = stream(self.seed, "expert", expert, "epoch", epoch, "order")
-                loss, accuracy = train_epoch(
-                    optimizer.update,
-                    (self.train_feed[rows] for rows in shuffled_batches(len(real.train), recipe.batch, order)),
-                    self.augmentation,
-                    stream(self.seed, "expert", expert, "epoch", epoch, "augmentation"),
-                )
-                trajectory.snapshot(epoch + 1, network)
-                if not (math.isfinite(loss) and trajectory.parameters[epoch + 1].isfinite().all()):
-                    unfinished.discard()
-                    raise _diverged(expert, epoch, loss, optimizer.learning_rate(epoch), recipe)
-                measured = {"train_loss": loss, "train_accuracy": accuracy}
-                if self.validation_feed is not None:
-                    measured["validation_accuracy"] = self._validate(network, self.validation_feed)
-                for name, value in {**measured, "learning_rate": optimizer.learning_rate(epoch)}.items():
-                    trajectory.curves[name][epoch] = value
-                unfinished.keep(epoch + 1, network, optimizer, trajectory)
-                tell.update(done + epoch + 1, expert=expert, **{name: f"{v:.3f}" for name, v in measured.items()})
-        except KeyboardInterrupt:
-            unfinished.write()
-            raise
-        return trajectory, end_state(network, optimizer, trajectory.parameters.dtype)
-
-    def _validate(self, network: nn.Module, feed: Feed) -> float:
-        network.eval()
-        batches = (feed[rows] for rows in consecutive_batches(len(feed), _VALIDATION_BATCH))
-        accuracy = top1_accuracy(network, batches)
-        network.train()
-        return accuracy
-
-
-def _diverged(expert: int, epoch: int, loss: float, lr: float, recipe: ExpertRecipe) -> UserError:
-    return UserError(
-        f"expert {expert} diverged in epoch {epoch + 1}: its loss or its parameters are not finite",
-        f"loss  {loss}",
-        f"used  {recipe.optimizer.kind} at lr {lr:g}, momentum {recipe.momentum:g}, batch {recipe.batch}",
-        "kept  the experts before it",
-        fix=f"lower experts.lr, say to {recipe.lr / 10:g}, or experts.momentum; the folder is then another",
-    )

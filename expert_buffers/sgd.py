@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Generic, TypeVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ddbench.expert_buffers.trajectory import flat, unflatten_into
 from ddbench.expert_recipe import ExpertRecipe, SgdExperts
+from ddbench.losses import classification_loss
 from ddbench.settings import Part
-from ddbench.training import gradient_update
+from ddbench.trainee import Trainee
 
 S = TypeVar("S", bound=Part)
 
@@ -20,14 +21,14 @@ S = TypeVar("S", bound=Part)
 class SgdBased(abc.ABC, Generic[S]):
     """SGD with the recipe's momentum and weight decay. Subclasses say along which gradient it steps.
 
-    network, settings: of this expert. epoch: that which began last, counted from 0. After ``lr_drop_epoch`` epochs the
-    rate is multiplied by ``lr_drop_factor`` and the optimizer begins anew, without its velocity, as in MTT's released
-    ``buffer.py``. Meets ``optimizers.ExpertOptimizer``.
+    trainee, settings: of this expert, or of several at once. epoch: that which began last, counted from 0. After
+    ``lr_drop_epoch`` epochs the rate is multiplied by ``lr_drop_factor`` and the optimizer begins anew, without its
+    velocity, as in MTT's released ``buffer.py``. Meets ``optimizers.ExpertOptimizer``.
     """
 
-    def __init__(self, network: nn.Module, recipe: ExpertRecipe, settings: S) -> None:
-        self.network, self.settings, self.epoch = network, settings, 0
-        self.parameters = list(network.parameters())
+    def __init__(self, trainee: Trainee, recipe: ExpertRecipe, settings: S) -> None:
+        self.trainee, self.settings, self.epoch = trainee, settings, 0
+        self.parameters = list(trainee.parameters.values())
         self.optimizer = torch.optim.SGD(
             self.parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
@@ -36,6 +37,10 @@ class SgdBased(abc.ABC, Generic[S]):
     @abc.abstractmethod
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         """Change the network by one batch; returns loss () and logits (B, K), detached. See ``training.Update``."""
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The cross-entropy of a batch: (), or (k,) of several networks."""
+        return self.trainee.each(classification_loss)(logits, labels)
 
     def learning_rate(self, epoch: int) -> float:
         drop = self._recipe.lr_drop_epoch
@@ -48,20 +53,26 @@ class SgdBased(abc.ABC, Generic[S]):
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(epoch)
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self, member: int | None = None) -> dict[str, Tensor]:
         found = [self.optimizer.state[p].get("momentum_buffer") for p in self.parameters]
         if all(velocity is None for velocity in found):
             return {}
-        pairs = zip(found, self.parameters, strict=True)
-        return {"velocity": flat(torch.zeros_like(p) if velocity is None else velocity for velocity, p in pairs)}
+        whole = (torch.zeros_like(p) if v is None else v for v, p in zip(found, self.parameters, strict=True))
+        return {"velocity": flat(velocity if member is None else velocity[member] for velocity in whole)}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.optimizer.state.clear()
+    def restore(self, state: Mapping[str, Tensor], member: int | None = None) -> None:
+        if member is None:
+            self.optimizer.state.clear()
         if "velocity" in state:
-            velocity = [torch.empty_like(p, requires_grad=False) for p in self.parameters]
-            unflatten_into(state["velocity"], velocity)
-            for parameter, buffer in zip(self.parameters, velocity, strict=True):
-                self.optimizer.state[parameter]["momentum_buffer"] = buffer
+            velocity = [self._velocity(p) for p in self.parameters]
+            unflatten_into(state["velocity"], velocity if member is None else [v[member] for v in velocity])
+
+    def _velocity(self, parameter: Tensor) -> Tensor:
+        """The live buffer; zero where there was none, which is as good."""
+        state = self.optimizer.state[parameter]
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
+        return state["momentum_buffer"]
 
 
 @final
@@ -72,4 +83,10 @@ class Sgd(SgdBased[SgdExperts]):
     """
 
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
-        return gradient_update(self.network, self.optimizer)(inputs, labels, originals)
+        del originals
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.trainee.logits(inputs)
+        losses = self.losses(logits, labels)
+        losses.sum().backward()
+        self.optimizer.step()
+        return losses.detach(), logits.detach()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
+from torch.func import grad
 
-from ddbench.expert_buffers.aside import logits_aside
 from ddbench.expert_buffers.sgd import SgdBased
 from ddbench.expert_recipe import SmoothExperts
-from ddbench.losses import classification_loss
+from ddbench.forward_pass import Logits, Tensors
+from ddbench.trainee import Alone, Trainee
+
+NormOver = Literal["channel", "sample"]
 
 
 @final
@@ -25,20 +29,30 @@ class Smooth(SgdBased[SmoothExperts]):
 
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.network(inputs)
-        loss = classification_loss(logits, labels)
-        total = loss * self._clip()
+        logits = self.trainee.logits(inputs)
+        losses = self.losses(logits, labels)
+        total = losses * self._clip()
         if self.settings.penalty:
-            total = total + self.settings.penalty * gradient_penalty(self.network, originals, self.settings.norm_over)
-        total.backward()
+            total = total + self.settings.penalty * penalties(self.trainee, originals, self.settings.norm_over)
+        total.sum().backward()
         self.optimizer.step()
-        return loss.detach(), logits.detach()
+        return losses.detach(), logits.detach()
 
     def _clip(self) -> float:
         return self.settings.clip[self.epoch] if self.epoch < len(self.settings.clip) else 1.0
 
 
-def gradient_penalty(network: nn.Module, images: Tensor, norm_over: Literal["channel", "sample"]) -> Tensor:
+def penalties(trainee: Trainee, images: Tensor, norm_over: NormOver) -> Tensor:
+    """:func:`gradient_penalty` of one network, or of each of several, (k,)."""
+    if trainee.forward is None:
+        images = images.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(trainee.aside(trainee.parameters, images).sum(), images, create_graph=True)
+        return _unevenness(slope, norm_over)
+    slopes = trainee.forward.also("slopes by the images", _slopes)(trainee.parameters, trainee.buffers, images)
+    return trainee.each(partial(_unevenness, norm_over=norm_over))(slopes)
+
+
+def gradient_penalty(network: nn.Module, images: Tensor, norm_over: NormOver) -> Tensor:
     """Mean of (norm - 1)^2, the norm that of the gradient of all logits' sum by the images: a scalar, unitless.
 
     images: (B, C, H, W). norm_over: "channel" takes a norm over the channels of each pixel, B * H * W of them, and
@@ -46,8 +60,22 @@ def gradient_penalty(network: nn.Module, images: Tensor, norm_over: Literal["cha
     images is exactly zero, its norm adds nothing to that. Costs a forward, a backward, and the backward of both.
     Source: Shen et al. 2023 (arXiv:2310.10541), released code; "sample": Gulrajani et al. 2017 (arXiv:1704.00028).
     """
-    images = images.detach().requires_grad_()
-    logits = logits_aside(network, dict(network.named_parameters()), images)
-    (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return penalties(Alone(network), images, norm_over)
+
+
+def _slopes(logits: Logits) -> Logits:
+    """The gradient of all logits' sum by the images, (B, C, H, W), which leaves running statistics as they are."""
+
+    def slopes(parameters: Tensors, buffers: Tensors, images: Tensor) -> Tensor:
+        def summed(seen: Tensor) -> Tensor:
+            unmoved = {name: buffer.clone() for name, buffer in buffers.items()}
+            return logits(parameters, unmoved, seen).sum()
+
+        return grad(summed)(images)
+
+    return slopes
+
+
+def _unevenness(slope: Tensor, norm_over: NormOver) -> Tensor:
     norms = torch.linalg.vector_norm(slope, dim=1 if norm_over == "channel" else (1, 2, 3))
     return (norms - 1).square().mean()

@@ -1,22 +1,19 @@
-"""The folder in which experts lie: one file an expert, one row an epoch, read row by row through a memory map."""
+"""The folder in which experts lie: one file an expert, one row an epoch, each read by itself."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from ddbench import artefact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.description import BufferDescription
-from ddbench.expert_buffers.trajectory import PER_EPOCH, Trajectory
+from ddbench.expert_buffers.expert_file import ExpertFile, read_header, row_sha256
+from ddbench.expert_buffers.trajectory import Trajectory
 
 KIND = "expert"
 DESCRIPTION = "buffer.json"
@@ -47,11 +44,6 @@ def write_expert(
     facts = {"buffer": description.fingerprint, "expert": expert, "epochs": trajectory.epochs, "rows": rows}
     facts |= {"seconds": round(seconds, 3), "extendable": end is not None}
     return artefact.save(expert_path(folder, expert), KIND, {**tensors, **(end or {})}, facts)
-
-
-def row_sha256(row: Tensor) -> str:
-    """SHA-256 of the bytes of one row."""
-    return hashlib.sha256(row.contiguous().view(torch.uint8).numpy().data).hexdigest()
 
 
 def write_description(folder: Path, description: BufferDescription) -> None:
@@ -93,14 +85,19 @@ class Contents:
     foreign: frozenset[int]
 
 
-def scan(folder: Path, description: BufferDescription) -> Contents:
-    """Look at every expert file's header and length. A file of another buffer counts as damaged."""
+def scan(folder: Path, description: BufferDescription, only: Sequence[int] | None = None) -> Contents:
+    """Look at every expert file's header and length. A file of another buffer counts as damaged.
+
+    only: leaves out files of other numbers; one of these that is missing is in none of the lists.
+    """
     usable: dict[int, int] = {}
     damaged: dict[int, str] = {}
     foreign: set[int] = set()
-    for expert in numbers(folder):
+    for expert in numbers(folder) if only is None else only:
+        if not expert_path(folder, expert).is_file():
+            continue
         try:
-            facts = artefact.describe(expert_path(folder, expert))
+            facts = read_header(expert_path(folder, expert)).facts
         except UserError as error:
             damaged[expert] = " ".join(fact.removeprefix("why   ") for fact in error.facts) or error.problem
             continue
@@ -121,8 +118,9 @@ def numbers(folder: Path) -> list[int]:
 class ExpertBuffer:
     """Many expert trajectories on disk: ``buffer[expert, epoch]`` is a flat parameter vector, (P,), float32, CPU.
 
-    Reading one maps its file and touches that row alone; the row's checksum is verified the first time. ``expert``
-    counts the experts of this buffer from 0, ``len(buffer)`` of them; ``epoch`` 0 is the initialisation.
+    Reading one fetches the bytes of that row and no others; the row's checksum is verified the first time. Opening a
+    buffer takes a page or two of every expert file, its header. ``expert`` counts the experts of this buffer from 0,
+    ``len(buffer)`` of them; ``epoch`` 0 is the initialisation.
     """
 
     def __init__(self, folder: Path, description: BufferDescription, experts: Mapping[int, int]) -> None:
@@ -131,7 +129,7 @@ class ExpertBuffer:
         """The numbers of the files of experts 0, 1, ..."""
         self.epochs = min(experts.values())
         """How many epochs every expert has; rows 0 to ``epochs`` can be read."""
-        self._files: dict[int, _ExpertFile] = {}
+        self._files: dict[int, ExpertFile] = {}
 
     @classmethod
     def open(cls, folder: str | Path, experts: Sequence[int] | None = None) -> ExpertBuffer:
@@ -142,7 +140,7 @@ class ExpertBuffer:
         """
         folder = Path(folder)
         description = read_description(folder)
-        found = scan(folder, description)
+        found = scan(folder, description, experts)
         wanted = sorted({*found.usable, *found.damaged} if experts is None else set(experts))
         if not wanted:
             raise UserError(f"there are no experts in {folder}", fix="train some (ddbench buffer RECIPE)")
@@ -153,7 +151,7 @@ class ExpertBuffer:
                     f"expert file {expert_path(folder, expert).name} is {'missing' if why is None else 'damaged'}",
                     f"in    {folder}",
                     f"why   {why}" if why else "",
-                    usable_fact(found.usable),
+                    usable_fact(scan(folder, description).usable),
                     fix="delete it if it is there, and train it again (ddbench buffer RECIPE), or use fewer experts",
                 )
         return cls(folder, description, {expert: found.usable[expert] for expert in wanted})
@@ -184,11 +182,11 @@ class ExpertBuffer:
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
         """Errors: UserError when the row is damaged; IndexError beyond the experts or the epochs."""
         expert, epoch = key
-        return self._file(expert).row("parameters", epoch, self).float()
+        return self._row("parameters", expert, epoch).float()
 
     def statistics(self, expert: int, epoch: int) -> Tensor | None:
         """Batch norm's running statistics with which ``self[expert, epoch]`` goes, (Q,); None for networks without."""
-        return self._file(expert).row("statistics", epoch, self) if self.description.statistics else None
+        return self._row("statistics", expert, epoch) if self.description.statistics else None
 
     def curves(self, expert: int) -> dict[str, Tensor]:
         """What was measured by epoch, each (E,): see :class:`Trajectory`."""
@@ -217,50 +215,26 @@ class ExpertBuffer:
             fix=f"{more}, or lower max_start_epoch or expert_epochs",
         )
 
-    def _file(self, expert: int) -> _ExpertFile:
+    def _row(self, name: str, expert: int, epoch: int) -> Tensor:
+        file = self._file(expert)
+        row = file.row(name, epoch)
+        if row is None:
+            raise UserError(
+                f"expert file {file.path.name} is damaged",
+                f"in    {self.folder}",
+                f"why   its {name} at epoch {epoch} are not those that were written",
+                usable_fact([number for number in self.experts if number != self.experts[expert]]),
+                fix="delete the file and train this expert again (ddbench buffer RECIPE), or use the others",
+            )
+        return row
+
+    def _file(self, expert: int) -> ExpertFile:
         if not 0 <= expert < len(self):
             raise IndexError(f"expert {expert} of a buffer of {len(self)}")
         number = self.experts[expert]
         if number not in self._files:
-            self._files[number] = _ExpertFile(expert_path(self.folder, number))
+            self._files[number] = ExpertFile(expert_path(self.folder, number))
         return self._files[number]
-
-
-class _ExpertFile:
-    """One open expert file and the rows of it that were found whole."""
-
-    def __init__(self, path: Path) -> None:
-        facts: dict[str, Any] = artefact.describe(path)
-        self.path, self.epochs, self.sha256 = path, facts["epochs"], facts["sha256"]
-        self.seconds: float = facts.get("seconds", 0.0)
-        self.extendable: bool = facts.get("extendable", False)
-        self._digests: dict[str, list[str]] = facts["rows"]
-        self._open = safe_open(path, framework="pt")
-        self._whole: set[tuple[str, int]] = set()
-
-    def row(self, name: str, epoch: int, buffer: ExpertBuffer) -> Tensor:
-        if not 0 <= epoch <= self.epochs:
-            raise IndexError(f"epoch {epoch} of an expert of {self.epochs}")
-        row = self._open.get_slice(name)[epoch].clone()
-        if (name, epoch) not in self._whole:
-            if row_sha256(row) != self._digests[name][epoch]:
-                others = [number for number in buffer.experts if expert_path(buffer.folder, number) != self.path]
-                raise UserError(
-                    f"expert file {self.path.name} is damaged",
-                    f"in    {self.path.parent}",
-                    f"why   its {name} at epoch {epoch} are not those that were written",
-                    usable_fact(others),
-                    fix="delete the file and train this expert again (ddbench buffer RECIPE), or use the others",
-                )
-            self._whole.add((name, epoch))
-        return row
-
-    def digests(self, name: str) -> list[str]:
-        return self._digests[name]
-
-    def curves(self) -> dict[str, Tensor]:
-        names = set(self._open.keys())
-        return {name: self._open.get_tensor(name).clone() for name in PER_EPOCH if name in names}
 
 
 def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:

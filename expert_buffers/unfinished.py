@@ -13,7 +13,7 @@ from ddbench import artefact
 from ddbench.errors import UserError
 from ddbench.expert_buffers import store
 from ddbench.expert_buffers.continuation import end_state, put_back
-from ddbench.expert_buffers.optimizers import ExpertOptimizer
+from ddbench.expert_buffers.optimizers import ExpertState
 from ddbench.expert_buffers.trajectory import Trajectory
 
 KIND = "expert in training"
@@ -24,7 +24,8 @@ _SHARE = 10
 class Unfinished:
     """One expert until it is long enough: its state at the end of an epoch, on disk at most every ``pause`` seconds.
 
-    pause: 0 writes after each epoch. The file holds what a finished expert's does, as far as it has come.
+    pause: 0 writes after each epoch. The file holds what a finished expert's does, as far as it has come. together:
+    how many experts share the time that passes.
     """
 
     def __init__(self, folder: Path, expert: int, buffer: str, pause: float) -> None:
@@ -32,6 +33,7 @@ class Unfinished:
         self._finished = store.expert_path(folder, expert)
         self._facts = {"buffer": buffer, "expert": expert}
         self._least_pause, self._pause = pause, pause
+        self.together = 1
         self._earlier = 0.0
         self._begin = self._last_write = time.monotonic()
         self._unwritten: tuple[dict[str, Tensor], dict[str, Any]] | None = None
@@ -39,9 +41,9 @@ class Unfinished:
     @property
     def seconds(self) -> float:
         """What training it took so far: this sitting, and those before it whose work it goes on from."""
-        return self._earlier + time.monotonic() - self._begin
+        return self._earlier + (time.monotonic() - self._begin) / self.together
 
-    def restore(self, network: nn.Module, optimizer: ExpertOptimizer, trajectory: Trajectory) -> int:
+    def restore(self, network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> int:
         """Put back what is there: an interrupted training, or an expert that was finished when fewer epochs were asked.
 
         Returns how many epochs are done: 0 where there is nothing to use. A damaged file, one of another training, and
@@ -71,7 +73,7 @@ class Unfinished:
         ours = all(facts.get(key) == value for key, value in self._facts.items())
         return (tensors, facts) if ours and facts.get("extendable") else nothing
 
-    def keep(self, epochs: int, network: nn.Module, optimizer: ExpertOptimizer, trajectory: Trajectory) -> None:
+    def keep(self, epochs: int, network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> None:
         """Remember the state after ``epochs`` epochs, and write it if the last writing is long enough ago."""
         state = end_state(network, optimizer, trajectory.parameters.dtype)
         for name, rows in trajectory.tensors().items():

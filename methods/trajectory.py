@@ -6,7 +6,8 @@ the expert went in ``expert_epochs`` epochs on real data. A published method is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,11 +16,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
+from ddbench.compiling import student_seconds, wanted
 from ddbench.errors import UserError
 from ddbench.fast_step import FastStep
-from ddbench.losses import classification_loss
-from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task
+from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.methods.parts.correct import CorrectPixels
+from ddbench.methods.parts.footprint import Footprint
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
 from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
 from ddbench.methods.parts.pixels import NoisePixels, RealPixels, class_major_labels
@@ -28,6 +30,7 @@ from ddbench.methods.parts.span import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.student import balance, perturbed
 from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.settings import Count, NotNegative, Positive, Share
+from ddbench.sizes import Knob, Sizes
 from ddbench.students import BatchLoss, SGDStep, batch_order
 from ddbench.synthetic import SyntheticSet
 from ddbench.unroll import Outer
@@ -118,6 +121,38 @@ class TrajectoryMatching(OptimisedMethod):
     def refuse(self, ipc: int) -> None:
         self.pixels.refuse(ipc)
 
+    def amounts(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
+        del sizes, ipc
+        inner = self.iterations * self.inner_steps
+        return {"outer steps": self.iterations, "inner steps": inner, "unroll": self.unroll.kind}
+
+    def peak_bytes(self, sizes: Sizes, ipc: int) -> int:
+        return self._footprint(sizes, ipc).bytes(sizes)
+
+    def knobs(self, sizes: Sizes, ipc: int, room: int) -> Sequence[Knob]:
+        return self._footprint(sizes, ipc).knobs(sizes, room)
+
+    def defining_settings(self) -> dict[str, Any]:
+        whole = self.model_dump(mode="json")
+        return {**whole, "unroll": {**whole["unroll"], "every": UnrollChoice().every}}
+
+    def _footprint(self, sizes: Sizes, ipc: int) -> Footprint:
+        images = sizes.classes * ipc
+        batch = min(self.batch_syn or images, images)
+        floats = sizes.activations * -(-batch // sizes.ranks)
+        seconds = student_seconds(floats, self.iterations * self.inner_steps, sizes.device)
+        return Footprint(
+            unroll=self.unroll,
+            inner_steps=self.inner_steps,
+            images=images,
+            batch=batch,
+            soft=self.labels.rate() is not None,
+            momentum=self.student_momentum > 0,
+            moments=len(self.match.moments(self.inner_steps, self.expert_epochs)),
+            averaged=self.ema_decay is not None,
+            compiled=self.unroll.kind != "full" and wanted(sizes.compile, seconds=seconds, device=sizes.device),
+        )
+
     def _matched_epochs(self) -> int:
         return self.max_start_epoch - 1 + self.expert_epochs
 
@@ -141,6 +176,14 @@ class TrajectoryMatching(OptimisedMethod):
         )
         return self.labels.start(syn, task, self._teacher_epoch(), recognised=isinstance(self.pixels, CorrectPixels))
 
+    def rehearsal(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        plain = self.model_copy(update={"pixels": NoisePixels(), "labels": HardLabels()})
+        syn = plain.init(task, ipc, at)
+        if not self.labels.judged:
+            return self.labels.start(syn, task, self._teacher_epoch(), recognised=False)
+        logits = torch.randn(len(syn), syn.classes, generator=at.stream("labels")).to(task.device)
+        return replace(syn, labels=logits, label_kind="logits")
+
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         if syn.student_lr is None:
             raise UserError("trajectory matching needs a student_lr", fix="make the set with the method's init")
@@ -157,9 +200,10 @@ class TrajectoryMatching(OptimisedMethod):
         seen = self.labels.at_step(syn, task, lambda: milestone(self.expert_epochs))
         scale = balance(span.start_epoch, self.max_start_epoch) if self.balanced_loss else 1.0
         student = self._student(self._inner_loss(seen, task, at, scale), seen, task)
-        learned = (seen.images, seen.labels) if self.labels.rate() else (seen.images,)
+        learned = task.ranks.copied(*((seen.images, seen.labels) if self.labels.rate() else (seen.images,)))
         outer = (*learned, syn.student_lr)
-        states = self.unroll.build().run(student, student.start(begin), outer, self.inner_steps)
+        moments = self.match.moments(self.inner_steps, self.expert_epochs)
+        states = self.unroll.build().run(student, student.start(begin), outer, self.inner_steps, moments)
         loss = self.match.loss(student.parameters(states), milestone, self.expert_epochs)
         return loss, {"start_epoch": span.start_epoch}
 
@@ -180,6 +224,7 @@ class TrajectoryMatching(OptimisedMethod):
         kernel = None
         if self.unroll.kind != "full":
             batch, steps = min(self.batch_syn or len(syn), len(syn)), self.iterations * self.inner_steps
+            batch = -(-batch // task.ranks.world)
             kernel = task.kernel(syn.label_kind, batch=batch, steps=steps)
         if kernel is None:
             return SGDStep(loss, self.student_momentum)
@@ -188,15 +233,23 @@ class TrajectoryMatching(OptimisedMethod):
     def _inner_loss(self, syn: SyntheticSet, task: Task, at: OuterStep, scale: float) -> BatchLoss:
         """The student's loss at each inner step; batches and augmentation are drawn here, once, to be replayed.
 
-        Labels that are learned come after the images in what the unroll differentiates by; others are constants.
+        Labels that are learned come after the images in what the unroll differentiates by; others are constants. Each
+        of several ranks has its rows of every batch, and their weight in it.
         """
         order = batch_order(len(syn), self.batch_syn, self.inner_steps, at.stream("batches"))
         batches = [None if rows is None else rows.to(task.device) for rows in order]
+        sizes = [len(syn) if rows is None else len(rows) for rows in order]
         policy, draws = augmentation(self.augmentation, mirror=task.real.mirror), []
         if policy is not None:
             generator = at.stream("augmentation")
-            sizes = [len(syn) if rows is None else len(rows) for rows in batches]
             draws = [policy.draw(size, task.real.size, generator).to(task.device) for size in sizes]
+        weights: list[tuple[Tensor, ...]] = [()] * len(sizes)
+        if not task.ranks.alone:
+            every = torch.arange(len(syn), device=task.device)
+            shares = [task.ranks.share(size) for size in sizes]
+            batches = [(every if rows is None else rows)[s.rows] for rows, s in zip(batches, shares, strict=True)]
+            draws = [draw.of(s.rows) for draw, s in zip(draws, shares, strict=False)]
+            weights = [(weight,) for weight in syn.images.new_tensor([s.weight for s in shares])]
 
         def shown(outer: Outer, t: int) -> tuple[Tensor, ...]:
             images, labels = outer if len(outer) == 2 else (outer[0], syn.labels)
@@ -205,9 +258,10 @@ class TrajectoryMatching(OptimisedMethod):
                 images, labels = images[rows], labels[rows]
             if policy is not None:
                 images = policy.apply(images, draws[t])
-            return images, labels
+            return images, labels, *weights[t]
 
-        def loss(theta: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-            return classification_loss(task.network(theta, images), labels, syn.label_kind)
+        def loss(theta: Tensor, images: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
+            (theta,) = task.ranks.copied(theta)
+            return student_loss(task.network, syn.label_kind, theta, images, labels, weight)
 
         return BatchLoss(shown, loss, scale)

@@ -10,25 +10,39 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 EVERY = {"name", "ratios", "settings", "machine", "cores", "load_average", "torch_threads", "seeds", "versions", "code"}
 
-SMALL = ["--repeats", "1"]
-NETWORK = ["--network", "convnet-d1-w4"]
 RUNS = {
     "unroll": (
-        ["--ipc", "2", "--steps", "2", "8", "--unrolls", "full", "adjoint", "--augmentation", "dsa"],
-        {"peak_bytes", "seconds", "stored_vector_bytes", "estimated_bytes", "gradient_relative_error"},
+        "--ipc 2 --steps 2 8 --unrolls full adjoint --augmentation dsa",
+        {"peak_bytes", "seconds", "stored_vector_bytes", "estimated_bytes", "gradient_relative_error of adjoint"},
     ),
-    "experts": (["--images", "32", "--batch", "16"], {"seconds", "steps_timed", "experts_an_hour"}),
+    "experts": (
+        "--images 32 --batch 16 --epochs 1 40 --ways plain eager --plain-threads 1",
+        {"seconds", "steps_of_an_epoch", "experts_of_a_call", "experts_an_hour"},
+    ),
     "evaluation": (
-        ["--epochs", "2", "--networks", "2", "--test-images", "20", "--size", "8"],
-        {"seconds", "trained_epochs", "workers_start_seconds"},
+        "--networks 2 --test-images 20 --size 8 --epochs 1 100 --ways plain eager --plain-threads 1",
+        {"seconds", "seconds_of_an_evaluation"},
+    ),
+    "workers": (
+        "--executors local --jobs 2 --size 8 --ipc 1 --images 16 --batch 8 --epochs 1 30 --exam-epochs 1",
+        {"seconds"},
     ),
     "imagenet": (
-        ["--classes", "100", "--size", "32", "--batch-syn", "10", "--steps", "2", "20", "--images", "200", "800"],
+        "--classes 100 --size 32 --batch-syn 10 --steps 2 20 --images 200 800",
         {"peak_bytes", "vector_bytes", "estimated_bytes", "stage_bytes", "stage_estimated_bytes"},
     ),
-    "mirage": (["--datasets", "motifs", "--ipc", "2"], {"sets", "released"}),
-    "store": (["--experts", "3", "--epochs", "4", "--size", "8"], {"buffer", "replay", "file_bytes"}),
+    "mirage": ("--datasets motifs --ipc 2", {"sets", "released"}),
+    "store": (
+        "--experts 5 --replay-experts 3 --epochs 4 --size 8",
+        {"buffer", "replay", "file_bytes", "two_rows_bytes"},
+    ),
+    "scaling": ("--axes step-N opening-experts span-experts --points 2 --picture axes.png", {"axes"}),
+    "limits": ("--ipc 1 --steps 1 --size 8 --batch 8 --updates 30 --side 64 --compile off", {"peaks", "work", "tf32"}),
+    "startup": ("", {"seconds", "loaded"}),
 }
+WITHOUT_NETWORK = {"mirage", "startup"}
+LIBRARIES = {"measure", "steps"}
+"""What the scripts share, which runs nothing by itself."""
 
 
 @pytest.mark.slow
@@ -36,8 +50,9 @@ RUNS = {
 def test_a_benchmark_prints_one_line_of_json(name, tmp_path):
     arguments, keys = RUNS[name]
     out = tmp_path / "figures.json"
-    student = NETWORK if name != "mirage" else []  # which trains none
-    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *SMALL, *student, *arguments, "--out", str(out)]
+    student = "" if name in WITHOUT_NETWORK else "--network convnet-d1-w4"
+    settings = f"--repeats 1 {student} {arguments}".split()
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *settings, "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
@@ -47,10 +62,12 @@ def test_a_benchmark_prints_one_line_of_json(name, tmp_path):
     assert document.keys() >= EVERY | keys
     assert document["ratios"]
     assert all(ratio > 0 for ratio in document["ratios"].values())
+    assert all(picture.stat().st_size < 500_000 for picture in tmp_path.glob("*.png"))
+    assert ("--picture" in arguments) == any(tmp_path.glob("*.png"))
 
 
 def test_every_benchmark_is_run_here():
-    found = {path.stem for path in BENCHMARKS.glob("*.py")} - {"measure"}
+    found = {path.stem for path in BENCHMARKS.glob("*.py")} - LIBRARIES
     assert found == set(RUNS)
 
 

@@ -1,7 +1,6 @@
 """The expert buffer: what was written is what is read, row by row, and damage is told from the rest."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer
 from ddbench.expert_buffers.store import DESCRIPTION, expert_path, usable_fact, write_description, write_expert
+from ddbench.expert_buffers.trajectory import Trajectory
 
 
 @settings(deadline=None, max_examples=20)
@@ -70,28 +70,55 @@ def test_a_damaged_row_is_named_and_the_others_still_read(tmp_path):
     assert "usable experts 0, 2-3 (3 in all)" in said
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux which pages of the file are mapped")
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="asks Linux what was read")
 def test_reading_a_row_touches_no_other(tmp_path):
-    real = tiny_real()
-    description = replace(describe_buffer(real, NETWORK, tiny_recipe(), 0), parameters=(("weight", (250_000,)),))
-    drawn_buffer(tmp_path, experts=0)
-    (tmp_path / DESCRIPTION).write_text(json.dumps({"schema": 1, **description.document()}))
-    trajectory = drawn_trajectory(description, 40, seed=0)
-    write_expert(tmp_path, 0, trajectory, description)
+    experts, row = 6, 4 * 50_000
+    description = replace(describe_buffer(tiny_real(), NETWORK, tiny_recipe(), 0), parameters=(("weight", (50_000,)),))
+    write_description(tmp_path, description)
+    made = [drawn_trajectory(description, 40, seed) for seed in range(experts)]
+    for expert, trajectory in enumerate(made):
+        write_expert(tmp_path, expert, trajectory, description)
+    ExpertBuffer.open(tmp_path)[0, 0]  # what is imported on the way is read now
+    begun = _read_bytes()
     buffer = ExpertBuffer.open(tmp_path)
-    assert torch.equal(buffer[0, 17], trajectory.parameters[17])
-    touched = _resident_bytes(expert_path(tmp_path, 0))
-    assert 1_000_000 <= touched <= 8_000_000, "one megabyte was read from a file of 41"
+    opened = _read_bytes()
+    assert torch.equal(buffer[3, 17], made[3].parameters[17])
+    read = _read_bytes()
+    assert opened - begun <= experts * 8192 + 4096, "of every file two pages, and the description"
+    assert row <= read - opened <= row + 8192 + 1024, "that row, of a file of 41, and its header"
+    ExpertBuffer.open(tmp_path, experts=[2])
+    assert _read_bytes() - read <= 8192 + 4096, "only files that are asked for"
+    maps = Path("/proc/self/maps").read_text()
+    assert str(tmp_path) not in maps
 
 
-def _resident_bytes(path: Path) -> int:
-    total, here = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        if "-" in line.split(maxsplit=1)[0]:
-            here = str(path) in line
-        elif here and line.startswith("Rss:"):
-            total += 1024 * int(line.split()[1])
-    return total
+def _read_bytes() -> int:
+    """Of all read calls of this process so far."""
+    (line,) = (line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar"))
+    return int(line.split()[1])
+
+
+def test_a_header_longer_than_its_first_read_comes_back(tmp_path):
+    _, (made,) = drawn_buffer(tmp_path, experts=1, epochs=200)
+    buffer = ExpertBuffer.open(tmp_path)
+    assert buffer.epochs == 200
+    assert torch.equal(buffer[0, 200], made.parameters[200])
+
+
+def test_an_expert_that_is_made_longer_meanwhile_is_still_read(tmp_path):
+    description, _ = drawn_buffer(tmp_path, experts=1, epochs=40)
+    buffer = ExpertBuffer.open(tmp_path)
+    before = buffer[0, 2]
+    rows = torch.cat([buffer.trajectory(0).parameters, torch.ones(60, buffer.size)])
+    write_expert(tmp_path, 0, Trajectory(parameters=rows, statistics=None, curves={}), description)
+    assert torch.equal(buffer[0, 2], before) and torch.equal(buffer[0, 40], rows[40])
+    rows = rows + 1
+    write_expert(tmp_path, 0, Trajectory(parameters=rows, statistics=None, curves={}), description)
+    with pytest.raises(UserError, match="are not those that were written"):
+        buffer[0, 2]
+    expert_path(tmp_path, 0).unlink()
+    with pytest.raises(UserError, match="there is no file"):
+        buffer[0, 2]
 
 
 def test_a_file_cut_short_is_found_on_opening(tmp_path):

@@ -15,7 +15,7 @@ from ddbench.evaluate.ddranking.measure import measure
 from ddbench.evaluate.ddranking.measurement import load_measurement
 from ddbench.evaluate.marks import Scores
 from ddbench.evaluate.rates import RATES
-from ddbench.evaluate.workers import Workers
+from ddbench.executors import Local
 from ddbench.networks import build_network
 from ddbench.randomness import derive
 from ddbench.teachers import Teachers
@@ -55,7 +55,7 @@ class Referee:
         monkeypatch.setattr(contenders, "score", lambda syn, real, **given: self.answer(syn, **given))
         monkeypatch.setattr(contenders, "score_real", lambda real, **given: self.answer(None, **given))
 
-    def answer(self, syn, *, protocol, network, seeds, device, split, lr, teachers=None, workers=None):
+    def answer(self, syn, *, protocol, network, seeds, device, split, lr, teachers=None, executor=None):
         who = "real" if syn is None else syn.method
         self.asked += [(who, protocol.key, syn and syn.label_kind, split, lr, seed) for seed in seeds]
         accuracy = tuple(derive(seed, who, protocol.key, str(lr), split) % 1000 / 1000 for seed in seeds)
@@ -184,7 +184,7 @@ def test_several_seeds_are_trained_together_where_there_are_workers(referee, rea
 
     referee.answer = counted
     asked = {"seeds": (0, 1, 2), "rates": (0.1,), "folder": tmp_path}
-    side_by_side = measure(tiny_synthetic(real), real, workers=Workers(2), **asked)
+    side_by_side = measure(tiny_synthetic(real), real, executor=Local(2), **asked)
     assert sizes == [("mtt", 2), ("mtt", 1), ("random", 1), ("random", 1), ("random", 1), (None, 2), (None, 1)]
     for seed_one, seconds in ((1, 1.0), (0, 1.0)):
         kept = [json.loads(path.read_text()) for path in tmp_path.iterdir()]

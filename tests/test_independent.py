@@ -121,4 +121,5 @@ def test_progress_is_told(tmp_path):
             told.append((done, sorted(facts)))
 
     carry_out(Walks(steps=2), tiny_task(), 1, tmp_path, seed=0, progress=Listening(99))
-    assert told[:3] == [(2, " ipc 1, job 1 of 3", 0), (1, ["far"]), (2, ["far"])]
+    assert told[:3] == [(6, " ipc 1, 3 jobs", 0), (1, ["far"]), (2, ["far"])]
+    assert told[-1] == (6, ["far"])

@@ -131,12 +131,12 @@ class TestPlan:
         assert experts["bytes"] == 50 * (13 + 1) * 4 * self.PARAMETERS
 
     def test_distillation(self, ddbench, tmp_path):
-        tesla, random, soft = self.plan(ddbench, tmp_path)["sets"]
+        tesla, random, soft = self.plan(ddbench, tmp_path, "--compile", "off")["sets"]
         assert [row["method"] for row in (tesla, random, soft)] == ["tesla", "random", "random-soft"]
         assert all(row["images"] == 1000 for row in (tesla, random, soft))
         assert (tesla["outer steps"], tesla["inner steps"], tesla["unroll"]) == (10_000, 100_000, "tesla")
         graph, a_set = 4 * 100 * self.ACTIVATIONS, 4 * 1000 * 3 * 64 * 64
-        vectors = (2 * 11 + 2 + 2) * 4 * self.PARAMETERS
+        vectors = (10 + 2 + 3 + 2) * 4 * self.PARAMETERS  # the path, a graph, on the way back, and two ends
         expected = (1.32 + 0.72) * graph + vectors + (2 + 4) * a_set
         assert tesla["peak bytes"] == pytest.approx(expected, abs=1)
 
@@ -155,26 +155,23 @@ THOUSAND = {"parameters": 1_101_032, "activations": 280_552, "batch": 10, "learn
 @pytest.mark.parametrize(
     ("unroll", "inner_steps", "more", "live"),
     [
-        (TeslaUnroll(), 40, {}, 432.7e6),
-        (TeslaUnroll(), 40, {"learned": 1000 * (3 * 32 * 32 + 1000)}, 436.1e6),
-        (TeslaUnroll(), 20, {"momentum": True}, 467.4e6),
-        (TeslaUnroll(), 40, {"momentum": True}, 908.0e6),
-        (AdjointUnroll(), 40, {"momentum": True}, 907.9e6),
-        (TeslaUnroll(), 40, {"milestones": True}, 554.6e6),
-        (TeslaUnroll(), 40, {"momentum": True, "milestones": True}, 907.3e6),
+        (TeslaUnroll(), 20, {}, 167.2e6),
+        (TeslaUnroll(), 40, {}, 255.3e6),
+        (TeslaUnroll(), 20, {"momentum": True}, 281.7e6),
+        (TeslaUnroll(), 40, {"momentum": True}, 458.1e6),
     ],
 )
 def test_the_estimate_is_what_was_measured_where_vectors_and_sets_are_large(unroll, inner_steps, more, live):
-    sizes = {**THOUSAND, **more}
+    sizes = {**THOUSAND, "moments": 2, **more}
     assert outer_step_bytes(unroll, inner_steps=inner_steps, **sizes) == pytest.approx(live, rel=0.05)
 
 
-@given(st.integers(1, 60), st.integers(1, 10**8), st.booleans(), st.booleans())
-def test_larger_sets_and_richer_students_never_take_less(inner_steps, learned, momentum, milestones):
+@given(st.integers(1, 60), st.integers(1, 10**8), st.booleans(), st.integers(0, 5))
+def test_larger_sets_and_richer_students_never_take_less(inner_steps, learned, momentum, moments):
     sizes = {"parameters": 10**5, "activations": 10**5, "batch": 10, "inner_steps": inner_steps}
     for unroll in (FullUnroll(), AdjointUnroll(), TeslaUnroll()):
         plain = outer_step_bytes(unroll, **sizes)
-        assert outer_step_bytes(unroll, **sizes, momentum=momentum, milestones=milestones) >= plain
+        assert outer_step_bytes(unroll, **sizes, momentum=momentum, moments=moments) >= plain
         with_set = outer_step_bytes(unroll, **sizes, learned=learned)
         assert with_set == pytest.approx(plain + 8 * learned, abs=1)
         assert distillation_bytes(with_set, learned) == with_set + 16 * learned

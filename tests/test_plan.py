@@ -94,3 +94,30 @@ def test_what_a_searched_rate_and_teachers_take_is_told(ddbench, tmp_path):
     said = ddbench.done(*asked, *teachers).splitlines()[-1]
     assert "evaluation: 4 fresh networks of 301 epochs by dc-v1, selection by last" in said
     assert "rates searched among 3 with 24 more networks" in said and "teachers mlp, mlp of 7 epochs" in said
+
+
+def test_what_a_step_of_each_kind_of_expert_costs(ddbench, tmp_path):
+    def row(optimizer):
+        recipe, home = written(tmp_path, FAMILY), tmp_path / "home"
+        (found,) = plan(ddbench, recipe, "--home", home, "-o", f"experts.optimizer={optimizer}")["buffers"]
+        return found
+
+    sgd, gsam, smooth, plain = map(row, ("sgd", "gsam", "smooth", "{kind: smooth, penalty: 0}"))
+    assert [r["passes a step"] for r in (sgd, gsam, smooth, plain)] == [1, 2, 4.5, 1]
+    assert sgd["peak bytes"] < gsam["peak bytes"] < smooth["peak bytes"]
+    assert plain["peak bytes"] == sgd["peak bytes"]
+
+
+def test_compensators_and_their_steps(ddbench, tmp_path):
+    asked = ("infer-cifar10-ipc10", "--home", tmp_path / "home", "-o", "method.jobs_at_once=2")
+    infer, random = plan(ddbench, *asked)["sets"]
+    assert (infer["natural sets"], infer["teachers"], infer["compensators"]) == (7, 4, 28), "7 * (10 + 4) of 100"
+    assert infer["steps"] == 1000 * 4 * 4, "four groups of two sets for each of four teachers"
+    assert infer["peak bytes"] > 10**8 and "peak bytes" not in random
+
+
+def test_fresh_networks_and_what_they_take(ddbench, tmp_path):
+    networks = ("-o", "evaluation.networks=[mlp, convnet-d1-w4, mlp]")
+    found = plan(ddbench, written(tmp_path), "--home", tmp_path, *networks)["networks"]
+    assert [row["network"] for row in found] == ["mlp", "convnet-d1-w4"]
+    assert all(row["peak bytes"] > 10**5 and row["protocol"] == "dc-v1" for row in found)

@@ -8,12 +8,12 @@ import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
-from ddbench.evaluate import selection
+from ddbench.evaluate import candidate_job, selection
 from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.selection import select, selection_seeds
-from ddbench.evaluate.workers import Workers
+from ddbench.executors import Local
 from ddbench.synthetic import load_synthetic
 
 
@@ -190,8 +190,8 @@ class TestSingleImages:
 def test_workers_give_the_same_bits(real):
     syn, protocol = tiny_synthetic(real), short(epochs=10)
     alone = score(syn, real, protocol=protocol, seeds=range(3))
-    with Workers(2) as workers:
-        assert score(syn, real, protocol=protocol, seeds=range(3), workers=workers).accuracy == alone.accuracy
+    with Local(2) as workers:
+        assert score(syn, real, protocol=protocol, seeds=range(3), executor=workers).accuracy == alone.accuracy
 
 
 # --- selection -------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def scripted(monkeypatch):
             accuracy=values, seeds=seeds, network="", protocol="", split=split, seconds=0.0, peak_bytes=0, notes=()
         )
 
-    monkeypatch.setattr(selection, "score", pretend)
+    monkeypatch.setattr(candidate_job, "score", pretend)
     return calls
 
 

@@ -176,6 +176,35 @@ def test_truncated_is_the_gradient_from_a_constant_middle():
     assert relative(got, want) < 1e-12
 
 
+@given(moments=st.sets(st.integers(0, 6), min_size=1), every=st.integers(1, 7), momentum=st.sampled_from([0.0, 0.9]))
+@settings(max_examples=25, deadline=None)
+def test_states_that_are_asked_for_are_those_of_the_whole_path(moments, every, momentum):
+    problem, at = Problem(7, steps=6, soft=False, momentum=momentum), sorted(moments)
+    found = {}
+    for unroll, asked in ((FullUnroll(), None), (FullUnroll(), at), (AdjointUnroll(every), at), (TeslaUnroll(), at)):
+        outer, start = problem.outer(), problem.start.clone().requires_grad_()
+        path = unroll.run(problem.step, problem.step.start(start), outer, 6, asked)
+        path = path[at] if asked is None else path
+        weights = torch.arange(1.0, len(at) + 1, dtype=F64).view(-1, *[1] * (path.dim() - 1))
+        gradient = torch.autograd.grad((weights * path.sin()).sum(), (outer[0], start), allow_unused=True)
+        found[type(unroll), asked is None] = path.detach(), gradient
+    want, gradient = found[FullUnroll, True]
+    for path, _ in found.values():
+        torch.testing.assert_close(path, want, rtol=1e-12, atol=1e-14)
+    for kind in (FullUnroll, AdjointUnroll):
+        for got, asked in zip(found[kind, False][1], gradient, strict=True):
+            got, asked = (torch.zeros(1) if g is None else g for g in (got, asked))
+            assert (got - asked).norm() <= 1e-12 * max(asked.norm(), 1)
+
+
+@pytest.mark.parametrize("at", [(), (2, 1), (1, 1), (0, 7), (-1, 3)])
+@pytest.mark.parametrize("unroll", [FullUnroll(), AdjointUnroll()])
+def test_moments_that_do_not_rise_or_lie_outside_are_refused(unroll, at):
+    problem = Problem(0, steps=6)
+    with pytest.raises(ValueError, match="rising"):
+        unroll.run(problem.step, problem.start, problem.outer(), 6, at)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_higher_agrees(momentum):

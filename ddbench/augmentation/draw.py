@@ -20,6 +20,10 @@ class Draw(NamedTuple):
     def to(self, device: torch.device | str) -> Draw:
         return Draw(self.family, tuple(parameter.to(device) for parameter in self.parameters))
 
+    def of(self, images: slice) -> Draw:
+        """What was drawn for some images of the batch."""
+        return Draw(self.family, tuple(parameter[images] for parameter in self.parameters))
+
 
 class Augmentation(Protocol):
     """Anything that can be drawn for a batch of square images and applied to it."""

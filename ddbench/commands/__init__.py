@@ -27,6 +27,7 @@ from ddbench.commands import (
     teach,
     verify,
 )
+from ddbench.commands.together import has_no_part, heard_once, one_voice
 from ddbench.errors import UserError
 from ddbench.version import __version__
 
@@ -90,27 +91,36 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit status: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
     given = sys.argv[1:] if arguments is None else arguments
+    if has_no_part(given):
+        return 0
     try:
-        status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
+        with heard_once(given):
+            status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
     except UserError as error:
-        return _complain(error)
+        return _complain(error, given)
     except _Misuse as error:
-        return _complain(_misuse(error))
+        return _complain(_misuse(error), given)
     except OSError as error:
         mendable = _mendable(error)
         if mendable is None:
             raise
-        return _complain(mendable)
+        return _complain(mendable, given)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     if status == INTERRUPTED:
-        typer.echo("ddbench: stopped; the same command goes on from here", err=True)
+        _say("ddbench: stopped; the same command goes on from here", given)
     return status if isinstance(status, int) else 0
 
 
-def _complain(error: UserError) -> int:
-    typer.echo(f"ddbench: {error}", err=True)
+def _complain(error: UserError, given: list[str]) -> int:
+    _say(f"ddbench: {error}", given)
     return 2
+
+
+def _say(text: str, given: list[str]) -> None:
+    with one_voice(given) as speaks:
+        if speaks:
+            typer.echo(text, err=True)
 
 
 def _misuse(error: Exception) -> UserError:

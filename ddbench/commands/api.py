@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import ddbench.data
 from ddbench.commands.options import home_folder
 from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
-from ddbench.distillation import carry_out
+from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.evaluate.teaching import train_teachers as learned_teachers
 from ddbench.execution import Progress, choose_device, code_identity, device_name, versions
+from ddbench.executors import Executor
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
@@ -24,6 +26,7 @@ from ddbench.method import DirectMethod, OptimisedMethod, Task
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
+from ddbench.room import Policy, require, room_on
 from ddbench.settings import validate
 from ddbench.source import Source
 from ddbench.synthetic import SyntheticSet, load_synthetic
@@ -65,14 +68,29 @@ def train_experts(
     epochs: int,
     seed: int = 0,
     device: str = "auto",
+    compile: Choice = "auto",
     progress: Progress | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> ExpertBuffer:
-    """Train experts into ``folder``, or go on with it; ``settings`` are those of ``experts`` in a recipe."""
+    """Train experts into ``folder``, or go on with it; ``settings`` are those of ``experts`` in a recipe.
+
+    compile: whether their training steps are compiled; "auto" does where the run is long enough to gain. executor: who
+    trains them (``ddbench.executors``: Serial, Local, RayExecutor); None is this process, one after the other.
+    """
     recipe = validate(ExpertRecipe, settings, Source("train_experts()", settings), ())
     where = choose_device(device)
     return record_experts(
-        folder, real.to(where), network, recipe, epochs=epochs, seed=seed, device=where, progress=progress
+        folder,
+        real.to(where),
+        network,
+        recipe,
+        epochs=epochs,
+        seed=seed,
+        device=where,
+        compile=compile,
+        progress=progress,
+        executor=executor,
     )
 
 
@@ -110,15 +128,19 @@ def distill(
     seed: int = 0,
     device: str = "auto",
     compile: Choice = "auto",
+    memory: Policy = "refuse",
     progress: Progress | None = None,
+    executor: Executor | None = None,
     **settings: Any,
 ) -> SyntheticSet:
     """Distil ``real`` with a method (``ddbench methods``); ``settings`` are the method's, as in a recipe.
 
     folder: where state and candidates are kept, so that the same call continues; None keeps nothing. compile: whether
-    the student's steps are compiled; "auto" does where the run is long enough to gain. Returns the set
-    after the last outer step. Errors: UserError for wrong settings, a method that distils graphs, and where the method
-    needs experts or teachers and has none.
+    the student's steps are compiled; "auto" does where the run is long enough to gain. memory: what happens
+    where the estimate of peak memory is above what is free: "refuse", or "warn" and begin. executor: who does the jobs
+    of a method that is made of independent ones, such as infer's compensators; None is this process. Returns the set
+    after the last outer step. Errors: UserError for wrong settings, a method that distils graphs, what does not
+    fit in memory, and where the method needs experts or teachers and has none.
     """
     kind = METHODS.get(method, "distill()")
     chosen = validate(kind, settings, Source("distill()", settings), ())
@@ -160,4 +182,9 @@ def distill(
     )
     with tempfile.TemporaryDirectory() as passing:
         kept = Path(folder or passing)
-        return load_synthetic(carry_out(chosen, task, ipc, kept, seed=derive(seed, "distill"), progress=progress)[-1])
+        to_do = teachers is None and not last_candidate(chosen, kept).exists()  # of given teachers, sizes are not known
+        if to_do and (needed := chosen.peak_bytes(task.sizes, ipc)):
+            knobs = partial(chosen.knobs, task.sizes, ipc)
+            require(f"distilling by {method} at ipc {ipc}", needed, where, room_on(where), knobs, policy=memory)
+        how = {"seed": derive(seed, "distill"), "progress": progress, "executor": executor}
+        return load_synthetic(carry_out(chosen, task, ipc, kept, **how)[-1])

@@ -18,13 +18,24 @@ def buffer(
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     compile: options.Compile = options.CompileChoice.auto,
+    memory: options.Memory = options.MemoryChoice.refuse,
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
-    pipeline = options.open_image_recipe(recipe, override, seed, plugin, where)
-    if not pipeline.buffers:
-        typer.echo("this recipe needs no experts")
-    for need in pipeline.buffers:
-        made = pipeline.record(need)
-        typer.echo(f"{len(made)} experts of {made.epochs} epochs:  {need.folder}")
+    from ddbench.commands.needs import require_room_for_experts
+
+    with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
+        where = options.place(
+            home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
+        )
+        pipeline = options.open_image_recipe(recipe, override, seed, plugin, where)
+        require_room_for_experts(pipeline)
+        if not pipeline.buffers:
+            typer.echo("this recipe needs no experts")
+        for need in pipeline.buffers:
+            made = pipeline.record(need)
+            typer.echo(f"{len(made)} experts of {made.epochs} epochs:  {need.folder}")

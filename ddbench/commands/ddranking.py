@@ -156,7 +156,7 @@ def _measured(
         device=device,
         folder=place.home / "ddranking" / "trainings",
         progress=place.progress(),
-        workers=workers_for(device, worth_workers(syn, taken, names, count)),
+        executor=workers_for(device, worth_workers(syn, taken, names, count)),
     )
     saved = measured.save(place.home / "ddranking")
     if not place.quiet:

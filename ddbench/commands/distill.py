@@ -18,11 +18,25 @@ def distill(
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     compile: options.Compile = options.CompileChoice.auto,
+    memory: options.Memory = options.MemoryChoice.refuse,
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
-    pipeline = options.open_recipe(recipe, override, seed, plugin, where)
-    for job in pipeline.jobs:
-        pipeline.distill(job)
-        typer.echo(f"{job.label} ipc {job.ipc}:  {pipeline.set_path(job)}")
+    from ddbench.commands.needs import require_room
+    from ddbench.commands.together import shared_out
+
+    with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
+        where = options.place(
+            home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
+        )
+        pipeline = options.open_recipe(recipe, override, seed, plugin, where)
+        require_room(pipeline, scored=False)
+        if not shared_out(pipeline):
+            return
+        for job in pipeline.jobs:
+            pipeline.distill(job)
+            typer.echo(f"{job.label} ipc {job.ipc}:  {pipeline.set_path(job)}")

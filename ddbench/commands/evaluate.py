@@ -75,6 +75,10 @@ def evaluate(
     seed: options.Seed = None,
     plugin: options.Plugin = None,
     compile: options.Compile = options.CompileChoice.auto,
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -85,45 +89,47 @@ def evaluate(
     """
     from ddbench.evaluate.table import render
 
-    where = options.place(home, data_root, device, quiet, compile=compile)
-    file = options.set_file(Path(target))
-    if file.suffix == ".safetensors":
-        from ddbench.commands.graph_scoring import holds_graphs, score_graph_set
-        from ddbench.commands.scoring import score_set
+    with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
+        where = options.place(home, data_root, device, quiet, compile=compile, executors=by)
+        file = options.set_file(Path(target))
+        if file.suffix == ".safetensors":
+            from ddbench.commands.graph_scoring import holds_graphs, score_graph_set
+            from ddbench.commands.scoring import score_set
 
-        if override or plugin:
-            raise UserError(
-                f"-o and --plugin change a recipe, and {target} is a synthetic set",
-                fix="use --protocol, --network, --seeds, --seed and --dataset",
-            )
-        asked = {"protocol": protocol, "networks": network or [], "seeds": seeds, "seed": seed, "dataset": dataset}
-        of_images = {"lr": lr and lr.value, "teachers": teachers, "validation": validation}
-        if holds_graphs(file):
-            refuse_options_of_images(of_images)
-            scored = score_graph_set(file, where, **asked)
+            if override or plugin:
+                raise UserError(
+                    f"-o and --plugin change a recipe, and {target} is a synthetic set",
+                    fix="use --protocol, --network, --seeds, --seed and --dataset",
+                )
+            asked = {"protocol": protocol, "networks": network or [], "seeds": seeds, "seed": seed, "dataset": dataset}
+            of_images = {"lr": lr and lr.value, "teachers": teachers, "validation": validation}
+            if holds_graphs(file):
+                refuse_options_of_images(of_images)
+                by.refuse("a set of graphs")
+                scored = score_graph_set(file, where, **asked)
+            else:
+                scored = score_set(file, where, **asked, **of_images)
         else:
-            scored = score_set(file, where, **asked, **of_images)
-    else:
-        if validation is not None:
-            raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
-        if teachers is not None:
-            raise UserError(
-                "a recipe names its teachers itself",
-                f"given --teachers {teachers}",
-                fix="-o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
-            )
-        chosen = {
-            "evaluation.protocol": protocol,
-            "evaluation.seeds": seeds,
-            "evaluation.lr": lr and lr.value,
-            "dataset": dataset,
-        }
-        extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
-        extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
-        pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)
-        scored = [entry for job in pipeline.jobs for entry in pipeline.evaluate(job)]
-        scored += list(pipeline.references())
-    typer.echo(render([row for row, _ in scored], format.value))
+            if validation is not None:
+                raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
+            if teachers is not None:
+                raise UserError(
+                    "a recipe names its teachers itself",
+                    f"given --teachers {teachers}",
+                    fix="-o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
+                )
+            chosen = {
+                "evaluation.protocol": protocol,
+                "evaluation.seeds": seeds,
+                "evaluation.lr": lr and lr.value,
+                "dataset": dataset,
+            }
+            extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+            extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
+            pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)
+            scored = [entry for job in pipeline.jobs for entry in pipeline.evaluate(job)]
+            scored += list(pipeline.references())
+        typer.echo(render([row for row, _ in scored], format.value))
 
 
 def refuse_options_of_images(given: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ def _job(draft: Draft, longest: int, short: str, real: dict[str, Any], network: 
         "real": real,
         "network": network,
         "method": draft.name,
-        "settings": draft.method.model_dump(mode="json"),
+        "settings": draft.method.defining_settings(),
         "ipc": draft.ipc,
         "experts": buffer and [buffer.folder.name, buffer.recipe.count],
         "code": code_of(type(draft.method)),

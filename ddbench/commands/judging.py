@@ -11,14 +11,14 @@ import torch
 from ddbench.commands.place import Place
 from ddbench.data import RealSet
 from ddbench.evaluate.fit import require_labels
-from ddbench.evaluate.make_row import make_row
+from ddbench.evaluate.make_row import make_row, synthetic_sha256
 from ddbench.evaluate.pools import Asked
 from ddbench.evaluate.protocols import Protocol
 from ddbench.evaluate.rates import RATES, RateSearch, search_rate
-from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, load_row
+from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
-from ddbench.evaluate.workers import Workers
+from ddbench.executors import Executor
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 
@@ -43,7 +43,7 @@ class Judging:
     steps: int | None = None
     searchers: int = 1
     teachers: Teachers | None = None
-    workers: Workers | None = None
+    executor: Executor | None = None
 
     def policy(self, asked: Asked) -> LrPolicy:
         """How a network comes to its learning rate."""
@@ -66,9 +66,10 @@ class Judging:
             device=self.device,
             teachers=self.teachers,
             progress=self.place.progress(),
-            workers=self.workers,
+            executor=self.executor,
             lr=rates.lr if rates else None,
             steps=self.steps,
+            compile=self.place.compile,
         )
         row = make_row(
             syn,
@@ -87,6 +88,21 @@ class Judging:
         path = row.path(self.results)
         row = with_pools(row, load_row(path).pools) if path.exists() else row
         return row, row.save(self.results)
+
+    def known(self, syn: SyntheticSet, asked: Asked, selection: RowSelection, ipc: int) -> tuple[Row, Path] | None:
+        """The row that answers this question already, of this very set, if there is one, and its file."""
+        teachers = self.labelled_by(syn)
+        facts = (syn.provenance["label"], asked.network, self.protocol.key, self.policy(asked), selection)
+        question = (*facts, tuple(self.seeds), teachers and teachers.fingerprint, synthetic_sha256(syn))
+        folder = folder_of(self.results, self.real.name, ipc)
+        for row in load_rows([folder]) if folder.exists() else []:
+            facts = (row.label, row.network, row.protocol, row.lr_policy, row.selection, row.seeds)
+            found = (*facts, row.teachers_fingerprint, row.synthetic_sha256)
+            same_data = row.real_fingerprint == self.real.fingerprint
+            if found == question and same_data and row.recipe == syn.provenance["recipe"]:
+                known = with_pools(row, [pool.name for pool in asked.pools])
+                return known, row.path(self.results) if known == row else known.save(self.results)
+        return None
 
     @property
     def results(self) -> Path:
@@ -111,7 +127,8 @@ class Judging:
                 steps=self.steps,
                 teachers=self.teachers,
                 progress=self.place.progress(),
-                workers=self.workers,
+                executor=self.executor,
+                compile=self.place.compile,
             ),
             self.rates,
         )

@@ -31,7 +31,13 @@ def lines_of(job: Job) -> list[Line]:
     return [own, Line(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
 
 
-def holds(path: Path, syn: SyntheticSet) -> bool:
+def publish(line: Line, syn: SyntheticSet) -> None:
+    """Make this the set of a line of candidates, unless it is already."""
+    if not (line.set_path.exists() and _holds(line.set_path, syn)):
+        syn.save(line.set_path)
+
+
+def _holds(path: Path, syn: SyntheticSet) -> bool:
     """Whether a whole file has this set in it, made for the same recipe; when, and by which code, does not count."""
     try:
         there = load_synthetic(path)

@@ -1,9 +1,8 @@
-"""What the commands of architecture search share: options, the recipe, worker processes."""
+"""What the commands of architecture search share: options, the recipe, whether it is worth several processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +11,8 @@ import typer
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    import torch
-
     from ddbench.data.realset import RealSet
     from ddbench.evaluate.protocol import Protocol
-    from ddbench.evaluate.workers import Workers
 
 SpaceName = Annotated[str, typer.Option(metavar="NAME", help="Which networks (ddbench nas spaces).")]
 Count = Annotated[
@@ -65,24 +61,16 @@ def part_of(text: str | None) -> tuple[int, int] | None:
     return int(first), int(count)
 
 
-@contextmanager
-def workers_of(
-    device: torch.device, real: RealSet, protocol: Protocol, networks: Sequence[str], seeds: int
-) -> Iterator[Workers | None]:
-    """Processes for the seeds of every network, where training all networks on real data is work enough."""
-    from ddbench.evaluate.workers import WORTH_WORKERS, workers_for
+def worth_sharing(real: RealSet, protocol: Protocol, networks: Sequence[str], seeds: int) -> bool:
+    """Whether training all networks on real data is work enough for several processes."""
+    from ddbench.evaluate.workers import WORTH_WORKERS
     from ddbench.memory import activation_floats
     from ddbench.networks import build_network
 
     shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
     floats = activation_floats(build_network(networks[0], **shape, seed=0), real.channels, real.size)
-    work = floats * len(real.train) * protocol.setting.epochs * seeds * len(networks)
-    workers = workers_for(device, seeds > 1 and work > WORTH_WORKERS)
-    try:
-        yield workers
-    finally:
-        if workers is not None:
-            workers.close()
+    trainings = seeds * len(networks)
+    return trainings > 1 and floats * len(real.train) * protocol.setting.epochs * trainings > WORTH_WORKERS
 
 
 def require_ending(path: Path | None, *endings: str) -> None:

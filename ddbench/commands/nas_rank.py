@@ -46,6 +46,10 @@ def rank(
     home: options.Home = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -64,6 +68,7 @@ def rank(
     from ddbench.synthetic import load_synthetic
 
     nas_parts.require_ending(plot, ".png")
+    by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
         options.place(home, data_root, device, quiet),
         space_named(space),
@@ -76,7 +81,8 @@ def rank(
     recipe = first.provenance.get("recipe") or {}
     real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset)
     on = choose_device(device)
-    with nas_parts.workers_of(on, real, protocol, of.networks[: networks or None], seeds) as workers:
+    worth = nas_parts.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
+    with by:
         found = rank_networks(
             loaded,
             real,
@@ -91,7 +97,7 @@ def rank(
             part=pieces,
             device=on,
             progress=where.progress(),
-            workers=workers,
+            executor=by.on(on, worth=worth),
         )
     if plot is not None:
         scatter(found, plot)

@@ -30,6 +30,10 @@ def search(
     home: options.Home = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -47,6 +51,7 @@ def search(
     from ddbench.synthetic import load_synthetic
 
     require_optuna()
+    by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
         options.place(home, data_root, device, quiet),
         space_named(space),
@@ -55,7 +60,8 @@ def search(
     syn = load_synthetic(options.set_file(set))
     real = real_set_of(syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset)
     on = choose_device(device)
-    with nas_parts.workers_of(on, real, protocol, of.networks[:top], seeds) as workers:
+    worth = nas_parts.worth_sharing(real, protocol, of.networks[:top], seeds)
+    with by:
         found = search_networks(
             syn,
             real,
@@ -70,6 +76,6 @@ def search(
             protocol=protocol,
             device=on,
             progress=where.progress(),
-            workers=workers,
+            executor=by.on(on, worth=worth),
         )
     typer.echo(render_search(found, format.value))

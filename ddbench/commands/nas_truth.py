@@ -30,6 +30,10 @@ def truth(
     home: options.Home = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Train networks on real data, and write a small table that ddbench nas rank --truth reads, here or elsewhere.
@@ -43,6 +47,7 @@ def truth(
     from ddbench.execution import choose_device
 
     nas_parts.require_ending(out, ".csv", ".json")
+    by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
         options.place(home, data_root, device, quiet),
         space_named(space),
@@ -59,7 +64,8 @@ def truth(
         quiet=quiet,
     )
     on = choose_device(device)
-    with nas_parts.workers_of(on, real, protocol, of.networks[: networks or None], seeds) as workers:
+    worth = nas_parts.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
+    with by:
         found = true_accuracies(
             real,
             folder=where.home,
@@ -72,7 +78,7 @@ def truth(
             part=pieces,
             device=on,
             progress=where.progress(),
-            workers=workers,
+            executor=by.on(on, worth=worth),
         )
     write_truth(found, out)
     typer.echo(f"{len(found.accuracy)} networks of {of.name} on {real.name}: {out}")

@@ -12,6 +12,7 @@ import typer
 from ddbench.execution import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
+    from ddbench.commands.executing import Executors
     from ddbench.commands.graph_pipeline import GraphPipeline
     from ddbench.commands.pipeline import Pipeline
     from ddbench.commands.place import Place
@@ -108,6 +109,73 @@ Compile = Annotated[
 ]
 
 
+class MemoryChoice(StrEnum):
+    refuse = "refuse"
+    warn = "warn"
+
+
+Memory = Annotated[
+    MemoryChoice,
+    typer.Option(
+        help="What to do where the estimate of peak memory is above what is free: refuse to begin, or warn and begin.",
+    ),
+]
+
+
+class ExecutorChoice(StrEnum):
+    auto = "auto"
+    serial = "serial"
+    local = "local"
+    ray = "ray"
+
+
+Executor = Annotated[
+    ExecutorChoice,
+    typer.Option(
+        help="Who trains experts, evaluation networks and the like, which know nothing of each other: this process "
+        "(serial), processes of this machine (local), a Ray cluster (ray), or, where it pays on a CPU, processes of "
+        "this machine (auto). Results are the same.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="How many processes, or CPUs of a Ray cluster that is started here.  [default: OMP_NUM_THREADS, else the "
+        "cores]",
+        show_default=False,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="The Ray cluster, or auto for the one this machine belongs to.  [default: $RAY_ADDRESS, else one that is "
+        "started here]",
+        show_default=False,
+    ),
+]
+GpusPerJob = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SHARE",
+        help="GPUs for each job on Ray: 0.25 lets four jobs share one.  [default: 1 with --device cuda, else 0]",
+        show_default=False,
+    ),
+]
+
+
+Time = Annotated[
+    bool,
+    typer.Option(
+        "--time",
+        help="Try some steps of every kind on this device, which takes seconds to minutes, and say how long all takes.",
+    ),
+]
+
+
 class TableFormat(StrEnum):
     text = "text"
     markdown = "markdown"
@@ -149,10 +217,30 @@ def place(
     quiet: bool,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     compile: CompileChoice = CompileChoice.auto,
+    *,
+    together: bool = False,
+    memory: MemoryChoice = MemoryChoice.refuse,
+    executors: Executors | None = None,
 ) -> Place:
+    from ddbench.commands.executing import Executors
     from ddbench.commands.place import Place
 
-    return Place(home_folder(home), data_root, device, quiet, checkpoint_seconds, compile.value)
+    where, by = home_folder(home), executors or Executors()
+    return Place(where, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
+
+
+def executors(
+    executor: ExecutorChoice,
+    workers: int | None,
+    address: str | None,
+    gpus_per_job: float | None,
+    device: str,
+    plugins: list[Path] | None = None,
+) -> Executors:
+    """Who does independent jobs, to be closed. Errors: UserError for options that do not go together."""
+    from ddbench.commands.executing import Executors
+
+    return Executors(executor.value, workers, address, gpus_per_job, device, plugins or ())
 
 
 def open_recipe(
@@ -172,6 +260,7 @@ def open_recipe(
     extra = [] if seed is None else [f"seed={seed}"]
     loaded = load_recipe(name, [*(overrides or []), *extra])
     if find_source(loaded.recipe.dataset, loaded.where("dataset")).source.graphs:
+        where.executors.refuse("a recipe on graphs")
         from ddbench.commands.graph_pipeline import GraphPipeline
 
         return GraphPipeline(loaded, where)

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from ddbench.artefact import describe
+from ddbench.commands.agreement import joined, require_agreement
 from ddbench.commands.buffers import imported_experts
 from ddbench.commands.checks import (
     refuse_protocol_without_teachers,
@@ -16,28 +17,31 @@ from ddbench.commands.checks import (
     require_methods_fit,
     require_networks_fit,
 )
+from ddbench.commands.executing import WORTH_SECONDS
 from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved, shared_buffers
-from ddbench.commands.judging import Judging, with_pools
-from ddbench.commands.lines import Line, holds, lines_of
+from ddbench.commands.judging import Judging
+from ddbench.commands.lines import Line, lines_of, publish
 from ddbench.commands.place import Place
 from ddbench.commands.schooling import taught
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name
 from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import synthetic_sha256
-from ddbench.evaluate.pools import Asked, expanded
+from ddbench.evaluate.pools import expanded
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.rates import RATES
-from ddbench.evaluate.rows import Row, folder_of, load_rows
+from ddbench.evaluate.rows import Row
 from ddbench.evaluate.selection import select
-from ddbench.evaluate.workers import Workers, workers_for, worth_workers
-from ddbench.execution import choose_device, code_identity, device_name, versions
-from ddbench.expert_buffers.record import train_experts
+from ddbench.evaluate.workers import worth_workers
+from ddbench.execution import code_identity, device_name, versions
+from ddbench.executors import Executor
+from ddbench.expert_buffers.record import train_experts, training_cost
 from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.independent import IndependentMethod
 from ddbench.learner import require_same
 from ddbench.method import OptimisedMethod, Task
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
+from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.randomness import derive
 from ddbench.recipe import LoadedRecipe
 from ddbench.run_folder import Run
@@ -66,11 +70,12 @@ class Pipeline:
             raise UserError(
                 "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
             )
-        self.device = choose_device(place.device)
+        self.device, self.ranks = joined(place)
         self.jobs = jobs_of(loaded, self.network, place.home)
-        self.workers: Workers | None = None
+        self.executor: Executor | None = None
         refuse_selection_without_images(loaded, self.jobs)
         refuse_protocol_without_teachers(loaded, self.protocol, self.jobs)
+        require_agreement(self.ranks, loaded, self.jobs, self.networks, place)
 
     @property
     def buffers(self) -> list[BufferNeed]:
@@ -100,7 +105,8 @@ class Pipeline:
     @cached_property
     def real(self) -> RealSet:
         """The data set, with its inputs on the device. Errors: UserError where an ipc or a network does not fit it."""
-        loaded = self.load(self.recipe.preprocessing)
+        with self.ranks.rank_0_first():
+            loaded = self.load(self.recipe.preprocessing)
         for ipc in self.recipe.ipc:
             loaded.require_ipc(ipc, self.loaded.where("ipc"))
         require_networks_fit(self.loaded, loaded, self.network, self.jobs)
@@ -127,9 +133,21 @@ class Pipeline:
             device=self.device,
             progress=self.place.progress(),
             checkpoint_seconds=self.place.checkpoint_seconds,
+            compile=self.place.compile,
+            ranks=self.ranks,
+            executor=self._for_experts(need),
         )
 
+    def _for_experts(self, need: BufferNeed) -> Executor | None:
+        """Who trains the experts of a buffer. Ranks share them out themselves."""
+        if not self.ranks.alone:
+            return None
+        seconds, each = training_cost(self.real, self.network, need.recipe, need.epochs, self.device)
+        return self.place.executors.on(self.device, worth=need.recipe.count * seconds > WORTH_SECONDS, each=each)
+
     def task(self, job: Job) -> Task:
+        if isinstance(job.method, OptimisedMethod) and not self.ranks.alone:
+            refuse_mixed_batches(self.student, self.real.channels, self.real.size)
         experts = None if job.buffer is None else self.record(job.buffer)
         digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
         wanted = job.method.teachers_wanted()
@@ -143,8 +161,11 @@ class Pipeline:
             "expert_seconds": 0.0 if experts is None else experts.seconds,
             "code": code_identity(),
             "versions": versions(),
-            "device": device_name(self.device),
+            "device": ("" if self.ranks.alone else f"{self.ranks.world} x ") + device_name(self.device),
         }
+        origin = {"real images": self.real.fingerprint, "experts": digest}
+        origin |= {"teachers": teachers.fingerprint} if teachers else {}
+        self.ranks.require_same(origin, fix="give all ranks the same home and the same data")
         return Task(
             real=self.real,
             network=self.student,
@@ -153,13 +174,10 @@ class Pipeline:
             device=self.device,
             teachers=teachers,
             method=job.name,
-            origin={
-                "real images": self.real.fingerprint,
-                "experts": digest,
-                **({"teachers": teachers.fingerprint} if teachers else {}),
-            },
+            origin=origin,
             provenance=provenance,
             compile=self.place.compile,
+            ranks=self.ranks,
         )
 
     def distill(self, job: Job) -> list[Path]:
@@ -168,23 +186,32 @@ class Pipeline:
         Errors: UserError when a run that is done was made from other images than lie there now.
         """
         last = last_candidate(job.method, job.folder)
-        if last.exists():
+        if self.ranks.decided(self.ranks.writes and last.exists()):
             made_from = describe(last)["provenance"]["identity"]
             require_same(made_from, {**made_from, "real images": self.real.fingerprint}, job.folder)
         else:
+            task = self.task(job)
             carry_out(
                 job.method,
-                self.task(job),
+                task,
                 job.ipc,
                 job.folder,
                 seed=derive(self.recipe.seed, "distill"),
                 checkpoint_seconds=self.place.checkpoint_seconds,
                 progress=self.place.progress(),
+                executor=self._for_jobs(job, task),
             )
         for line in lines_of(job):
-            if not line.set_path.exists():
-                self._publish(line, self._as_set(job, line, line.folder / last.name, "last"))
+            if self.ranks.writes and not line.set_path.exists():
+                publish(line, self._as_set(job, line, line.folder / last.name, "last"))
+        self.ranks.wait()
         return Run(job.folder).kept()
+
+    def _for_jobs(self, job: Job, task: Task) -> Executor | None:
+        """Who does the jobs of a method that is made of independent ones."""
+        if not isinstance(job.method, IndependentMethod) or not self.ranks.alone:
+            return None
+        return self.place.executors.on(self.device, worth=job.method.seconds(task, job.ipc) > WORTH_SECONDS)
 
     def set_path(self, job: Job) -> Path:
         """Where the job's synthetic set lies: the last one at first, after evaluation the one selected.
@@ -200,11 +227,6 @@ class Pipeline:
     def references(self) -> Iterator[tuple[Row, Path]]:
         """Rows that no set is needed for: of images there are none."""
         return iter(())
-
-    def _publish(self, line: Line, syn: SyntheticSet) -> None:
-        """Make this the set of a line of candidates, unless it is already."""
-        if not (line.set_path.exists() and holds(line.set_path, syn)):
-            syn.save(line.set_path)
 
     def _as_set(self, job: Job, line: Line, candidate: Path, selection: str) -> SyntheticSet:
         """A candidate as it was made, with how it is evaluated, and what the whole run cost, not its part of it."""
@@ -225,7 +247,7 @@ class Pipeline:
         asked = self.recipe.evaluation
         seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
         worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
-        self.workers = self.workers or workers_for(self.device, worth)
+        self.executor = self.place.executors.on(self.device, worth=worth)
         judging, own = self._judging(seeds), self.protocol.network or self.network
         for line, (number, entry) in product(lines_of(job), enumerate(self.asked)):
             chosen = select(
@@ -240,12 +262,13 @@ class Pipeline:
                 steps=asked.steps,
                 teachers=self.teachers,
                 progress=self.place.progress(),
-                workers=self.workers,
+                executor=self.executor,
+                compile=self.place.compile,
             )
             syn = self._as_set(job, line, chosen.path, asked.selection)
             if number == 0:
-                self._publish(line, syn)
-            yield self._known(job, syn, entry, judging) or judging.row(syn, entry, asked.selection)
+                publish(line, syn)
+            yield judging.known(syn, entry, asked.selection, job.ipc) or judging.row(syn, entry, asked.selection)
 
     def _judging(self, seeds: tuple[int, ...]) -> Judging:
         asked = self.recipe.evaluation
@@ -261,7 +284,7 @@ class Pipeline:
             steps=asked.steps,
             searchers=asked.selection_seeds,
             teachers=self.teachers,
-            workers=self.workers,
+            executor=self.executor,
         )
 
     @cached_property
@@ -271,19 +294,5 @@ class Pipeline:
         return asked and self._taught(asked)
 
     def _taught(self, asked: TeachersRecipe) -> Teachers:
-        return taught(asked, self.real, self.place, self.recipe.seed, self.device)
-
-    def _known(self, job: Job, syn: SyntheticSet, entry: Asked, judging: Judging) -> tuple[Row, Path] | None:
-        """The row that answers this question already, of this very set, if there is one."""
-        selection, policy = self.recipe.evaluation.selection, judging.policy(entry)
-        teachers = judging.labelled_by(syn)
-        facts = (syn.provenance["label"], entry.network, self.protocol.key, policy, selection, judging.seeds)
-        asked = (*facts, teachers and teachers.fingerprint, synthetic_sha256(syn), self.real.fingerprint)
-        folder = folder_of(self.results, self.real.name, job.ipc)
-        for row in load_rows([folder]) if folder.exists() else []:
-            facts = (row.label, row.network, row.protocol, row.lr_policy, row.selection, row.seeds)
-            found = (*facts, row.teachers_fingerprint, row.synthetic_sha256, row.real_fingerprint)
-            if found == asked and row.recipe == syn.provenance["recipe"]:
-                known = with_pools(row, [pool.name for pool in entry.pools])
-                return known, row.path(self.results) if known == row else known.save(self.results)
-        return None
+        with self.ranks.rank_0_first():
+            return taught(asked, self.real, self.place, self.recipe.seed, self.device)

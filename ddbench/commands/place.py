@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ddbench.commands.executing import Executors
 from ddbench.compiling import Choice
 from ddbench.execution import CHECKPOINT_SECONDS, Bar, Progress, Silent
+from ddbench.rank_store import launched
+from ddbench.room import Policy
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,8 @@ class Place:
     """home: everything that runs produce. data_root: data sets that are there already; None: HOME/downloads.
 
     checkpoint_seconds: how much work a killed process may lose. compile: whether long computations are compiled first.
+    together: whether the processes that torchrun started do this together; the first of them reports.
+    memory: what becomes of a computation that, by estimate, does not fit. executors: who does independent jobs.
     """
 
     home: Path
@@ -22,6 +27,9 @@ class Place:
     quiet: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     compile: Choice = "auto"
+    together: bool = False
+    memory: Policy = "refuse"
+    executors: Executors = field(default_factory=Executors)
 
     def progress(self) -> Progress:
-        return Silent() if self.quiet else Bar()
+        return Silent() if self.quiet or (self.together and launched()[0] > 0) else Bar()

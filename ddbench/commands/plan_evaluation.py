@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ddbench.commands.jobs import Job
     from ddbench.commands.pipeline import Pipeline
+    from ddbench.evaluate.pools import Asked
 
 
 def evaluation_in_words(pipeline: Pipeline) -> str:
@@ -21,31 +23,58 @@ def evaluation_in_words(pipeline: Pipeline) -> str:
     )
 
 
+def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
+    """How many fresh networks of this kind the sets of a job ask for: those that score, and those that choose."""
+    from ddbench.commands.lines import lines_of
+
+    asked, sets = pipeline.recipe.evaluation, len(lines_of(job))
+    scoring = pipeline.networks.count(network) * asked.seeds
+    judging = _candidates(pipeline, job) * asked.selection_seeds if network in _selecting(pipeline) else 0
+    policies = [_policy(pipeline, entry) for entry in pipeline.asked if entry.network == network]
+    searching = policies.count("search") * _rates(pipeline) * asked.selection_seeds
+    return sets * (scoring + judging + searching)
+
+
 def _judges(pipeline: Pipeline) -> str:
     """How many more networks are trained to choose among candidates; nothing where none are."""
     from ddbench.commands.lines import lines_of
-    from ddbench.method import OptimisedMethod
 
-    asked, several = pipeline.recipe.evaluation, 0
-    for job in pipeline.jobs:
-        if isinstance(job.method, OptimisedMethod) and asked.selection != "last":
-            every = job.method.keep_every or max(job.method.iterations // 10, 1)
-            candidates = -(-job.method.iterations // every)
-            several += candidates * len(lines_of(job)) if candidates > 1 else 0
-    own = pipeline.protocol.network or pipeline.network
-    selecting = {own if entry.pools else entry.network for entry in pipeline.asked}
-    judges = several * len(selecting) * asked.selection_seeds
+    several = sum(_candidates(pipeline, job) * len(lines_of(job)) for job in pipeline.jobs)
+    judges = several * len(_selecting(pipeline)) * pipeline.recipe.evaluation.selection_seeds
     return f" among {several} candidates with {judges} more networks" if several else ""
 
 
+def _candidates(pipeline: Pipeline, job: Job) -> int:
+    """How many candidates of a job are judged; 0 where there is nothing to choose."""
+    from ddbench.method import OptimisedMethod
+
+    if not isinstance(job.method, OptimisedMethod) or pipeline.recipe.evaluation.selection == "last":
+        return 0
+    every = job.method.keep_every or max(job.method.iterations // 10, 1)
+    candidates = -(-job.method.iterations // every)
+    return candidates if candidates > 1 else 0
+
+
+def _selecting(pipeline: Pipeline) -> set[str]:
+    """The networks that choose among candidates, each for itself."""
+    own = pipeline.protocol.network or pipeline.network
+    return {own if entry.pools else entry.network for entry in pipeline.asked}
+
+
 def _searchers(pipeline: Pipeline, sets: int) -> str:
+    policies, rates = [_policy(pipeline, entry) for entry in pipeline.asked], _rates(pipeline)
+    searchers = sets * policies.count("search") * rates * pipeline.recipe.evaluation.selection_seeds
+    return f", rates searched among {rates} with {searchers} more networks" if searchers else ""
+
+
+def _policy(pipeline: Pipeline, entry: Asked) -> str:
+    return pipeline.recipe.evaluation.lr or (entry.pools[0].lr_policy if entry.pools else "protocol")
+
+
+def _rates(pipeline: Pipeline) -> int:
     from ddbench.evaluate.rates import RATES
 
-    asked = pipeline.recipe.evaluation
-    policies = [asked.lr or (entry.pools[0].lr_policy if entry.pools else "protocol") for entry in pipeline.asked]
-    rates = len(asked.rates or RATES)
-    searchers = sets * policies.count("search") * rates * asked.selection_seeds
-    return f", rates searched among {rates} with {searchers} more networks" if searchers else ""
+    return len(pipeline.recipe.evaluation.rates or RATES)
 
 
 def _teachers(pipeline: Pipeline) -> str:

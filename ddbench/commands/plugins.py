@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from ddbench.errors import UserError
 
@@ -16,13 +18,33 @@ def run_plugin(path: Path) -> None:
     """
     if not path.is_file():
         raise UserError(f"there is no plugin {path}", fix="check the path given to --plugin")
-    name = f"ddbench_plugin_{path.stem}"
+    name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python file", fix="give --plugin a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin as it travels to other processes, where its file may not lie."""
+
+    path: str
+    source: str
+
+    def __call__(self) -> None:
+        """Run it under the name that ``run_plugin`` gave it, unless this process has."""
+        name = _module_name(Path(self.path))
+        if name not in sys.modules:
+            module = sys.modules[name] = ModuleType(name)
+            module.__file__ = self.path
+            exec(compile(self.source, self.path, "exec"), module.__dict__)
+
+
+def _module_name(path: Path) -> str:
+    return f"ddbench_plugin_{path.stem}"
 
 
 def require_method(kind: object, name: str) -> None:

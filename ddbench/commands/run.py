@@ -27,6 +27,11 @@ def run(
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     compile: options.Compile = options.CompileChoice.auto,
+    memory: options.Memory = options.MemoryChoice.refuse,
+    executor: options.Executor = options.ExecutorChoice.auto,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    gpus_per_job: options.GpusPerJob = None,
     quiet: options.Quiet = False,
     format: options.Format = options.TableFormat.text,
 ) -> None:
@@ -34,21 +39,29 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
+    from ddbench.commands.needs import require_room
+    from ddbench.commands.together import shared_out
     from ddbench.evaluate.table import render
 
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
-    pipeline = options.open_recipe(recipe, override, seed, plugin, where)
-    say = _narrator(quiet or format is not options.TableFormat.text)
-    say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
-    rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
-    rows += [row for row, _ in pipeline.references()]
-    for job in pipeline.jobs:
-        for path in pipeline.set_paths(job):
-            draw_if_changed(path, pipeline.place.home)
-    typer.echo(render(rows, format.value))
-    say("")
-    say(_whereabouts(pipeline))
-    say(_next_steps(pipeline))
+    with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
+        where = options.place(
+            home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
+        )
+        pipeline = options.open_recipe(recipe, override, seed, plugin, where)
+        say = _narrator(quiet or format is not options.TableFormat.text)
+        say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
+        require_room(pipeline)
+        if not shared_out(pipeline):
+            return
+        rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
+        rows += [row for row, _ in pipeline.references()]
+        for job in pipeline.jobs:
+            for path in pipeline.set_paths(job):
+                draw_if_changed(path, pipeline.place.home)
+        typer.echo(render(rows, format.value))
+        say("")
+        say(_whereabouts(pipeline))
+        say(_next_steps(pipeline))
 
 
 def _narrator(silent: bool):

@@ -24,6 +24,7 @@ def taught(asked: TeachersRecipe, real: RealSet, place: Place, seed: int, device
         device=device,
         progress=place.progress,
         checkpoint_seconds=place.checkpoint_seconds,
+        compile=place.compile,
     )
     together = folder / f"{found.fingerprint}.safetensors"
     if len(found.networks) > 1 and not together.exists():

@@ -76,7 +76,7 @@ def score_set(
         steps=asked.get("steps"),
         searchers=asked.get("selection_seeds", 1),
         teachers=teachers and load_teachers(teachers),
-        workers=workers_for(device, worth_workers(syn, by, [entry.network for entry in entries], count)),
+        executor=place.executors.on(device, worth=worth_workers(syn, by, [entry.network for entry in entries], count)),
     )
     selection = syn.provenance.get("selection", "given")
     note = "" if validation is None else "learning rates may be chosen on images that the set was made from"
@@ -169,7 +169,7 @@ def verify_rows(
                 device=device,
                 teachers=_teachers_of(row, teachers, place.home),
                 progress=place.progress(),
-                workers=workers,
+                executor=workers,
             ),
         )
 
@@ -226,7 +226,8 @@ def check_published(
             device=device,
             teachers=teachers and load_teachers(teachers),
             progress=place.progress(),
-            workers=workers and stack.enter_context(workers),
+            executor=workers and stack.enter_context(workers),
+            compile=place.compile,
         )
     return check_claim(claim, scores)
 

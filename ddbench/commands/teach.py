@@ -50,6 +50,7 @@ def teach(
     device: options.Device = "auto",
     seed: options.Seed = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
+    compile: options.Compile = options.CompileChoice.auto,
     quiet: options.Quiet = False,
 ) -> None:
     """Train networks on the whole training split, to label what fresh networks see (ddbench evaluate --teachers FILE).
@@ -64,7 +65,7 @@ def teach(
     from ddbench.execution import choose_device
     from ddbench.pretrained import canonical_teacher
 
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
     teaching_protocol(protocol, "--protocol")
     names = [canonical_teacher(name, "--network") for name in network or ["resnet18-bn"]]
     if out is not None and out.suffix != ".safetensors":
@@ -92,6 +93,7 @@ def teach(
         device=chosen,
         progress=where.progress,
         checkpoint_seconds=where.checkpoint_seconds,
+        compile=where.compile,
     )
     file = out or folder / f"{real.name.replace(':', '-')}-{found.fingerprint}.safetensors"
     found.save(file)

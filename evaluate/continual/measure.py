@@ -17,8 +17,9 @@ from ddbench.evaluate.continual.step import Question, StepScore, known_score
 from ddbench.evaluate.protocol import Protocol, Setting
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
-from ddbench.evaluate.workers import Workers, workers_for, worth_workers
+from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.execution import Progress, Silent, code_identity, device_name, versions
+from ddbench.executors import Executor
 
 WHOLE_DATA = "real"
 """The label of the upper bound: all training images of all classes seen."""
@@ -32,7 +33,8 @@ class Examiner:
     """Everything that is the same for all points of all curves.
 
     real: the whole data set. home: where answers are kept. seeds: of the fresh networks at every step. progress: makes
-    a meter for each training. workers: processes that train side by side, started once a memory is worth it.
+    a meter for each training. executor: who trains the networks; None is this process, or others beside it
+    once a memory is worth them.
     Errors: UserError for a protocol whose labels are a teacher's, who would have seen classes before their time.
     """
 
@@ -43,7 +45,7 @@ class Examiner:
     seeds: tuple[int, ...]
     device: torch.device
     progress: Callable[[], Progress] = Silent
-    workers: Workers | None = None
+    executor: Executor | None = None
 
     def __post_init__(self) -> None:
         if self.protocol.targets == "teacher":
@@ -67,7 +69,7 @@ class Examiner:
         if known is not None:
             return known
         worth = worth_workers(memory, self.protocol, [self.network], len(self.seeds))
-        self.workers = self.workers or workers_for(self.device, worth)
+        self.executor = self.executor or workers_for(self.device, worth)
         scores = score(
             memory,
             seen_test(self.real, seen),
@@ -76,7 +78,7 @@ class Examiner:
             seeds=self.seeds,
             device=self.device,
             progress=self.progress(),
-            workers=self.workers,
+            executor=self.executor,
         )
         stored = sum(sum(part.syn.bytes.values()) for part in parts)
         seconds = float(parts[-1].syn.provenance.get("seconds") or 0.0)
@@ -111,7 +113,7 @@ class Examiner:
             device=self.device,
             rows=rows,
             progress=self.progress(),
-            workers=self.workers,
+            executor=self.executor,
         )
         stored = len(rows) * self.real.train.images[0].nbytes + len(rows) * 8
         return self._keep(question, scores, len(rows), stored, 0.0)

@@ -16,7 +16,7 @@ from ddbench.evaluate.marks import Scores, SplitName
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
-from ddbench.evaluate.workers import Workers
+from ddbench.executors import Executor
 from ddbench.randomness import stream
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
@@ -33,7 +33,7 @@ class Bench:
     network: str
     device: torch.device
     teachers: Teachers | None = None
-    workers: Workers | None = None
+    executor: Executor | None = None
 
     def teachers_of(self, recipe: Protocol) -> Teachers | None:
         """The teachers, where this recipe trains on soft labels."""
@@ -93,7 +93,7 @@ def of_real(bench: Bench, name: str, recipe: Protocol) -> Contender:
             device=bench.device,
             split=split,
             lr=lr,
-            workers=bench.workers,
+            executor=bench.executor,
         )
 
     return Contender(name=name, recipe=recipe, identity={"real": "all"}, train=train, together=_together(bench))
@@ -112,12 +112,12 @@ def _score(
         split=split,
         lr=lr,
         teachers=bench.teachers_of(recipe),
-        workers=bench.workers,
+        executor=bench.executor,
     )
 
 
 def _together(bench: Bench) -> int:
-    return 1 if bench.workers is None else bench.workers.count
+    return 1 if bench.executor is None else bench.executor.at_once
 
 
 def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:

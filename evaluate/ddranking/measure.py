@@ -27,8 +27,8 @@ from ddbench.evaluate.fit import require_labels
 from ddbench.evaluate.make_row import synthetic_sha256
 from ddbench.evaluate.rates import RATES
 from ddbench.evaluate.rows import without_paths
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, Silent, code_identity, device_name, versions
+from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.synthetic import SyntheticSet
@@ -54,14 +54,14 @@ def measure(
     device: torch.device | str = "cpu",
     folder: Path | None = None,
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> Measurement:
     """HLR, IOR and LRS of a synthetic set, and ARS where asked, with the accuracies behind them.
 
     labels: on the soft track, the set's own ("S") or what ``teachers`` say of every batch ("M"); in both, teachers
     label the random images. searches: how many networks judge each rate on validation; a single rate needs no judge.
     epochs: None is the recipe's 300. real_accuracy: a fraction known from elsewhere, instead of training on all real
-    data. folder: where finished trainings are kept, and looked for. workers: as in ``score``.
+    data. folder: where finished trainings are kept, and looked for. executor: as in ``score``.
     Errors: UserError for names, weights, rates and accuracies that can not be, missing teachers, a validation split
     that is empty where rates are to be chosen, an ipc larger than a class, and as in ``score``.
     """
@@ -81,7 +81,7 @@ def measure(
         network=canonical_network_name(network or syn.network),
         device=device,
         teachers=teachers,
-        workers=workers,
+        executor=executor,
     )
     contenders = [of_set(bench, "syn", on_track, recipe), of_random(bench, "random", on_track, recipe)]
     if track == "soft":

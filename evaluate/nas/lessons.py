@@ -19,7 +19,7 @@ from ddbench.evaluate.protocol import Circumstances, Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
-from ddbench.evaluate.workers import Workers
+from ddbench.executors import Executor
 from ddbench.randomness import stream
 from ddbench.synthetic import SyntheticSet
 
@@ -41,7 +41,26 @@ class Bench:
     real: RealSet
     protocol: Protocol
     device: torch.device
-    workers: Workers | None = None
+    executor: Executor | None = None
+
+    def alone(self, device: torch.device) -> Bench:
+        """The same bench on another device, where one process does it all."""
+        return replace(self, real=self.real.to(device), device=device, executor=None)
+
+    def asked(self, network: str, seeds: Sequence[int], split: SplitName) -> dict[str, Any]:
+        """What ``score`` and ``score_real`` are told alike."""
+        return {
+            "protocol": self.protocol,
+            "network": network,
+            "seeds": seeds,
+            "device": self.device,
+            "split": split,
+            "executor": self.executor,
+        }
+
+
+Train = Callable[[Bench, str, Sequence[int], SplitName], Scores]
+"""Trains networks of a name, one a seed, and asks them about a split. It can travel to other processes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,38 +68,32 @@ class Subject:
     """Something that networks are trained on.
 
     identity: what it is, as JSON that does not depend on names or places. images: how many are stored. bytes: what
-    storing them costs. score: the accuracies of a network's seeds on a split.
+    storing them costs.
     """
 
     label: str
     identity: dict[str, Any]
     images: int
     bytes: int
-    score: Callable[[str, Sequence[int], SplitName], Scores]
+    bench: Bench
+    train: Train
+
+    def score(self, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
+        """The accuracies of a network's seeds on a split."""
+        return self.train(self.bench, network, seeds, split)
 
 
 def synthetic_subject(syn: SyntheticSet, bench: Bench, label: str | None = None) -> Subject:
     """Errors: UserError where the set does not fit the real data."""
     require_fit(syn, bench.real)
 
-    def run(network: str, seeds: Sequence[int], split: SplitName) -> Scores:
-        return score(
-            syn,
-            bench.real,
-            protocol=bench.protocol,
-            network=network,
-            seeds=seeds,
-            device=bench.device,
-            split=split,
-            workers=bench.workers,
-        )
-
     return Subject(
         label=label or f"{syn.provenance.get('label') or syn.method} ipc {syn.ipc}",
         identity={"synthetic set": synthetic_sha256(syn), "labels": syn.label_kind, "formation": syn.formation},
         images=len(syn),
         bytes=sum(syn.bytes.values()),
-        score=run,
+        bench=bench,
+        train=_OnSet(syn),
     )
 
 
@@ -133,16 +146,22 @@ def require_validation(real: RealSet) -> None:
 
 
 def _of_real(bench: Bench, label: str, identity: dict[str, Any], images: int, size: int, **part: Any) -> Subject:
-    def run(network: str, seeds: Sequence[int], split: SplitName) -> Scores:
-        return score_real(
-            bench.real,
-            protocol=bench.protocol,
-            network=network,
-            seeds=seeds,
-            device=bench.device,
-            split=split,
-            workers=bench.workers,
-            **part,
-        )
+    return Subject(label=label, identity=identity, images=images, bytes=size, bench=bench, train=_OnReal(part))
 
-    return Subject(label=label, identity=identity, images=images, bytes=size, score=run)
+
+@dataclass(frozen=True, eq=False)
+class _OnSet:
+    syn: SyntheticSet
+
+    def __call__(self, bench: Bench, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
+        return score(self.syn, bench.real, **bench.asked(network, seeds, split))
+
+
+@dataclass(frozen=True, eq=False)
+class _OnReal:
+    """part: of the images, or of the training."""
+
+    part: dict[str, Any]
+
+    def __call__(self, bench: Bench, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
+        return score_real(bench.real, **bench.asked(network, seeds, split), **self.part)

@@ -29,8 +29,8 @@ from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.nas.truth import Truth, differences
 from ddbench.evaluate.protocol import Protocol
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, Silent, choose_device
+from ddbench.executors import Executor
 from ddbench.synthetic import SyntheticSet
 
 BASELINES = ("random", "early-stopping", "parameters")
@@ -95,7 +95,7 @@ def rank(
     part: tuple[int, int] | None = None,
     device: torch.device | str = "auto",
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> Ranking:
     """Train networks on each synthetic set, real data, and baselines, and compare their order on the validation split.
 
@@ -116,7 +116,7 @@ def rank(
     require_validation(real)
     where = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, workers=workers)
+    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
     subjects = _subjects(sets, bench, baselines, seed)
     known = of.networks if truth is None else tuple(network for network in of.networks if network in truth.accuracy)
     chosen = part_of(draw(known, networks, seed), part)

@@ -14,8 +14,8 @@ from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.nas.truth import Truth
 from ddbench.evaluate.protocol import Protocol
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, Silent, choose_device
+from ddbench.executors import Executor
 
 
 def true_accuracies(
@@ -31,7 +31,7 @@ def true_accuracies(
     part: tuple[int, int] | None = None,
     device: torch.device | str = "auto",
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> Truth:
     """Train networks on real data alone, for the true ranking. test: also for test accuracies, by a second training.
 
@@ -41,7 +41,7 @@ def true_accuracies(
     require_validation(real)
     where = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, workers=workers)
+    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
     chosen = part_of(draw(of.networks, networks, seed), part)
     sizes(chosen, real)
     runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())

@@ -4,23 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
+
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.marks import SplitName
-from ddbench.evaluate.nas.lessons import Bench, Subject, real_subject
+from ddbench.evaluate.marks import Scores, SplitName
+from ddbench.evaluate.nas.lessons import Bench, Subject, Train, real_subject
 from ddbench.evaluate.nas.shelf import Shelf
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.truth import Truth
 from ddbench.evaluate.rows import without_paths
 from ddbench.execution import Progress, versions
+from ddbench.executors import Serial, Tell
+from ddbench.executors.meter import SharedMeter
 from ddbench.networks import parameter_count
 
 TRUE_SEED = 1000
 """The first seed of networks trained on real data for the truth. Others than those of the rankings, from 0, so that no
 ranking gains by first parameters that both have in common."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkJob:
+    """Called with a network and seeds, trains them on a subject: one job of many. device: where it is done."""
+
+    train: Train
+    bench: Bench
+    split: SplitName
+    device: torch.device
+
+    def __call__(self, item: tuple[str, Sequence[int]], tell: Tell) -> Scores:
+        del tell
+        network, seeds = item
+        return self.train(self._here, network, seeds, self.split)
+
+    @cached_property
+    def _here(self) -> Bench:
+        return self.bench.alone(self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {name: value for name, value in self.__dict__.items() if name != "_here"}
+        return {**own, "bench": self.bench.alone(torch.device("cpu"))}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,17 +66,26 @@ class Runner:
         """Accuracies, one a seed from ``first`` on, and seconds of training, both by network."""
         seeds = range(first, first + self.seeds)
         shelf = Shelf(subject, self.bench, self.folder)
-        found, seconds = {}, {}
-        self.progress.start(len(networks), f"{subject.label}: networks")
+        self._train(shelf, [(network, shelf.missing(network, seeds, split)) for network in networks], split)
+        kept = {network: shelf.scores(network, seeds, split) for network in networks}
+        return {name: of.accuracy for name, of in kept.items()}, {name: of.seconds for name, of in kept.items()}
+
+    def _train(self, shelf: Shelf, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
+        """Train what is not on the shelf. Every training is a job where an executor does several at once; else those
+        of a network are one."""
+        given = self.bench.executor
+        by = given if given is not None and (given.elsewhere or given.at_once > 1) else Serial()
+        jobs = [(network, list(seeds)) for network, seeds in missing if seeds]
+        if by is given:
+            jobs = [(network, [seed]) for network, seeds in jobs for seed in seeds]
+        meter = SharedMeter(self.progress, len(jobs), f"{shelf.subject.label}: networks")
+        work = NetworkJob(shelf.subject.train, self.bench, split, by.device(self.bench.device))
         try:
-            for done, network in enumerate(networks, start=1):
-                kept = shelf.scores(network, seeds, split)
-                found[network] = kept.accuracy
-                seconds[network] = kept.seconds
-                self.progress.update(done, accuracy=f"{fmean(kept.accuracy):.4f}")
+            for position, scores in by.map(work, jobs, meter.hear):
+                shelf.keep(jobs[position][0], split, scores)
+                meter.finished(position, accuracy=f"{fmean(scores.accuracy):.4f}")
         finally:
-            self.progress.close()
-        return found, seconds
+            meter.close()
 
     def truth(self, networks: Sequence[str], facts: Mapping[str, Any]) -> Truth:
         """The networks trained on real data and asked about the validation split."""

@@ -13,13 +13,13 @@ from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.nas.lessons import Bench, real_subject, recipe, require_validation, synthetic_subject
 from ddbench.evaluate.nas.proposals import Trials, at_random, by_optuna, require_optuna, takes
-from ddbench.evaluate.nas.runner import TRUE_SEED, sizes
+from ddbench.evaluate.nas.runner import TRUE_SEED, Runner, sizes
 from ddbench.evaluate.nas.shelf import Shelf
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocol import Protocol
-from ddbench.evaluate.workers import Workers
 from ddbench.execution import Progress, Silent, choose_device
+from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.synthetic import SyntheticSet
@@ -78,7 +78,7 @@ def search(
     protocol: Protocol | None = None,
     device: torch.device | str = "auto",
     progress: Progress | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> Search:
     """Let Optuna's TPE look for the network that a synthetic set trains best, then train the best ones on real images.
 
@@ -94,7 +94,7 @@ def search(
     require_validation(real)
     optuna, where = require_optuna(), choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, workers=workers)
+    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
     subject, meter = synthetic_subject(syn, bench), progress or Silent()
     searched, compared = (Trials(Shelf(subject, bench, folder), of, real, seeds) for _ in range(2))
     try:
@@ -108,7 +108,8 @@ def search(
         if takes(DEFAULT_NETWORK, real):
             chosen.append((canonical_network_name(DEFAULT_NETWORK), "default"))
         worth = {**compared.worth, **searched.worth}
-        found = _on_real(chosen, worth, Shelf(real_subject(bench), bench, folder), real, seeds, meter)
+        runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=meter)
+        found = _on_real(chosen, worth, runner, real)
     finally:
         meter.close()
     setting = bench.protocol.setting
@@ -135,29 +136,22 @@ def search(
 
 
 def _on_real(
-    chosen: Sequence[tuple[str, str]],
-    worth: Mapping[str, float],
-    shelf: Shelf,
-    real: RealSet,
-    seeds: int,
-    meter: Progress,
+    chosen: Sequence[tuple[str, str]], worth: Mapping[str, float], runner: Runner, real: RealSet
 ) -> tuple[Found, ...]:
     """Networks trained on real images: to be ranked, and, once more, to be tested."""
-    meter.start(len(chosen), "train the best on real images")
-    parameters, found = sizes([network for network, _ in chosen], real), []
-    for number, (network, by) in enumerate(chosen, start=1):
-        of_seeds = range(TRUE_SEED, TRUE_SEED + seeds)
-        validation, test = (shelf.scores(network, of_seeds, split) for split in ("validation", "test"))
-        found.append(
-            Found(
-                network=network,
-                by=by,
-                parameters=parameters[network],
-                proxy=worth.get(network),
-                validation=validation.accuracy,
-                test=test.accuracy,
-                seconds=validation.seconds,
-            )
+    networks = list(dict.fromkeys(network for network, _ in chosen))
+    parameters, subject = sizes(networks, real), real_subject(runner.bench)
+    validation, seconds = runner.scores(subject, networks, first=TRUE_SEED)
+    test, _ = runner.scores(subject, networks, "test", first=TRUE_SEED)
+    return tuple(
+        Found(
+            network=network,
+            by=by,
+            parameters=parameters[network],
+            proxy=worth.get(network),
+            validation=validation[network],
+            test=test[network],
+            seconds=seconds[network],
         )
-        meter.update(number)
-    return tuple(found)
+        for network, by in chosen
+    )

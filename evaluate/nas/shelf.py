@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.artefact import damaged, fingerprint, read_json, write_json
-from ddbench.evaluate.marks import SplitName
+from ddbench.evaluate.marks import Scores, SplitName
 from ddbench.evaluate.nas.lessons import Bench, Subject
 
 
@@ -35,24 +35,26 @@ class Shelf:
 
     def scores(self, network: str, seeds: Sequence[int], split: SplitName) -> Kept:
         """A network's accuracies, trained where they are not known yet. Errors: UserError for a damaged file."""
-        path = self.path(network)
-        document = self._read(path, network)
-        known: dict[str, Any] = document.setdefault(split, {})
-        if missing := [seed for seed in seeds if str(seed) not in known]:
-            found = self.subject.score(network, missing, split)
-            share = found.seconds / len(missing)
-            for seed, accuracy in zip(missing, found.accuracy, strict=True):
-                known[str(seed)] = {"accuracy": accuracy, "seconds": share}
-            if not (self.folder / ABOUT).exists():
-                write_json(self.folder / ABOUT, {**self.about, "label": self.subject.label})
-            write_json(path, document)
+        if missing := self.missing(network, seeds, split):
+            self.keep(network, split, self.subject.score(network, missing, split))
+        known = self._read(self.path(network), network)[split]
         chosen = [known[str(seed)] for seed in seeds]
         return Kept(tuple(kept["accuracy"] for kept in chosen), sum(kept["seconds"] for kept in chosen))
 
-    def has(self, network: str, seeds: Sequence[int], split: SplitName) -> bool:
-        """Whether these scores are known without training."""
+    def missing(self, network: str, seeds: Sequence[int], split: SplitName) -> list[int]:
+        """The seeds whose scores are not known without training. Errors: UserError for a damaged file."""
         known = self._read(self.path(network), network).get(split, {})
-        return all(str(seed) in known for seed in seeds)
+        return [seed for seed in seeds if str(seed) not in known]
+
+    def keep(self, network: str, split: SplitName, found: Scores) -> None:
+        """Write down what seeds scored."""
+        document = self._read(self.path(network), network)
+        known: dict[str, Any] = document.setdefault(split, {})
+        for seed, accuracy in zip(found.seeds, found.accuracy, strict=True):
+            known[str(seed)] = {"accuracy": accuracy, "seconds": found.seconds / len(found.seeds)}
+        if not (self.folder / ABOUT).exists():
+            write_json(self.folder / ABOUT, {**self.about, "label": self.subject.label})
+        write_json(self.path(network), document)
 
     def path(self, network: str) -> Path:
         return self.folder / f"{re.sub(r'[^a-z0-9_.]+', '-', network.lower()).strip('-')}.json"

@@ -20,16 +20,18 @@ from ddbench.methods.infer import told
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.charge import charged_bytes
 from ddbench.methods.infer.compensate import Optimisation
+from ddbench.methods.infer.footprint import Footprint, teacher_sizes
 from ddbench.methods.infer.groups import Group, groups_of, in_order, sets_at_once
 from ddbench.methods.infer.labels import static_logits
 from ddbench.methods.infer.natural import natural_pixels, natural_rows
 from ddbench.methods.infer.objective import Objective
 from ddbench.settings import Count, NotNegative, Positive, Share
 from ddbench.shelf import Shelf
+from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 from ddbench.teachers_recipe import TeachersRecipe
-from ddbench.threads import threads_for
+from ddbench.training_cost import training_seconds
 
 CIFAR_TEACHERS = TeachersRecipe(
     networks=("resnet18-cifar", "mobilenet-v2-cifar", "efficientnet-b0-cifar", "shufflenet-g2-cifar"),
@@ -106,11 +108,50 @@ class INFER(IndependentMethod):
             )
         self._budget(ipc, real.classes, teachers or len(self.teachers.networks)).require_a_set()
 
+    def amounts(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
+        budget = self._budget(ipc, sizes.classes, len(self.teachers.networks))
+        if not budget.teachers:
+            return {"natural sets": budget.sets}
+        steps = self.iterations * -(-budget.sets // self._footprint(sizes, ipc).jobs) * budget.teachers
+        found = {"natural sets": budget.sets, "teachers": budget.teachers, "compensators": budget.compensators}
+        return {**found, "steps": steps}
+
+    def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
+        return None if self.blocks == "natural" else self._footprint(sizes, ipc).bytes
+
+    def knobs(self, sizes: Sizes, ipc: int, room: int) -> Sequence[Knob]:
+        return self._footprint(sizes, ipc).knobs(room)
+
+    def _footprint(self, sizes: Sizes, ipc: int) -> Footprint:
+        budget = self._budget(ipc, sizes.classes, len(self.teachers.networks))
+        classes = min(self.classes_at_once or sizes.classes, sizes.classes)
+        jobs = self.jobs_at_once or sets_at_once(sizes.pixels, classes)
+        return Footprint(
+            budget=budget,
+            teachers=teacher_sizes(self.teachers.networks, sizes.channels, sizes.size, sizes.classes),
+            classes=classes,
+            jobs=max(1, min(jobs, budget.sets)),
+            pixels=sizes.pixels,
+        )
+
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
         self.check(task.real, ipc, task.teachers and len(task.teachers.networks))
         if self.teachers_wanted():
             _fitting(task)
         return list(self._groups(task, ipc))
+
+    def seconds(self, task: Task, ipc: int) -> float:
+        groups, real = self._groups(task, ipc).values(), task.real
+        each = self.iterations * real.classes
+        return sum(
+            training_seconds(
+                activation_floats(_fitting(task).member(group.teacher), real.channels, real.size),
+                each * len(group.sets),
+                real.classes,
+                task.device,
+            )
+            for group in groups
+        )
 
     def carry_out(self, name: str, task: Task, ipc: int, at: OuterStep, shelf: Shelf) -> dict[str, Tensor]:
         group, real = self._groups(task, ipc)[name], task.real
@@ -126,9 +167,7 @@ class INFER(IndependentMethod):
             **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
         )
         names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
-        batch = len(names) * self._together(real)
-        with threads_for(batch * activation_floats(objective.teacher, real.channels, real.size), task.device):
-            found = optimisation.compensators(objective, self._plan(task, ipc).groups, names, at, shelf)
+        found = optimisation.compensators(objective, self._plan(task, ipc).groups, names, at, shelf)
         return {"compensators": found}
 
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:

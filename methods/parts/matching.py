@@ -28,14 +28,23 @@ class Match(Part, abc.ABC):
     """A loss of the student's whole path."""
 
     @abc.abstractmethod
+    def moments(self, inner_steps: int, expert_epochs: int) -> tuple[int, ...]:
+        """After how many steps it looks at the student: first 0, the start, which the expert is taken to share, and
+        last ``inner_steps``, the end."""
+
+    @abc.abstractmethod
     def loss(self, path: Tensor, milestones: Milestones, expert_epochs: int) -> Tensor:
-        """A scalar. path: (N + 1, P), from the start, which the expert is taken to share, to the student's end."""
+        """A scalar. path: the student's parameters at those moments, (moments, P)."""
 
 
 class FinalMatch(Match):
     """Only where the student ends counts, against the expert's target. MTT, FTD, TESLA, DATM."""
 
     kind: Literal["final"] = "final"
+
+    def moments(self, inner_steps: int, expert_epochs: int) -> tuple[int, ...]:
+        del expert_epochs
+        return 0, inner_steps
 
     def loss(self, path: Tensor, milestones: Milestones, expert_epochs: int) -> Tensor:
         return trajectory_matching_loss(path[-1], milestones(expert_epochs), path[0].detach())
@@ -52,10 +61,14 @@ class IntermediateMatch(Match):
     weights: Literal["equal", "growing"] = "equal"
     """Of the terms i = 1, ..., M - 1: 1 each, or i / M. The last term, for the end, has weight 1."""
 
+    def moments(self, inner_steps: int, expert_epochs: int) -> tuple[int, ...]:
+        pace = inner_steps // expert_epochs
+        return *(i * pace for i in range(expert_epochs)), inner_steps
+
     def loss(self, path: Tensor, milestones: Milestones, expert_epochs: int) -> Tensor:
-        begin, pace = path[0].detach(), (len(path) - 1) // expert_epochs
+        begin = path[0].detach()
         total = trajectory_matching_loss(path[-1], milestones(expert_epochs), begin)
         for i in range(1, expert_epochs):
             weight = 1.0 if self.weights == "equal" else i / expert_epochs
-            total = total + weight * trajectory_matching_loss(path[i * pace], milestones(i), begin)
+            total = total + weight * trajectory_matching_loss(path[i], milestones(i), begin)
         return total

@@ -1,0 +1,166 @@
+"""How long distilling takes on this device: a few of its own outer steps on drawn data, timed, and multiplied."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ddbench.compiling import Choice
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.realset import RealSet, Split
+from ddbench.execution import synchronise
+from ddbench.learner import Learner, identity
+from ddbench.method import OuterStep, Task
+from ddbench.methods.trajectory import TrajectoryMatching
+from ddbench.networks import FlatNetwork, build_network
+from ddbench.randomness import stream
+from ddbench.run_folder import Run
+from ddbench.threads import threads_for
+
+K = TypeVar("K", bound=Hashable)
+
+ENOUGH = 5.0
+"""Seconds after which nothing more of one kind is timed, but for what is needed."""
+
+_ROUND_SECONDS = 0.5
+"""About how long what is timed is to take, where more steps than the fewest are."""
+
+ROUNDS = 5
+"""How often each thing is timed at most; the median counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where steps are rehearsed: a student or another network, on images of this shape, on a device."""
+
+    network: str
+    channels: int
+    size: int
+    classes: int
+    device: torch.device
+    compile: Choice = "off"
+    mirror: bool = True
+
+    @property
+    def shape(self) -> dict[str, int]:
+        return {"channels": self.channels, "size": self.size, "classes": self.classes}
+
+    def drawn(self, images: int, validation: int = 0, test: int = 0) -> RealSet:
+        """Noise for real images: uint8, labelled in turn."""
+
+        def split(count: int, part: str) -> Split:
+            shape = (count, self.channels, self.size, self.size)
+            pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=stream(0, "rehearsal", part))
+            return Split(pixels, torch.arange(count) % self.classes)
+
+        return RealSet(
+            name="drawn",
+            class_names=tuple(f"class {label}" for label in range(self.classes)),
+            train=split(images, "train"),
+            validation=split(validation, "validation"),
+            test=split(test, "test"),
+            preprocessing=Preprocessing.meanstd([0.5] * self.channels, [0.29] * self.channels),
+            fingerprint="drawn",
+            mirror=self.mirror,
+        ).to(self.device)
+
+
+class DrawnExpert:
+    """One trajectory that walks at random from the network's own parameters; its epochs lie in memory."""
+
+    epochs = 10**6
+
+    def __init__(self, begin: Tensor, rows: int) -> None:
+        walk = (0.01 * torch.randn(begin.shape, generator=stream(0, "rehearsal", row)) for row in range(rows))
+        self._rows = [begin.cpu() + away for away in walk]
+
+    def __len__(self) -> int:
+        return 1
+
+    def statistics(self, expert: int, epoch: int) -> Tensor | None:
+        del expert, epoch
+        return None
+
+    def __getitem__(self, key: tuple[int, int]) -> Tensor:
+        return self._rows[key[1] % len(self._rows)]
+
+
+def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> float:
+    """Of one outer step, as the method would take it, at this ipc.
+
+    Steps of two numbers of inner steps are timed, and a line drawn through them: an inner step takes as long at any
+    time. The larger number is one that takes about a second, or all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        learner = _learner(method, ipc, stage, Run(Path(folder)))
+        compiled = learner.task.kernel(learner.syn.label_kind, batch=1, steps=1) is not None
+        numbers = iter(range(10**9))
+
+        def take(n: int) -> float:
+            learner.method = method.model_copy(update={"inner_steps": n})
+            return seconds(lambda: learner.step(OuterStep(next(numbers), 0)), stage.device)
+
+        with threads_for(learner.batch_floats(), stage.device):
+            few = method.expert_epochs if method.match.kind == "intermediate" else 1
+            if compiled:
+                take(few)  # which compiles
+            first = take(few)
+            many = max(min(2 * few, method.inner_steps), min(int(few * _ROUND_SECONDS / first), method.inner_steps))
+            found = in_turns({few: lambda: take(few), many: lambda: take(many)}, {few: first})
+    if many == few:
+        return found[few] * method.inner_steps / few
+    slope = max(found[many] - found[few], 0.0) / (many - few)
+    return found[many] + slope * (method.inner_steps - many)
+
+
+def _learner(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -> Learner:
+    module = build_network(stage.network, **stage.shape, seed=0)
+    network = FlatNetwork(module)
+    task = Task(
+        real=stage.drawn(stage.classes * ipc),
+        network=network.to(stage.device),
+        network_name=stage.network,
+        experts=DrawnExpert(network.flatten(), 4),
+        device=stage.device,
+        compile=stage.compile,
+    )
+    syn = method.rehearsal(task, ipc, OuterStep(0, 0))
+    batch = min(method.batch_syn or len(syn), len(syn))
+    task.kernel(syn.label_kind, batch=batch, steps=method.iterations * method.inner_steps)  # decided for the whole run
+    replace(syn, provenance={**syn.provenance, "identity": identity(method, task, ipc, 0)}).save(run.start)
+    return Learner(method, task, ipc, 0, run)
+
+
+def seconds(job: Callable[[], object], device: torch.device) -> float:
+    """How long a job takes."""
+    synchronise(device)
+    start = time.perf_counter()
+    job()
+    synchronise(device)
+    return time.perf_counter() - start
+
+
+def in_turns(jobs: Mapping[K, Callable[[], float]], first: Mapping[K, float]) -> dict[K, float]:
+    """Median seconds of jobs that time themselves, taking turns, so that what else the machine does meets all of them.
+
+    first: what the first call of some took. The others are called once as well, and that is all where it took
+    ``ENOUGH`` seconds; else first calls, which load and allocate, do not count, and there are up to ``ROUNDS`` more.
+    """
+    begun = {name: first[name] if name in first else job() for name, job in jobs.items()}
+    if sum(begun.values()) > ENOUGH:
+        return begun
+    taken: dict[K, list[float]] = {name: [] for name in jobs}
+    for _ in range(ROUNDS):
+        for name, job in jobs.items():
+            taken[name].append(job())
+        if sum(map(sum, taken.values())) > ENOUGH:
+            break
+    return {name: median(found) for name, found in taken.items()}

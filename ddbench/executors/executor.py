@@ -1,0 +1,96 @@
+"""What carries out independent jobs, and the plainest: one after the other, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Tell(Protocol):
+    """Called by a job now and then: how much of it is done, and of how much, with facts worth showing."""
+
+    def __call__(self, done: int, of: int, **facts: Any) -> None: ...
+
+
+Work = Callable[[Item, Tell], Result]
+"""Does one job: of what tells it from the others, and with somebody to tell. Everything all jobs share is inside. Where
+jobs are done by other processes it is pickled, and so are items and results."""
+
+
+class Hear(Protocol):
+    """Told what a job tells, with the job's position among the items."""
+
+    def __call__(self, position: int, done: int, of: int, **facts: Any) -> None: ...
+
+
+def unheard(position: int, done: int, of: int, **facts: Any) -> None:
+    """Listens to nothing."""
+
+
+class Executor(Protocol):
+    """Carries out jobs that know nothing of each other, and belongs in a ``with`` block.
+
+    A job gives the same bits wherever and in whatever order it is done: jobs use one processor thread, and draw from
+    streams of their own. It may be begun several times, so it looks first whether its file is finished.
+    """
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs are done at the same time, at most."""
+        ...
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether jobs may be done by other machines than this."""
+        ...
+
+    def device(self, here: torch.device) -> torch.device:
+        """Where jobs compute that this process would compute on ``here``."""
+        ...
+
+    def map(
+        self, work: Work[Item, Result], items: Sequence[Item], hear: Hear = unheard
+    ) -> Iterator[tuple[int, Result]]:
+        """Each item's position and result, as they are done. hear: told, in this thread, what jobs tell.
+
+        Errors: what a job raises, as it is; the jobs that run are then ended, and lose at most what they had not
+        written. UserError where a process was killed and its jobs can not be done again.
+        """
+        ...
+
+    def close(self) -> None:
+        """End whatever was started."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class Serial:
+    """One job after the other, in this process."""
+
+    at_once = 1
+    elsewhere = False
+
+    def device(self, here: torch.device) -> torch.device:
+        return here
+
+    def map(
+        self, work: Work[Item, Result], items: Sequence[Item], hear: Hear = unheard
+    ) -> Iterator[tuple[int, Result]]:
+        for position, item in enumerate(items):
+            yield position, work(item, partial(hear, position))
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...

@@ -1,0 +1,61 @@
+"""One progress bar for many jobs, whoever does them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ddbench.execution import Progress
+from ddbench.executors.executor import Tell
+
+
+class SharedMeter:
+    """Adds up what jobs tell, which each count in units of their own. To be closed.
+
+    sizes: of the jobs, in the units of the bar; None where the first that tells something says it for all.
+    """
+
+    def __init__(self, progress: Progress, count: int, title: str, sizes: Sequence[int] | None = None) -> None:
+        self._progress, self._count, self._title = progress, count, title
+        self._sizes: Sequence[int] = []
+        self._done: dict[int, int] = {}
+        if sizes is not None:
+            self._begin(sizes)
+
+    def hear(self, position: int, done: int, of: int, **facts: Any) -> None:
+        """What a job tells. It fits ``Executor.map``."""
+        if not self._sizes:
+            self._begin([max(of, 1)] * self._count)
+        self._done[position] = round(self._sizes[position] * done / of) if of else self._sizes[position]
+        self._progress.update(sum(self._done.values()), **facts)
+
+    def finished(self, position: int, **facts: Any) -> None:
+        """A job is done, whatever it told before."""
+        if not self._sizes:
+            self._begin([1] * self._count)
+        if facts or self._done.get(position) != self._sizes[position]:
+            self._done[position] = self._sizes[position]
+            self._progress.update(sum(self._done.values()), **facts)
+
+    def close(self) -> None:
+        self._progress.close()
+
+    def _begin(self, sizes: Sequence[int]) -> None:
+        self._sizes = sizes
+        self._progress.start(sum(sizes), self._title)
+
+
+class Telling:
+    """A progress meter inside a job, which tells what it is shown."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._of = tell, 1
+
+    def start(self, total: int, what: str, done: int = 0) -> None:
+        del what, done
+        self._of = total
+
+    def update(self, done: int, **facts: Any) -> None:
+        self._tell(done, self._of, **facts)
+
+    def close(self) -> None: ...

@@ -1,0 +1,69 @@
+"""Work as it travels to another process: plain bytes, opened there once for all jobs.
+
+Bytes, because torch would hand tensors over through /dev/shm, which is tiny in containers.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ddbench.errors import UserError
+from ddbench.executors.executor import Tell, Work
+
+Setup = Sequence[Callable[[], None]]
+"""What a process calls, once, before it opens work: as to run the user's plugins, whose classes work may be of."""
+
+PAUSE = 0.3
+"""Seconds between two tellings of one job."""
+
+_prepared: set[bytes] = set()
+_opened: dict[str, Work[Any, Any]] = {}
+
+
+def packed(work: Work[Any, Any], setup: Setup, dumps: Callable[[Any], bytes] = pickle.dumps) -> bytes:
+    """Work and what must come before it, with the places where its modules are found. dumps: pickles."""
+    return pickle.dumps((list(sys.path), dumps(tuple(setup)), dumps(work)))
+
+
+def perform(name: str, read: Callable[[], bytes], item: bytes, tell: Tell) -> bytes:
+    """Do one job of the parcel of this name, which is read and opened unless it lies open. Returns a pickled answer.
+
+    Errors: what the job raises, but for a UserError, which is an answer.
+    """
+    if name not in _opened:
+        _opened.clear()
+        places, before, work = pickle.loads(read())
+        sys.path += [place for place in places if place not in sys.path]
+        if before not in _prepared:
+            for prepare in pickle.loads(before):
+                prepare()
+            _prepared.add(before)
+        _opened[name] = pickle.loads(work)
+    try:
+        return pickle.dumps((True, _opened[name](pickle.loads(item), tell)))
+    except UserError as error:
+        return pickle.dumps((False, error))
+
+
+def result_of(answer: bytes) -> Any:
+    """The result in an answer. Errors: the UserError in it."""
+    well, result = pickle.loads(answer)
+    if not well:
+        raise result
+    return result
+
+
+class Seldom:
+    """Passes on what a job tells, at most every ``PAUSE`` seconds, but its end always."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell, self._last = tell, float("-inf")
+
+    def __call__(self, done: int, of: int, **facts: Any) -> None:
+        if done >= of or time.monotonic() - self._last >= PAUSE:
+            self._last = time.monotonic()
+            self._tell(done, of, **facts)

@@ -1,0 +1,26 @@
+"""Whether the process that does a job sees the files of the one that sent it."""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+
+from ddbench.errors import UserError
+
+PATIENCE = 5.0
+"""Seconds in which a file must be seen that another machine wrote; network file systems take some."""
+
+
+def require_seen(path: Path) -> None:
+    """Errors: UserError where a file or folder that is there for the sender is not, nor comes soon, here."""
+    until = time.monotonic() + PATIENCE
+    while not path.exists():
+        if time.monotonic() > until:
+            raise UserError(
+                "a machine that was given a job does not see the folder that its result goes to",
+                f"in    {path}",
+                f"on    {platform.node()}",
+                fix="give --home a folder on a file system that all machines share, at the same path",
+            )
+        time.sleep(0.1)

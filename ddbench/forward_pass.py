@@ -1,0 +1,125 @@
+"""A network as one function of tensors, for all networks of its kind: compiled once, or of several networks at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ddbench.compiling import compiled, told
+from ddbench.networks import build_network
+from ddbench.randomness import isolated
+
+Tensors = Mapping[str, Tensor]
+"""Parameters or buffers by name; of k networks side by side each is (k, ...)."""
+
+Logits = Callable[[Tensors, Tensors, Tensor], Tensor]
+"""Parameters, buffers and inputs (B, C, H, W) to logits (B, K). Running statistics among the buffers are moved on."""
+
+
+@final
+class ForwardPass:
+    """The training pass of all networks that are built like ``network``, by its parameters and buffers.
+
+    stacked: parameters, buffers and inputs are of k networks side by side, (k, ...), and so are the logits (k, B, K).
+    compile: at the first call, and for every new shape; where that fails, the plain function takes over for good, which
+    is said on stderr if ``notice``. device: its type. backend: of torch.compile. Differentiable once where compiled.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        stacked: bool = False,
+        compile: bool = False,
+        notice: bool = False,
+        device: str = "cpu",
+        backend: str = "inductor",
+    ) -> None:
+        skeleton = copy.deepcopy(network).train()
+
+        def logits(parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
+            return functional_call(skeleton, {**parameters, **buffers}, (inputs,), strict=True)
+
+        self.stacked, self.compiles, self.device, self.notice, self._backend = stacked, compile, device, notice, backend
+        self._one: Logits = logits
+        self._others: dict[str, Logits] = {}
+        self._logits = self._made(logits)
+
+    def __call__(self, parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
+        """Logits. Where it replays, those of an earlier pass count for nothing once :meth:`begin_step` was called."""
+        return self._logits(parameters, buffers, inputs)
+
+    @property
+    def replays(self) -> bool:
+        """Whether it runs as a graph of launches that is replayed, as what is compiled does on CUDA."""
+        return self.compiles and self.device == "cuda"
+
+    def begin_step(self) -> None:
+        """Called before the first pass of an update: what a replayed graph left is no longer needed."""
+        if self.replays:
+            torch.compiler.cudagraph_mark_step_begin()
+
+    def settle(self, tensors: Tensors) -> None:
+        """Promise that these tensors stay where they are, so that a replayed graph reads them in place."""
+        if self.replays:
+            for tensor in tensors.values():
+                torch._dynamo.mark_static_address(tensor, guard=False)
+
+    def also(self, name: str, make: Callable[[Logits], Logits]) -> Logits:
+        """Another function of the same arguments, made from a single network's logits once, then known by its name."""
+        if name not in self._others:
+            self._others[name] = self._made(make(self._one))
+        return self._others[name]
+
+    def _made(self, function: Logits) -> Logits:
+        plain = vmap(function) if self.stacked else function
+        return _Fast(plain, self.device, self._backend, self.notice) if self.compiles else plain
+
+
+@final
+class _Fast:
+    """A compiled function, which gives up compiling at the first failure."""
+
+    def __init__(self, plain: Logits, device: str, backend: str, notice: bool) -> None:
+        self._plain, self._notice = plain, notice
+        from torch._dynamo.exc import TorchDynamoException
+
+        self._failure = TorchDynamoException
+        self._fast: Logits | None = compiled(plain, device, backend)
+
+    def __call__(self, parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
+        if self._fast is None:
+            return self._plain(parameters, buffers, inputs)
+        try:
+            return self._fast(parameters, buffers, inputs)
+        except self._failure as error:
+            if self._notice:
+                told("the network's training step", error)
+            self._fast = None
+            return self._plain(parameters, buffers, inputs)
+
+
+@lru_cache(maxsize=8)
+def forward_pass(
+    name: str, channels: int, size: int, classes: int, device: torch.device, **options: Any
+) -> ForwardPass:
+    """Of networks of this name on this device, made once in a process, so that they are compiled once.
+
+    options: of :class:`ForwardPass`.
+    """
+    network = build_network(name, channels=channels, size=size, classes=classes, seed=0).to(device)
+    return ForwardPass(network, device=device.type, **options)
+
+
+def draws_at_random(network: nn.Module, channels: int, size: int) -> bool:
+    """Whether a training pass of a network on the CPU draws random numbers, as dropout does; it stays as it is."""
+    with isolated(0), torch.no_grad():
+        before = torch.get_rng_state()
+        copy.deepcopy(network).train()(torch.zeros(2, channels, size, size))
+        return not torch.equal(before, torch.get_rng_state())

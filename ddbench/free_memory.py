@@ -1,0 +1,98 @@
+"""How much memory a computation may still take: of the device, of the machine, and of the limits set on this process."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+_UNLIMITED = 1 << 60
+"""Bytes from which a limit is none: cgroups of version 1 say nearly 2^63 where nothing was set."""
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Bytes that this process can still get on the device; None where nobody says.
+
+    On CUDA what the driver has free, and what torch's allocator keeps and does not use. On the CPU the least of what
+    the machine has available, of what the control groups of this process leave it (version 1 and 2), and of its own
+    limit of address space. macOS tells no more than the memory of the machine, which is then taken for free.
+    """
+    if device.type == "cuda":
+        import torch
+
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    found = [room for room in (_machine(), cgroup_room(), _address_space()) if room is not None]
+    return max(min(found), 0) if found else None
+
+
+def _machine() -> int | None:
+    """What the kernel takes to be available without swapping; else all memory there is."""
+    available = _listed(Path("/proc/meminfo")).get("MemAvailable:")
+    if available is not None:
+        return 1024 * available
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def cgroup_room(root: Path = Path("/")) -> int | None:
+    """What the control groups of this process leave it, the tightest counts; None where none sets a limit.
+
+    A group's use counts without files that it has cached and not used lately, which the kernel gives up for it. root:
+    under which ``proc`` and ``sys`` are looked for.
+    """
+    found = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        names = _V1 if controllers else _V2
+        for folder in _upwards(root / "sys/fs/cgroup" / ("memory" if controllers else ""), path):
+            room = _room_of(folder, *names)
+            found += [] if room is None else [room]
+    return min(found) if found else None
+
+
+_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_V2 = ("memory.max", "memory.current", "inactive_file")
+
+
+def _upwards(mount: Path, path: str) -> list[Path]:
+    """The group's folder and those above it. In a container its path may not be visible: then the mount alone is."""
+    parts = Path(path.lstrip("/")).parts
+    return [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+
+
+def _room_of(folder: Path, limit_file: str, usage_file: str, cached: str) -> int | None:
+    limit, usage = (_text(folder / name).strip() for name in (limit_file, usage_file))
+    if not (limit.isdecimal() and usage.isdecimal()) or int(limit) >= _UNLIMITED:
+        return None
+    return int(limit) - int(usage) + _listed(folder / "memory.stat").get(cached, 0)
+
+
+def _address_space() -> int | None:
+    """What ``ulimit -v`` leaves."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    used = _listed(Path("/proc/self/status")).get("VmSize:")
+    if limit == resource.RLIM_INFINITY or used is None:
+        return None
+    return limit - 1024 * used
+
+
+def _listed(path: Path) -> dict[str, int]:
+    """Lines of a name and a number, as the kernel writes them; a unit after the number is left out."""
+    words = [line.split() for line in _text(path).splitlines()]
+    return {word[0]: int(word[1]) for word in words if len(word) > 1 and word[1].isdecimal()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,32 @@
+"""Whether a network treats every image of a batch by itself, without which a batch can not be shared out."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ddbench.errors import UserError
+from ddbench.networks.flat import FlatNetwork
+from ddbench.randomness import stream
+
+
+def mixes_batch(network: FlatNetwork, channels: int, size: int) -> bool:
+    """Whether the logits of one image depend on the others of its batch; asked of drawn images, in float64."""
+    seen = network.to("cpu", torch.float64)
+    generator = stream(0, "mixing")
+    images = torch.randn(3, channels, size, size, generator=generator, dtype=torch.float64, requires_grad=True)
+    theta = seen.flatten()
+    (found,) = torch.autograd.grad(seen(theta, images)[0].square().sum(), images)
+    return bool(found[1:].any())
+
+
+def refuse_mixed_batches(network: FlatNetwork, channels: int, size: int) -> None:
+    """Errors: UserError for a student that several ranks can not train together, each on its rows of the batch."""
+    if not mixes_batch(network, channels, size):
+        return
+    layers = [name for name, layer in network.module.named_modules() if isinstance(layer, _BatchNorm)]
+    raise UserError(
+        "several ranks can not share the batches of a student whose images are normalised together",
+        f"layer {layers[0]} is a batch norm" if layers else "seen  the logits of one image depend on the others",
+        fix="distil with one process, or with another network: -o network=convnet-d3, say",
+    )

@@ -1,0 +1,72 @@
+"""Running out of memory, told from other errors, and said so that the user knows what to change."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from ddbench.errors import UserError
+
+_SAID = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "std::bad_alloc",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What a RuntimeError says where memory was lacking: torch's allocator on the CPU and C++ below it, the CUDA driver,
+and its libraries, which allocate for themselves."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory was lacking, on the CPU or on CUDA."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+
+
+def let_go(error: BaseException) -> None:
+    """Free what the functions that an exception came through hold: the tensors of the step that did not fit."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__ or one.__context__
+    gc.collect()
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+@contextmanager
+def memory_errors(what: str, kept: Callable[[], str], knobs: Callable[[], Sequence[str]]) -> Iterator[None]:
+    """Inside, running out of memory is a UserError; everything else passes.
+
+    what: was being done, such as ``"distilling"``. kept: says what is on disk. knobs: says what makes it smaller, the
+    best first. Both are asked once memory is free again. Errors: UserError.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        let_go(error)
+        raise UserError(
+            f"out of memory while {what}",
+            f"why   {first_line(error)}",
+            f"kept  {kept()}",
+            fix=", or ".join(knobs()),
+        ) from None
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the place in torch's sources that it begins with."""
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    return line.split("] . ", 1)[-1] if line.startswith("[enforce fail") else line

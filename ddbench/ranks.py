@@ -1,0 +1,199 @@
+"""One computation over several processes: each has its rows of every batch, and all have the same gradient.
+
+A step over several ranks is written with two operations that are each other's transpose. ``copied`` hands a tensor that
+is the same everywhere to work that differs from rank to rank: the identity, whose cotangents are summed over the ranks.
+``summed`` adds up what the ranks found: a sum, whose cotangent is the same everywhere. So gradients of any order are
+those of one process, but for rounding. Source: Shoeybi et al. 2019 (Megatron-LM, arXiv:1909.08053), operators f and g.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, final
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ddbench.errors import UserError
+from ddbench.rank_store import RankStore, ended, launched, rank_store
+
+_PATIENCE = timedelta(days=7)
+"""Of collectives. Rank 0 labels candidates while the others wait in the next step; a rank that dies is torchrun's to
+notice, which ends the others."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A rank's part of a batch. rows: its own, one at least. weight: what the mean over them counts in the mean over
+    the batch; 0 where there are fewer images than ranks, and the row is another's."""
+
+    rows: slice
+    weight: float
+
+
+@final
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that work on one computation, as one of them sees it; by default there is this one alone.
+
+    rank: which this is, from 0. world: how many. store: where they talk. Alone, every method does nothing.
+    """
+
+    rank: int = 0
+    world: int = 1
+    store: RankStore | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environment(cls, device: torch.device) -> Ranks:
+        """Those that torchrun started, joined: by gloo on the CPU, by NCCL on CUDA; this process alone where it did
+        not. device: of this rank (:func:`rank_device`)."""
+        if launched()[1] == 1:
+            return cls()
+        talk = rank_store()
+        if not dist.is_initialized():
+            from torch.distributed.distributed_c10d import PrefixStore
+
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            dist.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo",
+                store=PrefixStore(f"tensors {talk.turn}", talk.store),
+                rank=talk.rank,
+                world_size=talk.world,
+                timeout=_PATIENCE,
+            )
+        return cls(talk.rank, talk.world, talk)
+
+    @property
+    def alone(self) -> bool:
+        return self.world == 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the one rank that writes files and shows progress."""
+        return self.rank == 0
+
+    def share(self, images: int) -> Share:
+        """This rank's part of a batch of so many images: blocks in order, as equal as can be."""
+        begin, end = (images * rank // self.world for rank in (self.rank, self.rank + 1))
+        return Share(slice(begin, end), (end - begin) / images) if end > begin else Share(slice(0, 1), 0.0)
+
+    def copied(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Tensors, the same on every rank, for work that differs: backward their cotangents are summed."""
+        return tensors if self.alone else _Copied.apply(*tensors)  # pyright: ignore[reportReturnType]
+
+    def summed(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The sums over all ranks; backward, every rank has the cotangent."""
+        return tensors if self.alone else _Summed.apply(*tensors)  # pyright: ignore[reportReturnType]
+
+    def total(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The sums over all ranks, in one collective, without autograd; new tensors."""
+        return tensors if self.alone else _in_one(dist.all_reduce, tensors)
+
+    def agreed(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Rank 0's tensors, so that what all ranks decide on them is the same to the bit."""
+        return tensors if self.alone else _in_one(lambda flat: dist.broadcast(flat, 0), tensors)
+
+    def decided(self, document: Any) -> Any:
+        """Rank 0's answer, JSON, to what only one rank must answer, such as whether a file is there."""
+        return document if self.store is None else self.store.decided(document)
+
+    def gather(self, document: Any) -> list[Any]:
+        """Every rank's document, JSON, in the order of ranks."""
+        return [document] if self.store is None else self.store.gather(document)
+
+    def wait(self) -> None:
+        """Go on when all ranks are here."""
+        self.gather(None)
+
+    @contextmanager
+    def rank_0_first(self) -> Iterator[None]:
+        """Inside, first rank 0 does its work, then the others, who find it done: downloads, the first set."""
+        with nullcontext() if self.store is None else self.store.rank_0_first():
+            yield
+
+    def require_same(self, facts: Mapping[str, Any], fix: str) -> None:
+        """Errors: UserError, on all ranks, that names the first of these facts, JSON, that is not the same on all."""
+        given = self.gather(dict(facts))
+        for key in sorted({key for document in given for key in document}):
+            for rank, document in enumerate(given):
+                if document.get(key) != given[0].get(key):
+                    raise UserError(
+                        f"rank {rank} has another {key} than rank 0",
+                        f"rank 0 {given[0].get(key)}",
+                        f"rank {rank} {document.get(key)}",
+                        fix=fix,
+                    )
+
+    def leave(self) -> Ranks:
+        """Part, when all are here. Returns the ranks of this process alone."""
+        self.wait()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        return Ranks()
+
+
+ALONE = Ranks()
+
+
+def rank_device(wanted: str) -> str:
+    """The device of this rank where ``wanted`` was asked of all: ``"cuda:1"`` for the second rank of a machine.
+
+    Errors: UserError where a machine has fewer GPUs than ranks, and where all would share one.
+    """
+    local, beside = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if launched()[1] == 1 or wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return wanted
+    if wanted not in ("auto", "cuda"):
+        if beside == 1:
+            return wanted
+        raise UserError(
+            f"{beside} ranks of this machine can not share the device {wanted!r}",
+            fix="--device cuda gives each rank a GPU of its own",
+        )
+    if local >= (found := torch.cuda.device_count()):
+        raise UserError(
+            f"this machine has {found} CUDA devices for {beside} ranks",
+            fix=f"torchrun --nproc-per-node {max(found, 1)}, or --device cpu",
+        )
+    return f"cuda:{local}"
+
+
+def _in_one(collective: Callable[[Tensor], Any], tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A collective that works in place, once for several tensors. Errors: UserError where another rank has ended."""
+    flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+    try:
+        collective(flat)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ended(str(error)) from error
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return tuple(part.view(tensor.shape).to(tensor.dtype) for part, tensor in zip(parts, tensors, strict=True))
+
+
+class _Copied(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensor.view_as(tensor) for tensor in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        asked = [c for c, needed in zip(cotangents, ctx.needs_input_grad, strict=True) if needed]
+        found = iter(_Summed.apply(*asked))  # pyright: ignore[reportArgumentType]
+        return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
+
+
+class _Summed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return _in_one(dist.all_reduce, tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _Copied.apply(*cotangents)

@@ -1,0 +1,76 @@
+"""Whether an estimate of memory is within what is free, and what to change where it is not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+
+from ddbench.errors import UserError
+from ddbench.free_memory import free_bytes
+from ddbench.sizes import Knob
+
+Policy = Literal["refuse", "warn"]
+"""What happens to a computation that, by estimate, does not fit: it is refused, or begun with a warning."""
+
+NEARLY = 0.9
+"""The share of what is free from which on a computation that fits is warned of: estimates are some percent off."""
+
+
+def room_on(device: torch.device) -> int | None:
+    """Bytes that this process can get on its device. On a CPU the ranks of a machine share what there is."""
+    free = free_bytes(device)
+    if free is None or device.type != "cpu":
+        return free
+    return free // int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+
+
+def require(
+    what: str,
+    needed: int,
+    device: torch.device,
+    free: int | None,
+    knobs: Callable[[int], Sequence[Knob]],
+    *,
+    policy: Policy = "refuse",
+) -> None:
+    """See that ``needed`` bytes, an estimate, are free on the device; close to it, say so in a line on stderr.
+
+    what: needs them, such as ``"the distillation of mtt at ipc 50"``. free: of :func:`room_on`; None: all fits. knobs:
+    what makes it fit in so many bytes. Errors: UserError where more is needed, unless the policy is to warn.
+    """
+    if free is None or needed <= NEARLY * free:
+        return
+    if needed <= free or policy == "warn":
+        share = f"{needed / max(free, 1):.0%}"
+        sys.stderr.write(f"{what} takes {in_gb(needed)} by estimate, {share} of the {in_gb(free)} free on {device}\n")
+        return
+    helps = knobs(int(NEARLY * free))
+    raise UserError(
+        f"{what} does not fit: it takes {in_gb(needed)} by estimate, and {in_gb(free)} are free on {device}",
+        *(f"helps {in_words(knob)}" for knob in helps),
+        fix=f"{_enough(helps, free)}; or begin all the same with --memory warn",
+    )
+
+
+def _enough(knobs: Sequence[Knob], room: int) -> str:
+    """The changes that make it fit, by name."""
+    found = [knob.how for knob in knobs if knob.bytes is not None and knob.bytes <= room]
+    return ", or ".join(found) or "take a device with more memory"
+
+
+def in_words(knob: Knob) -> str:
+    """A change with what it does: ``-o method.batch_syn=37 (21.9 GB; another run)``."""
+    facts = [*([] if knob.bytes is None else [in_gb(knob.bytes)]), *([knob.note] if knob.note else [])]
+    return f"{knob.how} ({'; '.join(facts)})" if facts else knob.how
+
+
+def in_gb(count: int) -> str:
+    """Bytes as people compare them: ``21.9 GB``, ``0.35 GB``, and ``1.2 MB`` where it is little."""
+    value = count / 1e9
+    if value < 0.1:
+        return f"{1000 * value:.1f} MB"
+    return f"{value:.1f} GB" if value >= 9.95 else f"{value:.2f} GB"

@@ -1,0 +1,38 @@
+"""A compiled gradient whose batch is shared out over ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from ddbench.fast_step import Batch, Kernel
+from ddbench.ranks import Ranks
+
+
+@final
+@dataclass(frozen=True)
+class SharedKernel:
+    """A kernel of each rank's part of the loss, as that of the whole loss.
+
+    The gradient, and what is handed back to theta, are summed over the ranks, in one collective. What is handed back to
+    the batch stays each rank's own: the images' cotangents are summed once, where ``Ranks.copied`` gave them out.
+    """
+
+    kernel: Kernel
+    ranks: Ranks
+
+    def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
+        """d loss / d theta of the whole batch, (P,), the same on every rank."""
+        return self.ranks.total(self.kernel(theta, batch))[0]
+
+    def pull_back(
+        self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """As of the kernel: the gradient and theta's share of the whole batch, the batch's shares of this rank's."""
+        g, (by_theta, *by_batch) = self.kernel.pull_back(theta, batch, cotangent, by)
+        if by_theta is None:
+            return self.ranks.total(g)[0], [None, *by_batch]
+        g, by_theta = self.ranks.total(g, by_theta)
+        return g, [by_theta, *by_batch]

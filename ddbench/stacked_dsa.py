@@ -1,0 +1,62 @@
+"""DSA of many batches, each of its own family, as one function of tensors: what a GPU does in a few launches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ddbench.augmentation.draw import Draw
+from ddbench.augmentation.dsa import DSA
+from ddbench.compiling import compiled, what_is_missing
+
+_ROWS = 3
+"""As many parameters as the family with the most has, for each image."""
+
+_WHOLE = {"crop": torch.int64, "cutout": torch.int64, "flip": torch.bool}
+"""Families whose parameters are no fractions."""
+
+_NUMBER = {"color": 3, "crop": 2, "cutout": 2, "flip": 1, "scale": 2, "rotate": 1}
+
+
+def packed(draws: Sequence[Draw], families: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Each draw's place among the families, (k,) int64, and its parameters, (k, 3, B) float32, zero where it has fewer.
+
+    Whole numbers, of pixels, are exact in float32.
+    """
+    chosen = torch.tensor([families.index(draw.family) for draw in draws])
+    parameters = torch.zeros(len(draws), _ROWS, len(draws[0].parameters[0]))
+    for rows, draw in zip(parameters, draws, strict=True):
+        for row, parameter in zip(rows, draw.parameters, strict=False):
+            row.copy_(parameter)
+    return chosen, parameters
+
+
+def apply_packed(dsa: DSA, images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
+    """Images (k, B, C, H, W), every batch as its draw has it: all families are computed, and one is taken."""
+    every = images.flatten(0, 1)
+    family = chosen.repeat_interleave(images.shape[1], output_size=len(every)).view(-1, 1, 1, 1)
+    rows = parameters.transpose(0, 1).flatten(1)
+    seen = every
+    for number, name in enumerate(dsa.families):
+        own = tuple(row.to(_WHOLE.get(name, row.dtype)) for row in rows[: _NUMBER[name]])
+        seen = torch.where(family == number, dsa.apply(every, Draw(name, own)), seen)
+    return seen.unflatten(0, images.shape[:2])
+
+
+def apply_fused(dsa: DSA, images: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """Images (k, B, C, H, W), every batch as its draw has it, on the images' device, in a few launches."""
+    chosen, parameters = packed(draws, dsa.families)
+    return _fused(dsa, images.device.type)(images, chosen.to(images.device), parameters.to(images.device))
+
+
+@lru_cache(maxsize=8)
+def _fused(dsa: DSA, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """:func:`apply_packed`, compiled where that can be; without a graph to replay, whose results would not last."""
+
+    def apply(images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
+        return apply_packed(dsa, images, chosen, parameters)
+
+    return apply if what_is_missing(device) else compiled(apply)

@@ -1,0 +1,112 @@
+"""What is trained: one network, or several of one architecture side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ddbench.forward_pass import ForwardPass, Tensors
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Trainee(Protocol):
+    """One network in training, or k of one architecture. Shapes below are of one; of k, (k, ...) stands for each.
+
+    parameters, buffers: by name, the live tensors. forward: None where the module itself is called.
+    """
+
+    parameters: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+
+    @property
+    def forward(self) -> ForwardPass | None: ...
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits (B, K) of inputs (B, C, H, W): the first pass of an update."""
+        ...
+
+    def aside(self, parameters: Tensors, inputs: Tensor) -> Tensor:
+        """Logits under other parameters; running statistics stay as they are."""
+        ...
+
+    def each(self, function: F) -> F:
+        """A function of tensors of one network, as one of the tensors of all."""
+        ...
+
+
+@final
+class Alone:
+    """One network. forward: a pass that is not stacked; None calls the network."""
+
+    def __init__(self, network: nn.Module, forward: ForwardPass | None = None) -> None:
+        self.network, self.forward = network, forward
+        self.parameters: dict[str, Tensor] = dict(network.named_parameters())
+        self.buffers = dict(network.named_buffers())
+        if forward is not None:
+            forward.settle(self.parameters)
+            forward.settle(self.buffers)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        if self.forward is None:
+            return self.network(inputs)
+        self.forward.begin_step()
+        return self.forward(self.parameters, self.buffers, inputs)
+
+    def aside(self, parameters: Tensors, inputs: Tensor) -> Tensor:
+        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        if self.forward is None:
+            return functional_call(self.network, {**parameters, **buffers}, (inputs,), strict=True)
+        return self.forward(parameters, buffers, inputs)
+
+    def each(self, function: F) -> F:
+        return function
+
+
+@final
+class Stack:
+    """Several networks of one architecture, their tensors side by side in tensors (k, ...).
+
+    networks: on one device; from here on, what they hold are views of those tensors, so that each can be looked at,
+    saved and restored as if it were trained alone. forward: a stacked pass. One that diverges leaves the others alone.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], forward: ForwardPass) -> None:
+        self.networks, self.forward = tuple(networks), forward
+        self.parameters = _joined([dict(network.named_parameters()) for network in networks])
+        self.buffers = _joined([dict(network.named_buffers()) for network in networks])
+        for tensor in self.parameters.values():
+            tensor.requires_grad_()
+        forward.settle(self.parameters)
+        forward.settle(self.buffers)
+
+    @property
+    def fused(self) -> bool:
+        """Whether launches count for more than arithmetic, so that batches are best augmented in one function."""
+        return self.forward.replays
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        self.forward.begin_step()
+        return self.forward(self.parameters, self.buffers, inputs)
+
+    def aside(self, parameters: Tensors, inputs: Tensor) -> Tensor:
+        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        return self.forward(parameters, buffers, inputs)
+
+    def each(self, function: F) -> F:
+        return vmap(function)  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _joined(members: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensors of each name side by side; the members' own become views of them."""
+    joined: dict[str, Tensor] = {}
+    for name in members[0]:
+        joined[name] = torch.stack([member[name].detach() for member in members])
+        for member, part in zip(members, joined[name].unbind(), strict=True):
+            member[name].data = part
+    return joined

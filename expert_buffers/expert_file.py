@@ -1,0 +1,180 @@
+"""One expert's file: its header alone, and single rows of it, each read without what lies around it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench import artefact
+from ddbench.errors import UserError
+from ddbench.expert_buffers.trajectory import PER_EPOCH
+
+_FIRST = 8192
+"""Bytes of a file that are read at once to learn its header, which for 50 epochs is about half as long."""
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""By the names that safetensors has for them; rows are F32 or BF16, the rest an optimizer's state may hold."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor lies: its dtype, its shape, and the number of its first byte in the file."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    begin: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says before its tensors. facts: the description that ``artefact.save`` put there; identity: which
+    file, and which state of it, this is the header of."""
+
+    facts: Mapping[str, Any]
+    places: Mapping[str, Place]
+    identity: tuple[int, ...]
+
+
+def row_sha256(row: Tensor) -> str:
+    """SHA-256 of the bytes of one row."""
+    return hashlib.sha256(row.contiguous().view(torch.uint8).numpy().data).hexdigest()
+
+
+def read_header(path: Path) -> Header:
+    """The header of an expert's file, in one read of a page or two; the file is as long as it says.
+
+    Errors: UserError when the file is absent, cut short, or not an artefact of ddbench.
+    """
+    try:
+        with _opened(path) as file:
+            return _header(file)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        artefact.describe(path)  # which knows every kind of damage by name
+        raise artefact.damaged(path, f"its header is not that of an expert: {error!r}") from None
+
+
+class ExpertFile:
+    """One expert file and the rows of it that were found whole.
+
+    The file is opened for each row and closed again, so that no number of experts runs into the system's limit of open
+    files. Where it was replaced meanwhile, by a longer training of the same expert, its rows are checked anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._header = read_header(path)
+        facts = self._header.facts
+        self.path, self.epochs, self.sha256 = path, facts["epochs"], facts["sha256"]
+        self.seconds: float = facts.get("seconds", 0.0)
+        self.extendable: bool = facts.get("extendable", False)
+        self._digests: dict[str, list[str]] = facts["rows"]
+        self._whole: set[tuple[str, int]] = set()
+
+    def row(self, name: str, epoch: int) -> Tensor | None:
+        """A row, in memory of its own; None where it is not the one that was written. Errors: IndexError."""
+        if not 0 <= epoch <= self.epochs:
+            raise IndexError(f"epoch {epoch} of an expert of {self.epochs}")
+        row = self._read(name, epoch)
+        if row is None or (name, epoch) in self._whole:
+            return row
+        if row_sha256(row) != self._digests[name][epoch]:
+            return None
+        self._whole.add((name, epoch))
+        return row
+
+    def digests(self, name: str) -> list[str]:
+        return self._digests[name]
+
+    def curves(self) -> dict[str, Tensor]:
+        found = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.places)
+        return {name: values for name, values in found if values is not None}
+
+    def _read(self, name: str, row: int | None = None) -> Tensor | None:
+        """A tensor, or one row of it; None where the file ends before it does."""
+        with _opened(self.path) as file:
+            if _identity(file) != self._header.identity:
+                self._header = read_header(self.path)
+                self._whole.clear()
+            place = self._header.places[name]
+            shape = place.shape if row is None else place.shape[1:]
+            tensor = torch.empty(shape, dtype=place.dtype)
+            content = tensor.reshape(-1).view(torch.uint8).numpy().data
+            file.seek(place.begin + (0 if row is None else row * len(content)))
+            return tensor if _fill(file, content) else None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[FileIO]:
+    """The file, of which the system is asked to fetch what is read and nothing around it."""
+    try:
+        opened = FileIO(path)
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}", fix="check the path") from None
+    with opened as file:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        yield file
+
+
+def _identity(file: FileIO) -> tuple[int, ...]:
+    about = os.fstat(file.fileno())
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def _fill(file: FileIO, content: memoryview) -> bool:
+    """Whether the file had as many bytes; a single read returns at most two gigabytes."""
+    done = 0
+    while done < len(content):
+        got = file.readinto(content[done:])
+        if not got:
+            return False
+        done += got
+    return True
+
+
+def _header(file: FileIO) -> Header:
+    """Errors: ValueError, KeyError, TypeError, AttributeError, RecursionError where it is none, or the file is cut."""
+    identity = _identity(file)
+    size = identity[2]
+    file.seek(0)
+    first = file.read(_FIRST)
+    data = 8 + int.from_bytes(first[:8], "little")
+    if len(first) < 8 or data > size:
+        raise ValueError("the file ends within its header")
+    rest = bytearray(max(data - len(first), 0))
+    if not _fill(file, memoryview(rest)):
+        raise ValueError("the file ends within its header")
+    document = json.loads((first + rest)[8:data])
+    facts = json.loads(document.pop("__metadata__")["ddbench"])
+    places: dict[str, Place] = {}
+    end = 0
+    for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, after = told["data_offsets"]
+        place = Place(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
+        if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
+            raise ValueError(f"the place of {name} is not as large as its shape")
+        places[name], end = place, after
+    if data + end != size:
+        raise ValueError("the file is not as long as its header says")
+    if not isinstance(facts["schema"], int):
+        raise TypeError("schema is not a number")
+    return Header(facts, places, identity)

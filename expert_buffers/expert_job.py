@@ -1,0 +1,88 @@
+"""Training some experts of a buffer into its folder: one job of many, wherever it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.executors.executor import Tell
+from ddbench.executors.meter import Telling
+from ddbench.executors.shared_home import require_seen
+from ddbench.expert_buffers.description import BufferDescription
+from ddbench.expert_buffers.store import DESCRIPTION, scan, write_expert
+from ddbench.expert_buffers.trainer import Trainer
+from ddbench.expert_buffers.unfinished import Unfinished
+from ddbench.expert_recipe import ExpertRecipe
+from ddbench.out_of_memory import memory_errors
+from ddbench.threads import one_thread
+
+
+def _kept() -> str:
+    return "the experts that are finished, and these as far as their last whole epoch; the same command goes on"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExpertJob:
+    """Called with the numbers of experts that are trained at once, it leaves their files in ``folder``.
+
+    device: where it is done. compile, notice: as in ``Trainer``. pause: seconds between writings of what an expert goes
+    on from. On a CPU one thread computes, so that the bits do not depend on how many the machine has.
+    """
+
+    folder: Path
+    real: RealSet
+    network: str
+    recipe: ExpertRecipe
+    seed: int
+    epochs: int
+    description: BufferDescription
+    device: torch.device
+    pause: float
+    compile: bool = False
+    notice: bool = False
+
+    def __call__(self, experts: Sequence[int], tell: Tell) -> None:
+        """Errors: UserError where one diverges, when the others are written; where this machine has no such folder."""
+        require_seen(self.folder / DESCRIPTION)
+        there = scan(self.folder, self.description).usable
+        left = [expert for expert in experts if there.get(expert, 0) < self.epochs]
+        if not left:
+            return
+        unfinished = {e: Unfinished(self.folder, e, self.description.fingerprint, self.pause) for e in left}
+        meter = Telling(tell)
+        meter.start(len(left) * self.epochs, "")
+        with one_thread(self.device), memory_errors("training experts", _kept, self._knobs):
+            results = self._trainer.train_together(unfinished, self.epochs, self.description, meter, 0)
+        for expert, result in results.items():
+            if not isinstance(result, UserError):
+                trajectory, end = result
+                write_expert(self.folder, expert, trajectory, self.description, unfinished[expert].seconds, end)
+                unfinished[expert].discard()
+        for result in results.values():
+            if isinstance(result, UserError):
+                raise result
+
+    def _knobs(self) -> list[str]:
+        """What makes it smaller where memory ran out."""
+        fewer = ["fewer at once (--workers)"] if self.device.type == "cpu" else []
+        halved = max(self.recipe.batch // 2, 1)
+        return [*fewer, f"-o experts.batch={halved} (other experts)"]
+
+    @cached_property
+    def _trainer(self) -> Trainer:
+        real = self.real.to(self.device)
+        return Trainer(
+            real, self.network, self.recipe, self.seed, self.device, compile=self.compile, notice=self.notice
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the test images, which no expert sees."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_trainer"}
+        return {**state, "real": replace(self.real, test=self.real.validation).to("cpu")}

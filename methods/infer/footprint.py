@@ -1,0 +1,63 @@
+"""What memory INFER takes, and what would make it smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import final
+
+from ddbench.memory import activation_floats, training_bytes
+from ddbench.methods.infer.budget import Budget
+from ddbench.networks import build_network
+from ddbench.pretrained import is_pretrained, published
+from ddbench.sizes import Knob
+
+_COMPENSATOR_COPIES = 5
+"""Itself, its gradient, that of one chunk, and Adam's two moments."""
+
+
+@cache
+def teacher_sizes(names: tuple[str, ...], channels: int, size: int, classes: int) -> tuple[tuple[int, int], ...]:
+    """Parameters, and activations for an image, of each of these networks, or of those that weights are of."""
+    shape = {"channels": channels, "size": size, "classes": classes}
+    networks = [published(name).network if is_pretrained(name) else name for name in names]
+    modules = [build_network(name, **shape, seed=0) for name in networks]
+    return tuple((sum(p.numel() for p in m.parameters()), activation_floats(m, channels, size)) for m in modules)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What decides it. teachers: of :func:`teacher_sizes`. classes: of a natural set, that a teacher sees together.
+    jobs: compensators of a teacher that are found together. pixels: numbers of an image."""
+
+    budget: Budget
+    teachers: tuple[tuple[int, int], ...]
+    classes: int
+    jobs: int
+    pixels: int
+
+    @property
+    def bytes(self) -> int:
+        """Estimated peak, above what lies there before, in bytes: all teachers, and a step against the largest."""
+        batch, most = self.jobs * self.classes, max(activations for _, activations in self.teachers)
+        step = training_bytes(parameters=0, activations=most, batch=batch, pixels=self.pixels)
+        own = self.jobs * self.pixels * (self.budget.classes + _COMPENSATOR_COPIES * self.budget.groups)
+        return step + 4 * (own + sum(parameters for parameters, _ in self.teachers))
+
+    def knobs(self, room: int) -> Sequence[Knob]:
+        """Fewer compensators together, which are then found apart; and where one is too many, fewer classes."""
+        if self.jobs == 1 or replace(self, jobs=1).bytes > room:
+            return [self._fewer_classes(room)] if self.jobs * self.classes > 1 else []
+        jobs = max(jobs for jobs in range(1, self.jobs + 1) if replace(self, jobs=jobs).bytes <= room)
+        return [Knob(f"-o method.jobs_at_once={jobs}", replace(self, jobs=jobs).bytes, _SAME)]
+
+    def _fewer_classes(self, room: int) -> Knob:
+        fits = [n for n in range(1, self.classes) if replace(self, jobs=1, classes=n).bytes <= room]
+        classes = max(fits, default=1)
+        how = f"-o method.jobs_at_once=1 -o method.classes_at_once={classes}"
+        return Knob(how, replace(self, jobs=1, classes=classes).bytes, _SAME)
+
+
+_SAME = "the same gradient; another run"

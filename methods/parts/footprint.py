@@ -1,0 +1,91 @@
+"""What memory the distillation of one set by trajectory matching takes, and what would make it smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from ddbench.memory import distillation_bytes, outer_step_bytes
+from ddbench.methods.parts.unrolls import UnrollChoice
+from ddbench.sizes import Knob, Sizes
+
+SAME = "the same gradient"
+_MOST_RANKS = 64
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What of the settings decides it. images: S of the set. batch: of them, an inner step. soft: whether labels are
+    learned. momentum: whether the student has any. moments: at how many states the loss looks. compiled: whether the
+    student's step is."""
+
+    unroll: UnrollChoice
+    inner_steps: int
+    images: int
+    batch: int
+    soft: bool
+    momentum: bool
+    moments: int
+    averaged: bool
+    compiled: bool = False
+
+    def bytes(self, sizes: Sizes) -> int:
+        """Estimated peak, above what lies there before, in bytes."""
+        pixels = self.images * sizes.pixels
+        learned = pixels + (self.images * sizes.classes if self.soft else 0)
+        step = outer_step_bytes(
+            self.unroll.build(),
+            parameters=sizes.parameters,
+            activations=sizes.activations,
+            batch=-(-self.batch // sizes.ranks),
+            inner_steps=self.inner_steps,
+            learned=learned,
+            momentum=self.momentum,
+            moments=self.moments,
+            device=sizes.device,
+            compiled=self.compiled,
+        )
+        return distillation_bytes(step, learned, averaged=pixels if self.averaged else 0)
+
+    def knobs(self, sizes: Sizes, room: int) -> Sequence[Knob]:
+        """What to change so that it fits in ``room`` bytes, the least harmful first; what falls short comes last."""
+        found = [*self._unrolls(sizes, room), *self._ranks(sizes, room), *self._batches(sizes, room)]
+        return sorted(found, key=lambda knob: knob.bytes is not None and knob.bytes > room)
+
+    def _unrolls(self, sizes: Sizes, room: int) -> list[Knob]:
+        if self.unroll.kind == "full":
+            adjoint = replace(self, unroll=UnrollChoice(kind="adjoint"))
+            return [Knob("-o method.unroll=adjoint", adjoint.bytes(sizes), f"{SAME}; another run")]
+        if self.unroll.every == 1 or self.compiled:
+            return []
+        fewer = [replace(self, unroll=UnrollChoice(every=every)) for every in range(1, self.unroll.every)]
+        fitting = [one for one in fewer if one.bytes(sizes) <= room]
+        best = (fitting or fewer[:1])[-1]
+        return [Knob(f"-o method.unroll.every={best.unroll.every}", best.bytes(sizes), f"{SAME}; the run goes on")]
+
+    def _ranks(self, sizes: Sizes, room: int) -> list[Knob]:
+        """More ranks; they share out what grows with the batch, so past some number they do not help."""
+        each = "a GPU each" if sizes.device == "cuda" else "a machine each"
+        most = min(self.batch, _MOST_RANKS)
+        tried = [(ranks, self.bytes(replace(sizes, ranks=ranks))) for ranks in range(sizes.ranks + 1, most + 1)]
+        fitting = [pair for pair in tried if pair[1] <= room]
+        if not tried:
+            return []
+        ranks, needed = (fitting or tried[-1:])[0]
+        return [Knob(f"torchrun with {ranks} ranks, {each}", needed, f"{SAME}; the run goes on")]
+
+    def _batches(self, sizes: Sizes, room: int) -> list[Knob]:
+        """The largest batch that fits, else of one image."""
+        fits, too_many = 0, self.batch
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            fits, too_many = (middle, too_many) if self._with(middle).bytes(sizes) <= room else (fits, middle)
+        batch = max(fits, 1)
+        if batch >= self.batch:
+            return []
+        return [Knob(f"-o method.batch_syn={batch}", self._with(batch).bytes(sizes), "another run")]
+
+    def _with(self, batch: int) -> Footprint:
+        return replace(self, batch=batch)
