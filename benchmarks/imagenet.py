@@ -4,8 +4,8 @@ The method is that of the shipped recipe, on drawn images that are memory-mapped
 Each figure of memory is of a fresh process. By number of inner steps N: one outer step, above what lies there after a
 warm-up of few inner steps. By real images: a whole distillation of three outer steps, from choosing the first pixels to
 writing the set, above what lies there before it. Resident pages of the mapped file count, though the system may take
-them back at any time; they are told apart. Of an expert and of an evaluation: the whole of a short one. Times are of one
-process, in which what ``ddbench plan --time`` predicts and what the stage takes are measured in turns.
+them back at any time; they are told apart. Of an expert and of an evaluation: the whole of a short one. Times are of
+one process, in which what ``ddbench plan --time`` predicts and what the stage takes are measured in turns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -21,23 +20,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from imagenet_stages import EPOCHS, EXPERT, STAGES, course, measured, predicted_bytes
 from measure import PeakMemory, arguments, fresh_process, report, start, status_bytes
 from torch import Tensor
 
 from ddbench.commands.jobs import jobs_of
-from ddbench.commands.needs import evaluation_bytes, expert_need
 from ddbench.commands.rehearsal import Stage, outer_step_seconds
 from ddbench.commands.rehearsal_training import evaluation_seconds, expert_seconds
 from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.evaluate.protocols import protocol
-from ddbench.evaluate.score import score
-from ddbench.execution import Silent
-from ddbench.expert_buffers.record import train_experts
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.learner import Learner
 from ddbench.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.method import OuterStep, Task
@@ -47,7 +41,6 @@ from ddbench.outer_loop import optimise
 from ddbench.randomness import stream
 from ddbench.recipe import load_recipe
 from ddbench.run_folder import Run
-from ddbench.sizes import Sizes
 
 RECIPE = "tesla-imagenet1k-ipc1"
 EXPERTS = 2
@@ -139,42 +132,6 @@ def stage_cell(options: argparse.Namespace, device: torch.device, folder: Path, 
     return {"peak": peak.above, "mapped": mapped, "own": peak.above - mapped}
 
 
-class StepClock(Silent):
-    """Notes when each outer step was done."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def update(self, done: int, **facts: Any) -> None:
-        self.times.append(time.perf_counter())
-
-
-def train_expert(options: argparse.Namespace, task: Task, folder: Path) -> None:
-    """One expert of one epoch on all images, looked at on as many for validation."""
-    train_experts(folder / "experts", task.real, options.network, EXPERT, epochs=1, seed=0, device=task.device)
-
-
-def evaluate(options: argparse.Namespace, task: Task, folder: Path) -> None:
-    """One fresh network of two epochs on the set that the method begins with, tested on all images."""
-    syn = method_of(options, folder, 1).rehearsal(task, options.ipc, OuterStep(0, options.seed))
-    steps = EPOCHS * -(-len(syn) // course(options).batch)
-    asked = {"protocol": "tesla-v1", "network": options.network, "seeds": (0,), "device": task.device}
-    score(syn, task.real, **asked, lr=0.01, steps=steps)
-
-
-EXPERT = ExpertRecipe(count=1)
-EPOCHS = 2
-"""Of an evaluation in small."""
-
-
-def course(options: argparse.Namespace) -> Course:
-    about = {"dataset": "generated", "network": options.network, "batch_norm": False, "ipc": options.ipc}
-    return protocol("tesla-v1").course(Circumstances(**about, classes=options.classes, size=options.size))
-
-
-STAGES: dict[str, Callable[[argparse.Namespace, Task, Path], None]] = {"expert": train_expert, "evaluation": evaluate}
-
-
 def whole_cell(options: argparse.Namespace, device: torch.device, folder: Path, name: str) -> dict[str, int]:
     """An expert or an evaluation, in bytes above what lies there before. For a fresh process."""
     task = task_on(options, device, folder, min(options.images))
@@ -208,17 +165,6 @@ def time_cell(options: argparse.Namespace, device: torch.device, folder: Path, i
     return {name: {key: median(seconds) for key, seconds in both.items()} for name, both in found.items()}
 
 
-def measured(name: str, options: argparse.Namespace, task: Task, method: TrajectoryMatching, made: Path) -> float:
-    """Seconds of an outer step after the first, or of a whole expert or evaluation."""
-    if name != "distillation":
-        begun = time.perf_counter()
-        STAGES[name](options, task, made)
-        return time.perf_counter() - begun
-    clock = StepClock()
-    optimise(method, task, options.ipc, made, seed=options.seed, progress=clock)
-    return (clock.times[-1] - clock.times[0]) / (len(clock.times) - 1)
-
-
 def warm_up(task: Task) -> None:
     """Differentiate the network twice on two images, and take a step, so that libraries are loaded beforehand."""
     theta = task.network.flatten().requires_grad_()
@@ -246,7 +192,8 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
         cells += [("whole", name) for name in STAGES]
         given = {"folder": str(folder)}
         found = {cell: fresh_process(__file__, options, {"cell": cell, **given}, exact) for cell in cells}
-        seconds = fresh_process(__file__, options, {"cell": ("time", min(options.steps)), **given})
+        timed = {"cell": ("time", min(options.steps)), **given}
+        seconds = fresh_process(__file__, options, timed) if options.what == "all" else {}
         method = method_of(options, folder, 1)
     peaks = {n: found["step", n]["peak"] for n in options.steps}
     stages = {count: found["stage", count] for count in options.images}
@@ -254,7 +201,7 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
     sizes, estimates = estimated(options, method)
     few, many, fewest, most = min(stages), max(stages), min(peaks), max(peaks)
     whole = distillation_bytes(estimates[fewest], sizes["learned"])
-    both = predicted_wholes(options)
+    both = predicted_bytes(options)
     ratios = {
         f"real images {many} / {few} memory": stages[many]["own"] / stages[few]["own"],
         **{f"outer step of {n} predicted / measured memory": estimates[n] / peaks[n] for n in peaks},
@@ -278,17 +225,6 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
         "whole_estimated_bytes": both,
         "seconds": seconds,
         "ratios": {name: round(ratio, 4) for name, ratio in ratios.items()},
-    }
-
-
-def predicted_wholes(options: argparse.Namespace) -> dict[str, int]:
-    """The estimated peak of an expert and of an evaluation, in bytes."""
-    shape = {"channels": 3, "size": options.size, "classes": options.classes}
-    sizes = Sizes.of(build_network(options.network, **shape, seed=0), **shape, device=options.device)
-    images = min(options.images)
-    return {
-        "expert": expert_need(EXPERT, 1, sizes, images, images).bytes,
-        "evaluation": evaluation_bytes(course(options), sizes, images),
     }
 
 
@@ -319,6 +255,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--batch-syn", type=int, default=100, help="synthetic images an inner step sees")
     made.add_argument("--steps", type=int, nargs="+", default=[5, 10, 20, 40], help="numbers of inner steps, N")
     made.add_argument("--images", type=int, nargs="+", default=[4000, 32000], help="numbers of real images")
+    made.add_argument("--what", choices=["all", "memory"], default="all")
     made.add_argument("-o", "--override", action="append", default=[], help="as of ddbench, on the recipe")
     made.add_argument("--child", help=argparse.SUPPRESS)
     return made

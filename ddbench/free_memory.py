@@ -1,4 +1,4 @@
-"""How much memory a computation may still take: of the device, of the machine, and of the limits set on this process."""
+"""How much memory a computation may still take: of the device, the machine, and the limits set on this process."""
 
 from __future__ import annotations
 

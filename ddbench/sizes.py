@@ -1,4 +1,4 @@
-"""How large student and data are, and what a setting would make of a computation's memory: what estimates are made of."""
+"""How large student and data are, and what a setting would make of memory: what estimates are made of."""
 
 from __future__ import annotations
 

@@ -1,18 +1,15 @@
 """Everything that is shared out among an executor's processes, done by it and by this process alone."""
 
-import pickle
-
-import torch
-from distillation_makers import tiny_task
 from evaluation_makers import short, tiny_real, tiny_synthetic
-from executor_work import Walks
 from expert_data import content, tiny_recipe, train
+from infer_makers import taught_task
 from nas_makers import tiny_space
 
 from ddbench.distillation import carry_out
 from ddbench.evaluate.nas import rank, recipe
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
+from ddbench.methods import METHODS
 from ddbench.synthetic import load_synthetic
 
 
@@ -55,12 +52,17 @@ def networks(executor, folder):
     return found
 
 
-def jobs_of_a_method(executor, folder):
+def compensators(executor, folder):
+    """Of INFER, one job for each natural set and teacher."""
     found = []
     for name, by in (("alone", None), ("shared", executor)):
-        (path,) = carry_out(Walks(), tiny_task(), 2, folder / name, seed=5, executor=by)
-        found.append(load_synthetic(path).images)
-    return [pickle.dumps(images.numpy()) for images in found if images.abs().sum() > 0 and torch.isfinite(images).all()]
+        method = METHODS.get("infer", "")(iterations=4, jobs_at_once=1)
+        (path,) = carry_out(method, taught_task(), 4, folder / name, seed=5, executor=by)
+        assert len(list((folder / name / "jobs").glob("*.safetensors"))) >= 4
+        compensation = load_synthetic(path).compensation
+        assert compensation is not None and compensation.compensators.abs().sum() > 0
+        found.append(compensation.compensators.tolist())
+    return found
 
 
-EVERYTHING = (experts, evaluation, selection, networks, jobs_of_a_method)
+EVERYTHING = (experts, evaluation, selection, networks, compensators)

@@ -29,7 +29,7 @@ RUNS = {
     ),
     "imagenet": (
         "--classes 100 --size 32 --batch-syn 10 --steps 2 20 --images 200 800",
-        {"peak_bytes", "vector_bytes", "estimated_bytes", "stage_bytes", "stage_estimated_bytes"},
+        {"peak_bytes", "vector_bytes", "estimated_bytes", "stage_bytes", "stage_estimated_bytes", "seconds"},
     ),
     "mirage": ("--datasets motifs --ipc 2", {"sets", "released"}),
     "store": (
@@ -41,7 +41,7 @@ RUNS = {
     "startup": ("", {"seconds", "loaded"}),
 }
 WITHOUT_NETWORK = {"mirage", "startup"}
-LIBRARIES = {"measure", "steps"}
+LIBRARIES = {"measure", "steps", "imagenet_stages"}
 """What the scripts share, which runs nothing by itself."""
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from command_line import ENVIRONMENT, RECIPE, process, written
 from expert_data import content, tiny_recipe, train
-from shared_out import EVERYTHING
+from shared_out import EVERYTHING, compensators, evaluation
 
 from ddbench.commands.executing import Executors
 from ddbench.errors import UserError
@@ -32,7 +32,7 @@ def test_two_processes_do_what_one_does(what, two, tmp_path):
 
 
 def test_serial_is_what_is_done_without_an_executor(tmp_path):
-    for what in EVERYTHING:
+    for what in (evaluation, compensators):
         alone, shared = what(Serial(), tmp_path / what.__name__)
         assert alone and alone == shared
 

@@ -8,8 +8,8 @@ from ddbench.memory import (
     PENALISED_PER_ACTIVATION,
     TRAINED_PER_ACTIVATION,
     activation_floats,
-    outer_step_bytes,
     inference_bytes,
+    outer_step_bytes,
     training_bytes,
 )
 from ddbench.networks import build_network

@@ -25,8 +25,8 @@ from ddbench.room import NEARLY, in_words, room_on
 
 
 def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
-    """The plan as plain data: ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``, what
-    does not fit in the bytes that are free, with what would help. Memory in bytes, time in seconds.
+    """The plan as plain data: ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``,
+    what does not fit in the bytes that are free, with what would help. Memory in bytes, time in seconds.
 
     timed: whether steps are tried on the device, to say how long all will take.
     """

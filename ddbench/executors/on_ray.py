@@ -146,6 +146,7 @@ class RayExecutor:
             return self._ray
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "8")  # seconds that it tries to connect, which is 20 else
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
