@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from command_line import ENVIRONMENT
+from command_line import ENVIRONMENT, copy_of, times
 from distillation_makers import tiny_task
 
 from ddbench import artefact
@@ -170,6 +170,30 @@ def test_a_run_goes_on_with_fewer_graphs_at_a_time_to_the_same_set_but_for_round
     for a, b in zip(whole, parts, strict=True):
         found, expected = (artefact.load(path, "synthetic set")[0]["images"] for path in (b, a))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_how_many_graphs_are_held_is_no_part_of_what_a_run_is(ddbench, recipe, finished_home, tmp_path):
+    home = copy_of(finished_home, tmp_path)
+    before = times(home / "runs")
+    ddbench.done("distill", recipe, "--home", home, "-o", "method.unroll={kind: adjoint, every: 3}")
+    assert times(home / "runs") == before
+    ddbench.done("distill", recipe, "--home", home, "-o", "method.unroll=tesla", "--quiet")
+    assert len(times(home / "runs")) > len(before)
+
+
+def test_a_file_that_can_not_be_read_for_lack_of_memory_is_not_called_damaged(tmp_path, monkeypatch):
+    path = tmp_path / "one.safetensors"
+    artefact.save(path, "thing", {"x": torch.zeros(2)}, {})
+
+    def lacking(*_, **__):
+        raise OSError("unable to mmap 64 bytes from file: Cannot allocate memory (12)")
+
+    monkeypatch.setattr("safetensors.torch.load_file", lacking)
+    with pytest.raises(MemoryError):
+        artefact.load(path, "thing")
+    monkeypatch.setattr("safetensors.safe_open", lacking)
+    with pytest.raises(MemoryError):
+        artefact.describe(path)
 
 
 def test_another_unroll_is_another_run(tmp_path):
