@@ -39,9 +39,17 @@ def let_go(error: BaseException) -> None:
         seen.add(id(one))
         traceback.clear_frames(one.__traceback__)
         one = one.__cause__ or one.__context__
+    _empty_autograds_queue()
     gc.collect()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+
+
+def _empty_autograds_queue() -> None:
+    """A backward pass that failed leaves its queue behind, and with it the graph, until the thread's next one."""
+    with torch.enable_grad():
+        one = torch.ones((), requires_grad=True)
+        torch.autograd.grad(one * one, one)
 
 
 @contextmanager
@@ -69,4 +77,4 @@ def first_line(error: BaseException) -> str:
     """What an error says, without the place in torch's sources that it begins with."""
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__
-    return line.split("] . ", 1)[-1] if line.startswith("[enforce fail") else line
+    return line[line.find("DefaultCPUAllocator") :] if "DefaultCPUAllocator" in line else line

@@ -7,65 +7,16 @@ import pytest
 import torch
 from command_line import ENVIRONMENT, copy_of, times
 from distillation_makers import tiny_task
+from memory_makers import ERRORS
 
 from ddbench import artefact
 from ddbench.errors import UserError
 from ddbench.learner import Learner
 from ddbench.methods.mtt import MTT
-from ddbench.out_of_memory import is_out_of_memory, let_go, memory_errors
 from ddbench.outer_loop import optimise
 from ddbench.run_folder import Run
 
 SETTINGS = {"inner_steps": 4, "max_start_epoch": 4, "image_lr": 5.0, "student_lr": 0.05, "student_lr_lr": 1e-4}
-ERRORS = [
-    MemoryError(),
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 139.72 GiB"),
-    RuntimeError(
-        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
-        "allocate 4294967296 bytes. Error code 12 (Cannot allocate memory)"
-    ),
-    RuntimeError("CUDA error: out of memory"),
-    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-]
-
-
-def cpu_allocators_own():
-    """The error of torch's allocator itself, of a tensor that no machine has memory for."""
-    try:
-        torch.empty(1 << 60, dtype=torch.uint8)
-    except RuntimeError as error:
-        return error
-    raise AssertionError("a tensor of 2^60 bytes was allocated")
-
-
-def test_errors_of_memory_are_told_from_others():
-    assert all(map(is_out_of_memory, [*ERRORS, cpu_allocators_own()]))
-    others = [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("memory"), KeyboardInterrupt()]
-    assert not any(map(is_out_of_memory, others))
-
-
-def test_what_a_failed_function_held_is_let_go():
-    freed = []
-
-    class Held:
-        def __del__(self):
-            freed.append(True)
-
-    def fail():
-        held = Held()
-        raise MemoryError(f"{held is None}")
-
-    try:
-        fail()
-    except MemoryError as error:
-        assert not freed
-        let_go(error)
-        assert freed
-
-
-def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="shapes"), memory_errors("distilling", str, list):
-        raise RuntimeError("shapes")
 
 
 def method(**more):
@@ -181,21 +132,6 @@ def test_how_many_graphs_are_held_is_no_part_of_what_a_run_is(ddbench, recipe, f
     assert len(times(home / "runs")) > len(before)
 
 
-def test_a_file_that_can_not_be_read_for_lack_of_memory_is_not_called_damaged(tmp_path, monkeypatch):
-    path = tmp_path / "one.safetensors"
-    artefact.save(path, "thing", {"x": torch.zeros(2)}, {})
-
-    def lacking(*_, **__):
-        raise OSError("unable to mmap 64 bytes from file: Cannot allocate memory (12)")
-
-    monkeypatch.setattr("safetensors.torch.load_file", lacking)
-    with pytest.raises(MemoryError):
-        artefact.load(path, "thing")
-    monkeypatch.setattr("safetensors.safe_open", lacking)
-    with pytest.raises(MemoryError):
-        artefact.describe(path)
-
-
 def test_another_unroll_is_another_run(tmp_path):
     run(tmp_path)
     with pytest.raises(UserError, match="another unroll"):
@@ -250,6 +186,7 @@ CHILD = """
 import resource, sys, pathlib, torch
 torch.set_num_threads(1)
 from distillation_makers import tiny_task
+from memory_makers import ERRORS
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
 from ddbench.outer_loop import optimise
