@@ -143,4 +143,4 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path):
     grown, whole = map(int, done.stdout.split())
     batch = 256 * 3 * 64 * 64
     assert whole == 400_000 * 3 * 64 * 64
-    assert grown < 8 * batch, "two batches of bytes, and the floats of one and a half"
+    assert grown < 20 * batch, "two batches of bytes, the floats of one and a half, and what the allocator keeps"
