@@ -135,7 +135,8 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path):
     path = f"{ENVIRONMENT['PYTHONPATH']}:{ENVIRONMENT['PYTHONPATH']}/tests"
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path / "images.npy")],
-        env={**ENVIRONMENT, "PYTHONPATH": path},
+        # glibc gives every large block back at once, so that what is held is what is live, whichever thread was first
+        env={**ENVIRONMENT, "PYTHONPATH": path, "MALLOC_MMAP_THRESHOLD_": "65536"},
         capture_output=True,
         text=True,
     )
@@ -143,4 +144,4 @@ def test_memory_does_not_grow_with_what_is_read(tmp_path):
     grown, whole = map(int, done.stdout.split())
     batch = 256 * 3 * 64 * 64
     assert whole == 400_000 * 3 * 64 * 64
-    assert grown < 20 * batch, "two batches of bytes, the floats of one and a half, and what the allocator keeps"
+    assert grown < 8 * batch, "two batches of bytes, and the floats of one and a half"
