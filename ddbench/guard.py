@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated
 
 import torch
@@ -39,6 +40,18 @@ class Guard(Settings):
             return False
         student_lr.detach().fill_(self.min_student_lr)
         return True
+
+
+def undone_steps(counts: Mapping[str, int]) -> int:
+    """Count the outer steps that left no trace, at most.
+
+    Args:
+        counts: How often each guard acted, by its reason.
+
+    Returns:
+        Steps that were skipped; where a loss was not finite, the step before it was taken back as well.
+    """
+    return counts.get("above threshold", 0) + 2 * counts.get("non-finite", 0)
 
 
 class GuardCounts:

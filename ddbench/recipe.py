@@ -25,6 +25,9 @@ def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+Seed = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+
+
 class EvaluationRecipe(Settings):
     """How synthetic sets are scored."""
 
@@ -68,9 +71,17 @@ class Recipe(Settings):
     sweep: dict[str, dict[str, Any]] = {}
     """Names to overrides, written as on the command line; under each, every method that it changes is run again."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
-    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    seed: Seed = 0
+    """Seed of everything: the validation split, experts, distillation, and networks that score."""
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(one_or_more), AfterValidator(_each_once)] | None = None
+    """Seeds of distillation, each of which makes sets of its own from the same experts; None means ``seed`` alone."""
     sources: tuple[str, ...] = ()
     """Where the values come from, and where sources contradict each other."""
+
+    @property
+    def distillation_seeds(self) -> tuple[int, ...]:
+        """Every seed with which sets are made."""
+        return self.seeds or (self.seed,)
 
 
 @dataclass(frozen=True)

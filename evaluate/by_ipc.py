@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence, Set
 from statistics import fmean
 from typing import Any
 
+from ddbench.evaluate.over_seeds import plus_minus
+
 Line = dict[str, Any]
 """A row of the leaderboard: the keys of ``ddbench.evaluate.leaderboard.leaderboard``."""
 
@@ -37,7 +39,9 @@ class ByIpc:
         self.has_further_lines = len(self.rows) > len(found)
 
     def cells(self) -> list[list[str]]:
-        """Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent; those of a column are aligned, part by part."""
+        """Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent, and has no ± where it is of a single network;
+        those of a column are aligned, part by part.
+        """
         columns = [["method", *(label for label, _, _ in self.rows)]]
         if self.students:
             columns.append(["student", *(student for _, student, _ in self.rows)])
@@ -55,7 +59,7 @@ def shown_students(lines: Sequence[Line]) -> list[str]:
 
 def _merits(rows: Mapping[Name, Mapping[int, Line]], ipcs: Sequence[int]) -> dict[Name, float]:
     honest = {
-        name: {ipc: line["score_mean"] for ipc, line in row.items() if line["selection"] != "oracle"}
+        name: {ipc: line["over_seeds"]["score"]["mean"] for ipc, line in row.items() if line["selection"] != "oracle"}
         for name, row in rows.items()
     }
     average = {ipc: fmean([means[ipc] for means in honest.values() if ipc in means] or [0.0]) for ipc in ipcs}
@@ -68,7 +72,8 @@ def _merits(rows: Mapping[Name, Mapping[int, Line]], ipcs: Sequence[int]) -> dic
 def _column(head: str, lines: Sequence[Line | None], labels: Set[str]) -> list[str]:
     parts = [("", "", "", "") if line is None else _parts(line, labels) for line in lines]
     mean, std, mark, beside = (max(map(len, part)) for part in zip(*parts, strict=True))
-    accuracies = [f"{m:>{mean}} ± {s:>{std}}" if m else "-" for m, s, _, _ in parts]
+    signs = [" ± " if s else "   " if std else "" for _, s, _, _ in parts]
+    accuracies = [f"{m:>{mean}}{sign}{s:>{std}}" if m else "-" for (m, s, _, _), sign in zip(parts, signs, strict=True)]
     width = max(map(len, (head, *accuracies)))
     tails = [f"{m:<{mark}}{b:>{beside}}" for _, _, m, b in parts]
     body = [f"{accuracy:>{width}}{tail}" for accuracy, tail in zip(accuracies, tails, strict=True)]
@@ -80,7 +85,8 @@ def _parts(line: Line, labels: Set[str]) -> tuple[str, str, str, str]:
 
     labels: of the block. A method's figure stands in the line that has its name, where there is one, and in no variant.
     """
-    mark = " *" if line["best"] else " !" if line["selection"] == "oracle" else ""
+    mark = " *" if line["best"] else " !" if line["selection"] == "oracle" else " ~" if line["unranked"] else ""
     variant = line["label"] != line["method"] and line["method"] in labels
     beside = "" if variant or math.isnan(line["published"]) else f" ({100 * line['published']:.1f})"
-    return f"{100 * line['score_mean']:.1f}", f"{100 * line['score_std']:.1f}", mark, beside
+    found = line["over_seeds"]["score"]
+    return f"{100 * found['mean']:.1f}", plus_minus(found), mark, beside

@@ -11,7 +11,7 @@ from ddbench.evaluate import pools
 Line = dict[str, Any]
 """A row of the leaderboard: the keys of ``ddbench.evaluate.leaderboard.leaderboard``."""
 
-GROUP = ("dataset", "ipc", "protocol", "conditions")
+GROUP = ("dataset", "test_split", "ipc", "protocol", "conditions")
 _NAME = ("label", "synthetic_sha256")
 """What a line of the table is: a set. Sets of one method are never mixed."""
 
@@ -31,8 +31,8 @@ def pool_blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]]:
     for (*group, pool, _, _), found in sets.items():
         networks = tuple(pools.POOLS[pool].members(_convnet(found)))
         blocks.setdefault((*group, pool, networks), []).append([row for row in found if row["network"] in networks])
-    for (dataset, ipc, protocol, conditions, pool, networks), rows in blocks.items():
-        title = [f"{pool}: {dataset}", f"ipc {ipc}", protocol, conditions]
+    for (dataset, split, ipc, protocol, conditions, pool, networks), rows in blocks.items():
+        title = [f"{pool}: {dataset}", split, f"ipc {ipc}", protocol, conditions]
         yield " · ".join(filter(None, title)), _cells(rows, networks)
 
 
@@ -56,7 +56,10 @@ def _mean(found: Mapping[str, Line], networks: Sequence[str]) -> float | None:
 
 
 def _cell(line: Line | None) -> str:
-    return "-" if line is None else f"{100 * line['score_mean']:.1f} ± {100 * line['score_std']:.1f}"
+    if line is None:
+        return "-"
+    spread = f" ± {100 * line['score_std']:.1f}" if len(line["seeds"]) > 1 else ""
+    return f"{100 * line['score_mean']:.1f}{spread}"
 
 
 def _percent(mean: float | None) -> str:

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from ddbench.evaluate.over_seeds import over_seeds, settings_of
 from ddbench.evaluate.published import ORIGINAL, look_up
 from ddbench.evaluate.rows import Row
+from ddbench.evaluate.test_split import test_split_names
 
-GROUP = ["dataset", "ipc", "protocol", "network", "conditions"]
+GROUP = ["dataset", "test_split", "ipc", "protocol", "network", "conditions"]
 """Rows are ranked against each other only where all of these are equal."""
 
 
-def entry(row: Row) -> dict[str, Any]:
-    """A row as one flat object. Accuracies and ROC-AUC are fractions, times seconds; published is None where none is
-    known. metric says what score_mean and score_std are of."""
+def entries(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Describe each row as one flat object.
+
+    Args:
+        rows: Of any data sets. What one row is called by depends on the others: ``test_split`` tells apart what stands
+            behind one data set's name, and ``over_seeds`` is about all rows of its ``setting``.
+
+    Returns:
+        One object a row, in order. Accuracies and ROC-AUC are fractions, times seconds; ``published`` is None where
+        none is known; ``metric`` says what ``score_mean`` and ``score_std`` are of.
+    """
+    splits = test_split_names(rows)
+    settings = settings_of(rows, splits)
+    runs: dict[str, list[Row]] = {}
+    for row, setting in zip(rows, settings, strict=True):
+        runs.setdefault(setting, []).append(row)
+    summaries = {
+        setting: over_seeds(sorted(found, key=lambda row: row.made_with_seed or 0)) for setting, found in runs.items()
+    }
+    return [
+        {**_entry(row), "test_split": split, "setting": setting, "over_seeds": summaries[setting]}
+        for row, split, setting in zip(rows, splits, settings, strict=True)
+    ]
+
+
+def _entry(row: Row) -> dict[str, Any]:
     published, std, source = _beside(row)
     return {
         "dataset": row.dataset,
@@ -59,6 +85,9 @@ def entry(row: Row) -> dict[str, Any]:
         "published": published,
         "published_std": std,
         "published_source": source,
+        "tested_on": None if row.tested_on is None else asdict(row.tested_on),
+        "distillation_seed": row.made_with_seed,
+        "unranked": row.unranked,
         "note": row.note,
     }
 
@@ -74,32 +103,41 @@ def _beside(row: Row) -> tuple[float | None, float | None, str | None]:
 
 
 def leaderboard(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line a row, grouped by data set, ipc, protocol and network; within a group the highest mean comes
-    first: of ROC-AUC where graphs are classified, else of accuracy.
+    """Order rows for comparison: grouped by what was tested on, ipc, protocol and network; highest mean first.
 
-    Besides the keys of :func:`entry` there is ``best``: the first of a group with rivals. Rows chosen on the test split
-    (selection "oracle") stand below all others, whatever their accuracy, and are never best.
+    Args:
+        rows: Of any settings.
+
+    Returns:
+        One line a row, with the keys of :func:`entries` and ``best``. Rows of one setting, which differ in the
+        distillation seed alone, stand together and are ranked by the mean over them: of ROC-AUC where graphs are
+        classified, else of accuracy. ``best`` marks the first setting of a group with rivals. Rows chosen on the test
+        split (selection "oracle") stand below all others and are never best; nor are those that are ``unranked``.
     """
-    table = pd.DataFrame([entry(row) for row in rows], columns=_COLUMNS)
+    table = pd.DataFrame(entries(rows), columns=_COLUMNS)
     optional = ("published", "published_std", "lr", "accuracy_per_byte")
-    counts = dict.fromkeys(("selected_step", "items", "steps"), "Int64")
+    counts = dict.fromkeys(("selected_step", "items", "steps", "distillation_seed"), "Int64")
     table = table.astype({**counts, **dict.fromkeys(optional, float)})
     if table.empty:
         return table.assign(best=pd.Series(dtype=bool))
-    table = table.assign(oracle=table["selection"] == "oracle")
+    table = table.assign(
+        oracle=table["selection"] == "oracle", setting_mean=[found["score"]["mean"] for found in table["over_seeds"]]
+    )
+    names = ["dataset", "test_split", "protocol", "network", "conditions", "ipc", "oracle"]
+    further = ["method", "label", "setting", "distillation_seed"]
     table = table.sort_values(
-        ["dataset", "protocol", "network", "conditions", "ipc", "oracle", "score_mean", "method", "label"],
-        ascending=[True, True, True, True, True, True, False, True, True],
+        [*names, "setting_mean", *further],
+        ascending=[*(True for _ in names), False, *(True for _ in further)],
         kind="stable",
         ignore_index=True,
     )
-    honest = table.loc[~table["oracle"]]
-    first = ~honest.duplicated(GROUP) & honest.duplicated(GROUP, keep=False)
-    return table.drop(columns="oracle").assign(best=first.reindex(table.index, fill_value=False))
+    rivals = table.loc[~table["oracle"] & (table["unranked"] == "")].drop_duplicates([*GROUP, "setting"])
+    first = rivals.loc[~rivals.duplicated(GROUP) & rivals.duplicated(GROUP, keep=False), "setting"]
+    return table.drop(columns=["oracle", "setting_mean"]).assign(best=table["setting"].isin(first.tolist()))
 
 
 _COLUMNS = [
-    *GROUP,
+    *(key for key in GROUP if key != "test_split"),
     "method",
     "label",
     "student",
@@ -135,5 +173,11 @@ _COLUMNS = [
     "published",
     "published_std",
     "published_source",
+    "test_split",
+    "tested_on",
+    "distillation_seed",
+    "setting",
+    "over_seeds",
+    "unranked",
     "note",
 ]

@@ -14,7 +14,9 @@ from ddbench.evaluate.published import look_up
 from ddbench.evaluate.rates import RateSearch
 from ddbench.evaluate.rows import Row, RowSelection, without_paths
 from ddbench.evaluate.score import Scores
+from ddbench.evaluate.test_split import image_test_split
 from ddbench.execution import code_identity, device_name, versions
+from ddbench.guard import undone_steps
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 
@@ -80,6 +82,7 @@ def make_row(
     if scores.split != "test":
         raise ValueError(f"a row is about the test split, these scores are about {scores.split}")
     made = syn.provenance
+    resolved: dict[str, Any] = without_paths(dict(made.get("recipe") or {} if recipe is None else recipe))
     dataset = without_paths(real.name)
     published = look_up(syn.method, dataset, syn.ipc, scores.network, scores.protocol)
     return Row(
@@ -115,11 +118,29 @@ def make_row(
         synthetic_sha256=synthetic_sha256(syn),
         buffer_fingerprint=made.get("buffer_fingerprint"),
         real_fingerprint=real.fingerprint,
+        tested_on=image_test_split(real),
         preprocessing_fingerprint=real.preprocessing.fingerprint,
-        recipe=without_paths(dict(made.get("recipe") or {} if recipe is None else recipe)),
+        distillation_seed=None if selection == "given" else seed_of(resolved),
+        unranked=_unranked(made),
+        recipe=resolved,
         note="; ".join(filter(None, (note, *made.get("notes", ()), _guards(made.get("guard") or {}), *scores.notes))),
         reported=published and published.accuracy,
     )
+
+
+def seed_of(recipe: Mapping[str, Any]) -> int | None:
+    """Read the distillation seed off a resolved recipe, which names one in ``seeds`` where it is not its ``seed``."""
+    seeds = recipe.get("seeds")
+    seed = seeds[0] if isinstance(seeds, list | tuple) and len(seeds) == 1 else recipe.get("seed")
+    return seed if isinstance(seed, int) else None
+
+
+def _unranked(made: Mapping[str, Any]) -> str:
+    """Say why a distilled set can not be called the best: it is what it began as, or most of its steps were undone."""
+    if made.get("unmoved"):
+        return "its images and labels are those that its distillation began with"
+    steps, undone = made.get("step") or 0, undone_steps(made.get("guard") or {})
+    return f"most of its {steps} outer steps were undone" if 2 * min(undone, steps) > steps else ""
 
 
 def _guards(counts: Mapping[str, int]) -> str:

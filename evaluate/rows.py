@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Literal
 
 from ddbench.artefact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
+from ddbench.evaluate.test_split import EvalSplit
 
-SCHEMA = 1
+SCHEMA = 2
+"""Since 2 a row says what it was tested on, and the seed of its distillation."""
 
 Selection = Literal["last", "validation", "oracle"]
 RowSelection = Literal["last", "validation", "oracle", "given"]
@@ -35,9 +37,11 @@ class Row:
     with, None for those of the protocol; compiled: whether the networks' training steps were, which changes rounding
     alone; teachers: bytes of each network that labels while networks are trained, listed apart. lr: the rate the fresh
     networks began with; lr_policy: whether the protocol gave it, or it was searched among lr_tried, on validation, as
-    for every other method. pool: the pools of networks it was asked for with, by name, with commas between. recipe:
-    fully resolved, empty for a set that came from elsewhere. reported: the accuracy that the source of the method
-    prints, never ours. No host name, no path of a machine.
+    for every other method. tested_on: identity of the test split, None in rows of schema 1. distillation_seed:
+    from which the set was made, None where nobody knows. unranked: why the row can not be the best of its group, empty
+    where it can. pool: the pools of networks it was asked for with, by name, with commas between. recipe: fully
+    resolved, empty for a set that came from elsewhere. reported: the accuracy that the source of the method prints,
+    never ours. No host name, no path of a machine.
     Errors: ValueError when the accuracies are none, not one a seed, or not fractions; for rates that are not positive;
     and for times, bytes and counts that are negative, not finite, or beyond 64 bits.
     """
@@ -77,7 +81,10 @@ class Row:
     synthetic_sha256: str
     buffer_fingerprint: str | None = None
     real_fingerprint: str
+    tested_on: EvalSplit | None = None
     preprocessing_fingerprint: str
+    distillation_seed: int | None = None
+    unranked: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
     note: str = ""
     reported: float | None = None
@@ -107,6 +114,14 @@ class Row:
     def accuracy_std(self) -> float:
         """Population standard deviation (ddof 0), the one that the field's tables print; 0 for a single network."""
         return pstdev(self.accuracy)
+
+    @property
+    def made_with_seed(self) -> int | None:
+        """Seed of the distillation, also of rows that say it in their recipe alone; None where nobody knows."""
+        if self.distillation_seed is not None or self.selection == "given":
+            return self.distillation_seed
+        seed = self.recipe.get("seed")
+        return seed if isinstance(seed, int) else None
 
     @property
     def score(self) -> tuple[float, ...]:

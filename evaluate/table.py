@@ -12,8 +12,10 @@ from ddbench.errors import unknown
 from ddbench.evaluate.by_ipc import ByIpc, shown_students
 from ddbench.evaluate.by_network import pool_blocks
 from ddbench.evaluate.leaderboard import leaderboard
+from ddbench.evaluate.over_seeds import SEVERAL, plus_minus
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.units import duration, per_kilobyte, percent, size
+from ddbench.plain_text import csv_cell, markdown_cell, printable
 
 Cells = list[list[str]]
 
@@ -37,9 +39,11 @@ def as_json(table: pd.DataFrame, details: bool = True) -> str:
 
 def as_csv(table: pd.DataFrame, details: bool = True) -> str:
     del details
-    flat = table.drop(columns=["bytes_by_part", "charged", "teachers"])
+    flat = table.drop(columns=["bytes_by_part", "charged", "teachers", "tested_on", "over_seeds"])
     for column in ("accuracy", "roc_auc", "seeds", "lr_tried"):
         flat[column] = [";".join(str(value) for value in values) for values in flat[column]]
+    for column in flat.columns:
+        flat[column] = [csv_cell(value) if isinstance(value, str) else value for value in flat[column]]
     return flat.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
@@ -60,7 +64,7 @@ def as_text(table: pd.DataFrame, details: bool = False) -> str:
     for title, (head, *cells) in pool_blocks(_lines(table)):
         widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
         blocks.append("\n".join([title, *(_aligned(row, head, widths) for row in (head, *cells))]))
-    return "\n\n".join([*blocks, *_legend(table, details)])
+    return printable("\n\n".join([*blocks, *_legend(table, details)]), keep="\n")
 
 
 def as_markdown(table: pd.DataFrame, details: bool = False) -> str:
@@ -68,14 +72,26 @@ def as_markdown(table: pd.DataFrame, details: bool = False) -> str:
         return "There are no rows yet."
     blocks = []
     for title, lines in _blocks(table):
-        head, *cells = [[" ".join(cell.split()) for cell in row] for row in _cells(lines, details)]
-        rule = ["---" if name in _LEFT else "---:" for name in head]
-        text = [f"### {title}", "", *("| " + " | ".join(row) + " |" for row in (head, rule, *cells))]
-        blocks.append("\n".join(text))
+        escaped = [
+            {**line, **{key: markdown_cell(line[key]) for key in _NAMES if isinstance(line[key], str)}}
+            for line in lines
+        ]
+        head, *cells = [[" ".join(cell.split()) for cell in row] for row in _cells(escaped, details)]
+        blocks.append(_markdown_table(title, head, cells))
     for title, (head, *cells) in pool_blocks(_lines(table)):
-        rule = ["---" if name in _LEFT else "---:" for name in head]
-        blocks.append("\n".join([f"### {title}", "", *("| " + " | ".join(row) + " |" for row in (head, rule, *cells))]))
-    return "\n\n".join([*blocks, *_legend(table, details)])
+        blocks.append(_markdown_table(title, head, [[markdown_cell(cell) for cell in row] for row in cells]))
+    legend = ["\n".join(markdown_cell(line) for line in part.split("\n")) for part in _legend(table, details)]
+    return "\n\n".join([*blocks, *legend])
+
+
+def _markdown_table(title: str, head: list[str], cells: Cells) -> str:
+    rule = ["---" if name in _LEFT else "---:" for name in head]
+    lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *cells)]
+    return "\n".join([f"### {markdown_cell(title)}", "", *lines])
+
+
+_NAMES = ("label", "method", "student", "network")
+"""Parts of a line's cells that somebody else may have named."""
 
 
 FORMS: dict[str, Callable[[pd.DataFrame, bool], str]] = {
@@ -100,8 +116,13 @@ def _plain(value: Any) -> Any:
 
 
 def _blocks(table: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
-    groups = table.groupby(["dataset", "protocol", "network", "conditions"], sort=False)
-    return [(_title(*map(str, key)), _lines(part)) for key, part in groups if isinstance(key, tuple)]
+    """Titles, and one line a setting: what several distillation seeds reached stands in the line of the first."""
+    groups = table.groupby(["dataset", "test_split", "protocol", "network", "conditions"], sort=False)
+    return [
+        (_title(*map(str, key)), _lines(part.drop_duplicates("setting")))
+        for key, part in groups
+        if isinstance(key, tuple)
+    ]
 
 
 def _title(*parts: str) -> str:
@@ -120,13 +141,14 @@ def _cells(lines: list[dict[str, Any]], details: bool) -> Cells:
 def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
     """Head and body; columns that would say the same, or nothing, in every line are left out."""
     columns: dict[str, list[str]] = {
-        "method": [line["label"] + (" *" if line["best"] else "") for line in lines],
+        "method": [line["label"] + (" *" if line["best"] else " ~" if line["unranked"] else "") for line in lines],
         "ipc": [str(line["ipc"]) for line in lines],
-        "roc-auc": [percent(line["score_mean"], line["score_std"]) if line["roc_auc"] else "" for line in lines],
-        "accuracy": [percent(line["accuracy_mean"], line["accuracy_std"]) for line in lines],
+        "roc-auc": [_measured(line["over_seeds"]["score"]) if line["roc_auc"] else "" for line in lines],
+        "accuracy": [_measured(line["over_seeds"]["accuracy"]) for line in lines],
         "published": [percent(line["published"], line["published_std"]) for line in lines],
         "selection": [line["selection"] + (" !" if line["selection"] == "oracle" else "") for line in lines],
-        "seeds": [str(len(line["seeds"])) for line in lines],
+        "distilled": [_seeds(line["over_seeds"]["distillation_seeds"]) for line in lines],
+        "seeds": [str(line["over_seeds"]["networks"]) for line in lines],
         "seconds": [duration(line["seconds"]) for line in lines],
         "items": ["" if pd.isna(line["items"]) else str(line["items"]) for line in lines],
         "bytes": [size(line["bytes"]) for line in lines],
@@ -141,8 +163,19 @@ def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
     return [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
 
 
-_OPTIONAL = ("roc-auc", "items", "charged", "published", "student", "labels", "teachers", "rate")
-_LEFT = ("method", "selection", "student")
+def _measured(found: dict[str, float | None]) -> str:
+    """Mean and standard deviations in percent; of a single value there is none."""
+    said = plus_minus(found)
+    return f"{100 * (found['mean'] or 0.0):.1f}{f' ± {said}' if said else ''} %"
+
+
+def _seeds(seeds: list[int | None]) -> str:
+    """Which distillation seeds a line is about; nothing where it is one."""
+    return "" if len(seeds) < 2 else f"seeds {', '.join(map(str, seeds))}"
+
+
+_OPTIONAL = ("roc-auc", "distilled", "items", "charged", "published", "student", "labels", "teachers", "rate")
+_LEFT = ("method", "selection", "distilled", "student")
 
 
 def _aligned(row: list[str], head: list[str], widths: list[int]) -> str:
@@ -166,7 +199,15 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     shown = [("published", row_by_row), ("in brackets", by_ipc)]
     if names := [name for name, part in shown if any(pd.notna(line["published"]) for lines in part for line in lines)]:
         said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
-    said.append("accuracy: top-1 on the test split, mean ± population std over the seeds")
+    if any(table["unranked"]):
+        said.append("~ never the best, for the reason noted below")
+    lines = _lines(table)
+    several = any(len(line["over_seeds"]["distillation_seeds"]) > 1 for line in lines)
+    single = all(len(line["seeds"]) == 1 for line in lines)
+    spread = "" if single else " ± population std over the evaluation seeds"
+    said.append(f"accuracy: top-1 on the test split, mean{'' if several else spread}")
+    if several:
+        said.append(SEVERAL)
     if "roc-auc" in set(table["metric"]):
         said.append("roc-auc: area under the curve on the test split, by which graphs are ranked")
     if any(table["charged"]) and row_by_row:
@@ -180,8 +221,8 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
         said.append(f"by ipc: {metrics} in %, best mean first{repeated}")
         said.append("seeds, selection and cost: ddbench leaderboard --details")
     notes: dict[str, list[str]] = {}
-    for line in _lines(table):
-        if line["note"]:
-            notes.setdefault(line["note"], []).append(line["label"])
+    for line in lines:
+        if said_of_itself := "; ".join(filter(None, (line["unranked"], line["note"]))):
+            notes.setdefault(said_of_itself, []).append(line["label"])
     said.extend(f"{', '.join(dict.fromkeys(labels))}: {note}" for note, labels in notes.items())
     return ["\n".join(said)]

@@ -49,9 +49,9 @@ class TestRanks:
 class TestSaid:
     def test_by_one_measure_or_two(self):
         for rows, head, cell, title in (
-            (some_rows(), "Accuracy, %", r"\d\d\.\d ± \d+\.\d", "Accuracy against images per class"),
-            (ROWS, "ROC-AUC, %", r"\d\d\.\d ± \d\.\d", "ROC-AUC against IPC"),
-            (MIXED, "Score, %", r"(ROC-AUC )?\d\d\.\d ± \d+\.\d", "Accuracy or ROC-AUC against IPC"),
+            (some_rows(), "Accuracy, %", r"\d\d\.\d( ± \d+\.\d)?", "Accuracy against images per class"),
+            (ROWS, "ROC-AUC, %", r"\d\d\.\d( ± \d\.\d)?", "ROC-AUC against IPC"),
+            (MIXED, "Score, %", r"(ROC-AUC )?\d\d\.\d( ± \d+\.\d)?", "Accuracy or ROC-AUC against IPC"),
         ):
             reader = read(rows)
             assert reader.cells[0][1] == head and title in reader.words
@@ -70,7 +70,10 @@ class TestSaid:
         assert ["Seed", "ROC-AUC, %", "Accuracy, %"] in reader.cells
         assert ["0", "60.00", "50.00"] in reader.cells and ["1", "70.00", "75.00"] in reader.cells
         assert ["graphs", "318 B"] in reader.cells
-        for words in ("ROC-AUC 65.0 ± 5.0 %, mean and population standard deviation", "accuracy 62.5 ± 12.5 %"):
+        for words in (
+            "ROC-AUC 65.0 ± 5.0 %, mean and population standard deviation over the evaluation seeds",
+            "accuracy 62.5 ± 12.5 %",
+        ):
             assert words in reader.words
         for words in ("Every ROC-AUC and accuracy", "As the method's paper counts:", "Items", "7", "2000"):
             assert words in reader.words

@@ -126,7 +126,7 @@ def test_numbers_that_are_refused(changed, says):
         (lambda document: document.update(seeds=[0.5, 1]), r"key   seeds\.0"),
         (lambda document: document.pop("protocol"), "key   protocol"),
         (lambda document: document.update(acuracy=document.pop("accuracy")), "did you mean 'accuracy'"),
-        (lambda document: document.update(schema=2), "newer ddbench"),
+        (lambda document: document.update(schema=3), "newer ddbench"),
         (lambda document: document.update(seconds=float("inf")), "seconds is a finite"),
         (lambda document: document.update(ipc=10**30), "ipc is from 1"),
         (lambda document: document.update(bytes={"images": 10**400}), "bytes"),

@@ -38,7 +38,7 @@ def require_agreement(
         return
     asked = {key: value for job in jobs for key, value in _flat(resolved(loaded, job, networks))}
     ranks.require_same(asked, fix="start every rank with the same recipe and the same options")
-    folders = {f"run of {job.label} at ipc {job.ipc}": job.folder.name for job in jobs}
+    folders = {f"run of {job.title}": job.folder.name for job in jobs}
     ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
     needs = {"code": code_identity(), **{f"version of {name}": found for name, found in versions().items()}}
     ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")

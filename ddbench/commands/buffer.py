@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.open_recipe import open_image_recipe
 from ddbench.execution import CHECKPOINT_SECONDS
 
 
@@ -32,7 +33,7 @@ def buffer(
         where = options.place(
             home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
         )
-        pipeline = options.open_image_recipe(recipe, override, seed, plugin, where)
+        pipeline = open_image_recipe(recipe, override, seed, plugin, where)
         require_room_for_experts(pipeline)
         if not pipeline.buffers:
             typer.echo("this recipe needs no experts")

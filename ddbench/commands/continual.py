@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.open_recipe import open_image_recipe
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS
 
@@ -96,7 +97,7 @@ def continual(
         examiner, points = of_set(given[0], asked, where, dataset, seed)
     else:
         extra = [] if dataset is None else [f"dataset={dataset}"]
-        pipeline = options.open_image_recipe(target, [*(override or []), *extra], seed, plugin, where)
+        pipeline = open_image_recipe(target, [*(override or []), *extra], seed, plugin, where)
         examiner, points = of_recipe(pipeline, asked, method or [])
     answers = list(points)
     if bound:

@@ -30,6 +30,12 @@ class StepByStep:
 
     def __init__(self, pipeline: Pipeline, methods: list[str]) -> None:
         self.pipeline = pipeline
+        if len(seeds := pipeline.recipe.distillation_seeds) > 1:
+            raise UserError(
+                f"continual learning distills with one seed, and the recipe has {len(seeds)}",
+                f"from  {pipeline.loaded.where('seeds')}",
+                fix=f"choose one:  -o seeds={seeds[0]}",
+            )
         labels = list(dict.fromkeys(job.label for job in pipeline.jobs))
         for label in methods:
             if label not in labels:

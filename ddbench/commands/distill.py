@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.open_recipe import open_recipe
 from ddbench.execution import CHECKPOINT_SECONDS
 
 
@@ -15,6 +16,7 @@ def distill(
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
     seed: options.Seed = None,
+    seeds: options.Seeds = None,
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     compile: options.Compile = options.CompileChoice.auto,
@@ -33,10 +35,10 @@ def distill(
         where = options.place(
             home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
         )
-        pipeline = options.open_recipe(recipe, override, seed, plugin, where)
+        pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
         require_room(pipeline, scored=False)
         if not shared_out(pipeline):
             return
         for job in pipeline.jobs:
             pipeline.distill(job)
-            typer.echo(f"{job.label} ipc {job.ipc}:  {pipeline.set_path(job)}")
+            typer.echo(f"{job.title}:  {pipeline.set_path(job)}")

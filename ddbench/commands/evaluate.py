@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.open_recipe import open_recipe
 from ddbench.errors import UserError
 
 
@@ -126,7 +127,7 @@ def evaluate(
             }
             extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
             extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
-            pipeline = options.open_recipe(target, [*(override or []), *extra], seed, plugin, where)
+            pipeline = open_recipe(target, [*(override or []), *extra], seed, plugin, where)
             scored = [entry for job in pipeline.jobs for entry in pipeline.evaluate(job)]
             scored += list(pipeline.references())
         typer.echo(render([row for row, _ in scored], format.value))

@@ -25,6 +25,7 @@ from ddbench.evaluate.graphs.no_learning import NO_LEARNING, score_no_learning
 from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
 from ddbench.evaluate.rows import Row, folder_of, load_rows, without_paths
+from ddbench.evaluate.test_split import graph_test_split
 from ddbench.execution import choose_device, code_identity, device_name, peak_bytes, reset_peak, versions
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
@@ -69,10 +70,10 @@ class GraphPipeline:
     def results(self) -> Path:
         return self.place.home / "results"
 
-    @property
-    def seeds(self) -> tuple[int, ...]:
+    def seeds(self, seed: int) -> tuple[int, ...]:
+        """Seeds of the networks that score a set, from the seed of its distillation."""
         count = self.recipe.evaluation.seeds
-        return tuple(self.recipe.seed * count + i for i in range(count))
+        return tuple(seed * count + i for i in range(count))
 
     @cached_property
     def real(self) -> GraphSet:
@@ -108,7 +109,7 @@ class GraphPipeline:
         asked = {
             "method": job.name,
             "ipc": job.ipc,
-            "seed": self.recipe.seed,
+            "seed": job.seed,
             **job.method.model_dump(mode="json"),
             "real graphs": self.real.fingerprint,
         }
@@ -124,7 +125,7 @@ class GraphPipeline:
         reset_peak(self.device)
         began = time.monotonic()
         try:
-            made = job.method.distill(task, job.ipc, OuterStep(0, derive(self.recipe.seed, "distill")))
+            made = job.method.distill(task, job.ipc, OuterStep(0, derive(job.seed, "distill")))
         except UserError as error:
             raise error.at(self._place_of(job)) from None
         cost = {"seconds": time.monotonic() - began, "peak_bytes": peak_bytes(self.device)}
@@ -159,26 +160,26 @@ class GraphPipeline:
         syn = load_synthetic_graphs(path)
         syn = replace(syn, provenance={**syn.provenance, "recipe": self._resolved(job), "label": job.label})
         for network in self.networks:
-            yield self._known(syn, network) or self._scored(syn, network)
+            yield self._known(syn, network, self.seeds(job.seed)) or self._scored(syn, network, self.seeds(job.seed))
 
-    def _scored(self, syn: SyntheticGraphs, network: str) -> tuple[Row, Path]:
-        scores = self._of_another_ipc(syn, network) or score_graphs(
+    def _scored(self, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path]:
+        scores = self._of_another_ipc(syn, network, seeds) or score_graphs(
             syn,
             self.real,
             protocol=self.protocol,
             network=network,
-            seeds=self.seeds,
+            seeds=seeds,
             device=self.device,
             progress=self.place.progress(),
         )
         row = make_graph_row(syn, self.real, scores, device=self.device)
         return row, row.save(self.results)
 
-    def _of_another_ipc(self, syn: SyntheticGraphs, network: str) -> GraphScores | None:
+    def _of_another_ipc(self, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> GraphScores | None:
         """What this very set scored under another ipc, as the whole training split does: not trained again."""
         for ipc in self.recipe.ipc:
             for row in self._rows(ipc):
-                if self._is_about(row, syn, network) and row.versions == graph_versions():
+                if self._is_about(row, syn, network, seeds) and row.versions == graph_versions():
                     return scores_of(row, syn)
         return None
 
@@ -186,14 +187,12 @@ class GraphPipeline:
         folder = folder_of(self.results, self.real.name, ipc)
         return load_rows([folder]) if folder.exists() else []
 
-    def _is_about(self, row: Row, syn: SyntheticGraphs, network: str) -> bool:
+    def _is_about(self, row: Row, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> bool:
         """Whether a row is of this set, asked as it is asked now; of the seeds a protocol may report some."""
         asked = (network, self.protocol.key, graphs_sha256(syn), self.real.fingerprint)
         found = (row.network, row.protocol, row.synthetic_sha256, row.real_fingerprint)
         count = self.recipe.evaluation.seeds
-        return (
-            found == asked and row.recipe.get("evaluation", {}).get("seeds") == count and {*row.seeds} <= {*self.seeds}
-        )
+        return found == asked and row.recipe.get("evaluation", {}).get("seeds") == count and {*row.seeds} <= {*seeds}
 
     def references(self) -> Iterator[tuple[Row, Path]]:
         """What nobody needs a network for, beside every network and ipc: the rows and their files."""
@@ -207,12 +206,17 @@ class GraphPipeline:
                     row = make_reference_row(name, ipc, self.real, scores, recipe=recipe, device=self.device)
                     yield row, row.save(self.results)
 
-    def _known(self, syn: SyntheticGraphs, network: str) -> tuple[Row, Path] | None:
+    def _known(self, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
         recipe = without_paths(syn.provenance["recipe"])
         for row in self._rows(syn.ipc):
-            if row.label == syn.provenance["label"] and row.recipe == recipe and self._is_about(row, syn, network):
-                return row, row.path(self.results)
+            if (
+                row.label == syn.provenance["label"]
+                and row.recipe == recipe
+                and self._is_about(row, syn, network, seeds)
+            ):
+                known = replace(row, tested_on=row.tested_on or graph_test_split(self.real))
+                return known, row.path(self.results) if known == row else known.save(self.results)
         return None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from ddbench.commands import options
+from ddbench.commands.open_recipe import open_image_recipe
 from ddbench.commands.place import Place
 
 
@@ -25,7 +25,7 @@ def import_buffer(
     from ddbench.commands.buffers import import_experts
     from ddbench.errors import UserError
 
-    pipeline = options.open_image_recipe(recipe, override, seed, plugin, where)
+    pipeline = open_image_recipe(recipe, override, seed, plugin, where)
     if len(pipeline.buffers) != 1:
         raise UserError(
             f"the recipe {pipeline.loaded.name} needs {len(pipeline.buffers)} expert buffers, and one can be imported",

@@ -31,18 +31,24 @@ class BufferNeed:
 
 @dataclass(frozen=True)
 class Job:
-    """One synthetic set that a recipe asks for: a method at an ipc. folder: of its run."""
+    """One synthetic set that a recipe asks for: a method at an ipc, distilled with one seed."""
 
     label: str
     name: str
     method: Method
     ipc: int
+    seed: int
+    """Of the distillation, and of the networks that score its set."""
     buffer: BufferNeed | None
     folder: Path
+    """Of its run."""
+    title: str
+    """Names it among the jobs of its recipe, such as ``mtt ipc 10``; with its seed where the recipe has several."""
 
 
 def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
-    """Every method of a recipe at every ipc, its settings checked, in the recipe's order; with its sweep and baselines.
+    """Every method of a recipe at every ipc and distillation seed, its settings checked, in the recipe's order; with
+    its sweep and baselines.
 
     Under an entry of the sweep a method is labelled ``<label>-<entry>``, and made only where that entry changes it.
     Where labels are soft, ``random-soft`` is added, unless the recipe has it; on graphs, what stands beside every
@@ -59,7 +65,11 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
     for draft in drafts:
         if draft.needed is not None:
             longest[draft.buffer_key] = max(longest.get(draft.buffer_key, 0), draft.needed)
-    return [_job(draft, longest.get(draft.buffer_key, 0), source.short, real, network, home) for draft in drafts]
+    return [
+        _job(draft, seed, loaded.recipe, longest.get(draft.buffer_key, 0), source.short, real, network, home)
+        for draft in drafts
+        for seed in loaded.recipe.distillation_seeds
+    ]
 
 
 def shared_buffers(jobs: Iterable[Job]) -> list[BufferNeed]:
@@ -81,14 +91,38 @@ def resolved(loaded: LoadedRecipe, job: Job, networks: list[str]) -> dict[str, A
     if job.buffer is not None:
         whole["experts"] = {**job.buffer.recipe.model_dump(mode="json"), "epochs": job.buffer.epochs}
     whole["methods"] = {job.label: {"method": job.name, **job.method.model_dump(mode="json")}}
-    return without_paths({**whole, "name": loaded.name, "ipc": [job.ipc]})
+    seeds = {} if job.seed == loaded.recipe.seed else {"seeds": [job.seed]}
+    return without_paths({**whole, "name": loaded.name, "ipc": [job.ipc], **seeds})
 
 
-_OF_OTHER_JOBS = {"methods", "sweep", "ipc", "experts", "description", "sources"}
+_OF_OTHER_JOBS = {"methods", "sweep", "ipc", "experts", "description", "sources", "seeds"}
 
 
-def _job(draft: Draft, longest: int, short: str, real: dict[str, Any], network: str, home: Path) -> Job:
-    """short: name of the data set. longest: epochs that are needed of the experts, over all jobs that share them."""
+def _job(
+    draft: Draft,
+    seed: int,
+    recipe: Recipe,
+    longest: int,
+    short: str,
+    real: dict[str, Any],
+    network: str,
+    home: Path,
+) -> Job:
+    """Turn a draft into a job.
+
+    Args:
+        draft: The method at an ipc.
+        seed: Of the distillation.
+        recipe: Whose job it is.
+        longest: Epochs that are needed of the experts, over all jobs that share them.
+        short: Name of the data set in files.
+        real: What names the real data.
+        network: Canonical name of the student.
+        home: Where buffers and runs lie.
+
+    Returns:
+        The job; its folder follows from everything that its set follows from.
+    """
     buffer = None
     if draft.needed is not None:
         epochs = longest if draft.experts.epochs == "auto" else draft.experts.epochs
@@ -107,9 +141,13 @@ def _job(draft: Draft, longest: int, short: str, real: dict[str, Any], network: 
         "ipc": draft.ipc,
         "experts": buffer and [buffer.folder.name, buffer.recipe.count],
         "code": code_of(type(draft.method)),
+        **({} if seed == recipe.seed else {"distillation seed": seed}),
     }
     folder = home / "runs" / f"{short}-ipc{draft.ipc}-{draft.label}-{fingerprint(asked)}"
-    return Job(draft.label, draft.name, draft.method, draft.ipc, buffer, folder)
+    title = f"{draft.label} ipc {draft.ipc}"
+    if len(recipe.distillation_seeds) > 1:
+        title = f"{title} seed {seed}"
+    return Job(draft.label, draft.name, draft.method, draft.ipc, seed, buffer, folder, title)
 
 
 def real_definition(recipe: Recipe) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ddbench.evaluate.rates import RATES, RateSearch, search_rate
 from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
+from ddbench.evaluate.test_split import image_test_split
 from ddbench.executors import Executor
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
@@ -101,6 +102,7 @@ class Judging:
             same_data = row.real_fingerprint == self.real.fingerprint
             if found == question and same_data and row.recipe == syn.provenance["recipe"]:
                 known = with_pools(row, [pool.name for pool in asked.pools])
+                known = replace(known, tested_on=row.tested_on or image_test_split(self.real))
                 return known, row.path(self.results) if known == row else known.save(self.results)
         return None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ddbench.commands.jobs import Job
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import synthetic_sha256
@@ -46,3 +48,11 @@ def _holds(path: Path, syn: SyntheticSet) -> bool:
     facts = ("recipe", "label", "selection", "step")
     same_origin = all(there.provenance.get(fact) == syn.provenance.get(fact) for fact in facts)
     return same_origin and synthetic_sha256(there) == synthetic_sha256(syn)
+
+
+def is_its_start(syn: SyntheticSet, run: Run) -> bool:
+    """Tell whether a set's images and labels are, bit for bit, those that its run began with."""
+    if not run.start.exists():
+        return False
+    start = load_synthetic(run.start)
+    return torch.equal(start.images, syn.images) and torch.equal(start.labels, syn.labels)

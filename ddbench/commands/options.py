@@ -13,8 +13,6 @@ from ddbench.execution import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
     from ddbench.commands.executing import Executors
-    from ddbench.commands.graph_pipeline import GraphPipeline
-    from ddbench.commands.pipeline import Pipeline
     from ddbench.commands.place import Place
 
 RecipeName = Annotated[
@@ -55,6 +53,14 @@ Device = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="The seed of everything, instead of the recipe's.", show_default=False),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,...",
+        help="Distillation seeds, as 0,1,2: every set is made with each, from the same experts.",
+        show_default=False,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results.")]
 Plugin = Annotated[
@@ -241,53 +247,6 @@ def executors(
     from ddbench.commands.executing import Executors
 
     return Executors(executor.value, workers, address, gpus_per_job, device, plugins or ())
-
-
-def open_recipe(
-    name: str,
-    overrides: list[str] | None,
-    seed: int | None,
-    plugins: list[Path] | None,
-    where: Place,
-) -> Pipeline | GraphPipeline:
-    """The recipe of this name with what the options changed, checked whole."""
-    from ddbench.commands.plugins import run_plugin
-    from ddbench.data.sources import find_source
-    from ddbench.recipe import load_recipe
-
-    for plugin in plugins or []:
-        run_plugin(plugin)
-    extra = [] if seed is None else [f"seed={seed}"]
-    loaded = load_recipe(name, [*(overrides or []), *extra])
-    if find_source(loaded.recipe.dataset, loaded.where("dataset")).source.graphs:
-        where.executors.refuse("a recipe on graphs")
-        from ddbench.commands.graph_pipeline import GraphPipeline
-
-        return GraphPipeline(loaded, where)
-    from ddbench.commands.pipeline import Pipeline
-
-    return Pipeline(loaded, where)
-
-
-def open_image_recipe(
-    name: str,
-    overrides: list[str] | None,
-    seed: int | None,
-    plugins: list[Path] | None,
-    where: Place,
-) -> Pipeline:
-    """As ``open_recipe``, of a command that is about images alone. Errors: UserError for a recipe on graphs."""
-    from ddbench.commands.pipeline import Pipeline
-    from ddbench.errors import UserError
-
-    pipeline = open_recipe(name, overrides, seed, plugins, where)
-    if not isinstance(pipeline, Pipeline):
-        raise UserError(
-            f"this command is about images, and {pipeline.recipe.dataset} is a set of graphs",
-            f"from  {pipeline.loaded.where('dataset')}",
-            fix="give a recipe on images (ddbench recipes)",
-        )
-    return pipeline
 
 
 def set_file(path: Path) -> Path:

@@ -20,7 +20,7 @@ from ddbench.commands.checks import (
 from ddbench.commands.executing import WORTH_SECONDS
 from ddbench.commands.jobs import BufferNeed, Job, jobs_of, resolved, shared_buffers
 from ddbench.commands.judging import Judging
-from ddbench.commands.lines import Line, lines_of, publish
+from ddbench.commands.lines import Line, is_its_start, lines_of, publish
 from ddbench.commands.place import Place
 from ddbench.commands.schooling import taught
 from ddbench.data import RealSet, load_dataset
@@ -196,7 +196,7 @@ class Pipeline:
                 task,
                 job.ipc,
                 job.folder,
-                seed=derive(self.recipe.seed, "distill"),
+                seed=derive(job.seed, "distill"),
                 checkpoint_seconds=self.place.checkpoint_seconds,
                 progress=self.place.progress(),
                 executor=self._for_jobs(job, task),
@@ -235,7 +235,8 @@ class Pipeline:
         cost = {"seconds": whole["seconds"], "peak_bytes": whole["peak_bytes"]}
         asked_now = {"evaluation": resolved(self.loaded, job, self.networks)["evaluation"]}
         recipe = {**syn.provenance["recipe"], **asked_now}
-        told = {"selection": selection, "recipe": recipe, "label": line.label}
+        unmoved = {"unmoved": True} if is_its_start(syn, Run(job.folder)) else {}
+        told = {"selection": selection, "recipe": recipe, "label": line.label, **unmoved}
         return replace(syn, provenance={**syn.provenance, **cost, **told})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
@@ -245,10 +246,10 @@ class Pipeline:
         """
         candidates = self.distill(job)
         asked = self.recipe.evaluation
-        seeds = tuple(self.recipe.seed * asked.seeds + i for i in range(asked.seeds))
+        seeds = tuple(job.seed * asked.seeds + i for i in range(asked.seeds))
         worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
         self.executor = self.place.executors.on(self.device, worth=worth)
-        judging, own = self._judging(seeds), self.protocol.network or self.network
+        judging, own = self._judging(seeds, job.seed), self.protocol.network or self.network
         for line, (number, entry) in product(lines_of(job), enumerate(self.asked)):
             chosen = select(
                 line.folder,
@@ -257,7 +258,7 @@ class Pipeline:
                 protocol=self.protocol,
                 network=own if entry.pools else entry.network,
                 networks=asked.selection_seeds,
-                seed=self.recipe.seed,
+                seed=job.seed,
                 device=self.device,
                 steps=asked.steps,
                 teachers=self.teachers,
@@ -270,7 +271,7 @@ class Pipeline:
                 publish(line, syn)
             yield judging.known(syn, entry, asked.selection, job.ipc) or judging.row(syn, entry, asked.selection)
 
-    def _judging(self, seeds: tuple[int, ...]) -> Judging:
+    def _judging(self, seeds: tuple[int, ...], seed: int) -> Judging:
         asked = self.recipe.evaluation
         return Judging(
             real=self.real,
@@ -278,7 +279,7 @@ class Pipeline:
             device=self.device,
             place=self.place,
             seeds=seeds,
-            seed=self.recipe.seed,
+            seed=seed,
             lr_policy=asked.lr,
             rates=asked.rates or RATES,
             steps=asked.steps,

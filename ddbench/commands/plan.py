@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.open_recipe import open_recipe
 
 if TYPE_CHECKING:
     from ddbench.commands.graph_pipeline import GraphPipeline
@@ -21,6 +22,7 @@ def plan(
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
     seed: options.Seed = None,
+    seeds: options.Seeds = None,
     plugin: options.Plugin = None,
     compile: options.Compile = options.CompileChoice.auto,
     time: options.Time = False,
@@ -37,9 +39,8 @@ def plan(
     from ddbench.commands.plan_facts import wrapped
     from ddbench.room import in_gb
 
-    pipeline = options.open_recipe(
-        recipe, override, seed, plugin, options.place(home, data_root, device, quiet, compile=compile)
-    )
+    where = options.place(home, data_root, device, quiet, compile=compile)
+    pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
     facts = _facts(pipeline, time)
     if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))

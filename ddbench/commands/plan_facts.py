@@ -70,10 +70,10 @@ def _buffer_facts(
 ) -> dict[str, Any]:
     count, batch = need.recipe.count, need.recipe.batch
     long_enough, short = experts_there(need)
-    ipcs: dict[str, list[str]] = {}
+    ipcs: dict[str, dict[str, None]] = {}
     for job in pipeline.jobs:
         if job.buffer and job.buffer.folder == need.folder:
-            ipcs.setdefault(job.label, []).append(str(job.ipc))
+            ipcs.setdefault(job.label, {})[str(job.ipc)] = None
     seconds = {} if times is None else {"seconds": times.experts(need, count - long_enough)}
     return {
         "optimizer": _in_words(need.recipe.optimizer),
@@ -97,6 +97,7 @@ def _set_facts(
     row: dict[str, Any] = {
         "method": job.label,
         "ipc": job.ipc,
+        **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
         "images": facts.classes * job.ipc,
         "there": "yes" if there else "no",
         **job.method.amounts(sizes_of(pipeline, facts), job.ipc),

@@ -18,6 +18,7 @@ def graph_plan_facts(pipeline: GraphPipeline) -> dict[str, Any]:
             {
                 "method": job.label,
                 "ipc": job.ipc,
+                **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
                 "there": "yes" if pipeline.set_path(job).exists() else "no",
             }
             for job in pipeline.jobs

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from shlex import quote
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.open_recipe import open_recipe
 from ddbench.execution import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def run(
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
     seed: options.Seed = None,
+    seeds: options.Seeds = None,
     plugin: options.Plugin = None,
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
     compile: options.Compile = options.CompileChoice.auto,
@@ -47,7 +49,7 @@ def run(
         where = options.place(
             home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
         )
-        pipeline = options.open_recipe(recipe, override, seed, plugin, where)
+        pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
         say = _narrator(quiet or format is not options.TableFormat.text)
         say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
         require_room(pipeline)
@@ -61,7 +63,7 @@ def run(
         typer.echo(render(rows, format.value))
         say("")
         say(_whereabouts(pipeline))
-        say(_next_steps(pipeline))
+        say(_next_steps(pipeline, _own_options(home, data_root, plugin, seed, seeds, override)))
 
 
 def _narrator(silent: bool):
@@ -79,7 +81,7 @@ def draw_if_changed(set_path: Path, home: Path) -> None:
 
 def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
     """Where everything lies, each thing once."""
-    runs = [(f"{job.label} ipc {job.ipc}", job.folder.name) for job in pipeline.jobs]
+    runs = [(job.title, job.folder.name) for job in pipeline.jobs]
     width = max(len(name) for name, _ in runs)
     return "\n".join(
         [
@@ -90,15 +92,31 @@ def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
     )
 
 
-def _next_steps(pipeline: Pipeline | GraphPipeline) -> str:
-    where = "" if pipeline.place.home == options.home_folder(None) else f" --home {quote(str(pipeline.place.home))}"
+def _next_steps(pipeline: Pipeline | GraphPipeline, own: list[str]) -> str:
+    """What to type next. own: the options that the user gave, without which the same recipe would be another."""
+    home = [] if pipeline.place.home == options.home_folder(None) else ["--home", str(pipeline.place.home)]
     steps = {
         "ddbench plan mtt-cifar10-ipc10": "what a published setting takes, before it starts",
         "ddbench recipes": "everything that is ready to run",
     }
     if any("unroll" in type(job.method).model_fields for job in pipeline.jobs):
-        again = f"ddbench run {quote(pipeline.loaded.given)}{where} -o method.unroll=tesla"
+        again = shlex.join(["ddbench", "run", pipeline.loaded.given, *own, "-o", "method.unroll=tesla"])
         steps = {again: "the same with TESLA's gradient; or with unroll=full", **steps}
-    steps[f"ddbench leaderboard{where}"] = "this table, with all that was run before"
+    steps[shlex.join(["ddbench", "leaderboard", *home])] = "this table, with all that was run before"
     width = max(map(len, steps))
     return "\n".join(["", "what to try next:", *(f"  {step:{width}}  {what}" for step, what in steps.items())])
+
+
+def _own_options(
+    home: Path | None,
+    data_root: Path | None,
+    plugins: list[Path] | None,
+    seed: int | None,
+    seeds: str | None,
+    overrides: list[str] | None,
+) -> list[str]:
+    """The options that decide what a run is, as the user gave them."""
+    given = [("--home", home), ("--data-root", data_root), ("--seed", seed), ("--seeds", seeds)]
+    given += [("--plugin", plugin) for plugin in plugins or ()]
+    given += [("-o", override) for override in overrides or ()]
+    return [word for name, value in given if value is not None for word in (name, str(value))]

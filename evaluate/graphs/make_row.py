@@ -11,7 +11,9 @@ import torch
 
 from ddbench.artefact import canonical, tensors_sha256
 from ddbench.evaluate.graphs.score import GraphScores
+from ddbench.evaluate.make_row import seed_of
 from ddbench.evaluate.rows import Row, without_paths
+from ddbench.evaluate.test_split import graph_test_split
 from ddbench.execution import code_identity, device_name, versions
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
@@ -32,6 +34,7 @@ def graph_versions() -> dict[str, str]:
 def make_graph_row(syn: SyntheticGraphs, real: GraphSet, scores: GraphScores, *, device: torch.device) -> Row:
     """The row of a set of graphs; method, label, cost and recipe are those that the set carries."""
     made = syn.provenance
+    recipe = without_paths(dict(made.get("recipe") or {}))
     return Row(
         method=syn.method,
         label=made.get("label") or syn.method,
@@ -42,7 +45,8 @@ def make_graph_row(syn: SyntheticGraphs, real: GraphSet, scores: GraphScores, *,
         charged={"graphs": syn.charged_bytes},
         items=len(syn),
         synthetic_sha256=graphs_sha256(syn),
-        recipe=without_paths(dict(made.get("recipe") or {})),
+        distillation_seed=seed_of(recipe),
+        recipe=recipe,
         note="; ".join((*made.get("notes", ()), *scores.notes)),
         **_common(real, scores, device),
     )
@@ -98,5 +102,6 @@ def _common(real: GraphSet, scores: GraphScores, device: torch.device) -> dict[s
         "code": code_identity(),
         "versions": graph_versions(),
         "real_fingerprint": real.fingerprint,
+        "tested_on": graph_test_split(real),
         "preprocessing_fingerprint": NO_PREPROCESSING,
     }

@@ -9,6 +9,7 @@ from ddbench.evaluate.leaderboard import GROUP
 from ddbench.evaluate.page.lines import ROC_AUC, Line, measures_of
 from ddbench.evaluate.page.markup import Html, capital, join, name_of, tag
 from ddbench.evaluate.units import duration, per_kilobyte, size
+from ddbench.plain_text import printable
 
 COLUMNS = (
     ("method", "Method", "text"),
@@ -42,7 +43,8 @@ def board(lines: Sequence[Line]) -> Html:
     ]
     caption = tag(
         "caption",
-        f"All rows: {_MEASURED[measures]} on the test split, mean ± population standard deviation over the seeds. "
+        f"All rows: {_MEASURED[measures]} on the test split, mean ± population standard deviation over the evaluation "
+        "seeds; of several distillations ± a / b, over distillation seeds / over evaluation seeds. "
         f"Rows are ranked only among those of the same {', '.join(_SPOKEN.get(key, key) for key in GROUP[:-1])} and "
         f"{_SPOKEN.get(GROUP[-1], GROUP[-1])}.",
         _OF_GRAPHS if ROC_AUC in measures else "",
@@ -62,6 +64,7 @@ _OF_GRAPHS = (
 
 _SPOKEN = {
     "dataset": "data set",
+    "test_split": "test split",
     "ipc": "images per class (IPC)",
     "conditions": "conditions (rates, teachers)",
 }
@@ -74,11 +77,11 @@ def _line(line: Line, several: bool) -> Html:
         _score(line, several),
         _published(line),
         _rank(line),
-        tag("td", name_of(row.dataset), data_value=row.dataset),
+        tag("td", name_of(row.dataset), *_split(line), data_value=row.dataset),
         tag("td", row.ipc, data_value=row.ipc, class_="n"),
         tag("td", name_of(row.protocol), *_policy(line), data_value=row.protocol),
         tag("td", name_of(row.network), data_value=row.network),
-        tag("td", len(row.seeds), data_value=len(row.seeds), class_="n"),
+        tag("td", *_seeds(line), data_value=line.entry["over_seeds"]["networks"], class_="n"),
         _measured(line.entry["seconds"], duration),
         _measured(row.total_bytes, size),
         _measured(row.accuracy_per_byte, per_kilobyte),
@@ -92,6 +95,8 @@ def _method(line: Line) -> Html:
     badges = []
     if line.oracle:
         badges.append(tag("span", "oracle", class_="badge warn", title="chosen on the test split: never ranked"))
+    if row.unranked:
+        badges.append(tag("span", "not ranked", class_="badge warn", title=printable(row.unranked)))
     if line.no_learning:
         badges.append(tag("span", "no learning", class_="badge", title="no set was distilled, no network was trained"))
     if row.student and row.student != row.network:
@@ -101,10 +106,27 @@ def _method(line: Line) -> Html:
 
 def _score(line: Line, several: bool) -> Html:
     """several: whether the column has results of several measures, so that what is no accuracy has to say so."""
-    row = line.row
     other = tag("span", "ROC-AUC ", class_="sub") if several and line.measure == ROC_AUC else ""
-    said = join(other, amount(row.score_mean, row.score_std))
-    return tag("td", said, data_value=row.score_mean, class_="accuracy")
+    return tag("td", join(other, measured(line)), data_value=line.mean, class_="accuracy")
+
+
+def _split(line: Line) -> list[Html]:
+    """Which test split, where the name of the data set stands for several."""
+    split = line.entry["test_split"]
+    return [tag("span", " ", name_of(split), class_="sub")] if split else []
+
+
+def _seeds(line: Line) -> list[object]:
+    """How many networks were trained, and on how many distillations."""
+    found = line.entry["over_seeds"]
+    several = [tag("span", f" of {len(line.runs)} sets", class_="sub")] if len(line.runs) > 1 else []
+    return [found["networks"], *several]
+
+
+def measured(line: Line) -> Html:
+    """What a line is ranked by, in percent, standard deviations set back."""
+    spread = tag("span", f" ± {line.spread}", class_="spread") if line.spread else ""
+    return join(f"{100 * line.mean:.1f}", spread)
 
 
 def _policy(line: Line) -> list[Html]:

@@ -1,10 +1,11 @@
 /** The charts of the rows that are shown, one for each data set, protocol and network; drawn anew when these change. */
 function panelsOf(records) {
   const panels = [...Map.groupBy(records, (record) => JSON.stringify(record.panel)).values()].map((part) => {
-    const { row, conditions } = part[0];
+    const { row, conditions, test_split: split } = part[0];
     const methods = new Set(part.map((record) => record.row.label));
     const policy = conditions ? ` · ${conditions}` : "";
-    const title = `${row.dataset} · ${row.protocol} · ${row.network}${policy}`;
+    const tested = split ? ` · ${split}` : "";
+    const title = `${row.dataset}${tested} · ${row.protocol} · ${row.network}${policy}`;
     const ipcs = new Set(part.map((record) => record.row.ipc));
     const published = publishedFor(row, methods, ipcs);
     const measure = measureOf(part[0]);

@@ -88,8 +88,8 @@ def _summary(lines: Sequence[Line]) -> Html:
         return f"{count} {one if count == 1 else many}"
 
     facts = (
-        counted(len(lines), "row", "rows"),
-        counted(len({line.row.dataset for line in lines}), "data set", "data sets"),
+        counted(sum(len(line.runs) for line in lines), "row", "rows"),
+        counted(len({(line.row.dataset, line.entry["test_split"]) for line in lines}), "data set", "data sets"),
         counted(len({line.row.label for line in lines}), "method", "methods"),
         counted(len({line.row.network for line in lines}), "network", "networks"),
         counted(len({line.row.protocol for line in lines}), "protocol", "protocols"),
@@ -111,8 +111,9 @@ def _record(line: Line) -> dict[str, Any]:
         "panel": list(line.panel),
         "series": line.series,
         "conditions": line.row.conditions,
-        "mean": line.row.score_mean,
-        "std": line.row.score_std,
+        "test_split": line.entry["test_split"],
+        "mean": line.mean,
+        "std": line.std,
         "stored": line.row.total_bytes,
         "no_learning": line.no_learning,
         "row": {**line.facts, "recipe": recipe},

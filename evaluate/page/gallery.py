@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ddbench.evaluate.page.lines import ROC_AUC, Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
+from ddbench.evaluate.rows import Row
 from ddbench.evaluate.units import percent, size
 
 PICTURE_BYTES = 40_000
@@ -23,11 +24,10 @@ def gallery(lines: Sequence[Line], pictures: Mapping[str, bytes]) -> Html:
 
     pictures: PNG, WebP or JPEG files by the SHA-256 of their sets. Errors: ValueError for a file of another kind.
     """
-    sets: dict[str, list[Line]] = {}
+    sets: dict[str, list[tuple[Line, Row]]] = {}
     for line in lines:
-        if line.no_learning:
-            continue
-        sets.setdefault(line.row.synthetic_sha256, []).append(line)
+        for run in () if line.no_learning else line.runs:
+            sets.setdefault(run.synthetic_sha256, []).append((line, run))
     figures, without, left_out, total = [], 0, 0, 0
     for digest, shown in sets.items():
         picture = pictures.get(digest)
@@ -48,8 +48,8 @@ def gallery(lines: Sequence[Line], pictures: Mapping[str, bytes]) -> Html:
     return join(shown_figures, *(tag("p", sentence, class_="hint") for sentence in said))
 
 
-def _figure(lines: list[Line], picture: bytes) -> Html:
-    row = lines[0].row
+def _figure(shown: list[tuple[Line, Row]], picture: bytes) -> Html:
+    lines, row = [line for line, _ in shown], shown[0][1]
     kind = next((kind for start, kind in _KINDS.items() if picture.startswith(start)), None)
     if kind is None:
         raise ValueError("a picture must be a PNG, WebP or JPEG file")
@@ -60,5 +60,6 @@ def _figure(lines: list[Line], picture: bytes) -> Html:
     image = tag("img", src=source, alt=about, decoding="async")
     score = percent(row.score_mean, None) + (f" {ROC_AUC}" if of_graphs else "")
     under = [name_of(row.dataset), f", ipc {row.ipc} · {score} on ", name_of(row.network)]
-    caption = tag("figcaption", tag("strong", name_of(row.label)), tag("span", *under, class_="sub"))
+    seed = [f" (seed {row.made_with_seed})"] if len(lines[0].runs) > 1 else []
+    caption = tag("figcaption", tag("strong", name_of(row.label), *seed), tag("span", *under, class_="sub"))
     return tag("figure", image, caption, data_keys=" ".join(line.key for line in lines))

@@ -10,7 +10,8 @@ from typing import Any
 
 from ddbench.artefact import fingerprint
 from ddbench.evaluate.graphs.no_learning import NO_LEARNING
-from ddbench.evaluate.leaderboard import GROUP, entry
+from ddbench.evaluate.leaderboard import GROUP, entries
+from ddbench.evaluate.over_seeds import plus_minus
 from ddbench.evaluate.rows import Row
 
 PANEL = [key for key in GROUP if key != "ipc"]
@@ -22,16 +23,18 @@ ACCURACY, ROC_AUC = "accuracy", "ROC-AUC"
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A row on the page.
+    """A row on the page; where a setting was distilled with several seeds, all its rows.
 
-    key: names it in the page and in links to it. facts: the row as JSON has it. entry: as the leaderboard has it. rank:
-    1 + how many honest rows of its group have a higher mean, None for a row that was chosen on the test split. rivals:
-    honest rows in its group. series: its curve: the label, with student where that is another network. path: the file
+    key: names it in the page and in links to it. row: the one of the first seed. runs: all of the setting, one a seed.
+    facts: the row as JSON has it. entry: as the leaderboard has it. rank: 1 + how many honest lines of its group have a
+    higher mean, None for one that was chosen on the test split, or is never the best for another reason. rivals: honest
+    lines in its group. series: its curve: the label, with student where that is another network. path: the file
     it lies in, None where that is not known.
     """
 
     key: str
     row: Row
+    runs: tuple[Row, ...]
     facts: dict[str, Any]
     entry: dict[str, Any]
     group: tuple[Any, ...]
@@ -44,6 +47,22 @@ class Line:
     @property
     def oracle(self) -> bool:
         return self.row.selection == "oracle"
+
+    @property
+    def mean(self) -> float:
+        """Of what the line is ranked by, over all its runs; a fraction."""
+        return self.entry["over_seeds"]["score"]["mean"]
+
+    @property
+    def std(self) -> float | None:
+        """Over distillation seeds where there are several, else over evaluation seeds; None of a single network."""
+        found = self.entry["over_seeds"]["score"]
+        return found["evaluation_std"] if found["distillation_std"] is None else found["distillation_std"]
+
+    @property
+    def spread(self) -> str:
+        """The standard deviations in percent, see ``over_seeds.plus_minus``."""
+        return plus_minus(self.entry["over_seeds"]["score"])
 
     @property
     def best(self) -> bool:
@@ -71,42 +90,60 @@ def row_key(row: Row) -> str:
 
 
 def lines_of(rows: Sequence[Row], paths: Mapping[str, str]) -> list[Line]:
-    """Grouped by data set, protocol, network and ipc; within a group the highest mean first, oracle rows last."""
-    entries = [plain(entry(row)) for row in rows]
-    groups = [tuple(said[key] for key in GROUP) for said in entries]
-    panels = [tuple(said[key] for key in PANEL) for said in entries]
-    honest: dict[tuple[Any, ...], list[float]] = {group: [] for group in groups}
-    for row, group in zip(rows, groups, strict=True):
-        if row.selection != "oracle":
-            honest[group].append(row.score_mean)
+    """Order the rows of a page, one line a setting.
+
+    Args:
+        rows: Of any settings.
+        paths: Where rows lie, by :func:`row_key`.
+
+    Returns:
+        Lines grouped by what was tested on, protocol, network and ipc; within a group the highest mean first, lines
+        that are not ranked last.
+    """
+    described = [plain(entry) for entry in entries(rows)]
+    runs: dict[str, list[int]] = {}
+    for number, entry in enumerate(described):
+        runs.setdefault(entry["setting"], []).append(number)
+    first = [sorted(numbers, key=lambda n: (rows[n].made_with_seed or 0, n)) for numbers in runs.values()]
+    honest: dict[tuple[Any, ...], list[float]] = {}
+    for numbers in first:
+        entry = described[numbers[0]]
+        if _ranked(rows[numbers[0]]):
+            honest.setdefault(tuple(entry[key] for key in GROUP), []).append(entry["over_seeds"]["score"]["mean"])
     seen: Counter[str] = Counter()
-    found = []
-    for row, said, group, panel in zip(rows, entries, groups, panels, strict=True):
+    lines = []
+    for numbers in first:
+        row, entry = rows[numbers[0]], described[numbers[0]]
         exact = row_key(row)
         seen[exact] += 1
-        rivals = honest[group]
+        group = tuple(entry[key] for key in GROUP)
+        rivals = honest.get(group, [])
+        mean = entry["over_seeds"]["score"]["mean"]
         line = Line(
             key=exact if seen[exact] == 1 else f"{exact}-{seen[exact]}",
             row=row,
+            runs=tuple(rows[number] for number in numbers),
             facts=plain(asdict(row)),
-            entry=said,
+            entry=entry,
             group=group,
-            panel=panel,
-            rank=None if row.selection == "oracle" else 1 + sum(mean > row.score_mean for mean in rivals),
+            panel=tuple(entry[key] for key in PANEL),
+            rank=1 + sum(other > mean for other in rivals) if _ranked(row) else None,
             rivals=len(rivals),
             series=row.label if row.student in (None, row.network) else f"{row.label} ({row.student})",
             path=paths.get(exact),
         )
-        found.append(line)
-    return sorted(found, key=_place)
+        lines.append(line)
+    return sorted(lines, key=_place)
+
+
+def _ranked(row: Row) -> bool:
+    return row.selection != "oracle" and not row.unranked
 
 
 def _place(line: Line) -> tuple[Any, ...]:
-    said = line.entry
-    row = line.row
-    keys = ("dataset", "protocol", "network", *(key for key in PANEL if key not in ("dataset", "protocol", "network")))
-    shared = tuple(str(said[key]) for key in keys)
-    return (*shared, row.ipc, line.oracle, -row.score_mean, row.method, row.label)
+    first = ("dataset", "test_split", "protocol", "network")
+    shared = tuple(str(line.entry[key]) for key in (*first, *(key for key in PANEL if key not in first)))
+    return (*shared, line.row.ipc, line.oracle, -line.mean, line.row.method, line.row.label)
 
 
 def measures_of(lines: Iterable[Line]) -> str:

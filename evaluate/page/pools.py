@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from ddbench.evaluate.leaderboard import GROUP
-from ddbench.evaluate.page.board import amount
+from ddbench.evaluate.page.board import measured
 from ddbench.evaluate.page.lines import ROC_AUC, Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 
@@ -48,9 +48,11 @@ def _matrix(lines: list[Line]) -> Html:
     measure = [f" · {ROC_AUC}"] if first.measure == ROC_AUC else []
     names = {line.row.pool for line in lines}
     pool = [name_of(first.row.pool), " · "] if len(names) == 1 and first.row.pool else []
+    split = [" · ", name_of(first.entry["test_split"])] if first.entry["test_split"] else []
     title = [
         *pool,
         name_of(first.row.dataset),
+        *split,
         f" · ipc {first.row.ipc} · ",
         name_of(first.row.protocol),
         *policy,
@@ -68,7 +70,7 @@ def _matrix(lines: list[Line]) -> Html:
 
 
 def _mean(cells: dict[str, Line]) -> float:
-    return fmean(line.row.score_mean for line in cells.values())
+    return fmean(line.mean for line in cells.values())
 
 
 def _row(name: Name, cells: dict[str, Line], networks: list[str], students: bool) -> Html:
@@ -77,7 +79,7 @@ def _row(name: Name, cells: dict[str, Line], networks: list[str], students: bool
     if next(iter(cells.values())).no_learning:
         beside.append(tag("span", " no learning", class_="sub"))
     values = [
-        tag("td", amount(cells[network].row.score_mean, cells[network].row.score_std))
+        tag("td", measured(cells[network]))
         if network in cells
         else tag("td", tag("span", "not measured", class_="away"))
         for network in networks

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ddbench.evaluate.over_seeds import plus_minus
 from ddbench.evaluate.page.lines import ROC_AUC, Line
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 from ddbench.evaluate.page.recipes import recipe_key
@@ -43,24 +44,39 @@ def _again(line: Line) -> Html:
 
 def _accuracies(line: Line) -> Html:
     row = line.row
-    measured = {**({ROC_AUC: row.roc_auc} if row.roc_auc else {}), "Accuracy": row.accuracy}
-    names = " and ".join(measured)
-    head = tag("tr", *(tag("th", title, scope="col") for title in ("Seed", *(f"{name}, %" for name in measured))))
+    names = [*([ROC_AUC] if row.roc_auc else []), "Accuracy"]
+    several = len(line.runs) > 1
+    titles = [*(["Distilled with seed"] if several else []), "Seed", *(f"{name}, %" for name in names)]
+    head = tag("tr", *(tag("th", title, scope="col") for title in titles))
     body = [
-        tag("tr", tag("th", seed, scope="row"), *(tag("td", f"{100 * value:.2f}") for value in values))
-        for seed, *values in zip(row.seeds, *measured.values(), strict=True)
+        tag(
+            "tr",
+            *([tag("th", run.made_with_seed, scope="row")] if several else []),
+            tag("th", seed, scope="row"),
+            *(tag("td", f"{100 * value:.2f}") for value in values),
+        )
+        for run in line.runs
+        for seed, *values in zip(run.seeds, *([run.roc_auc] if row.roc_auc else []), run.accuracy, strict=True)
     ]
-    caption = tag("caption", f"{names} of every network trained, by its seed", class_="away")
+    measures = " and ".join(names)
+    caption = tag("caption", f"{measures} of every network trained, by its seed", class_="away")
     table = tag("table", caption, tag("thead", head), tag("tbody", *body))
-    spread = f"{_score(line)}, mean and population standard deviation"
-    accuracy = f"accuracy {percent(row.accuracy_mean, row.accuracy_std)}" if row.roc_auc else ""
-    said = [tag("p", sentence) for sentence in (spread, accuracy) if sentence]
-    return _part(f"Every {names.replace('Accuracy', 'accuracy')}", *said, tag("div", table, class_="tall"))
+    over = "over distillation seeds / over evaluation seeds" if several else "over the evaluation seeds"
+    deviation = f", mean and population standard deviation {over}" if line.spread else ", of a single network"
+    accuracy = f"accuracy {_percent(line, 'accuracy')}" if row.roc_auc else ""
+    sentences = [tag("p", sentence) for sentence in (f"{_score(line)}{deviation}", accuracy) if sentence]
+    return _part(f"Every {measures.replace('Accuracy', 'accuracy')}", *sentences, tag("div", table, class_="tall"))
 
 
 def _score(line: Line) -> str:
-    score = percent(line.row.score_mean, line.row.score_std)
+    score = _percent(line, "score")
     return f"{ROC_AUC} {score}" if line.measure == ROC_AUC else score
+
+
+def _percent(line: Line, measure: str) -> str:
+    found = line.entry["over_seeds"][measure]
+    spread = plus_minus(found)
+    return f"{100 * found['mean']:.1f}{f' ± {spread}' if spread else ''} %"
 
 
 def _setting(line: Line) -> Html:
@@ -77,6 +93,9 @@ def _setting(line: Line) -> Html:
             ("Stands beside" if line.no_learning else "Evaluated on", row.network),
             ("Pool", row.pool),
             ("Protocol", row.protocol),
+            ("Tested on", row.tested_on.text() if row.tested_on else "not recorded: the row is older than that"),
+            ("Distilled with seed", ", ".join(str(seed) for seed in line.entry["over_seeds"]["distillation_seeds"])),
+            ("Not ranked", row.unranked),
             (
                 "Chosen by",
                 None if line.no_learning else chosen + (" (on the test split: flattered)" if line.oracle else ""),
@@ -142,6 +161,7 @@ def _origin(line: Line) -> Html:
     hashes = {
         "Synthetic set": None if line.no_learning else row.synthetic_sha256,
         "Real data": row.real_fingerprint,
+        "Test split": row.tested_on.sha256 if row.tested_on else None,
         "Preprocessing": row.preprocessing_fingerprint,
         "Expert buffer": row.buffer_fingerprint,
     }

@@ -1,0 +1,47 @@
+"""Names made harmless before they reach a terminal, a CSV file or a Markdown page."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MARKDOWN = re.compile(r"([\\`*|<>\[\]])")
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Replace what would not be printed but obeyed, or print as something else.
+
+    Args:
+        text: From a file or a stranger.
+        keep: Control characters to leave, such as ``"\\n"``.
+
+    Returns:
+        The text with control characters (escape sequences, new lines), marks that turn the direction of writing,
+        other invisible format characters, private ones and lone surrogates each replaced by ``�``.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in keep or unicodedata.category(c) not in _UNPRINTED else "�" for c in text)
+
+
+_UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def csv_cell(text: str) -> str:
+    """Make a text harmless for spreadsheets, which run cells that begin like a formula.
+
+    Args:
+        text: A name or a note, never a number.
+
+    Returns:
+        The printable text, after an apostrophe where it begins with ``=``, ``+``, ``-``, ``@``, or white space that a
+        spreadsheet skips.
+    """
+    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    return printable(safe)
+
+
+def markdown_cell(text: str) -> str:
+    """Escape what Markdown would take for markup, links, tags or the border of a table's cell."""
+    return _MARKDOWN.sub(r"\\\1", printable(text))
