@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.version import __version__
@@ -11,6 +13,13 @@ if TYPE_CHECKING:
     from ddbench.commands.api import distill, load_dataset, load_synthetic, open_buffer, train_experts, train_teachers
     from ddbench.commands.graph_api import distill_graphs, evaluate_graphs, load_graphs, load_synthetic_graphs
     from ddbench.evaluate.evaluation import evaluate
+
+if (Path(__file__).parent / "methods").is_file():  # as git leaves links where the system, or its settings, know none
+    warnings.warn(
+        "this clone of ddbench has files where it should have symbolic links; it works once it is installed "
+        "(pip install -e .), or after: git config core.symlinks true && git checkout -- ddbench",
+        stacklevel=2,
+    )
 
 __all__ = [
     "__version__",

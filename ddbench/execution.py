@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import subprocess
 import sys
 from contextlib import suppress
@@ -80,7 +79,10 @@ def synchronise(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Most memory in use since :func:`reset_peak`: of the device's allocator on CUDA, of the process on the CPU."""
+    """Most memory in use since :func:`reset_peak`: of the device's allocator on CUDA, of the process on the CPU.
+
+    0 on a CPU where the system does not say.
+    """
     if device.type == "cuda":
         import torch
 
@@ -88,6 +90,10 @@ def peak_bytes(device: torch.device) -> int:
     for line in _read_or_empty(Path("/proc/self/status")).splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

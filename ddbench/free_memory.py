@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +77,10 @@ def _room_of(folder: Path, limit_file: str, usage_file: str, cached: str) -> int
 
 def _address_space() -> int | None:
     """What ``ulimit -v`` leaves."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     used = _listed(Path("/proc/self/status")).get("VmSize:")
     if limit == resource.RLIM_INFINITY or used is None:
