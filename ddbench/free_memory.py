@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def _machine() -> int | None:
         return 1024 * available
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
+    except (ValueError, OSError, AttributeError):  # AttributeError: Windows has no sysconf
         return None
 
 
@@ -78,6 +77,10 @@ def _room_of(folder: Path, limit_file: str, usage_file: str, cached: str) -> int
 
 def _address_space() -> int | None:
     """What ``ulimit -v`` leaves."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     used = _listed(Path("/proc/self/status")).get("VmSize:")
     if limit == resource.RLIM_INFINITY or used is None:
