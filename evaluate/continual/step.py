@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -48,8 +49,9 @@ class Question:
 
     def path(self, home: Path) -> Path:
         """Where the answer lies: one file a question, so that nothing is asked twice."""
-        name = f"{self.title}-order{self.order}-step{self.step + 1}of{self.steps}"
-        return home / "continual" / self.dataset / f"{name}-{artefact.fingerprint(asdict(self))}.json"
+        name = f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
+        folder = home / "continual" / in_a_path(self.dataset)
+        return folder / f"{name}-{artefact.fingerprint(asdict(self))}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,11 @@ def load_step(path: Path) -> StepScore:
     if len(score.accuracy) != len(question.seeds) or not all(_is_fraction(value) for value in score.accuracy):
         raise artefact.damaged(path, "its accuracies are not one fraction a seed")
     return score
+
+
+def in_a_path(name: str) -> str:
+    """A name, which may be that of a file's label, as one part of a path; usual names are themselves."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.")[:100] or "unnamed"
 
 
 def _from(kind: type, values: Mapping[str, Any]) -> Any:
