@@ -87,7 +87,7 @@ def _made_once(
     """The one candidate of a method without an outer loop; made, unless it is there."""
     path, asked = last_candidate(method, folder), identity(method, task, ipc, seed)
     if path.exists():
-        require_same(describe(path)["provenance"]["identity"], asked, folder)
+        require_same(describe(path).get("provenance", {}).get("identity") or {}, asked, folder)
         return path
     if isinstance(method, IndependentMethod):
         made = carry_out_jobs(

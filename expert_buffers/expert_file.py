@@ -175,4 +175,18 @@ def _header(file: FileIO) -> Header:
         places[name], end = place, after
     if data + end != size:
         raise ValueError("the file is not as long as its header says")
+    if facts.get("kind") == "expert":
+        _require_expert(facts, places)
     return Header(facts, places, identity)
+
+
+def _require_expert(facts: Mapping[str, Any], places: Mapping[str, Place]) -> None:
+    """Errors: ValueError, KeyError, TypeError, AttributeError where rows and their checksums are not as many."""
+    epochs, rows = facts["epochs"], facts["rows"]
+    if type(epochs) is not int or epochs < 0 or "parameters" not in rows:
+        raise ValueError("it does not say what rows it has")
+    for name, digests in rows.items():
+        if len(places[name].shape) != 2 or not places[name].shape[0] == len(digests) == epochs + 1:
+            raise ValueError(f"{name} has {places[name].shape} numbers for {len(digests)} rows of {epochs} epochs")
+    if not isinstance(facts.get("seconds", 0.0), int | float) or not isinstance(facts["sha256"], str):
+        raise ValueError("it does not say how long it took, or its checksum")

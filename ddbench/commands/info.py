@@ -81,8 +81,9 @@ def _run(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": "run"}
     if state.exists():
         about = describe(state)
-        facts |= {key: about[key] for key in ("step", "seconds", "peak_bytes", "guard")}
-    facts["candidates"] = sorted(int(file.stem) for file in (path / "candidates").glob("*.safetensors"))
+        facts |= {key: about.get(key) for key in ("step", "seconds", "peak_bytes", "guard")}
+    names = [file.stem for file in (path / "candidates").glob("*.safetensors")]
+    facts["candidates"] = sorted(int(name) for name in names if name.isdecimal())
     facts["synthetic"] = facts_of(made) if made.exists() else None
     return facts
 
