@@ -1,29 +1,53 @@
 """Files that are whole or absent, say what they are, and are checked when they are read.
 
 Every artefact of ddbench is a safetensors file whose metadata holds one JSON document, ``{"kind", "schema", "sha256",
-...}``. It is written under a temporary name, flushed to the disk and renamed, so a process killed at any moment leaves
-either the old file or the new one. Nothing is ever unpickled.
+...}``, under "ddbench", and, since schema 2, the SHA-256 of that text under "ddbench-sha256". The document's "sha256"
+is of the tensors alone, and stands for them in rows and caches. A file is written under a temporary name, flushed to
+the disk and renamed, so a process killed at any moment leaves either the old file or the new one. Nothing is ever
+unpickled. The checksums find damage, and changes by hand; whoever can change a file can also change its checksums.
 """
 
 from __future__ import annotations
 
-import errno
-import glob
 import hashlib
 import json
-import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.errors import UserError
+from ddbench.regular_file import read_regular
+from ddbench.replacing import is_disk_full, replacing
+from ddbench.strict_json import parse_json
 
 if TYPE_CHECKING:
     import torch
 
-SCHEMA = 1
+__all__ = [
+    "WrittenByNewerError",
+    "canonical",
+    "damaged",
+    "describe",
+    "description_in",
+    "fingerprint",
+    "is_disk_full",
+    "load",
+    "newer",
+    "read_json",
+    "replacing",
+    "save",
+    "tensors_sha256",
+    "uncovered",
+    "write_json",
+]
+
+SCHEMA = 2
+"""Of artefacts. Since 2 the description has a checksum of its own."""
+
+LARGEST_JSON = 64 * 2**20
+"""Bytes of a file of JSON, above which it is none of ddbench's."""
+
+_DESCRIPTION, _DESCRIPTION_SHA256 = "ddbench", "ddbench-sha256"
 
 
 def canonical(document: Any) -> str:
@@ -52,50 +76,6 @@ def _as_bytes(tensor: torch.Tensor) -> memoryview:
     return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success it is flushed and renamed to ``path``, else removed.
-
-    Errors: UserError when the disk is full; whatever was at ``path`` before is untouched.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    _sweep(path)
-    try:
-        yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except Exception as error:
-        if is_disk_full(error):
-            raise UserError(
-                f"the disk is full: {path.name} could not be written",
-                f"in    {path.parent}",
-                "kept  everything written before it",
-                fix="free some space, or choose another folder with --home, and run the same command again",
-            ) from error
-        raise
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _sweep(path: Path) -> None:
-    """Remove what processes killed while they wrote this file left behind, an hour ago or more."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(FileNotFoundError):
-            if time.time() - part.stat().st_mtime > 3600:
-                part.unlink()
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an exception, of whichever library, means that the disk has no room."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return True
-    if "unexpected pos" in str(error):  # what torch.save says of a write that came out short
-        return True
-    return any(f"(os error {number})" in str(error) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-
-
 def write_json(path: Path, document: Any) -> None:
     """Write a readable JSON file atomically."""
     with replacing(path) as part:
@@ -103,13 +83,15 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def read_json(path: Path, kind: str) -> Any:
-    """The JSON document in a file. Errors: UserError that names the file when it is absent or not JSON."""
+    """The JSON document in a file of at most ``LARGEST_JSON`` bytes, read as :func:`parse_json` does.
+
+    Errors: UserError that names the file when it is absent, no regular file, too large, or not such JSON.
+    """
+    fix = "restore it from a copy; or, if ddbench wrote it, delete it"
+    content = read_regular(path, kind, most=LARGEST_JSON, fix=fix)
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"there is no {kind} at {path}", fix="check the path") from None
-    except (ValueError, RecursionError) as error:  # also integers of thousands of digits, and endless nesting
-        fix = "restore it from a copy; or, if ddbench wrote it, delete it"
+        return parse_json(content)
+    except ValueError as error:
         raise UserError(f"{path} is not a {kind}: {error}", fix=fix) from None
 
 
@@ -120,66 +102,99 @@ def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: M
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     digest = tensors_sha256(plain)
     described = {**document, "kind": kind, "schema": SCHEMA, "sha256": digest}
+    text = canonical(described)
+    metadata = {_DESCRIPTION: text, _DESCRIPTION_SHA256: hashlib.sha256(text.encode()).hexdigest()}
     with replacing(path) as part:
-        save_file(plain, part, metadata={"ddbench": canonical(described)})
+        save_file(plain, part, metadata=metadata)
     return digest
 
 
 def describe(path: Path) -> dict[str, Any]:
     """The description inside an artefact, read without its tensors.
 
-    Errors: UserError when the file is absent, cut short, or not an artefact of ddbench.
+    Errors: UserError when the file is absent, cut short, changed, or not an artefact of ddbench.
     """
+    return _read(path, with_tensors=False)[1]
+
+
+def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and description of an artefact of this kind, its checksums verified.
+
+    Errors: UserError when it is absent, damaged, of another kind, or written by a newer ddbench.
+    """
+    tensors, document = _read(path, with_tensors=True, kind=kind)
+    found = tensors_sha256(tensors)
+    recorded = str(document.get("sha256"))
+    if found != recorded:
+        raise damaged(path, f"its checksum is {found[:16]}, recorded was {recorded[:16]}")
+    return tensors, document
+
+
+def _read(path: Path, *, with_tensors: bool, kind: str = "") -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors, where they are wanted, and description of one state of a file, which may be replaced meanwhile."""
     from safetensors import safe_open
 
-    if not path.is_file():
+    if not path.is_file():  # also where a pipe or a device lies there, whose end would never come
         raise UserError(f"there is no file {path}", fix="check the path")
     if path.suffix != ".safetensors" and not path.name.startswith("."):
         raise UserError(f"{path} is none of ddbench's files", fix="give a .safetensors file that ddbench wrote")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            document = _described(path, file.metadata() or {})
+            if kind:
+                _require_kind(path, document, kind)
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
+    except UserError:
+        raise
     except Exception as error:  # the library raises its own type, or OSError, for every kind of damage
         _require_memory(error)
         raise damaged(path, str(error)) from None
-    if "ddbench" not in metadata:
+    return tensors, document
+
+
+def _described(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if _DESCRIPTION not in metadata:
         raise UserError(
             f"{path} is a safetensors file, but none of ddbench's",
             fix="give a file that ddbench wrote, or import it first (ddbench import --help)",
         )
     try:
-        document = json.loads(metadata["ddbench"])
-        if not isinstance(document["schema"], int):
-            raise TypeError("schema is not a number")
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise damaged(path, f"its description is not whole: {error!r}") from None
-    return document
+        return description_in(metadata)
+    except ValueError as error:
+        raise damaged(path, f"its description is not whole: {error}") from None
 
 
-def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and description of an artefact of this kind, its checksum verified.
-
-    Errors: UserError when it is absent, damaged, of another kind, or written by a newer ddbench.
-    """
-    from safetensors.torch import load_file
-
-    document = describe(path)
+def _require_kind(path: Path, document: Mapping[str, Any], kind: str) -> None:
     if document.get("kind") != kind:
         raise UserError(
             f"{path} is a {document.get('kind')}, not a {kind}", fix=f"give a {kind}; ddbench info says more"
         )
     if document["schema"] > SCHEMA:
         raise newer(path, document["schema"])
-    try:
-        tensors = load_file(path)
-    except Exception as error:
-        _require_memory(error)
-        raise damaged(path, str(error)) from None
-    found = tensors_sha256(tensors)
-    recorded = str(document.get("sha256"))
-    if found != recorded:
-        raise damaged(path, f"its checksum is {found[:16]}, recorded was {recorded[:16]}")
-    return tensors, document
+
+
+def description_in(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The description in the metadata of a safetensors file.
+
+    Raises:
+        ValueError: It is not such a description, or, since schema 2, not the one that was written.
+    """
+    text, recorded = metadata[_DESCRIPTION], metadata.get(_DESCRIPTION_SHA256)
+    document = parse_json(text)
+    if not isinstance(document, dict) or type(document.get("schema")) is not int:
+        raise ValueError("it says no schema")
+    if recorded is None and 2 <= document["schema"] <= SCHEMA:
+        raise ValueError("its checksum is missing")
+    if recorded is not None and hashlib.sha256(text.encode()).hexdigest() != recorded:
+        raise ValueError("it was changed after it was written")
+    return document
+
+
+def uncovered(document: Mapping[str, Any]) -> str:
+    """What a reader must know of a description that no checksum covers; empty for one that is covered."""
+    if document["schema"] >= 2:
+        return ""
+    return "written by an older ddbench: the checksum covers the tensors, and not the description"
 
 
 def _require_memory(error: Exception) -> None:

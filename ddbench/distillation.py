@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ddbench.artefact import describe
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
 from ddbench.executors import Executor
+from ddbench.folder_lock import locked
 from ddbench.independent import IndependentMethod, carry_out_jobs
 from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
@@ -39,9 +41,25 @@ def carry_out(
     """Run, or go on with, a method in ``folder``. Returns the candidates, by outer step; but for an optimised method
     there is one.
 
-    executor: who does the jobs of a method that is made of independent ones; None is this process. Errors: UserError
-    for a class that is no kind of method, and what the method itself finds wrong.
+    executor: who does the jobs of a method that is made of independent ones; None is this process. Nobody else works in
+    the folder meanwhile: where another process does, this one waits until it has ended. Errors: UserError for a class
+    that is no kind of method, and what the method itself finds wrong.
     """
+    with locked(folder) if task.ranks.writes else nullcontext():
+        task.ranks.wait()
+        return _carried_out(method, task, ipc, folder, seed, checkpoint_seconds, progress, executor)
+
+
+def _carried_out(
+    method: Method,
+    task: Task,
+    ipc: int,
+    folder: Path,
+    seed: int,
+    checkpoint_seconds: float,
+    progress: Progress | None,
+    executor: Executor | None,
+) -> list[Path]:
     if isinstance(method, OptimisedMethod):
         return optimise(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
     if not isinstance(method, DirectMethod | IndependentMethod):
@@ -69,7 +87,7 @@ def _made_once(
     """The one candidate of a method without an outer loop; made, unless it is there."""
     path, asked = last_candidate(method, folder), identity(method, task, ipc, seed)
     if path.exists():
-        require_same(describe(path)["provenance"]["identity"], asked, folder)
+        require_same(describe(path).get("provenance", {}).get("identity") or {}, asked, folder)
         return path
     if isinstance(method, IndependentMethod):
         made = carry_out_jobs(

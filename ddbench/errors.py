@@ -27,9 +27,13 @@ def _rebuild(problem: str, facts: tuple[str, ...], fix: str) -> UserError:
     return UserError(problem, *facts, fix=fix)
 
 
+_LONGEST = 200
+"""Letters of a wrong name that are repeated, and compared."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` was most likely meant to be, or None where nothing is close."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name[:_LONGEST], list(known), n=1, cutoff=0.5)
     return found[0] if found else None
 
 
@@ -41,7 +45,7 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str = "", fix: st
     names = sorted(known)
     near = nearest(name, names)
     return UserError(
-        f"there is no {kind} {name!r}",
+        f"there is no {kind} {name if len(name) <= _LONGEST else name[:_LONGEST] + '...'!r}",
         f"from  {where}" if where else "",
         f"known {', '.join(names)}",
         fix=f"did you mean {near!r}?" if near else fix or f"use one of the known {kind} names",

@@ -36,7 +36,7 @@ def _machine() -> int | None:
         return 1024 * available
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
+    except (ValueError, OSError, AttributeError):  # AttributeError: Windows has no sysconf
         return None
 
 

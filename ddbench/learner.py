@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Learner:
         """
         if run.start.exists():
             start = load_synthetic(run.start)
-            require_same(start.provenance["identity"], self.identity, run.folder)
+            require_same(start.provenance.get("identity") or {}, self.identity, run.folder)
             return start
         start = self.method.init(self.task, ipc, OuterStep(0, self.seed))
         start = replace(start, provenance={**start.provenance, "identity": self.identity})
@@ -115,6 +115,13 @@ class Learner:
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
         """Go back to the state on disk. Errors: UserError when it is damaged, or of another distillation."""
         tensors, document = artefact.load(run.state, KIND)
+        try:
+            return self._resumed(tensors, document, run)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+            raise artefact.damaged(run.state, f"it is not the state of such a distillation: {first}") from None
+
+    def _resumed(self, tensors: dict[str, Tensor], document: Mapping[str, Any], run: Run) -> tuple[Clock, GuardCounts]:
         require_same(document["identity"], self.identity, run.folder)
         self._put_back(tensors)
         self.good = {

@@ -9,10 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ddbench.errors import UserError, unknown
 from ddbench.expert_recipe import ExpertRecipe
+from ddbench.recorded import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
 from ddbench.settings import Count, Positive, Settings, validate
 from ddbench.source import Source, read_source
 from ddbench.sweep import varied
@@ -25,30 +26,44 @@ def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+def _can_be_a_path(name: str) -> str:
+    """What follows a prefix may be a path, of which file systems take so much."""
+    longest = max(len(part.encode()) for part in re.split(r"[/\\:]", name))
+    if longest > LONGEST_PART or len(name.encode()) > LONGEST_PATH:
+        raise ValueError(f"it has a part of {longest} letters, and file systems take {LONGEST_PART}")
+    return name
+
+
+LONGEST_PART, LONGEST_PATH = 255, 4095
+"""Bytes of a part of a path, and of a whole one, that file systems take."""
+
+Called = Annotated[str, Field(max_length=1000)]
+"""The name of a network, a protocol, an augmentation."""
+
 Seed = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 
 
 class EvaluationRecipe(Settings):
     """How synthetic sets are scored."""
 
-    protocol: str = "mtt-v1"
-    networks: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ()
+    protocol: Called = "mtt-v1"
+    networks: Annotated[tuple[Called, ...], BeforeValidator(one_or_more), Field(max_length=1000)] = ()
     """Networks trained on the set, or pools of them (mtt-pool); empty means the network it was distilled with."""
     lr: Literal["protocol", "search"] | None = None
     """Where the learning rate comes from: the protocol (or the set, where the protocol takes a learned one), or a
     search on validation, the same for every method. None leaves it to the pool, else to the protocol."""
-    rates: tuple[Positive, ...] | None = None
+    rates: Annotated[tuple[Positive, ...], Field(max_length=1000)] | None = None
     """What a search tries; None means 0.001, 0.005, 0.01, 0.05, 0.1."""
-    steps: Count | None = None
+    steps: Annotated[Count, Field(le=MOST_STEPS)] | None = None
     """Optimiser steps that every network is trained with, the protocol's schedule stretched over them, so that sets of
     all sizes take equal ones; None leaves it to the protocol, which counts epochs."""
     teachers: TeachersRecipe | None = None
     """Who label, under a protocol that needs teachers."""
-    seeds: Count = 5
+    seeds: Annotated[Count, Field(le=MOST_SEEDS)] = 5
     """How many fresh networks of each kind are trained and scored on test."""
     selection: Literal["last", "validation", "oracle"] = "validation"
     """Which outer step's set is scored: the last; the best on validation; the best on TEST (biased, and marked)."""
-    selection_seeds: Count = 2
+    selection_seeds: Annotated[Count, Field(le=MOST_SEEDS)] = 2
     """How many fresh networks judge each candidate during selection."""
 
 
@@ -56,7 +71,7 @@ class Recipe(Settings):
     """A whole run. ``methods`` maps labels of the user's choice to settings: see :meth:`LoadedRecipe.entry`."""
 
     description: str = ""
-    dataset: str
+    dataset: Annotated[str, AfterValidator(_can_be_a_path)]
     size: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     """Side in pixels to which image files are resized; None keeps what the data set has."""
     mirror: bool | None = None
@@ -64,8 +79,10 @@ class Recipe(Settings):
     preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""
-    network: str
-    ipc: Annotated[tuple[Count, ...], BeforeValidator(one_or_more), AfterValidator(_each_once)]
+    network: Called
+    ipc: Annotated[
+        tuple[Annotated[Count, Field(le=MOST_IPC)], ...], BeforeValidator(one_or_more), AfterValidator(_each_once)
+    ]
     experts: ExpertRecipe = ExpertRecipe()
     methods: dict[str, dict[str, Any]]
     sweep: dict[str, dict[str, Any]] = {}
@@ -82,6 +99,15 @@ class Recipe(Settings):
     def distillation_seeds(self) -> tuple[int, ...]:
         """Every seed with which sets are made."""
         return self.seeds or (self.seed,)
+
+    @model_validator(mode="after")
+    def _seeds_can_be_recorded(self) -> Recipe:
+        """Networks are seeded from here on, and rows keep their seeds in 64 bits."""
+        if (max(self.distillation_seeds) + 1) * self.evaluation.seeds > MOST_SEED:
+            raise ValueError(
+                f"the seed {max(self.distillation_seeds)} times {self.evaluation.seeds} networks is beyond {MOST_SEED}"
+            )
+        return self
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ddbench import artefact
+from ddbench.errors import UserError
+from ddbench.strict_json import parse_json
 
 
 @dataclass
@@ -28,6 +33,7 @@ class Run:
 
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder, self.writes = folder, writes
+        self._told = False
         self.saved: int | None = None
         """The step of the state on disk, once this process has written or read one."""
         self.start, self.state = folder / "start.safetensors", folder / "state.safetensors"
@@ -47,18 +53,53 @@ class Run:
         return [found[step] for step in sorted(found)]
 
     def log(self, event: dict[str, Any]) -> None:
-        """Append one line of JSON; a number that is not finite, which JSON does not know, is written as null."""
+        """Append one line of JSON; a number that is not finite, which JSON does not know, is written as null.
+
+        A log that can not be written is no reason to end a run: it is told once.
+        """
         if not self.writes:
             return
         finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in event.items()}
-        with self.events.open("a") as file:
+        with self._no_reason_to_stop(), self.events.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def forget_events_after(self, step: int) -> None:
-        """Drop what a killed process logged after its last checkpoint: it will happen again."""
+        """Drop what a killed process logged after its last checkpoint, for it will happen again, and damaged lines."""
         if not (self.writes and self.events.exists()):
             return
-        lines = self.events.read_text().splitlines()
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        with artefact.replacing(self.events) as part:
-            part.write_text("".join(line + "\n" for line in kept))
+        with (
+            self._no_reason_to_stop(),
+            self.events.open("rb") as there,
+            artefact.replacing(self.events) as part,
+            part.open("wb") as kept,
+        ):
+            kept.writelines(line for line in _whole_lines(there) if _step_of(line) <= step)
+
+    @contextmanager
+    def _no_reason_to_stop(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, UserError) as error:
+            if not self._told:
+                why = str(error).splitlines()[0]
+                sys.stderr.write(f"note: the log {self.events} can not be written, and the run goes on: {why}\n")
+            self._told = True
+
+
+_LONGEST_LINE = 2**16
+"""Bytes of a line of the log."""
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(_LONGEST_LINE):
+        if line.endswith(b"\n"):
+            yield line
+
+
+def _step_of(line: bytes) -> float:
+    """The outer step that a line of the log is of; infinity for a line that is damaged."""
+    try:
+        step = parse_json(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+    return step if type(step) is int else math.inf

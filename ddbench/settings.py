@@ -16,7 +16,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1): a momentum, a decay."""
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=2**53, strict=True)]
 
 
 class Settings(BaseModel):
@@ -97,14 +97,14 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
         given = first.get("ctx", {}).get("tag", first.get("input"))
         near = nearest(str(given), choices)
         return UserError(
-            f"{name} can not be {given!r}",
+            f"{name} can not be {given!r:.200}",
             f"from  {place}",
             f"known {', '.join(choices)}",
             fix=f"did you mean {near!r}?" if near else "choose one of these",
         )
     branches = [p for p in problems if _as_written(model, p["loc"])[0] == inside]
     says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
-    given = f"given {first.get('input')!r}" if inside else ""
+    given = f"given {first.get('input')!r:.200}" if inside else ""
     return UserError(f"{name} is wrong: {says}", f"from  {place}", given, fix="correct it there")
 
 

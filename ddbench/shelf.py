@@ -50,7 +50,7 @@ class Shelf:
         if not self.path.exists():
             return None
         tensors, facts = artefact.load(self.path, FINISHED)
-        if facts["identity"] != self.identity:
+        if facts.get("identity") != self.identity:
             raise UserError(
                 f"{self.path} is of another distillation",
                 fix="delete the folder it is in to distil anew, or choose another",
@@ -70,10 +70,11 @@ class Shelf:
             raise
         except UserError:
             return None
-        if facts["identity"] != self.identity:
+        done, seconds = facts.get("done"), facts.get("seconds")
+        if facts.get("identity") != self.identity or type(done) is not int or not isinstance(seconds, int | float):
             return None
-        self._earlier = facts["seconds"]
-        return facts["done"], tensors
+        self._earlier = seconds
+        return done, tensors
 
     def checkpoint(self, done: int, of: int, state: Callable[[], dict[str, Tensor]], **facts: float) -> None:
         """To be called after every step: shows progress, and writes the state now and then.

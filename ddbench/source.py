@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ddbench.errors import UserError
+from ddbench.regular_file import read_regular
+from ddbench.yaml_text import MOST_BYTES, Key, parse_yaml
 
-Key = tuple[str | int, ...]
+__all__ = ["Key", "Source", "keys_of", "read_source"]
 
 
 @dataclass
@@ -68,11 +67,12 @@ class Source:
         path, equals, value = text.partition("=")
         if not equals or not keys_of(path):
             raise UserError(f"an override has the form key.path=value, not {text!r}", fix="for example -o ipc=10")
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
         try:
-            parsed = yaml.load(value, Loader=_Loader)
-        except yaml.YAMLError as error:
-            raise UserError(f"the value in -o {text} is not YAML: {_first_line(error)}", fix="quote it") from None
-        self.put(path, parsed, f"-o {text}")
+            parsed = parse_yaml(value, f"the value in -o {shown}").data
+        except UserError as error:
+            raise UserError(error.problem, *error.facts, fix="quote it") from None
+        self.put(path, parsed, f"-o {shown}")
 
     def put(self, path: str, value: Any, place: str) -> None:
         """Set the value at a dotted path; ``method.x`` sets x in every method. place: where it is from, for errors.
@@ -153,59 +153,19 @@ def _may_be_a_part(keys: Key) -> bool:
 def read_source(path: Path, text: str | None = None) -> Source:
     """Read a YAML file whose top level is a mapping.
 
-    Errors: UserError that names file and line for text that is no YAML, a key given twice, or another top level.
+    Errors: UserError that names file and line for text that is no YAML or beyond the bounds of one, a key given twice,
+    or another top level; for what is no regular file, or too large.
     """
     if text is None:
+        fix = "give a YAML file, in UTF-8"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_regular(path, "recipe", most=MOST_BYTES, fix=fix).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} can not be read: {error}", fix="give a YAML file, in UTF-8") from None
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-        lines: dict[Key, int] = {}
-        _note_lines(root, (), lines, path.name)
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name} is not YAML: {_first_line(error)}", fix="mend that line") from None
+            raise UserError(f"{path} can not be read: {error}", fix=fix) from None
+    document = parse_yaml(text, path.name)
+    data = document.data
     if not isinstance(data, dict):
         raise UserError(
             f"{path.name} does not hold a mapping of keys to values", fix="see  ddbench recipes  for examples"
         )
-    return Source(path.name, data, lines)
-
-
-def _note_lines(node: yaml.Node | None, key: Key, lines: dict[Key, int], name: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        for key_node, value_node in node.value:
-            inner = (*key, key_node.value)
-            line = key_node.start_mark.line + 1
-            if inner in lines:
-                raise UserError(
-                    f"{name} gives the key {'.'.join(map(str, inner))!r} twice",
-                    f"first  line {lines[inner]}",
-                    f"second line {line}",
-                    fix="delete one of them",
-                )
-            lines[inner] = line
-            _note_lines(value_node, inner, lines, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for position, item in enumerate(node.value):
-            lines[(*key, position)] = item.start_mark.line + 1
-            _note_lines(item, (*key, position), lines, name)
-
-
-def _first_line(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"line {mark.line + 1}: {problem}" if mark else problem
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-5 as a number, as YAML 1.2 and every user of learning rates do."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?([0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+|[0-9][0-9_]*\.[0-9_]*|\.[0-9]+([eE][-+]?[0-9]+)?)$"),
-    list("-+0123456789."),
-)
+    return Source(path.name, data, document.lines)

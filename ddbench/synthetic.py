@@ -17,6 +17,7 @@ from ddbench.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.errors import UserError
 from ddbench.formation import decode_formation, decoded_rows
 from ddbench.losses import LabelKind
+from ddbench.set_description import ImageSetDescription, check_image_set
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -188,10 +189,23 @@ class SyntheticSet:
 
 
 def load_synthetic(path: str | Path) -> SyntheticSet:
-    """Read a synthetic set. Errors: UserError when the file is absent, damaged, or something else."""
+    """Read a synthetic set.
+
+    Args:
+        path: The file. A name alone is one in the current folder.
+
+    Returns:
+        The set, its tensors on the CPU.
+
+    Raises:
+        UserError: The file is absent, damaged or something else, or its description says what can not be: a value out
+            of bounds, a fingerprint that is not that of what it stands for, other counts than its tensors have.
+    """
     path = Path(path)
     tensors, document = artefact.load(path, "synthetic set")
+    about = check_image_set(document, path)
     try:
+        _require_agreement(tensors, about)
         return SyntheticSet(
             images=tensors["images"],
             labels=tensors["labels"],
@@ -207,6 +221,32 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
         raise UserError(
             f"{path} is not a whole synthetic set: {error}", fix="distil it again, or export it again"
         ) from None
+
+
+def _require_agreement(tensors: dict[str, Tensor], about: ImageSetDescription) -> None:
+    """Errors: KeyError, ValueError where tensors are not what the description says of them."""
+    images, labels, classes = tensors["images"], tensors["labels"], len(about.class_names)
+    if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not images.numel():
+        raise ValueError(f"its images are {images.dtype} of shape {tuple(images.shape)}")
+    if about.label_kind == "hard":
+        if labels.dtype != torch.int64 or not labels.numel():
+            raise ValueError(f"hard labels can not be {labels.dtype} of shape {tuple(labels.shape)}")
+        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+            raise ValueError(f"a label is not one of {classes} classes")
+    elif labels.dtype not in (torch.float32, torch.float16):
+        raise ValueError(f"{about.label_kind} can not be {labels.dtype}")
+    if about.compensation is None and about.ipc not in (len(images) // classes, -(-len(images) // classes)):
+        raise ValueError(f"{len(images)} images of {classes} classes are not ipc {about.ipc}")
+    if about.preprocessing.kind == "meanstd" and len(about.preprocessing.mean) != images.shape[1]:
+        raise ValueError(f"its preprocessing has {len(about.preprocessing.mean)} channels, images {images.shape[1]}")
+    recipe = about.provenance.recipe
+    if recipe is not None and recipe.size not in (None, images.shape[-1]):
+        raise ValueError(f"its recipe says {recipe.size} pixels, but images have {images.shape[-1]}")
+    rate = tensors.get("student_lr")
+    if rate is not None and rate.numel() != 1:
+        raise ValueError(f"its learned rate is of shape {tuple(rate.shape)}")
+    if (None if rate is None else rate.item()) != about.student_lr:
+        raise ValueError(f"its learned rate is not {about.student_lr}")
 
 
 def _sizes(tensors: dict[str, Tensor]) -> dict[str, int]:

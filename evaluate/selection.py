@@ -136,7 +136,23 @@ class _Cache:
         return accuracy
 
     def _read(self) -> dict[str, Any]:
-        return read_json(self.path, "file of candidates' scores") if self.path.exists() else {}
+        """What is remembered and whole; a damaged file counts for nothing, and is written anew."""
+        if not self.path.exists():
+            return {}
+        try:
+            document = read_json(self.path, "file of candidates' scores")
+        except UserError:
+            return {}
+        entries = document.items() if isinstance(document, dict) else ()
+        return {key: entry for key, entry in entries if self._is_whole(key, entry)}
+
+    def _is_whole(self, key: str, entry: object) -> bool:
+        """Whether an entry answers the question it lies under, with one fraction a seed."""
+        if not isinstance(entry, dict) or not isinstance(accuracy := entry.get("accuracy"), list):
+            return False
+        question = {name: value for name, value in entry.items() if name != "accuracy"}
+        fractions = all(type(value) in (int, float) and 0 <= value <= 1 for value in accuracy)
+        return fractions and fingerprint(question) == key and len(accuracy) == len(question.get("seeds") or ())
 
     def _question(self, candidate: Path) -> dict[str, object]:
         document = describe(candidate)

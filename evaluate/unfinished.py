@@ -49,6 +49,8 @@ class Unfinished:
             raise
         except UserError:
             return None
+        if not (isinstance(facts.get("asked"), dict) and type(facts.get("epochs")) is int):
+            return None
         for key, mine in self._asked.items():
             if facts["asked"].get(key) != mine:
                 raise UserError(
@@ -60,10 +62,27 @@ class Unfinished:
         return tensors, facts
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, streams: Mapping[str, Stream]) -> int:
-        """Put back what the file has, if there is one. Returns how many epochs are done."""
+        """Put back what the file has, if there is one. Returns how many epochs are done.
+
+        Errors: UserError where what it has is not of such a network and optimizer.
+        """
         if self._found is None:
             return 0
         (tensors, facts), self._found = self._found, None
+        try:
+            self._put_back(tensors, facts, network, optimizer, streams)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise artefact.damaged(self.path, _first_line(error)) from None
+        return self.epochs
+
+    def _put_back(
+        self,
+        tensors: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        streams: Mapping[str, Stream],
+    ) -> None:
         network.load_state_dict(_below("network.", tensors))
         whole = optimizer.state_dict()
         whole["state"] = {}
@@ -82,7 +101,6 @@ class Unfinished:
         torch.set_rng_state(tensors["layers"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["layers.cuda"], self.device)
-        return self.epochs
 
     def keep(
         self, epochs: int, network: nn.Module, optimizer: torch.optim.Optimizer, streams: Mapping[str, Stream]
@@ -119,6 +137,10 @@ class Unfinished:
         """Forget it all: the training is finished, or can not be."""
         self._unwritten = None
         self.path.unlink(missing_ok=True)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from torch import Tensor
 from ddbench import artefact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.trajectory import PER_EPOCH
+from ddbench.strict_json import parse_json
 
 _FIRST = 8192
 """Bytes of a file that are read at once to learn its header, which for 50 epochs is about half as long."""
@@ -163,8 +163,8 @@ def _header(file: FileIO) -> Header:
     rest = bytearray(max(data - len(first), 0))
     if not _fill(file, memoryview(rest)):
         raise ValueError("the file ends within its header")
-    document = json.loads((first + rest)[8:data])
-    facts = json.loads(document.pop("__metadata__")["ddbench"])
+    document = parse_json(bytes(first + rest)[8:data])
+    facts = artefact.description_in(document.pop("__metadata__"))
     places: dict[str, Place] = {}
     end = 0
     for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
@@ -175,6 +175,18 @@ def _header(file: FileIO) -> Header:
         places[name], end = place, after
     if data + end != size:
         raise ValueError("the file is not as long as its header says")
-    if not isinstance(facts["schema"], int):
-        raise TypeError("schema is not a number")
+    if facts.get("kind") == "expert":
+        _require_expert(facts, places)
     return Header(facts, places, identity)
+
+
+def _require_expert(facts: Mapping[str, Any], places: Mapping[str, Place]) -> None:
+    """Errors: ValueError, KeyError, TypeError, AttributeError where rows and their checksums are not as many."""
+    epochs, rows = facts["epochs"], facts["rows"]
+    if type(epochs) is not int or epochs < 0 or "parameters" not in rows:
+        raise ValueError("it does not say what rows it has")
+    for name, digests in rows.items():
+        if len(places[name].shape) != 2 or not places[name].shape[0] == len(digests) == epochs + 1:
+            raise ValueError(f"{name} has {places[name].shape} numbers for {len(digests)} rows of {epochs} epochs")
+    if not isinstance(facts.get("seconds", 0.0), int | float) or not isinstance(facts["sha256"], str):
+        raise ValueError("it does not say how long it took, or its checksum")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from ddbench.expert_buffers.store import (
 )
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.feed import feed_bytes
+from ddbench.folder_lock import locked
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
@@ -89,20 +91,55 @@ def train_experts(
     experts, the network can not be a student, an expert diverges, the disk is full, or as ``executor`` says.
     """
     folder = Path(folder)
-    tell = Silent() if progress is None else progress
     if epochs < 1:
         raise UserError(f"experts need at least 1 epoch, not {epochs}", fix="set experts.epochs to 1 or more")
     shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
     refuse_non_students(build_network(network_name, **shape, seed=seed))
+    with locked(folder) if ranks.writes else nullcontext():  # another process may train the same: its experts serve
+        ranks.wait()
+        _train_missing(
+            folder,
+            real,
+            network_name,
+            recipe,
+            epochs,
+            seed,
+            torch.device(device),
+            Silent() if progress is None else progress,
+            checkpoint_seconds,
+            compile,
+            together,
+            ranks,
+            executor or Serial(),
+        )
+        ranks.wait()
+    return ExpertBuffer.open(folder, range(recipe.count))
+
+
+def _train_missing(
+    folder: Path,
+    real: RealSet,
+    network_name: str,
+    recipe: ExpertRecipe,
+    epochs: int,
+    seed: int,
+    device: torch.device,
+    tell: Progress,
+    checkpoint_seconds: float,
+    compile: Choice,
+    together: int | None,
+    ranks: Ranks,
+    by: Executor,
+) -> None:
+    """This rank's share of the experts that are not there, or are too short."""
     description = describe_buffer(real, network_name, recipe, seed)
     found = _adopt(folder, description)
     own = range(ranks.rank, recipe.count, ranks.world)
     missing = [expert for expert in own if found.usable.get(expert, 0) < epochs]
     if missing:
-        network, device = build_network(network_name, **shape, seed=seed), torch.device(device)
+        network = build_network(network_name, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
         floats = activation_floats(network, real.channels, real.size)
         each = training_seconds(floats, epochs * len(real.train), recipe.batch, device)
-        by = executor or Serial()
         on = by.device(device)
         job = ExpertJob(
             folder=folder.absolute(),
@@ -127,8 +164,6 @@ def train_experts(
                 meter.finished(position)
         finally:
             meter.close()
-    ranks.wait()
-    return ExpertBuffer.open(folder, range(recipe.count))
 
 
 def _adopt(folder: Path, description: BufferDescription) -> Contents:

@@ -55,7 +55,12 @@ class Unfinished:
         if not usable:
             return 0
         tensors, facts = max(usable, key=lambda one: one[1]["epochs"])
-        put_back(tensors, network, optimizer, trajectory)
+        try:
+            put_back(tensors, network, optimizer, trajectory)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+            place = self.path if facts["kind"] == KIND else self._finished
+            raise artefact.damaged(place, f"it is not of such a network: {first}") from None
         self._earlier = facts["seconds"]
         return facts["epochs"]
 
@@ -71,6 +76,7 @@ class Unfinished:
         except UserError:
             return nothing
         ours = all(facts.get(key) == value for key, value in self._facts.items())
+        ours = ours and type(facts.get("epochs")) is int and isinstance(facts.get("seconds"), int | float)
         return (tensors, facts) if ours and facts.get("extendable") else nothing
 
     def keep(self, epochs: int, network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> None:

@@ -2,8 +2,10 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -24,7 +26,7 @@ def test_round_trip(tmp_path):
     digest = artefact.save(path, "thing", tensors(), {"name": "né", "n": 1})
     got, document = artefact.load(path, "thing")
     assert set(got) == set(tensors()) and all(torch.equal(got[k], v) for k, v in tensors().items())
-    assert document == {"name": "né", "n": 1, "kind": "thing", "schema": 1, "sha256": digest}
+    assert document == {"name": "né", "n": 1, "kind": "thing", "schema": 2, "sha256": digest}
     assert [entry.name for entry in path.parent.iterdir()] == ["x.safetensors"]
 
 
@@ -41,6 +43,89 @@ def test_a_changed_byte_of_the_tensors_is_seen(flips, tmp_path_factory):
         artefact.load(path, "thing")
 
 
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+@settings(max_examples=60, deadline=None)
+def test_a_changed_bit_anywhere_is_seen(place, bit, tmp_path_factory):
+    """In the header too, but for changes that leave what is read as it was: of the order of blanks, say."""
+    path = tmp_path_factory.mktemp("artefact") / "x.safetensors"
+    artefact.save(path, "thing", tensors(), {"recipe": {"ipc": [1]}, "mean": [0.305639]})
+    whole, about = artefact.load(path, "thing")
+    raw = bytearray(path.read_bytes())
+    raw[place % len(raw)] ^= 1 << bit
+    path.write_bytes(raw)
+    try:
+        got, document = artefact.load(path, "thing")
+    except UserError as error:
+        assert "x.safetensors" in error.problem
+        return
+    assert document == about and all(torch.equal(got[name], tensor) for name, tensor in whole.items())
+
+
+def in_metadata(path, change):
+    """Write a file anew with other metadata, its tensors as they are."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+    change(metadata)
+    save_file(load_file(path), path, metadata=metadata)
+
+
+def test_a_changed_digit_of_the_description_is_seen(tmp_path):
+    path = tmp_path / "x.safetensors"
+    artefact.save(path, "thing", tensors(), {"ipc": 1})
+    in_metadata(path, lambda there: there.update(ddbench=there["ddbench"].replace('"ipc":1', '"ipc":7')))
+    for read in (artefact.describe, lambda path: artefact.load(path, "thing")):
+        with pytest.raises(UserError, match="is damaged\n.*changed after it was written"):
+            read(path)
+
+
+def test_a_description_whose_checksum_was_taken_away_is_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    artefact.save(path, "thing", tensors(), {})
+    in_metadata(path, lambda there: there.pop("ddbench-sha256"))
+    with pytest.raises(UserError, match="its checksum is missing"):
+        artefact.load(path, "thing")
+
+
+def test_a_file_of_schema_1_is_read_and_says_what_is_not_covered(tmp_path):
+    path = tmp_path / "x.safetensors"
+    artefact.save(path, "thing", tensors(), {"ipc": 1})
+    assert artefact.uncovered(artefact.describe(path)) == ""
+
+    def as_before(there):
+        del there["ddbench-sha256"]
+        there["ddbench"] = there["ddbench"].replace('"schema":2', '"schema":1')
+
+    in_metadata(path, as_before)
+    got, document = artefact.load(path, "thing")
+    assert document["ipc"] == 1 and torch.equal(got["a"], tensors()["a"])
+    assert "not the description" in artefact.uncovered(document)
+
+
+def test_the_description_is_of_one_state_of_the_file_with_its_tensors(tmp_path):
+    """Another process may replace the file between two looks at it."""
+    path, stop = tmp_path / "x.safetensors", threading.Event()
+
+    def replace_it():
+        seed = 0
+        while not stop.is_set():
+            seed += 1
+            artefact.save(path, "thing", tensors(seed), {"seed": seed})
+
+    artefact.save(path, "thing", tensors(0), {"seed": 0})
+    writer = threading.Thread(target=replace_it)
+    writer.start()
+    try:
+        for _ in range(40):
+            got, document = artefact.load(path, "thing")
+            assert torch.equal(got["a"], tensors(document["seed"])["a"])
+    finally:
+        stop.set()
+        writer.join()
+
+
 @pytest.mark.parametrize("keep", [0, 5, 60, -1])
 def test_a_file_cut_short_is_seen(keep, tmp_path):
     path = tmp_path / "x.safetensors"
@@ -50,12 +135,50 @@ def test_a_file_cut_short_is_seen(keep, tmp_path):
         artefact.load(path, "thing")
 
 
-@pytest.mark.parametrize("text", ['{"n": ' + "1" * 5000 + "}", "[" * 200000, '{"a":' * 200000, "{", ""])
-def test_json_that_no_reader_takes(text, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"n": ' + "1" * 5000 + "}", "5000 digits"),
+        ('{"n": ' + "1" * 41 + "}", "41 digits"),
+        ("[" * 200000, "levels"),
+        ('{"a":' * 200000, "levels"),
+        ("[" * 70 + "]" * 70, "levels"),
+        ("{", "Expecting"),
+        ("", "Expecting"),
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "the key 'c' twice"),
+        ('{"a": NaN}', "NaN"),
+        ("[-Infinity]", "Infinity"),
+        ("[1e999]", "too large"),
+        (r'["a\u0000b"]', "zero character"),
+        (r'{"\ud800": 1}', "surrogate"),
+        (b"\xff\xfe{}", "utf-8"),
+        (b'{"a": "\x00"}', "control character"),
+    ],
+)
+def test_json_that_no_reader_takes(text, why, tmp_path):
     path = tmp_path / "x.json"
-    path.write_text(text)
-    with pytest.raises(UserError, match=r"x\.json is not a thing"):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=rf"x\.json is not a thing: .*{why}"):
         artefact.read_json(path, "thing")
+
+
+def test_json_of_any_writer_is_read_as_it_is(tmp_path):
+    path = tmp_path / "x.json"
+    document = {"state": 2**127, "rate": 1e-300, "names": ["né", "\U0001f600", "\\u0000"], "deep": [[[[]]]], "no": None}
+    path.write_text(json.dumps(document))
+    assert artefact.read_json(path, "thing") == document
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zeros.json").symlink_to("/dev/zero")
+    for path in (tmp_path / "pipe.json", tmp_path / "zeros.json", tmp_path):
+        with pytest.raises(UserError, match="no regular file"):
+            artefact.read_json(path, "thing")
+    (tmp_path / "large.json").write_text("[1, 2, 3]")
+    monkeypatch.setattr(artefact, "LARGEST_JSON", 8)
+    with pytest.raises(UserError, match="too large for a thing"):
+        artefact.read_json(tmp_path / "large.json", "thing")
 
 
 def test_wrong_kind_absent_foreign_and_newer(tmp_path):

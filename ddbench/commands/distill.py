@@ -30,6 +30,7 @@ def distill(
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
     from ddbench.commands.needs import require_room
     from ddbench.commands.together import shared_out
+    from ddbench.commands.turns import in_turns
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
         where = options.place(
@@ -39,6 +40,6 @@ def distill(
         require_room(pipeline, scored=False)
         if not shared_out(pipeline):
             return
-        for job in pipeline.jobs:
+        for job in in_turns(pipeline.jobs):
             pipeline.distill(job)
             typer.echo(f"{job.title}:  {pipeline.set_path(job)}")

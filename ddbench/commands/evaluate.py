@@ -111,6 +111,8 @@ def evaluate(
             else:
                 scored = score_set(file, where, **asked, **of_images)
         else:
+            from ddbench.commands.turns import evaluated_in_turns
+
             if validation is not None:
                 raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
             if teachers is not None:
@@ -128,7 +130,7 @@ def evaluate(
             extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
             extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
             pipeline = open_recipe(target, [*(override or []), *extra], seed, plugin, where)
-            scored = [entry for job in pipeline.jobs for entry in pipeline.evaluate(job)]
+            scored = evaluated_in_turns(pipeline)
             scored += list(pipeline.references())
         typer.echo(render([row for row, _ in scored], format.value))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ddbench.artefact import describe
 from ddbench.commands.graph_pipeline import USUAL_PROTOCOL
 from ddbench.commands.place import Place
+from ddbench.commands.scoring import require_recorded_training, say_what_is_not_covered
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import graphs_sha256, make_graph_row
 from ddbench.evaluate.graphs.no_learning import NO_LEARNING
@@ -22,6 +22,7 @@ from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
+from ddbench.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
 
 
 def holds_graphs(file: Path) -> bool:
@@ -45,12 +46,14 @@ def score_graph_set(
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score_graphs``.
     """
     device, syn = choose_device(place.device), load_synthetic_graphs(path)
-    recipe = syn.provenance.get("recipe") or {}
-    asked = recipe.get("evaluation", {})
-    by = graph_protocol(protocol or asked.get("protocol", USUAL_PROTOCOL))
-    names = [canonical_graph_network(name) for name in networks or asked.get("networks") or ["gin-sum"]]
-    count, first = seeds or asked.get("seeds", 5), recipe.get("seed", 0) if seed is None else seed
-    real, made = graphs_of(syn.dataset, recipe, place, dataset), []
+    say_what_is_not_covered(path)
+    recipe = recorded_recipe(syn.provenance.get("recipe"), path, "set of synthetic graphs")
+    asked = recipe.evaluation
+    told = asked.protocol if "protocol" in asked.model_fields_set else USUAL_PROTOCOL
+    by = graph_protocol(protocol or told)
+    names = [canonical_graph_network(name) for name in networks or asked.networks or ["gin-sum"]]
+    count, first = seeds or asked.seeds, recipe.seed if seed is None else seed
+    real, made = graphs_of(syn.dataset, recipe, place, dataset, where=path), []
     for name in names:
         scores = score_graphs(
             syn,
@@ -66,17 +69,35 @@ def score_graph_set(
     return made
 
 
-def graphs_of(short: str, recipe: Mapping[str, Any], place: Place, given: str | None = None) -> GraphSet:
+def graphs_of(
+    short: str, recipe: RecordedRecipe, place: Place, given: str | None = None, *, where: Path | str = "the set"
+) -> GraphSet:
     """The real graphs that a set or row was made from, split as its recipe says.
 
-    short: their name where there is no recipe. given: their name now.
-    Errors: UserError that asks for it, and as in ``load_graphs``.
+    Args:
+        short: Their name in rows, for errors.
+        recipe: The one inside the file.
+        place: Where the command works.
+        given: The name of the data as the user gives it; a name that would run code is taken from the user alone.
+        where: The file, for errors.
+
+    Returns:
+        The graphs.
+
+    Raises:
+        UserError: Nothing says which graphs they are, or the file's name is none that may be followed; as in
+            ``load_graphs``.
     """
-    name = given or recipe.get("dataset")
-    if name is None:
+    if given is None and recipe.dataset is None:
         raise UserError(f"nothing says where the graphs of {short} are", fix="give their name with --dataset NAME")
-    asked = {key: recipe[key] for key in ("validation", "seed") if key in recipe}
-    return load_graphs(name, home=place.home, data_root=place.data_root, quiet=place.quiet, **asked)
+    return load_graphs(
+        given or recorded_dataset(recipe.dataset or "", where),
+        validation=recipe.validation,
+        seed=recipe.seed,
+        home=place.home,
+        data_root=place.data_root,
+        quiet=place.quiet,
+    )
 
 
 def verify_graph_rows(
@@ -91,6 +112,7 @@ def verify_graph_rows(
         rows = {target: load_row(target)}
     else:
         digest = graphs_sha256(load_synthetic_graphs(target))
+        say_what_is_not_covered(target)
         paths = sorted((place.home / "results").rglob("*.json"))
         rows = {path: row for path in paths if (row := load_row(path)).synthetic_sha256 == digest}
         set_path = target
@@ -101,7 +123,8 @@ def verify_graph_rows(
     for file, row in rows.items():
         of_set = row.method not in NO_LEARNING
         syn = load_synthetic_graphs(set_path or _find(row, place.home)) if of_set else None
-        real = graphs_of(row.dataset, row.recipe, place, dataset)
+        require_recorded_training(row, file)
+        real = graphs_of(row.dataset, recorded_recipe(row.recipe, file), place, dataset, where=file)
         yield file, row, verify_graph_row(row, syn, real, device=device, progress=place.progress())
 
 

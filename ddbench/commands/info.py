@@ -30,7 +30,7 @@ def readable(document: Any) -> str:
 
 def facts_of(path: Path) -> dict[str, Any]:
     """What lies at a path. Errors: UserError when it is nothing of ddbench's."""
-    from ddbench.artefact import describe
+    from ddbench.artefact import describe, uncovered
 
     if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):
         return _buffer(path)
@@ -44,6 +44,7 @@ def facts_of(path: Path) -> dict[str, Any]:
         row = load_row(path)
         return {"kind": "row", **asdict(row), "accuracy_mean": row.accuracy_mean, "accuracy_std": row.accuracy_std}
     document = describe(path)
+    note = uncovered(document)
     if document.get("kind") == "synthetic set":
         from ddbench.synthetic import load_synthetic
 
@@ -52,7 +53,7 @@ def facts_of(path: Path) -> dict[str, Any]:
             "images": list(syn.images.shape),
             "labels": list(syn.labels.shape),
             "bytes": syn.bytes,
-            "checksum": "verified",
+            "checksum": f"verified; {note}" if note else "verified",
         }
     if document.get("kind") == "synthetic graph set":
         from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
@@ -62,7 +63,7 @@ def facts_of(path: Path) -> dict[str, Any]:
             "items": len(graphs),
             "bytes": graphs.bytes,
             "charged bytes": graphs.charged_bytes,
-            "checksum": "verified",
+            "checksum": f"verified; {note}" if note else "verified",
         }
     return document
 
@@ -80,8 +81,9 @@ def _run(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": "run"}
     if state.exists():
         about = describe(state)
-        facts |= {key: about[key] for key in ("step", "seconds", "peak_bytes", "guard")}
-    facts["candidates"] = sorted(int(file.stem) for file in (path / "candidates").glob("*.safetensors"))
+        facts |= {key: about.get(key) for key in ("step", "seconds", "peak_bytes", "guard")}
+    names = [file.stem for file in (path / "candidates").glob("*.safetensors")]
+    facts["candidates"] = sorted(int(name) for name in names if name.isdecimal())
     facts["synthetic"] = facts_of(made) if made.exists() else None
     return facts
 

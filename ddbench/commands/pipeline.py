@@ -187,7 +187,7 @@ class Pipeline:
         """
         last = last_candidate(job.method, job.folder)
         if self.ranks.decided(self.ranks.writes and last.exists()):
-            made_from = describe(last)["provenance"]["identity"]
+            made_from = describe(last).get("provenance", {}).get("identity") or {}
             require_same(made_from, {**made_from, "real images": self.real.fingerprint}, job.folder)
         else:
             task = self.task(job)

@@ -9,6 +9,7 @@ import typer
 
 from ddbench.commands import options
 from ddbench.commands.open_recipe import open_recipe
+from ddbench.commands.turns import evaluated_in_turns
 from ddbench.execution import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run(
         require_room(pipeline)
         if not shared_out(pipeline):
             return
-        rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
+        rows = [row for row, _ in evaluated_in_turns(pipeline)]
         rows += [row for row, _ in pipeline.references()]
         for job in pipeline.jobs:
             for path in pipeline.set_paths(job):
@@ -71,12 +72,16 @@ def _narrator(silent: bool):
 
 
 def draw_if_changed(set_path: Path, home: Path) -> None:
-    """The picture of a set, beside it, unless the one that is there is of this set."""
+    """The picture of a set, beside it, unless the one there is of this set; a note where it can not be drawn."""
     from ddbench.commands.show import draw_set
 
     path = set_path.with_suffix(".png")
-    if not path.exists() or path.stat().st_mtime < set_path.stat().st_mtime:
-        draw_set(set_path, path, home)
+    try:
+        if not path.exists() or path.stat().st_mtime < set_path.stat().st_mtime:
+            draw_set(set_path, path, home)
+    except Exception as error:  # a picture is no reason to end a run, whatever the library that draws it says
+        why = next(iter(str(error).splitlines()), "") or type(error).__name__
+        typer.echo(f"note: the picture {path} could not be drawn: {why}", err=True)
 
 
 def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:

@@ -7,6 +7,7 @@ import torch
 from ddbench.commands.place import Place
 from ddbench.data import RealSet
 from ddbench.evaluate.teaching import train_teachers
+from ddbench.folder_lock import locked
 from ddbench.teachers import Teachers
 from ddbench.teachers_recipe import TeachersRecipe
 
@@ -14,19 +15,20 @@ from ddbench.teachers_recipe import TeachersRecipe
 def taught(asked: TeachersRecipe, real: RealSet, place: Place, seed: int, device: torch.device) -> Teachers:
     """The teachers of ``real``. Several are kept together in a file as well, so that who verifies a row finds them."""
     folder = place.home / "teachers"
-    found = train_teachers(
-        real,
-        asked.networks,
-        folder,
-        protocol=asked.protocol,
-        epochs=asked.epochs,
-        seed=seed,
-        device=device,
-        progress=place.progress,
-        checkpoint_seconds=place.checkpoint_seconds,
-        compile=place.compile,
-    )
-    together = folder / f"{found.fingerprint}.safetensors"
-    if len(found.networks) > 1 and not together.exists():
-        found.save(together)
-    return found
+    with locked(folder):
+        found = train_teachers(
+            real,
+            asked.networks,
+            folder,
+            protocol=asked.protocol,
+            epochs=asked.epochs,
+            seed=seed,
+            device=device,
+            progress=place.progress,
+            checkpoint_seconds=place.checkpoint_seconds,
+            compile=place.compile,
+        )
+        together = folder / f"{found.fingerprint}.safetensors"
+        if len(found.networks) > 1 and not together.exists():
+            found.save(together)
+        return found

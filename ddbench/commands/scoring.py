@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ddbench.artefact import describe
+import typer
+
+from ddbench.artefact import describe, uncovered
 from ddbench.commands.judging import Judging
 from ddbench.commands.place import Place
 from ddbench.data import Preprocessing, RealSet, load_dataset
@@ -24,14 +26,12 @@ from ddbench.evaluate.verify import Verification, verify
 from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.execution import choose_device
 from ddbench.networks import canonical_network_name
+from ddbench.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers, load_teachers
 
 HELD_BACK = "held_back_afterwards"
 """In the recipe of a set that is judged with a validation split it was not made with."""
-
-_REAL = ("validation", "seed", "size", "mirror")
-"""What a recipe says of the real data beside its name."""
 
 
 def score_set(
@@ -56,14 +56,18 @@ def score_set(
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score``.
     """
     device, syn = choose_device(place.device), load_synthetic(path)
+    say_what_is_not_covered(path)
     if validation is not None:
         syn = with_validation(syn, validation)
-    recipe = syn.provenance.get("recipe") or {}
-    asked = recipe.get("evaluation", {})
-    by = protocol_named(protocol or asked.get("protocol", "mtt-v1"))
-    entries = expanded(networks or asked.get("networks") or [by.network or syn.network], syn.network)
-    count, first = seeds or asked.get("seeds", 5), recipe.get("seed", 0) if seed is None else seed
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing).to(device)
+    recipe = recorded_recipe(syn.provenance.get("recipe"), path, "synthetic set")
+    asked = recipe.evaluation
+    by = protocol_named(protocol or asked.protocol, "" if protocol else f"the recipe in {path}")
+    named = networks or asked.networks or [by.network or syn.network]
+    entries = expanded(named, syn.network, () if networks else [f"the recipe in {path}"] * len(named))
+    count, first = seeds or asked.seeds, recipe.seed if seed is None else seed
+    real = real_set_of(
+        syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing, where=path
+    ).to(device)
     judging = Judging(
         real=real,
         protocol=by,
@@ -71,10 +75,10 @@ def score_set(
         place=place,
         seeds=[first * count + i for i in range(count)],
         seed=first,
-        lr_policy=lr or asked.get("lr"),
-        rates=asked.get("rates") or RATES,
-        steps=asked.get("steps"),
-        searchers=asked.get("selection_seeds", 1),
+        lr_policy=lr or asked.lr,
+        rates=asked.rates or RATES,
+        steps=asked.steps,
+        searchers=asked.selection_seeds,
         teachers=teachers and load_teachers(teachers),
         executor=place.executors.on(device, worth=worth_workers(syn, by, [entry.network for entry in entries], count)),
     )
@@ -104,29 +108,47 @@ def with_validation(syn: SyntheticSet, share: float) -> SyntheticSet:
 
 def real_set_of(
     short: str,
-    recipe: dict[str, Any],
+    recipe: RecordedRecipe | Mapping[str, Any],
     preprocessing: str,
     place: Place,
     given: str | None = None,
     space: Mapping[str, Any] | None = None,
+    *,
+    where: Path | str = "the set",
 ) -> RealSet:
     """The real data that a set or row was made from, as its recipe says.
 
-    short: their name where there is no recipe. given: their name now, which for data in a folder of the user's must be
-    said, because recipes in sets and rows hold no paths. space: the set's ``Preprocessing.describe()``, in which images
-    are seen where a validation split was held back only after the set was made. Errors: UserError that asks for it; as
-    in ``load_dataset``.
+    Args:
+        short: Their name where there is no recipe.
+        recipe: The one inside the file; JSON is checked first.
+        preprocessing: Its kind.
+        place: Where the command works.
+        given: The name of the data as the user gives it. Data in a folder, on the hub, or behind code are taken from
+            the user alone; the file's own name for them is never followed.
+        space: The set's ``Preprocessing.describe()``, in which images are seen where a validation split was held back
+            only after the set was made.
+        where: The file, for errors.
+
+    Returns:
+        The real data, split as the recipe says.
+
+    Raises:
+        UserError: The file's name is none that may be followed; as in ``load_dataset``.
     """
-    asked = {"preprocessing": preprocessing, **{key: recipe[key] for key in _REAL if key in recipe}}
-    name = given or recipe.get("dataset", short)
-    prefix, colon, path = name.partition(":")
-    if given is None and colon and prefix != "hub" and not Path(path).exists():
-        raise UserError(
-            f"the recipe inside does not say where {name!r} lies, because it keeps no paths",
-            fix=f"--dataset {prefix}:PATH/{path}",
-        )
-    real = load_dataset(name, home=place.home, data_root=place.data_root, quiet=place.quiet, **asked)
-    if recipe.get(HELD_BACK) and space is not None and space["kind"] == "meanstd":
+    told = recipe if isinstance(recipe, RecordedRecipe) else recorded_recipe(recipe, where, "synthetic set")
+    name = given or recorded_dataset(told.dataset or short, where)
+    real = load_dataset(
+        name,
+        preprocessing=preprocessing,
+        validation=told.validation,
+        seed=told.seed,
+        size=told.size,
+        mirror=told.mirror,
+        home=place.home,
+        data_root=place.data_root,
+        quiet=place.quiet,
+    )
+    if told.held_back_afterwards and space is not None and space["kind"] == "meanstd":
         return replace(real, preprocessing=Preprocessing.meanstd(space["mean"], space["std"]))
     return real
 
@@ -141,9 +163,13 @@ def verify_rows(
     device = choose_device(place.device)
     if target.suffix == ".json":
         rows = {target: load_row(target)}
-        syn = load_synthetic(set_path or find_set(rows[target], place.home))
+        recorded_recipe(rows[target].recipe, target)
+        file = set_path or find_set(rows[target], place.home)
+        syn = load_synthetic(file)
+        say_what_is_not_covered(file)
     else:
         syn = load_synthetic(target)
+        say_what_is_not_covered(target)
         rows = {
             path: row
             for path in sorted((place.home / "results").rglob("*.json"))
@@ -154,9 +180,11 @@ def verify_rows(
                 f"there is no row of {target} under {place.home / 'results'}", fix=f"ddbench evaluate {target}"
             )
     for file, row in rows.items():
-        real = real_set_of(row.dataset, row.recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing).to(
-            device
-        )
+        recipe = recorded_recipe(row.recipe, file)
+        require_recorded_training(row, file)
+        real = real_set_of(
+            row.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing, where=file
+        ).to(device)
         worth = worth_workers(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
         workers = workers_for(device, worth)
         yield (
@@ -172,6 +200,24 @@ def verify_rows(
                 executor=workers,
             ),
         )
+
+
+def say_what_is_not_covered(file: Path) -> None:
+    """A note on stderr where no checksum covers the description of a set."""
+    if note := uncovered(describe(file)):
+        typer.echo(f"note: {file} was {note}", err=True)
+
+
+def require_recorded_training(row: Row, file: Path) -> None:
+    """Errors: UserError for a row that asks for more training than a recipe may."""
+    for key, value, most in (("seeds", len(row.seeds), MOST_SEEDS), ("steps", row.steps or 1, MOST_STEPS)):
+        if value > most:
+            raise UserError(
+                f"{file} asks for too much training",
+                f"key   {key}",
+                f"given {value}, at most {most}",
+                fix="restore the file, or delete it and evaluate again",
+            )
 
 
 def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
@@ -210,11 +256,13 @@ def check_published(
     Errors: UserError where nothing is printed, and as in ``score``.
     """
     device, syn = choose_device(place.device), load_synthetic(path)
-    recipe = syn.provenance.get("recipe") or {}
-    by = protocol_named(protocol or recipe.get("evaluation", {}).get("protocol", "mtt-v1"))
+    recipe = recorded_recipe(syn.provenance.get("recipe"), path, "synthetic set")
+    by = protocol_named(protocol or recipe.evaluation.protocol)
     name = canonical_network_name(network or by.network or syn.network)
     claim = claim_about(syn, name, method)
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing).to(device)
+    real = real_set_of(
+        syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing, where=path
+    ).to(device)
     with ExitStack() as stack:
         workers = workers_for(device, worth_workers(syn, by, [name], seeds))
         scores = score(

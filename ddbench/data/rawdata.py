@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ddbench.data.realset import Split
 from ddbench.errors import UserError
+from ddbench.image_memory import AT_ONCE, require_resized_fit
 
 DIGIT_NAMES = tuple("0123456789")
 
@@ -96,8 +97,9 @@ def squash(images: Tensor, size: int) -> Tensor:
     """Images (n, C, H, W) resized to squares, bilinear and antialiased, in the type they came in."""
     if images.shape[2:] == (size, size):
         return images
+    require_resized_fit(images, size)
     resized = torch.empty(len(images), images.shape[1], size, size, dtype=images.dtype)
-    for rows in torch.arange(len(images)).split(1024):
+    for rows in torch.arange(len(images)).split(AT_ONCE):
         chunk = F.interpolate(images[rows].float(), (size, size), mode="bilinear", antialias=True)
         resized[rows] = chunk.round().clamp(0, 255).byte() if images.dtype == torch.uint8 else chunk.to(images.dtype)
     return resized

@@ -16,6 +16,7 @@ from ddbench.graphs.forests import Forests, forests_from
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.packing import packed, stored_bytes, unpacked
 from ddbench.graphs.stored_graphs import pack_graphs, unpack_graphs
+from ddbench.set_description import check_graph_set
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -149,6 +150,7 @@ def load_synthetic_graphs(path: str | Path) -> SyntheticGraphs:
     """Read what :meth:`SyntheticGraphs.save` wrote. Errors: UserError when it is absent, damaged, or something else."""
     path = Path(path)
     tensors, document = artefact.load(path, KIND)
+    check_graph_set(document, path)
     try:
         return _from_file(tensors, document)
     except (KeyError, TypeError, ValueError) as error:
@@ -156,21 +158,14 @@ def load_synthetic_graphs(path: str | Path) -> SyntheticGraphs:
 
 
 def _from_file(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> SyntheticGraphs:
-    for name, kind in _PLAIN.items():
-        if type(document[name]) is not kind:
-            raise ValueError(f"its {name} is {document[name]!r:.60}")
-    lists: dict[str, Any] = {}
-    for name, kind in (("class_names", str), ("node_cardinalities", int), ("edge_cardinalities", int)):
-        if type(document[name]) is not list or any(type(value) is not kind for value in document[name]):
-            raise ValueError(f"its {name} are {document[name]!r:.60}")
-        lists[name] = tuple(document[name])
+    lists: dict[str, Any] = {
+        name: tuple(document[name]) for name in ("class_names", "node_cardinalities", "edge_cardinalities")
+    }
     hard = document["label_kind"] == "hard"
     labels = unpacked(tensors, "labels") if hard else tensors["labels"]
     if not hard and (labels.dtype != torch.float32 or labels.ndim != 2 or not labels.shape[1]):
         raise ValueError(f"its labels are {labels.dtype} of shape {tuple(labels.shape)}")
     held = {name.removeprefix(_PAYLOAD): tensor for name, tensor in tensors.items() if name.startswith(_PAYLOAD)}
-    if document["payload"] not in ("graphs", "forests"):
-        raise ValueError(f"its payload is {document['payload']!r:.60}")
     graphs = document["payload"] == "graphs"
     return SyntheticGraphs(
         payload=unpack_graphs(held, labels if hard else labels.argmax(1)) if graphs else forests_from(held),
@@ -182,4 +177,4 @@ def _from_file(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> Sy
 
 
 _PAYLOAD = "payload."
-_PLAIN = {"label_kind": str, "ipc": int, "dataset": str, "method": str, "provenance": dict}
+_PLAIN = ("label_kind", "ipc", "dataset", "method", "provenance")

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from ddbench import artefact
-from ddbench.evaluate.continual.step import StepScore
+from ddbench.evaluate.continual.step import StepScore, in_a_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Curve:
         """Write the document beside its steps, under a name that follows from the steps it is made of."""
         question = self.scores[0][0].question
         parts = [score.question.path(home).name for order in self.scores for score in order]
-        name = f"curve-{question.title}-{question.steps}-steps-{artefact.fingerprint(parts)}.json"
+        name = f"curve-{in_a_path(question.title)}-{question.steps}-steps-{artefact.fingerprint(parts)}.json"
         path = question.path(home).with_name(name)
         document = {**self.document(), "parts": parts}
         if not path.exists() or artefact.read_json(path, "curve") != document:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from ddbench import artefact
 from ddbench.errors import UserError
@@ -48,8 +51,9 @@ class Question:
 
     def path(self, home: Path) -> Path:
         """Where the answer lies: one file a question, so that nothing is asked twice."""
-        name = f"{self.title}-order{self.order}-step{self.step + 1}of{self.steps}"
-        return home / "continual" / self.dataset / f"{name}-{artefact.fingerprint(asdict(self))}.json"
+        name = f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
+        folder = home / "continual" / in_a_path(self.dataset)
+        return folder / f"{name}-{artefact.fingerprint(asdict(self))}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,22 +94,24 @@ def load_step(path: Path) -> StepScore:
     document = artefact.read_json(path, "step of a continual evaluation")
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise UserError(f"{path} is not a step of a continual evaluation", fix="give a file from HOME/continual")
-    if document.get("schema", 0) > SCHEMA:
-        raise artefact.newer(path, document["schema"])
+    if type(found := document.get("schema")) is int and found > SCHEMA:
+        raise artefact.newer(path, found)
+    told = {name: value for name, value in document.items() if name not in ("kind", "schema")}
     try:
-        question = _from(Question, document["question"])
-        score = _from(StepScore, {**document, "question": question})
-    except (KeyError, TypeError) as error:
-        raise artefact.damaged(path, f"its fields are not whole: {error}") from None
+        score = TypeAdapter(StepScore).validate_json(json.dumps(told), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise artefact.damaged(path, f"its fields are not whole: {key}: {first['msg']}") from None
+    question = score.question
     if len(score.accuracy) != len(question.seeds) or not all(_is_fraction(value) for value in score.accuracy):
         raise artefact.damaged(path, "its accuracies are not one fraction a seed")
     return score
 
 
-def _from(kind: type, values: Mapping[str, Any]) -> Any:
-    """A record from JSON, its lists as tuples. Errors: KeyError for a field that is missing."""
-    given = {one.name: values[one.name] for one in fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+def in_a_path(name: str) -> str:
+    """A name, which may be that of a file's label, as one part of a path; usual names are themselves."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.")[:100] or "unnamed"
 
 
 def _is_fraction(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ class Trainings:
             return None
         document = read_json(path, "finished training")
         try:
+            if document["question"] != json.loads(json.dumps(dict(question))):
+                raise ValueError("it answers another question")
+            if type(document["accuracy"]) not in (int, float) or not 0 <= document["accuracy"] <= 1:
+                raise ValueError("its accuracy is no fraction")
             return Scores(
                 accuracy=(float(document["accuracy"]),),
                 seeds=(question["seed"],),

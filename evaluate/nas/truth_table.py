@@ -11,10 +11,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ddbench.artefact import replacing
+from ddbench.artefact import LARGEST_JSON, replacing
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.truth import Truth
+from ddbench.regular_file import read_regular
+from ddbench.strict_json import parse_json
 
 COLUMNS = ("network", "arch", "accuracy", "accuracies", "test", "tests", "seconds")
 HEAD = "# ddbench nas truth "
@@ -50,10 +52,9 @@ def read_truth(path: Path, space: Space) -> Truth:
     Networks that are not of the space are left out, with a note. Errors: UserError that names file and line for an
     unknown column or network, a network told twice, and a number that is no fraction.
     """
-    if not path.is_file():
-        raise UserError(f"there is no table of true accuracies at {path}", fix="check the path")
+    content = read_regular(path, "table of true accuracies", most=LARGEST_JSON)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
         facts, lines = _json_lines(text, path) if _form(path) == ".json" else _csv_lines(text, path)
     except (ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"{path} is no table that can be read: {error}", fix=_FIX) from None
@@ -114,7 +115,7 @@ def _as_csv(lines: Iterable[Mapping[str, Any]]) -> str:
 
 def _csv_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     raw = text.splitlines()
-    facts = json.loads(raw[0][len(HEAD) :]) if raw and raw[0].startswith(HEAD) else {}
+    facts = parse_json(raw[0][len(HEAD) :]) if raw and raw[0].startswith(HEAD) else {}
     above = next((number for number, line in enumerate(raw) if line.strip() and not line.startswith("#")), len(raw))
     reader = csv.DictReader(raw[above:], strict=True)
     _require_columns(reader.fieldnames or (), f"{path}, line {above + 1}")
@@ -128,7 +129,7 @@ def _csv_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, d
 
 
 def _json_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    document = json.loads(text)
+    document = parse_json(text)
     listed = document if isinstance(document, list) else _mapping(document, path).get("networks")
     if not isinstance(listed, list) or not all(isinstance(line, dict) for line in listed):
         raise UserError(

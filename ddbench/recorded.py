@@ -1,0 +1,165 @@
+"""What a file records of itself, checked as a recipe is before any of it is used: models, bounds, one error."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from ddbench.errors import UserError
+
+MOST_IPC = 10**6
+MOST_SEEDS = 10_000
+"""Networks that a file may ask to be trained for one row."""
+MOST_STEPS = 10**9
+MOST_SEED = 2**63 - 1
+
+_TEXT = 10_000
+"""Characters of a note, or of a path."""
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        raise ValueError("it has a control character")
+    return text
+
+
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)]
+"""What a file calls something: a label, a class, a network."""
+Text = Annotated[str, StringConstraints(max_length=_TEXT)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=0, le=MOST_SEED)]
+Ipc = Annotated[int, Field(ge=1, le=MOST_IPC)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+
+
+class Recorded(BaseModel):
+    """Base of what is read from files that programs wrote: frozen, types as they are, other keys passed over."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class RecordedEvaluation(Recorded):
+    """What the recipe inside a file says of the evaluation, as far as a command follows it."""
+
+    protocol: Name = "mtt-v1"
+    networks: Annotated[list[Name], Field(max_length=1000)] = []
+    lr: Literal["protocol", "search"] | None = None
+    rates: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(max_length=1000)] | None = None
+    steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] | None = None
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 5
+    selection_seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
+
+
+class RecordedRecipe(Recorded):
+    """What the recipe inside a set or a row says, as far as a command follows it.
+
+    held_back_afterwards: a validation split was cut off only after the set was made.
+    """
+
+    name: Name | None = None
+    dataset: Annotated[str, StringConstraints(min_length=1, max_length=_TEXT), AfterValidator(_printable)] | None = None
+    network: Name | None = None
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    mirror: bool | None = None
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    seed: Number = 0
+    ipc: Annotated[list[Ipc], Field(max_length=1000)] = []
+    evaluation: RecordedEvaluation = RecordedEvaluation()
+    held_back_afterwards: bool = False
+
+    @model_validator(mode="after")
+    def _seeds_fit(self) -> RecordedRecipe:
+        if self.seed * self.evaluation.seeds + self.evaluation.seeds > MOST_SEED:
+            raise ValueError(f"its seed {self.seed} gives networks seeds beyond {MOST_SEED}")
+        return self
+
+
+M = TypeVar("M", bound=Recorded)
+
+
+def checked(model: type[M], document: Any, path: Path | str, what: str, *inside: str, fix: str) -> M:
+    """A part of a file as its model.
+
+    Args:
+        model: What the part must be.
+        document: JSON.
+        path: The file, for errors.
+        what: What the file should be, as "synthetic set".
+        inside: Keys that lead to the part.
+        fix: What helps where it is something else.
+
+    Returns:
+        The part, with its defaults.
+
+    Raises:
+        UserError: A key is missing or has a value that it can not have; names file and key.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
+        key = ".".join([*inside, *(str(part) for part in first["loc"])])
+        given = first.get("input")
+        shown = first["type"] not in ("missing", "value_error") and isinstance(given, str | int | float | None)
+        raise UserError(
+            f"{path} is not a whole {what}",
+            f"key   {key[:200]}" if key else "",
+            f"why   {first['msg'].removeprefix('Value error, ').replace('Input should be', 'it should be')}",
+            f"given {given!r:.80}" if shown else "",
+            fix=fix,
+        ) from None
+
+
+def recorded_recipe(document: Mapping[str, Any] | None, path: Path | str, what: str = "row") -> RecordedRecipe:
+    """The recipe inside a set or a row; that of a file without one says nothing, and has the usual values.
+
+    Errors: UserError as :func:`checked`.
+    """
+    fix = "restore the file, or make it anew; what a recipe may say is bounded also where a file says it"
+    return checked(RecordedRecipe, document or {}, path, what, "recipe", fix=fix)
+
+
+def recorded_dataset(name: str, path: Path | str) -> str:
+    """The name of a data set that a file names, where it is one of the known sets, or of a known collection.
+
+    Errors: UserError for a name that would lead to a folder, to the Hugging Face hub, or to code: only a user may give
+    such a one; and for a name that is none.
+    """
+    from ddbench.data.sources import PREFIXED, SOURCES, find_source
+
+    prefix, colon, rest = name.partition(":")
+    if name in SOURCES or (colon and prefix in COLLECTIONS):
+        find_source(name, str(path))
+        return name
+    if not colon or prefix not in PREFIXED:
+        raise UserError(
+            f"{path} names a data set that is not known: {name!r:.80}",
+            fix="say which it is with --dataset NAME (ddbench datasets lists what there is)",
+        )
+    if prefix == "pyg":
+        raise UserError(
+            f"{path} names a data set that would run code: {name!r:.80}",
+            "why   a name in a file is never imported, because anybody may have written it",
+            fix=f"if you trust it like a program:  --dataset {name:.80}",
+        )
+    if prefix == "hub":
+        raise UserError(
+            f"{path} names a data set of the Hugging Face hub: {name!r:.80}",
+            "why   a name in a file is never downloaded by itself",
+            fix=f"if it is the one you mean:  --dataset {name:.80}",
+        )
+    raise UserError(
+        f"the recipe inside does not say where {name!r:.80} lies, because it keeps no paths",
+        f"from  {path}",
+        fix=f"--dataset {prefix}:PATH/{rest:.80}",
+    )
+
+
+COLLECTIONS = ("tu", "ogb")
+"""Kinds of names that a file may have: what stands after the colon is one word, and no path."""

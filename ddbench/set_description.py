@@ -1,0 +1,146 @@
+"""Descriptions of synthetic sets as they lie in files: one model a kind, with the bounds of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from ddbench.artefact import fingerprint
+from ddbench.recorded import (
+    Amount,
+    Fingerprint,
+    Ipc,
+    Name,
+    Number,
+    Recorded,
+    RecordedRecipe,
+    Sha256,
+    Text,
+    checked,
+)
+
+LARGEST_MOSAIC = 32
+"""Small images in a row of one image that a file may ask to be enlarged."""
+
+
+class RecordedPreprocessing(Recorded):
+    """``Preprocessing.describe()``, whose fingerprint is computed and not believed."""
+
+    kind: Literal["identity", "meanstd", "zca"]
+    fingerprint: Fingerprint
+    mean: list[Annotated[float, Field(allow_inf_nan=False)]] = []
+    std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
+    eps: Amount | None = None
+    fitted_on: Annotated[str, StringConstraints(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def _is_what_its_fingerprint_says(self) -> RecordedPreprocessing:
+        if self.kind == "meanstd" and not 1 <= len(self.mean) == len(self.std):
+            raise ValueError("mean and std are not one number a channel each")
+        if self.fingerprint not in self._fingerprints():
+            raise ValueError("its fingerprint is that of another preprocessing: a number in it was changed")
+        return self
+
+    def _fingerprints(self) -> list[str]:
+        """Of what is described. Constants above 1 were rounded once more when they were written."""
+        if self.kind == "identity":
+            return [fingerprint({"kind": "identity"})]
+        if self.kind == "zca":
+            return [fingerprint({"kind": "zca", "eps": self.eps, "fitted_on": self.fitted_on})]
+        written = {"mean": self.mean, "std": self.std}
+        given = {name: [float(f"{value:.7g}") for value in values] for name, values in written.items()}
+        return [
+            fingerprint({"kind": "meanstd", **{name: [round(v, 6) for v in values] for name, values in one.items()}})
+            for one in (written, given)
+        ]
+
+
+class RecordedProvenance(Recorded):
+    """Where a set comes from, as far as a command follows it; a method may add facts of its own."""
+
+    recipe: RecordedRecipe | None = None
+    label: Name | None = None
+    student: Name | None = None
+    selection: Literal["last", "validation", "oracle", "given"] | None = None
+    step: Number | None = None
+    seconds: Amount | None = None
+    expert_seconds: Amount = 0.0
+    peak_bytes: Number | None = None
+    guard: dict[Name, Number] | None = None
+    charged: dict[Name, Number] | None = None
+    notes: Annotated[list[Text], Field(max_length=1000)] = []
+    buffer_fingerprint: Name | None = None
+    real_fingerprint: Name | None = None
+    identity: dict[str, Any] | None = None
+
+
+class _Set(Recorded):
+    """What sets of images and of graphs have in common."""
+
+    kind: str
+    schema_: Annotated[int, Field(alias="schema")]
+    sha256: Sha256
+    ipc: Ipc
+    dataset: Name
+    class_names: Annotated[list[Name], Field(min_length=1, max_length=10**6)]
+    method: Name
+    provenance: RecordedProvenance
+
+
+class _Compensation(Recorded):
+    natural: bool
+
+
+class _EpochLabels(Recorded):
+    batch: Annotated[int, Field(ge=1, le=2**31)]
+    mixing: Literal["none", "cutmix", "mixup"]
+
+
+class ImageSetDescription(_Set):
+    """Of a synthetic set of images, written by any version."""
+
+    label_kind: Literal["hard", "probabilities", "logits"]
+    student_lr: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    network: Name
+    preprocessing: RecordedPreprocessing
+    formation: Annotated[int, Field(ge=1, le=LARGEST_MOSAIC)] = 1
+    compensation: _Compensation | None = None
+    epoch_labels: _EpochLabels | None = None
+
+
+class ImageSetDescription2(ImageSetDescription):
+    """The same since schema 2, whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GraphSetDescription(_Set):
+    """Of a synthetic set of graphs, written by any version."""
+
+    payload: Literal["graphs", "forests"]
+    label_kind: Literal["hard", "probabilities"]
+    node_cardinalities: Annotated[list[Annotated[int, Field(ge=1, le=2**24)]], Field(min_length=1, max_length=4096)]
+    edge_cardinalities: Annotated[list[Annotated[int, Field(ge=1, le=2**24)]], Field(max_length=4096)]
+
+
+class GraphSetDescription2(GraphSetDescription):
+    """The same since schema 2, whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def check_image_set(document: dict[str, Any], path: Path) -> ImageSetDescription:
+    """The description of a set of images. Errors: UserError that names file and key."""
+    model = ImageSetDescription2 if document["schema"] >= 2 else ImageSetDescription
+    return checked(model, document, path, "synthetic set", fix=_FIX)
+
+
+def check_graph_set(document: dict[str, Any], path: Path) -> GraphSetDescription:
+    """The description of a set of graphs. Errors: UserError that names file and key."""
+    model = GraphSetDescription2 if document["schema"] >= 2 else GraphSetDescription
+    return checked(model, document, path, "set of synthetic graphs", fix=_FIX)
+
+
+_FIX = "restore it from a copy, or distil or import it again"
