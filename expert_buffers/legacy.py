@@ -6,7 +6,6 @@ Such a file is a list of experts, an expert a list of snapshots, a snapshot a li
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from ddbench.errors import UserError
 from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.store import DESCRIPTION, ExpertBuffer, numbers, write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.formats.safe_load import EXPERTS, read_torch, require_regular
 
 Snapshots = list[list[Tensor]]
 _DTYPES = (torch.float32, torch.bfloat16)
@@ -85,8 +85,7 @@ def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:
             f"there is no replay_buffer_*.pt in {', '.join(map(str, given)) or 'an empty list'}", fix="check the path"
         )
     for path in found:
-        if not path.is_file():
-            raise UserError(f"there is no file {path}", fix="check the path")
+        require_regular(path)
     return sorted(found, key=_natural)
 
 
@@ -96,7 +95,7 @@ def _natural(path: Path) -> list[int | str]:
 
 
 def _experts_in(path: Path, description: BufferDescription) -> Iterable[Trajectory]:
-    experts = _read(path)
+    experts = read_torch(path, EXPERTS)
     if not _nested(experts, 3):
         raise UserError(
             f"{path} is not a replay buffer",
@@ -115,42 +114,6 @@ def _experts_in(path: Path, description: BufferDescription) -> Iterable[Trajecto
                 fix="record the experts again; nothing but the last epoch was saved",
             )
         yield Trajectory(parameters=rows, statistics=None, curves={})
-
-
-def _read(path: Path) -> Any:
-    """What a ``.pt`` file holds, without running anything in it; mapped where its format allows."""
-    for mapped in (True, False):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-        except pickle.UnpicklingError as error:
-            if not _is_pickle(path) or "Unsupported" not in str(error):
-                raise UserError(
-                    f"{path} can not be read as a replay buffer: it is damaged, or something else",
-                    f"why   {_first_line(error)}",
-                    fix="give a replay_buffer_*.pt, or copy it again from where it came",
-                ) from None
-            raise UserError(
-                f"{path} holds more than tensors: reading it would run code that it brings along",
-                f"why   {_first_line(error)}",
-                fix="where you trust it, save it again as tensors:  torch.save([[[p.detach() for p in s] for s in e] "
-                "for e in torch.load(FILE, weights_only=False)], NEW_FILE)",
-            ) from None
-        except (RuntimeError, EOFError, OSError, ValueError) as error:
-            if not mapped or "mmap" not in str(error):
-                raise UserError(f"{path} can not be read", f"why   {_first_line(error)}", fix="copy it again") from None
-    raise AssertionError("the second reading returns or raises")
-
-
-def _is_pickle(path: Path) -> bool:
-    """Whether a file begins as torch's archives or as a pickle, rather than as anything."""
-    with path.open("rb") as file:
-        return file.read(4).startswith((b"PK", b"\x80"))
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "GLOBAL" in line or "Unsupported" in line]
-    return (telling or lines or [type(error).__name__])[0]
 
 
 def _nested(value: Any, depth: int) -> bool:
