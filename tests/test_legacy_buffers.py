@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer, export_replay_buffer, import_replay_buffer
-from ddbench.expert_buffers.legacy import replay_files
+from ddbench.expert_buffers.replay_files import replay_files
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 

@@ -135,6 +135,10 @@ def import_files(
         Path | None,
         typer.Option(metavar="FILE", help="The .safetensors file to write.  [default: below HOME/imported]"),
     ] = None,
+    unscored: Annotated[
+        bool,
+        typer.Option("--unscored", help="Of experts: take them without seeing that they know the training images."),
+    ] = False,
     override: options.Overrides = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
@@ -178,11 +182,13 @@ def import_files(
                 f"--recipe is for experts, and {' '.join(said)} for synthetic sets",
                 fix="leave one side out",
             )
-        return import_buffer(files, recipe, override, seed, plugin, where)
+        return import_buffer(files, recipe, override, seed, plugin, where, scored=not unscored)
     if format is None or dataset is None:
         raise what_is_missing(files[0], format, dataset)
-    if override or plugin or seed is not None:
-        raise UserError("-o, --plugin and --seed are for experts, with --recipe", fix="leave them out for a set")
+    if override or plugin or unscored or seed is not None:
+        raise UserError(
+            "-o, --plugin, --seed and --unscored are for experts, with --recipe", fix="leave them out for a set"
+        )
     facts = parse_facts(
         files[1:],
         lr=lr,
