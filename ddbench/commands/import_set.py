@@ -17,6 +17,11 @@ class SpaceName(StrEnum):
     zca = "zca"
 
 
+class NumberName(StrEnum):
+    position = "position"
+    folder_name = "name"
+
+
 class LabelName(StrEnum):
     hard = "hard"
     probabilities = "probabilities"
@@ -77,6 +82,15 @@ def import_files(
         LabelName | None,
         typer.Option(
             metavar="KIND", help="What rows of numbers are as labels: probabilities, logits, hard.", show_default=False
+        ),
+    ] = None,
+    labels_are: Annotated[
+        NumberName | None,
+        typer.Option(
+            metavar="KIND",
+            help="Of class folders that are called by numbers: whether integers of labels are the position among them, "
+            "sorted as text, or the name.",
+            show_default=False,
         ),
     ] = None,
     ipc: Annotated[
@@ -163,6 +177,7 @@ def import_files(
         "--mean": mean,
         "--std": std,
         "--labels": labels,
+        "--labels-are": labels_are,
         "--ipc": ipc,
         "--experiment": experiment,
         "--formation": formation,
@@ -196,6 +211,7 @@ def import_files(
         mean=mean,
         std=std,
         labels=None if labels is None else labels.value,
+        labels_are=None if labels_are is None else labels_are.value,
         ipc=ipc,
         experiment=experiment,
         formation=formation,
