@@ -126,7 +126,7 @@ class Task:
             labels=labels,
             ipc=ipc,
             method=self.method,
-            provenance={**self.provenance, "notes": list(notes)},
+            provenance={**self.provenance, "notes": [*self.provenance.get("notes", ()), *notes]},
             dataset=self.real.name,
             class_names=self.real.class_names,
             network=self.network_name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 from ddbench.errors import UserError
 
@@ -145,7 +146,7 @@ class _Loader(yaml.SafeLoader):
         self._composed += 1
         if self._composed > MOST_VALUES:  # before the rest is read, which takes Python seconds
             problem = f"more than {MOST_VALUES:,} values, which is more than a recipe has"
-            raise yaml.composer.ComposerError(None, None, problem, self.peek_event().start_mark)
+            raise ComposerError(None, None, problem, self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from math import prod
 from typing import Any
 
-from ddbench.artefact import fingerprint
+from pydantic import TypeAdapter, ValidationError
+
+from ddbench.artefact import canonical, fingerprint
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.execution import versions
@@ -15,6 +18,7 @@ from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network, canonical_network_name
 from ddbench.randomness import derive
 
+_MOST_NUMBERS = 2**40
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 """Names and shapes, in the order in which they follow each other in a flat vector."""
 
@@ -27,6 +31,8 @@ class BufferDescription:
     classes: of the images, as the network was built for them. parameters: what a row of P numbers is made of, in the
     order of ``network.parameters()``. statistics: the same for the Q numbers of batch norm's running statistics, empty
     for networks without. recipe: how experts were trained, without how many and how long; empty where unknown.
+    imported: of experts that another project trained, the hashes of their files and what was measured of them; None of
+    those trained here, and of those imported before this was kept.
     """
 
     dataset: str
@@ -41,6 +47,17 @@ class BufferDescription:
     recipe: dict[str, Any]
     seed: int | None
     versions: dict[str, str] = field(default_factory=versions)
+    imported: dict[str, Any] | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of anything made from these experts must know; nothing of experts trained here."""
+        if self.seed is not None:
+            return ()
+        files = (self.imported or {}).get("files", {})
+        origin = f"from {len(files)} files, such as {_of_first(files)}" if files else "from files of unknown content"
+        unscored = "; not scored when they were imported" if (self.imported or {}).get("scored") is False else ""
+        return (f"imported experts, {origin}, which may have seen the validation images{unscored}",)
 
     @property
     def parameter_count(self) -> int:
@@ -54,20 +71,44 @@ class BufferDescription:
 
     @property
     def fingerprint(self) -> str:
-        """Of all but the versions: experts of one fingerprint are interchangeable."""
-        return fingerprint({key: value for key, value in self.document().items() if key != "versions"})
+        """Of all but the versions and the import: experts of one fingerprint are interchangeable."""
+        return fingerprint({k: value for k, value in self.document().items() if k not in ("versions", "imported")})
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON; without ``imported`` where there is none, as files of experts trained here have always been."""
+        return {key: value for key, value in asdict(self).items() if key != "imported" or value is not None}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> BufferDescription:
-        """Back from JSON. Errors: KeyError, TypeError, ValueError where it is none."""
-        known = {key: document[key] for key in cls.__dataclass_fields__}
-        for key in ("parameters", "statistics"):
-            known[key] = tuple((str(name), tuple(int(side) for side in shape)) for name, shape in document[key])
-        return cls(**known)
+        """Back from JSON.
+
+        Raises:
+            ValueError: Where a value is missing, of another type, or no count that a buffer can have.
+        """
+        known = {key: document[key] for key in cls.__dataclass_fields__ if key in document}
+        text = canonical(known)  # refuses what is no number, which pydantic lets through
+        try:
+            read: BufferDescription = _reader().validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        read._require_counts()
+        return read
+
+    def _require_counts(self) -> None:
+        """Errors: ValueError for sizes below one, or beyond what any images, networks and buffers have."""
+        for name, value, most in (
+            ("channels", self.channels, 1024),
+            ("size", self.size, 4096),
+            ("classes", self.classes, 10**6),
+        ):
+            if not 1 <= value <= most:
+                raise ValueError(f"{name} {value} is not from 1 to {most}")
+        for name, shape in (*self.parameters, *self.statistics):
+            if min(shape, default=1) < 0 or prod(shape) > _MOST_NUMBERS:
+                raise ValueError(f"{name} has the shape {shape}")
+        if not isinstance(self.preprocessing.get("kind"), str):
+            raise ValueError("preprocessing has no kind")
 
     def require_same(self, asked: BufferDescription, where: str) -> None:
         """Errors: UserError that names the first thing that differs from what is asked, with both values."""
@@ -104,6 +145,16 @@ def describe_buffer(real: RealSet, network: str, recipe: ExpertRecipe | None, se
         recipe={} if recipe is None else recipe.model_dump(mode="json", exclude={"count", "epochs"}),
         seed=seed,
     )
+
+
+@cache
+def _reader() -> TypeAdapter[BufferDescription]:
+    return TypeAdapter(BufferDescription)
+
+
+def _of_first(hashes: Mapping[str, str]) -> str:
+    name, digest = next(iter(hashes.items()))
+    return f"{name} (sha256 {digest[:16]})"
 
 
 def count(shapes: Shapes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from ddbench.strict_json import parse_json
 
 _FIRST = 8192
 """Bytes of a file that are read at once to learn its header, which for 50 epochs is about half as long."""
+
+_LARGEST_HEADER = 64 * 2**20
 
 _DTYPES = {
     "F64": torch.float64,
@@ -54,6 +57,15 @@ class Header:
     places: Mapping[str, Place]
     identity: tuple[int, ...]
 
+    @property
+    def epochs(self) -> int:
+        return self.facts["epochs"]
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How many numbers a row has, of each tensor that has a row an epoch."""
+        return {name: self.places[name].shape[1] for name in self.facts["rows"]}
+
 
 def row_sha256(row: Tensor) -> str:
     """SHA-256 of the bytes of one row."""
@@ -63,14 +75,18 @@ def row_sha256(row: Tensor) -> str:
 def read_header(path: Path) -> Header:
     """The header of an expert's file, in one read of a page or two; the file is as long as it says.
 
-    Errors: UserError when the file is absent, cut short, or not an artefact of ddbench.
+    Errors: UserError when the file is absent, cut short, not an artefact of ddbench, or of a newer one.
     """
     try:
         with _opened(path) as file:
-            return _header(file)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        artefact.describe(path)  # which knows every kind of damage by name
+            header = _header(file)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        if not isinstance(error, _EndlessHeaderError):
+            artefact.describe(path)  # which knows every kind of damage by name
         raise artefact.damaged(path, f"its header is not that of an expert: {error!r}") from None
+    if header.facts["schema"] > artefact.SCHEMA:
+        raise artefact.newer(path, header.facts["schema"])
+    return header
 
 
 class ExpertFile:
@@ -100,6 +116,10 @@ class ExpertFile:
             return None
         self._whole.add((name, epoch))
         return row
+
+    def has(self, name: str) -> bool:
+        """Whether the file has rows of this name."""
+        return name in self._digests
 
     def digests(self, name: str) -> list[str]:
         return self._digests[name]
@@ -151,6 +171,10 @@ def _fill(file: FileIO, content: memoryview) -> bool:
     return True
 
 
+class _EndlessHeaderError(ValueError):
+    """A header longer than any buffer has, which is not to be read by anybody."""
+
+
 def _header(file: FileIO) -> Header:
     """Errors: ValueError, KeyError, TypeError, AttributeError, RecursionError where it is none, or the file is cut."""
     identity = _identity(file)
@@ -160,6 +184,8 @@ def _header(file: FileIO) -> Header:
     data = 8 + int.from_bytes(first[:8], "little")
     if len(first) < 8 or data > size:
         raise ValueError("the file ends within its header")
+    if data > _LARGEST_HEADER:
+        raise _EndlessHeaderError(f"its header has {data} bytes")
     rest = bytearray(max(data - len(first), 0))
     if not _fill(file, memoryview(rest)):
         raise ValueError("the file ends within its header")
@@ -169,24 +195,36 @@ def _header(file: FileIO) -> Header:
     end = 0
     for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
         begin, after = told["data_offsets"]
+        if not all(map(_is_count, (begin, after, *told["shape"]))):
+            raise ValueError(f"the place of {name} is not told in whole numbers")
         place = Place(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
         if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
             raise ValueError(f"the place of {name} is not as large as its shape")
         places[name], end = place, after
     if data + end != size:
         raise ValueError("the file is not as long as its header says")
-    if facts.get("kind") == "expert":
-        _require_expert(facts, places)
+    _require_facts(facts, places)
     return Header(facts, places, identity)
 
 
-def _require_expert(facts: Mapping[str, Any], places: Mapping[str, Place]) -> None:
-    """Errors: ValueError, KeyError, TypeError, AttributeError where rows and their checksums are not as many."""
-    epochs, rows = facts["epochs"], facts["rows"]
-    if type(epochs) is not int or epochs < 0 or "parameters" not in rows:
-        raise ValueError("it does not say what rows it has")
-    for name, digests in rows.items():
-        if len(places[name].shape) != 2 or not places[name].shape[0] == len(digests) == epochs + 1:
-            raise ValueError(f"{name} has {places[name].shape} numbers for {len(digests)} rows of {epochs} epochs")
-    if not isinstance(facts.get("seconds", 0.0), int | float) or not isinstance(facts["sha256"], str):
-        raise ValueError("it does not say how long it took, or its checksum")
+def _require_facts(facts: Any, places: Mapping[str, Place]) -> None:
+    """Errors: KeyError, TypeError, ValueError for facts that are not whole, or that the tensors contradict."""
+    if not all(_is_count(facts[name]) and facts[name] > 0 for name in ("schema", "epochs")):
+        raise ValueError("schema or epochs is not a count")
+    seconds = facts.get("seconds", 0.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise ValueError("seconds is not a duration")
+    if not isinstance(facts["sha256"], str) or not isinstance(facts.get("extendable", False), bool):
+        raise TypeError("sha256 or extendable is of another type")
+    if "parameters" not in facts["rows"]:
+        raise ValueError("it has no hashes of its parameters")
+    for name, hashes in facts["rows"].items():
+        if not isinstance(hashes, list) or not all(isinstance(one, str) for one in hashes):
+            raise TypeError(f"the hashes of {name} are of another type")
+        shape = places[name].shape
+        if len(shape) != 2 or not len(hashes) == shape[0] == facts["epochs"] + 1:
+            raise ValueError(f"{name} has no row for each of {facts['epochs']} epochs and the initialization")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -17,6 +17,7 @@ from ddbench.expert_buffers.trajectory import Trajectory
 
 KIND = "expert"
 DESCRIPTION = "buffer.json"
+_LARGEST_DESCRIPTION = 64 * 2**20
 ROWS = ("parameters", "statistics")
 """The tensors of an expert file that have a row an epoch, and one for the initialisation."""
 
@@ -61,15 +62,18 @@ def read_description(folder: Path) -> BufferDescription:
             _still_there(folder),
             fix="check the path, or train the experts (ddbench buffer RECIPE); those that are there will be kept",
         )
+    if (size := path.stat().st_size) > _LARGEST_DESCRIPTION:
+        raise artefact.damaged(path, f"it has {size} bytes, far more than any description")
     document = artefact.read_json(path, "description of an expert buffer")
     try:
-        newer = document["schema"] > artefact.SCHEMA
-        description = BufferDescription.from_document(document)
-    except (KeyError, TypeError, ValueError) as error:
-        raise artefact.damaged(path, f"not a whole description: {error!r}") from None
-    if newer:
-        raise artefact.newer(path, document["schema"])
-    return description
+        schema = document["schema"]
+        if isinstance(schema, bool) or not isinstance(schema, int):
+            raise TypeError("schema is not a number")
+        if schema > artefact.SCHEMA:
+            raise artefact.newer(path, schema)
+        return BufferDescription.from_document(document)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise artefact.damaged(path, f"not a whole description: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ def scan(folder: Path, description: BufferDescription, only: Sequence[int] | Non
 
     only: leaves out files of other numbers; one of these that is missing is in none of the lists.
     """
+    fingerprint = description.fingerprint
+    q = description.statistic_count
+    widths = {"parameters": description.parameter_count}
+    widths |= {"statistics": q} if q and description.seed is not None else {}  # imported experts come without
     usable: dict[int, int] = {}
     damaged: dict[int, str] = {}
     foreign: set[int] = set()
@@ -97,15 +105,19 @@ def scan(folder: Path, description: BufferDescription, only: Sequence[int] | Non
         if not expert_path(folder, expert).is_file():
             continue
         try:
-            facts = read_header(expert_path(folder, expert)).facts
+            header = read_header(expert_path(folder, expert))
+        except artefact.WrittenByNewerError:  # whole, and not to be trained over
+            raise
         except UserError as error:
             damaged[expert] = " ".join(fact.removeprefix("why   ") for fact in error.facts) or error.problem
             continue
-        if facts.get("kind") != KIND or facts.get("buffer") != description.fingerprint:
+        if header.facts.get("kind") != KIND or header.facts.get("buffer") != fingerprint:
             damaged[expert] = "it belongs to another buffer"
             foreign.add(expert)
+        elif header.widths != widths:
+            damaged[expert] = f"its rows have {header.widths} numbers, not {widths}"
         else:
-            usable[expert] = facts["epochs"]
+            usable[expert] = header.epochs
     return Contents(usable, damaged, frozenset(foreign))
 
 
@@ -185,8 +197,20 @@ class ExpertBuffer:
         return self._row("parameters", expert, epoch).float()
 
     def statistics(self, expert: int, epoch: int) -> Tensor | None:
-        """Batch norm's running statistics with which ``self[expert, epoch]`` goes, (Q,); None for networks without."""
-        return self._row("statistics", expert, epoch) if self.description.statistics else None
+        """Batch norm's running statistics with which ``self[expert, epoch]`` goes, (Q,); None for networks without.
+
+        Errors: UserError for imported experts, which come without.
+        """
+        if not self.description.statistics:
+            return None
+        if not self._file(expert).has("statistics"):
+            raise UserError(
+                f"experts of {self.description.network} are needed with the running statistics of batch norm",
+                f"in    {self.folder}",
+                "why   replay buffers of other projects do not hold them",
+                fix="train the experts (ddbench buffer RECIPE, another --home), or use a network without batch norm",
+            )
+        return self._row("statistics", expert, epoch)
 
     def curves(self, expert: int) -> dict[str, Tensor]:
         """What was measured by epoch, each (E,): see :class:`Trajectory`."""

@@ -6,6 +6,7 @@ import pickle
 import struct
 import zipfile
 from collections import Counter, OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -287,12 +288,11 @@ def test_tuples_in_tuples_do_not_overrun_the_stack(tmp_path, zipped):
         read_torch(tmp_path / "x.pt")
 
 
-def test_what_is_no_file_is_not_read(tmp_path, monkeypatch):
+def test_what_is_no_file_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.pt")
     for path in (tmp_path / "pipe.pt", tmp_path, Path("/dev/zero"), tmp_path / "none.pt"):
-        with pytest.raises(UserError, match="there is no file"):
+        with pytest.raises(UserError, match="there is no file|is a pipe|is a folder|is a device"):
             read_torch(path)
     save(tmp_path / "x.pt", drawn(3))
-    monkeypatch.setattr(safe_load, "LARGEST", 100)
     with pytest.raises(UserError, match="too large"):
-        read_torch(tmp_path / "x.pt")
+        read_torch(tmp_path / "x.pt", replace(safe_load.SYNTHETIC, largest=100))

@@ -129,7 +129,9 @@ class TestKip:
         for facts in ({}, {"space": "zca"}):
             with pytest.raises(UserError, match="whitened in KIP's own way"):
                 imported("kip", file, **facts)
-        assert len(imported("kip", file, space="pixels")) == 3
+        assert len(imported("kip", file, space="meanstd", mean=MEAN, std=STD)) == 3
+        with pytest.raises(UserError, match="look standardized"):
+            imported("kip", file, space="pixels")
 
     def test_the_name_tells_how_many(self, tmp_path):
         with pytest.raises(UserError, match="should hold 30 images and holds 3"):

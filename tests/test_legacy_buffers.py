@@ -1,6 +1,7 @@
 """replay_buffer_*.pt of the reference projects: in and out without losing a bit or an expert, and nothing unpickled."""
 
 import collections
+import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer, export_replay_buffer, import_replay_buffer
-from ddbench.expert_buffers.legacy import replay_files
+from ddbench.expert_buffers.replay_files import replay_files
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 
@@ -109,7 +110,7 @@ def refused(tmp_path, content, said):
 
 def test_what_needs_unpickling_is_refused_with_the_way_out(tmp_path):
     for content in ([[[Fraction(1, 3)]]], [Foreign()], [collections.deque([1])]):
-        said = refused(tmp_path, content, "would run code")
+        said = refused(tmp_path, content, "could run code")
         assert "torch.save(" in said and "weights_only=False" in said
 
 
@@ -118,7 +119,7 @@ def test_what_is_no_replay_buffer_says_so(tmp_path):
     refused(tmp_path, [], "not a replay buffer")
     refused(tmp_path, [[torch.zeros(3)]], "not a replay buffer")
     refused(tmp_path, b"no torch file at all", "damaged|can not be read")
-    refused(tmp_path, b"", "damaged|can not be read")
+    refused(tmp_path, b"", "is empty")
     torch.save(drawn_snapshots(1, 1), tmp_path / "whole.pt")
     refused(tmp_path, (tmp_path / "whole.pt").read_bytes()[:-200], "damaged|can not be read")
 
@@ -152,3 +153,44 @@ def test_nothing_is_overwritten(tmp_path):
         import_replay_buffer(path, tmp_path / "ours", described())
     with pytest.raises(UserError, match="can not hold 0 experts"):
         export_replay_buffer(buffer, tmp_path / "elsewhere", per_file=0)
+
+
+def stored_record_changed(source, target, change):
+    """A copy of a ``.pt`` archive in which the first record of numbers is another one, its checksum right."""
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as other:
+        for entry in whole.infolist():
+            content = whole.read(entry)
+            other.writestr(entry.filename, change(content) if entry.filename.endswith("data/0") else content)
+
+
+def test_a_record_of_another_length_than_its_tensor_is_refused(tmp_path):
+    """Mapped into memory, a tensor would go on in the bytes behind its record."""
+    torch.save(drawn_snapshots(1, 1), tmp_path / "whole.pt")
+    path = tmp_path / "replay_buffer_0.pt"
+    for change in (lambda content: content[:-4], lambda content: content + bytes(4), lambda content: b""):
+        stored_record_changed(tmp_path / "whole.pt", path, change)
+        refused(tmp_path, path.read_bytes(), "not as long as the tensors")
+    stored_record_changed(tmp_path / "whole.pt", path, lambda content: content)
+    assert len(import_replay_buffer(path, tmp_path / "ours", described())) == 1
+
+
+def test_compressed_archives_and_flipped_bits_are_refused(tmp_path):
+    torch.save(drawn_snapshots(1, 1), tmp_path / "whole.pt")
+    with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "packed.pt", "w", 8) as packed:
+        for entry in whole.infolist():
+            packed.writestr(entry.filename, whole.read(entry))
+        numbers = whole.read(next(e for e in whole.infolist() if e.filename.endswith("data/0")))
+    refused(tmp_path, (tmp_path / "packed.pt").read_bytes(), "compressed")
+    content = bytearray((tmp_path / "whole.pt").read_bytes())
+    assert content.count(numbers) == 1
+    content[content.index(numbers)] ^= 1
+    refused(tmp_path, bytes(content), "checksum")
+
+
+def test_a_buffer_of_many_tensors_is_read(tmp_path):
+    """As released ones are: ten experts of fifty epochs, whose description alone has hundreds of thousands of parts."""
+    snapshots = drawn_snapshots(10, 50)
+    torch.save(snapshots, tmp_path / "replay_buffer_0.pt")
+    buffer = import_replay_buffer(tmp_path, tmp_path / "ours", described())
+    assert (len(buffer), buffer.epochs) == (10, 50)
+    assert same(buffer[7, 33], torch.cat([p.reshape(-1) for p in snapshots[7][33]]))

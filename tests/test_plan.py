@@ -79,12 +79,15 @@ def test_experts_that_are_too_short_will_be_extended(ddbench, recipe, home):
 
 
 def test_experts_that_were_imported_are_not_extended(ddbench, recipe, finished_home, tmp_path):
-    """How they were trained is not known, so nobody can go on with it."""
+    """How they were trained is not known, so nobody can go on with it, and plan says so as buffer does."""
     ddbench.done("export", only(finished_home, "buffers/*"), tmp_path / "legacy")
     home = tmp_path / "new"
     ddbench.done("import", tmp_path / "legacy", "--recipe", recipe, "--home", home)
-    (row,) = plan(ddbench, recipe, "--home", home, "-o", "experts.epochs=9")["buffers"]
-    assert (row["of them there"], row["to extend"]) == (0, 0)
+    (row,) = plan(ddbench, recipe, "--home", home)["buffers"]
+    assert (row["of them there"], row["to extend"]) == (2, 0)
+    for more, said in (("experts.epochs=9", "9 epochs are needed, they have 3"), ("experts.count=3", "asks for 3")):
+        refused = [ddbench.refused(command, recipe, "--home", home, "-o", more) for command in ("plan", "buffer")]
+        assert refused[0] == refused[1] and said in refused[0]
 
 
 def test_what_a_searched_rate_and_teachers_take_is_told(ddbench, tmp_path):

@@ -17,6 +17,11 @@ class SpaceName(StrEnum):
     zca = "zca"
 
 
+class NumberName(StrEnum):
+    position = "position"
+    folder_name = "name"
+
+
 class LabelName(StrEnum):
     hard = "hard"
     probabilities = "probabilities"
@@ -79,6 +84,15 @@ def import_files(
             metavar="KIND", help="What rows of numbers are as labels: probabilities, logits, hard.", show_default=False
         ),
     ] = None,
+    labels_are: Annotated[
+        NumberName | None,
+        typer.Option(
+            metavar="KIND",
+            help="Of class folders that are called by numbers: whether integers of labels are the position among them, "
+            "sorted as text, or the name.",
+            show_default=False,
+        ),
+    ] = None,
     ipc: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Images per class, to be checked.", show_default=False)
     ] = None,
@@ -135,6 +149,10 @@ def import_files(
         Path | None,
         typer.Option(metavar="FILE", help="The .safetensors file to write.  [default: below HOME/imported]"),
     ] = None,
+    unscored: Annotated[
+        bool,
+        typer.Option("--unscored", help="Of experts: take them without seeing that they know the training images."),
+    ] = False,
     override: options.Overrides = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
@@ -159,6 +177,7 @@ def import_files(
         "--mean": mean,
         "--std": std,
         "--labels": labels,
+        "--labels-are": labels_are,
         "--ipc": ipc,
         "--experiment": experiment,
         "--formation": formation,
@@ -178,11 +197,13 @@ def import_files(
                 f"--recipe is for experts, and {' '.join(said)} for synthetic sets",
                 fix="leave one side out",
             )
-        return import_buffer(files, recipe, override, seed, plugin, where)
+        return import_buffer(files, recipe, override, seed, plugin, where, scored=not unscored)
     if format is None or dataset is None:
         raise what_is_missing(files[0], format, dataset)
-    if override or plugin or seed is not None:
-        raise UserError("-o, --plugin and --seed are for experts, with --recipe", fix="leave them out for a set")
+    if override or plugin or unscored or seed is not None:
+        raise UserError(
+            "-o, --plugin, --seed and --unscored are for experts, with --recipe", fix="leave them out for a set"
+        )
     facts = parse_facts(
         files[1:],
         lr=lr,
@@ -190,6 +211,7 @@ def import_files(
         mean=mean,
         std=std,
         labels=None if labels is None else labels.value,
+        labels_are=None if labels_are is None else labels_are.value,
         ipc=ipc,
         experiment=experiment,
         formation=formation,

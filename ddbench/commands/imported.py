@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def import_set(
         canonical_network_name(facts.network)
     if out is not None and (out.suffix != ".safetensors" or out.is_dir()):
         raise UserError(f"{out} is no name for a synthetic set", fix=f"--out {out.with_suffix('.safetensors')}")
+    facts = replace(facts, class_folders=dataset.startswith("folder:"))
     real = _real_data(dataset, facts, place, size)
     read = layout.read(path, facts, real)
     require_labels_used(facts, read)

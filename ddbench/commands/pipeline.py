@@ -122,7 +122,7 @@ class Pipeline:
 
     def record(self, need: BufferNeed) -> ExpertBuffer:
         """The experts of one buffer, trained where they are missing; imported ones serve as they are."""
-        imported = imported_experts(need, self.real, self.network)
+        imported = imported_experts(need, lambda: self.real, self.network)
         return imported or train_experts(
             need.folder,
             self.real,
@@ -153,6 +153,7 @@ class Pipeline:
         wanted = job.method.teachers_wanted()
         teachers = wanted and self._taught(wanted).to(self.device)
         provenance = {
+            **({} if experts is None or not experts.description.notes else {"notes": list(experts.description.notes)}),
             "recipe": resolved(self.loaded, job, self.networks),
             "label": job.label,
             "student": self.network if isinstance(job.method, OptimisedMethod) else None,

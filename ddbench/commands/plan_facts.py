@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import Any
 
+from ddbench.commands.buffers import imported_buffer
 from ddbench.commands.dataset_facts import DatasetFacts, dataset_facts
 from ddbench.commands.jobs import BufferNeed, Job
 from ddbench.commands.needs import (
@@ -28,8 +29,11 @@ def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
     """The plan as plain data: ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``,
     what does not fit in the bytes that are free, with what would help. Memory in bytes, time in seconds.
 
-    timed: whether steps are tried on the device, to say how long all will take.
+    timed: whether steps are tried on the device, to say how long all will take. Errors: UserError for imported experts
+    that are too few or too short, which nobody can train on.
     """
+    for need in pipeline.buffers:
+        imported_buffer(need)
     facts = dataset_facts(pipeline)
     sizes = sizes_of(pipeline, facts)
     times = Times(pipeline, facts) if timed else None

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.formats.label_numbers import with_classes_named
 from ddbench.formats.layout import Facts, Read
 from ddbench.formats.said import facts_said, file_hashes
 from ddbench.formats.sorted_labels import checked_labels
 from ddbench.formats.spaces import Untold, brought_over, resolve_space
 from ddbench.formats.tensors import check_rate
+from ddbench.formats.value_range import range_note
 from ddbench.networks import canonical_network_name
 from ddbench.synthetic import SyntheticSet
 
@@ -40,8 +42,10 @@ def assemble(
     rate = _rate(read, facts, untold)
     space = resolve_space(read, facts, real, untold)
     network, network_note = _network(read, facts, real, untold)
+    read, class_note = with_classes_named(read, facts, real, untold)
     labels, kind, label_note = checked_labels(read, facts, real, untold)
     untold.require_nothing(read.files[0] if read.files else None)
+    assert space is not None  # or it would have been asked for
     if kind == "hard":
         labels = labels.to(torch.int64)
     formation = read.formation if facts.formation is None else facts.formation
@@ -51,7 +55,8 @@ def assemble(
             fix=f"--formation 1 to {real.size // 2}",
         )
     images, space_note = brought_over(read.images, space, real)
-    notes = [note for note in (*read.notes, space_note, network_note, label_note) if note]
+    doubt = range_note(read.images, space, real)
+    notes = [note for note in (*read.notes, space_note, doubt, network_note, label_note, class_note) if note]
     said = recipe if recipe is not None else {"dataset": real.name, "seed": 0, "validation": 0.0}
     protocol = {} if read.protocol is None else {"protocol": read.protocol}
     return SyntheticSet(

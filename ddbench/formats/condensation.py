@@ -57,9 +57,10 @@ class Experiments:
         images, labels, _ = _pair(pair, file)
         method = facts.method or self._method(file)
         mean, std = project_constants("dc", real.name)
+        notes: list[str] = []
         return Read(
-            images=as_images(images, file),
-            labels=as_labels(labels, file),
+            images=as_images(images, file, notes=notes),
+            labels=as_labels(labels, file, notes=notes),
             lr_known=True,
             space="meanstd",
             mean=mean,
@@ -67,7 +68,7 @@ class Experiments:
             method=method,
             protocol=_PROTOCOLS.get(method, "dsa-v1"),
             files=(file,),
-            notes=() if len(data) == 1 else (f"experiment {position} of 0 to {len(data) - 1}",),
+            notes=(*notes, *(() if len(data) == 1 else (f"experiment {position} of 0 to {len(data) - 1}",))),
         )
 
     def _method(self, file: Path) -> str:
@@ -99,9 +100,10 @@ class Steps:
         position, step = _chosen(list(steps), wanted, file, "step")
         images, labels, rate = _pair(step, file)
         mean, std = project_constants("dc", real.name)
+        notes: list[str] = []
         return Read(
-            images=as_images(images, file),
-            labels=as_labels(labels, file),
+            images=as_images(images, file, notes=notes),
+            labels=as_labels(labels, file, notes=notes),
             label_kind=facts.labels or "hard",
             student_lr=told_rate(rate, file, facts),
             space="meanstd",
@@ -110,7 +112,10 @@ class Steps:
             method=self.name,
             protocol="mtt-v1",
             files=(file,),
-            notes=() if len(steps) == 1 else (f"step {position} of 0 to {len(steps) - 1}, the others left out",),
+            notes=(
+                *notes,
+                *(() if len(steps) == 1 else (f"step {position} of 0 to {len(steps) - 1}, the others left out",)),
+            ),
         )
 
 

@@ -52,9 +52,10 @@ class BenchTree:
                 fix="copy both files side by side, or say --format tensors",
             )
         mean, std = project_constants("mtt", real.name)
+        notes: list[str] = []
         return Read(
-            images=as_images(read_torch(file), file),
-            labels=as_labels(read_torch(labels), labels),
+            images=as_images(read_torch(file), file, notes=notes),
+            labels=as_labels(read_torch(labels), labels, notes=notes),
             lr_known=True,
             space="meanstd" if "_normalize_" in file.name else "pixels",
             mean=mean,
@@ -62,6 +63,7 @@ class BenchTree:
             method=method,
             protocol="dsa-v1",
             files=(file, labels),
+            notes=tuple(notes),
         )
 
 

@@ -55,6 +55,7 @@ class RankedFolder:
             student_lr=rate,
             space="pixels",
             files=(*listing.paths, *beside),
+            labels_named=True,
             notes=(listing.note,),
         )
 

@@ -31,12 +31,13 @@ class RankedTensors:
         file = one_of(path, ("images.pt", "rdm_data_iter*.pt"), "file of images") if path.is_dir() else path
         random = file.name.startswith("rdm_data_iter")
         beside = file.with_name(file.name.replace("rdm_data", "rdm_labels").replace("images", "labels"))
-        labels = as_labels(read_torch(beside), beside) if beside != file and beside.is_file() else None
+        notes: list[str] = []
+        labels = as_labels(read_torch(beside), beside, notes=notes) if beside != file and beside.is_file() else None
         rate = file.with_name("lr.pt")
         learned = not random and rate.is_file() and facts.lr is None
         mean, std = project_constants("mtt", real.name)
         return Read(
-            images=as_images(read_torch(file), file),
+            images=as_images(read_torch(file), file, notes=notes),
             labels=labels,
             label_kind="logits" if labels is not None and labels.ndim == 2 else "hard",
             student_lr=told_rate(read_torch(rate), rate, facts) if learned else None,
@@ -45,7 +46,7 @@ class RankedTensors:
             std=std,
             method="random" if random else None,
             files=(file, *(() if labels is None else (beside,)), *((rate,) if learned else ())),
-            notes=() if labels is not None else ("no file of labels: images taken as sorted by class",),
+            notes=(*notes, *(() if labels is not None else ("no file of labels: images taken as sorted by class",))),
         )
 
 

@@ -33,7 +33,8 @@ class Challenge:
         require_path(path)
         wanted = _FILES.get(real.name, "*.pt")
         file = one_of(path, (wanted,), "entry to the challenge") if path.is_dir() else path
-        images = as_images(read_torch(file), file)
+        notes: list[str] = []
+        images = as_images(read_torch(file), file, notes=notes)
         if len(images) != _IPC * real.classes:
             raise UserError(
                 f"{file} is no entry to the challenge: it needs {_IPC} images of each class",
@@ -50,6 +51,7 @@ class Challenge:
             method=facts.method or self.name,
             protocol="eccv24-v1",
             files=(file,),
+            notes=tuple(notes),
         )
 
 

@@ -38,7 +38,8 @@ class MultiFormation:
         Errors: UserError for images outside [0, 1], a factor that is not said, and phases that do not fit together.
         """
         found = [self._file(given) for given in _phases(path, facts)]
-        pairs = [_pair(file) for file in found]
+        notes: list[str] = []
+        pairs = [_pair(file, notes) for file in found]
         labels, shifted = _joined([labels for _, labels in pairs])
         shapes = {tuple(images.shape[1:]) for images, _ in pairs}
         if len(shapes) > 1:
@@ -52,7 +53,10 @@ class MultiFormation:
             method=self.name,
             protocol="idc-v1",
             files=tuple(found),
-            notes=(f"labels of {len(pairs)} phases made to follow each other",) if shifted else (),
+            notes=(
+                *dict.fromkeys(notes),
+                *((f"labels of {len(pairs)} phases made to follow each other",) if shifted else ()),
+            ),
         )
 
     def _file(self, path: Path) -> Path:
@@ -67,7 +71,7 @@ def _phases(path: Path, facts: Facts) -> list[Path]:
     return inner if inner and path.is_dir() else [path]
 
 
-def _pair(file: Path) -> tuple[Tensor, Tensor]:
+def _pair(file: Path, notes: list[str]) -> tuple[Tensor, Tensor]:
     pair = read_torch(file)
     if not isinstance(pair, list | tuple) or len(pair) != 2:
         raise UserError(
@@ -76,7 +80,7 @@ def _pair(file: Path) -> tuple[Tensor, Tensor]:
             "want  a tuple of images in [0, 1] and labels",
             fix="see  ddbench formats  for the others",
         )
-    images, labels = as_images(pair[0], file), as_labels(pair[1], file)
+    images, labels = as_images(pair[0], file, notes=notes), as_labels(pair[1], file, notes=notes)
     low, high = images.min().item(), images.max().item()
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise UserError(

@@ -56,6 +56,7 @@ class ClassFolders:
             method=self.method,
             protocol=self.protocol,
             files=(*listing.paths, *(() if stored is None else stored.files)),
+            labels_named=True,
             notes=(listing.note, *(() if stored is None else stored.notes)),
         )
 

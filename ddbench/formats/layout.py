@@ -28,6 +28,8 @@ class Facts:
     of several sets in one file, from the end where negative; None for the project's own habit. formation: into how many
     crops a side an image decodes. others: the paths given after the first. epoch_labels: the folder of labels of each
     epoch that go with the images, label_epochs: how many of its epochs, order: how the images were shuffled for them.
+    labels_are: what integers of labels are where class folders are called by numbers. class_folders: whether the real
+    data are class folders.
     """
 
     ipc: int | None = None
@@ -44,6 +46,8 @@ class Facts:
     epoch_labels: Path | None = None
     label_epochs: int | None = None
     order: str | None = None
+    labels_are: Literal["position", "name"] | None = None
+    class_folders: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,7 @@ class Read:
     those with which the project standardises this data set, where it does; None where that is not known. lr_known:
     whether ``student_lr`` is all there is to say, so that None means that no rate was learned. protocol: the one that
     comes nearest to how the project scores. network: the one that the files name. files: all that was read.
+    labels_named: whether the files name their classes, so that nothing is left to tell of what integers mean.
     """
 
     images: Tensor
@@ -72,6 +77,7 @@ class Read:
     network: str | None = None
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    labels_named: bool = False
 
 
 class Layout(Protocol):

@@ -46,8 +46,9 @@ class TrajectoryTensors:
         Errors: UserError for files that are missing, not of this format, or several of which one is meant.
         """
         files = self._files(path, facts)
-        images = torch.cat(_alike([as_images(read_torch(file), file) for file in files], files))
-        labels, label_files = _labels(files)
+        notes: list[str] = []
+        images = torch.cat(_alike([as_images(read_torch(file), file, notes=notes) for file in files], files))
+        labels, label_files = _labels(files, notes)
         rate = rate_beside(files[0]) if facts.lr is None else None
         mean, std = project_constants("mtt", real.name)
         viewed = all("images_zca_" in file.name for file in files)
@@ -62,7 +63,7 @@ class TrajectoryTensors:
             method=self.name,
             protocol=self.protocol,
             files=(*files, *label_files, *(() if rate is None else (rate,))),
-            notes=self._notes(files, labels, viewed),
+            notes=(*dict.fromkeys(notes), *self._notes(files, labels, viewed)),
         )
 
     def _files(self, path: Path, facts: Facts) -> tuple[Path, ...]:
@@ -128,7 +129,7 @@ def _alike(images: list[Tensor], files: Sequence[Path]) -> list[Tensor]:
     return images
 
 
-def _labels(files: Sequence[Path]) -> tuple[Tensor | None, tuple[Path, ...]]:
+def _labels(files: Sequence[Path], notes: list[str]) -> tuple[Tensor | None, tuple[Path, ...]]:
     """The labels of all parts: a file for each, or one for all, or none at all."""
     found = [labels_beside(file) for file in files]
     if len(files) > 1 and not any(found):
@@ -144,7 +145,7 @@ def _labels(files: Sequence[Path]) -> tuple[Tensor | None, tuple[Path, ...]]:
             f"in    {files[0].parent}",
             fix="copy the missing labels beside their images",
         )
-    labels = [as_labels(read_torch(path), path) for path in paths]
+    labels = [as_labels(read_torch(path), path, notes=notes) for path in paths]
     if len({(part.ndim, *part.shape[1:]) for part in labels}) > 1:
         raise UserError(
             "the parts of the labels differ in kind", f"in    {files[0].parent}", fix="give one set's parts"

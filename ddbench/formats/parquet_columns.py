@@ -25,13 +25,15 @@ from ddbench.formats.safe_load import LARGEST, require_file, unreadable
 CLASS_COLUMNS = (*LABEL_COLUMNS, "class_id")
 SOFT_COLUMNS = ("soft_label", "soft_labels")
 ROWS = 64
+_BY_NAMES = "classes by their names"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """A file and its columns. soft: None where it has no soft labels. classes: the real set's class of each number.
 
-    own: what ddbench wrote about the set, None in files of others. notes: how its classes were told.
+    own: what ddbench wrote about the set, None in files of others. notes: how its classes were told. named: whether
+    that was by their names.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Source:
     classes: Tensor
     own: Beside | None
     notes: tuple[str, ...]
+    named: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,10 @@ def open_source(path: Path, real: RealSet) -> Source:
     own = None if document is None else read_beside(document, f"the metadata of {path}", real)
     classes, note = _classes(_names(_json(metadata.get(b"huggingface")), label), real, path)
     notes = (*(() if own is None else own.notes), note)
-    return Source(path=path, rows=rows, image=image, label=label, soft=soft, classes=classes, own=own, notes=notes)
+    named = own is not None or note == _BY_NAMES
+    return Source(
+        path=path, rows=rows, image=image, label=label, soft=soft, classes=classes, own=own, notes=notes, named=named
+    )
 
 
 def row_batches(source: Source) -> Iterator[Rows]:
@@ -171,7 +177,7 @@ def _classes(names: Sequence[str] | None, real: RealSet, path: Path) -> tuple[Te
     """The real set's class of each number in the label column, and how that was told."""
     own = {name: label for label, name in enumerate(real.class_names)}
     if names is not None and set(names) == set(own) and len(names) == len(own) == real.classes:
-        return torch.tensor([own[name] for name in names]), "classes by their names"
+        return torch.tensor([own[name] for name in names]), _BY_NAMES
     if names is not None and set(names) & set(own) and tuple(names) != real.class_names:
         strange = sorted(set(names) - set(own))
         raise UserError(

@@ -50,6 +50,7 @@ class ParquetFiles:
             space="pixels",
             files=tuple(files),
             notes=sources[0].notes,
+            labels_named=sources[0].named,
         )
         return _as_exported(read, own) if own is not None else _by_class(read, torch.cat(classes))
 

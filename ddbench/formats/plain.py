@@ -25,6 +25,7 @@ _READERS: dict[str, Callable[[Path], Any]] = {
     ".npz": read_npz,
     ".safetensors": read_safetensors,
 }
+_NAMES = [f"{stem}{ending}" for stem in ("images", "images_best") for ending in _READERS]
 _RATES = ("student_lr", "syn_lr", "lr")
 
 
@@ -37,13 +38,14 @@ class PlainTensors:
     source: str = "any project"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read a folder of images.* and labels.*, one file with both, or two files, of which images come first.
+        """Read a folder of images.* and labels.*, or images_best.* and labels_best.*; one file with both; or two files,
+        of which images come first.
 
         Images of uint8 are pixels of 0 to 255. Errors: UserError for files that hold something else.
         """
         del real
         require_path(path)
-        file = one_of(path, [f"images{ending}" for ending in _READERS], "file of images") if path.is_dir() else path
+        file = one_of(path, _NAMES, "file of images") if path.is_dir() else path
         found = _read(file)
         images, labels, rate = _parts(found, file)
         files, beside = [file], facts.others[0] if facts.others else labels_beside(file)
@@ -51,13 +53,14 @@ class PlainTensors:
             labels = _read(beside)
             files.append(beside)
         whole = isinstance(images, Tensor) and images.dtype == torch.uint8
+        notes: list[str] = []
         return Read(
-            images=as_images(images.float() / 255 if whole else images, file),
-            labels=None if labels is None else as_labels(labels, files[-1]),
+            images=as_images(images.float() / 255 if whole else images, file, notes=notes),
+            labels=None if labels is None else as_labels(labels, files[-1], notes=notes),
             student_lr=told_rate(rate, file, facts),
             space="pixels" if whole else None,
             files=tuple(files),
-            notes=() if labels is not None else ("no labels: images taken as sorted by class",),
+            notes=(*notes, *(() if labels is not None else ("no labels: images taken as sorted by class",))),
         )
 
 

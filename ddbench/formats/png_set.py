@@ -56,6 +56,7 @@ class OwnPictures:
             network=beside.network,
             files=(*files, path / LABELS, path / DOCUMENT),
             notes=beside.notes,
+            labels_named=True,
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,64 +15,151 @@ from torch import Tensor
 
 from ddbench.errors import UserError
 from ddbench.formats.numbers import NUMBERS
-from ddbench.formats.pickle_scan import PickleScanError, scan_pickle
+from ddbench.formats.pickle_scan import MOST_BYTES, PickleScanError, scan_pickle
+from ddbench.formats.torch_tensors import check_records
 
 LARGEST = 8 * 2**30
 """Bytes of a file that are read at most: a distilled set of ImageNet-1K at 64 pixels and 50 images a class has 3 GB."""
-_MOST_VALUES = 1_000_000
 _DTYPES = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
 }
 
 
-def read_torch(path: Path) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """A kind of content that a ``.pt`` file may have, and how much of it is read.
+
+    what: in words, for messages. largest: bytes of a file. instructions: bytes of the pickle that describes its
+    tensors. values: how many numbers, names and containers beside tensors. mapped: whether tensors stay in the file
+    until they are looked at, so that memory does not grow with it. resave: the line of torch that makes it plain.
+    """
+
+    what: str
+    largest: int
+    instructions: int
+    values: int
+    mapped: bool
+    resave: str
+
+
+SYNTHETIC = Content(
+    what="a synthetic set",
+    largest=LARGEST,
+    instructions=MOST_BYTES,
+    values=1_000_000,
+    mapped=False,
+    resave="save images and labels again as tensors:  torch.save((images, labels), NEW_FILE)",
+)
+EXPERTS = Content(
+    what="a file of experts",
+    largest=256 * 2**30,
+    instructions=256 * 2**20,
+    values=20_000_000,
+    mapped=True,
+    resave="save it again as tensors:  torch.save([[[p.detach() for p in s] for s in e] "
+    "for e in torch.load(FILE, weights_only=False)], NEW_FILE)",
+)
+WEIGHTS = Content(
+    what="a network's weights",
+    largest=64 * 2**30,
+    instructions=MOST_BYTES,
+    values=1_000_000,
+    mapped=False,
+    resave="save them again as tensors:  torch.save(network.state_dict(), NEW_FILE)",
+)
+
+
+def read_torch(path: Path, content: Content = SYNTHETIC) -> Any:
     """What ``torch.save`` wrote to a file, on the CPU.
 
     Nothing is unpickled beyond ``torch.load(weights_only=True)`` and numpy's plain numbers, which come as Python's.
-    Errors: UserError when the file is absent, damaged, compressed, larger than LARGEST, needs code to be run, or holds
-    tensors that claim more than the file has.
+
+    Args:
+        path: The file.
+        content: What it should hold, which says how large it may be.
+
+    Returns:
+        Tensors in lists, tuples and dictionaries, as they were saved.
+
+    Raises:
+        UserError: When the file is absent, damaged, compressed, too large, needs code to be run, or holds tensors that
+            claim more than the file has.
     """
-    size = require_file(path)
+    size = require_file(path, content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damaged files make the readers wonder aloud
-            value = _read(path, size)
-    except UserError:
+            value = _read(path, size, content)
+    except (UserError, MemoryError):
         raise
     except PickleScanError as error:
-        raise _needs_code(path, error) from None
+        raise _needs_code(path, error, content) from None
     except Exception as error:  # a damaged file can make the reader fail in any way
         raise unreadable(path, error) from None
-    _check_tensors(value, path, size)
+    _check_tensors(value, path, size, content)
     return value
 
 
-def _read(path: Path, size: int) -> Any:
+def _read(path: Path, size: int, content: Content) -> Any:
     with path.open("rb") as file:
-        archive = file.read(4) == b"PK\x03\x04"
+        begin = file.read(4)
+    archive = begin == b"PK\x03\x04"
     if archive:
-        _check_archive(path, size)
+        _check_archive(path, size, content)
+    elif begin[:1] == b"\x80":
+        _check_legacy(path, content)
     else:
-        _check_legacy(path)
+        raise unreadable(path, "it begins with neither of the two things that torch.save writes")
     with torch.serialization.safe_globals(NUMBERS):
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=archive and content.mapped)
 
 
-def require_file(path: Path) -> int:
-    """The size of a file in bytes. Errors: UserError when there is none, or it is empty or larger than LARGEST."""
-    if not path.is_file():
-        raise UserError(f"there is no file {path}", fix="check the path")
+def require_file(path: Path, content: Content = SYNTHETIC) -> int:
+    """The size of a file in bytes.
+
+    Args:
+        path: The file.
+        content: What it should hold, which says how large it may be.
+
+    Raises:
+        UserError: When there is none, it is no regular file, it is empty, or larger than such content is.
+    """
+    require_regular(path)
     size = path.stat().st_size
     if not size:
         raise UserError(f"{path} is empty", fix="copy it again from where it came")
-    if size > LARGEST:
+    if size > content.largest:
         raise UserError(
-            f"{path} is too large for a synthetic set",
-            f"size  {size / 2**30:.1f} GiB; at most {LARGEST / 2**30:.0f} GiB are read",
-            fix="give the file of the distilled images, or split it by class",
+            f"{path} is too large for {content.what}",
+            f"size  {size / 2**30:.1f} GiB; at most {content.largest / 2**30:.0f} GiB are read",
+            fix="give the file of the distilled images, or split it by class"
+            if content is SYNTHETIC
+            else "check the path, or split it into several files",
         )
     return size
+
+
+def require_regular(path: Path) -> None:
+    """See that a path is a file that can be read to its end, not a folder, a pipe or a device; nothing is opened.
+
+    Raises:
+        UserError: Where it is not, which says what it is.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise UserError(
+                f"{path} is a link to nothing", f"to    {path.readlink()}", fix="fetch the file, or remove the link"
+            ) from None
+        raise UserError(f"there is no file {path}", fix="check the path") from None
+    except (OSError, ValueError) as error:  # a name of 300 letters, one with a zero in it, a loop of links
+        raise UserError(f"there is no file {str(path)[:80]!r}", f"why   {error}", fix="check the path") from None
+    if not stat.S_ISREG(mode):
+        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+        kind = next((name for test, name in kinds if test(mode)), "a device")
+        raise UserError(f"{path} is {kind}, not a file", fix="give a file")
 
 
 def unreadable(path: Path, error: Exception | str) -> UserError:
@@ -82,7 +171,7 @@ def unreadable(path: Path, error: Exception | str) -> UserError:
     )
 
 
-def _check_archive(path: Path, size: int) -> None:
+def _check_archive(path: Path, size: int, content: Content) -> None:
     """Errors: UserError unless the entries of a zip file are stored as they are, whole, and no larger than the file."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -104,36 +193,42 @@ def _check_archive(path: Path, size: int) -> None:
         pickles = [name for name in names if name.endswith("data.pkl")]
         if len(pickles) != 1 or len(set(names)) < len(names):
             raise unreadable(path, "it is no archive that torch.save writes")
-        with archive.open(pickles[0]) as file:
-            scan_pickle(io.BytesIO(file.read()))
+        if archive.getinfo(pickles[0]).file_size > content.instructions:
+            raise PickleScanError("it holds far more than a few tensors")
+        pickled = archive.read(pickles[0])
+    scan_pickle(io.BytesIO(pickled), content.instructions)
+    folder = pickles[0].removesuffix("data.pkl") + "data/"
+    check_records(pickled, {e.filename.removeprefix(folder): e.file_size for e in entries if folder in e.filename})
 
 
-def _check_legacy(path: Path) -> None:
+def _check_legacy(path: Path, content: Content) -> None:
     """The same for what torch before 1.6 wrote: five pickles, then the bytes of the tensors."""
     with path.open("rb") as file:
         for _ in range(5):
-            scan_pickle(file)
+            scan_pickle(file, content.instructions)
 
 
-def _check_tensors(value: Any, path: Path, size: int) -> None:
+def _check_tensors(value: Any, path: Path, size: int, content: Content) -> None:
     """Errors: UserError where a tensor anywhere inside is not plain numbers, or has more of them than the file."""
     waiting, seen = [value], set()
     while waiting:
         found = waiting.pop()
         if isinstance(found, Tensor):
-            _check_tensor(found, path, size)
+            _check_tensor(found, path, size, content)
         elif isinstance(found, dict | list | tuple | set) and id(found) not in seen:
             seen.add(id(found))
             waiting += [*found, *found.values()] if isinstance(found, dict) else found
-        if len(waiting) > _MOST_VALUES:
-            raise UserError(f"{path} holds over a million values apart from tensors", fix="give a synthetic set's file")
+        if len(waiting) > content.values:
+            raise UserError(
+                f"{path} holds over {content.values:,} values apart from tensors", fix=f"give {content.what}'s file"
+            )
 
 
-def _check_tensor(tensor: Tensor, path: Path, size: int) -> None:
+def _check_tensor(tensor: Tensor, path: Path, size: int, content: Content) -> None:
     plain = type(tensor) in (Tensor, torch.nn.Parameter) and tensor.layout == torch.strided
     if not plain or tensor.device.type != "cpu" or tensor.is_quantized or tensor.dtype not in _DTYPES:
         raise UserError(
-            f"{path} holds a tensor of a kind that no synthetic set has",
+            f"{path} holds a tensor of a kind that {content.what} does not have",
             f"found {tensor.dtype}, {tensor.layout}, on {tensor.device.type}",
             fix="save it again as a dense tensor of float32, or of int64 for labels",
         )
@@ -145,11 +240,11 @@ def _check_tensor(tensor: Tensor, path: Path, size: int) -> None:
         )
 
 
-def _needs_code(path: Path, error: Exception) -> UserError:
+def _needs_code(path: Path, error: Exception, content: Content) -> UserError:
     return UserError(
         f"{path} holds more than plain tensors and numbers; reading the rest could run code that it brings along",
         f"why   {_first_line(error)}",
-        fix="where you trust it, save images and labels again as tensors:  torch.save((images, labels), NEW_FILE)",
+        fix=f"where you trust it, {content.resave}",
     )
 
 

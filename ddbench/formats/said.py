@@ -30,7 +30,7 @@ def facts_said(facts: Facts) -> dict[str, Any]:
     return {
         name: value
         for name, value in said.items()
-        if value is not None and name not in ("others", "epoch_labels", "order")
+        if value is not None and name not in ("others", "epoch_labels", "order", "class_folders")
     }
 
 

@@ -21,6 +21,8 @@ def checked_labels(read: Read, facts: Facts, real: RealSet, untold: Untold) -> t
     probabilities that are none, and an ipc other than the one that was said.
     """
     count, classes = len(read.images), real.classes
+    if read.labels is not None and read.labels.ndim == 1 and len(read.labels) == count:
+        _hard(read.labels, real, read.labels_named)
     if count % classes:
         raise UserError(
             f"{count} images can not be equally many of {classes} classes",
@@ -41,7 +43,7 @@ def checked_labels(read: Read, facts: Facts, real: RealSet, untold: Untold) -> t
         )
     if read.labels.ndim == 1:
         _refuse_soft(facts)
-        return _hard(read.labels, real), "hard", ""
+        return _hard(read.labels, real, read.labels_named), "hard", ""
     return _rows(read, facts, real, untold)
 
 
@@ -50,7 +52,7 @@ def _refuse_soft(facts: Facts) -> None:
         raise UserError(f"--labels {facts.labels} is said, but the labels are classes", fix="leave --labels out")
 
 
-def _hard(labels: Tensor, real: RealSet) -> Tensor:
+def _hard(labels: Tensor, real: RealSet, pictures: bool = False) -> Tensor:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= real.classes:
         raise UserError(
@@ -61,14 +63,31 @@ def _hard(labels: Tensor, real: RealSet) -> Tensor:
         )
     counts = torch.bincount(labels, minlength=real.classes)
     if int(counts.min()) != int(counts.max()):
-        fewest, most = int(counts.argmin()), int(counts.argmax())
-        raise UserError(
-            "the classes have different numbers of images",
-            f"found {int(counts[fewest])} of {real.class_names[fewest]!r}",
-            f"found {int(counts[most])} of {real.class_names[most]!r}",
-            fix="check --dataset, and that all parts of the set were given",
-        )
+        raise _uneven(counts, real, pictures)
     return labels
+
+
+def _uneven(counts: Tensor, real: RealSet, pictures: bool) -> UserError:
+    """The error for classes of different size, with what cuts them to the smallest: of tensors a line of torch."""
+    fewest, most = int(counts.argmin()), int(counts.argmax())
+    least = int(counts[fewest])
+    cut = (
+        f"leave {least} images in the folder of each class"
+        if pictures
+        else (
+            f"keep = torch.cat([(labels == k).nonzero().flatten()[:{least}] for k in range({real.classes})]); "
+            "torch.save((images[keep], labels[keep]), NEW_FILE)"
+        )
+    )
+    return UserError(
+        "the classes have different numbers of images",
+        f"found {least} of {real.class_names[fewest]!r}",
+        f"found {int(counts[most])} of {real.class_names[most]!r}",
+        "why   sets of unequal classes are not taken: a set is known by its images per class (ipc)",
+        fix=f"cut all classes to the smallest:  {cut}"
+        if least
+        else "check --dataset, and that all parts of the set were given; a class without images can not be evaluated",
+    )
 
 
 def _rows(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Tensor, LabelKind, str]:

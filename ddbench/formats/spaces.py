@@ -68,14 +68,12 @@ def resolve_space(read: Read, facts: Facts, real: RealSet, untold: Untold) -> Pr
     return Preprocessing.meanstd(mean, std)
 
 
-def brought_over(images: Tensor, made_in: Preprocessing | None, real: RealSet) -> tuple[Tensor, str]:
+def brought_over(images: Tensor, made_in: Preprocessing, real: RealSet) -> tuple[Tensor, str]:
     """The images in the space of ``real``, and a note where they had to be moved; bit by bit the same where not.
 
     Errors: UserError where they can not be pixels, or their numbers overflow on the way.
     """
     own = real.preprocessing.to("cpu")
-    if made_in is None:
-        raise ValueError("the space of the images is not known")
     if made_in.kind == "identity" and (most := images.abs().max().item()) > _LARGEST_PIXEL:
         raise UserError(
             "the images are no pixels in [0, 1]",

@@ -10,29 +10,47 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.formats.label_forms import not_labels, plain_labels
 from ddbench.formats.layout import Facts
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-def as_images(value: Any, path: Path, what: str = "images") -> Tensor:
+def as_images(value: Any, path: Path, what: str = "images", notes: list[str] | None = None) -> Tensor:
     """Images as (n, C, H, W), float32, free of any graph.
 
-    Errors: UserError for anything but a tensor of four dimensions and finite floating numbers, or an empty one.
+    Args:
+        value: What the file holds.
+        path: The file, for messages.
+        what: The images' name, for messages.
+        notes: Takes a sentence where the order of dimensions had to be changed; None where it is to be refused.
+
+    Raises:
+        UserError: For anything but a tensor of four dimensions and finite floating numbers, or an empty one.
     """
     tensor = _tensor(value, path, what)
+    if notes is not None and (note := _channels_last(tensor)):
+        tensor = tensor.permute(0, 3, 1, 2)
+        notes.append(f"{what}: {note}")
+    elif (
+        notes is not None and tensor.ndim == 3 and tensor.shape[1] == tensor.shape[2] and tensor.shape[0] not in (1, 3)
+    ):
+        notes.append(f"{what}: of shape {tuple(tensor.shape)}, taken for one channel each")
+        tensor = tensor[:, None]
     if tensor.ndim != 4 or not tensor.numel():
         raise UserError(
             f"the {what} in {path} are not images",
             f"found shape {tuple(tensor.shape)}",
             "want  (images, channels, height, width)",
-            fix="give the file of the images, in that order of dimensions",
+            fix="give the file of the images, in that order of dimensions; where channels come last:  "
+            "torch.save(images.permute(0, 3, 1, 2), NEW_FILE)",
         )
     if tensor.dtype not in _FLOATS:
         raise UserError(
             f"the {what} in {path} are stored as {str(tensor.dtype).removeprefix('torch.')}",
-            fix="save them as float32, in the space they were learned in; integers of 0 to 255 divided by 255",
+            fix="save them as float32, in the space they were learned in; integers of 0 to 255 divided by 255:  "
+            "torch.save(images.float() / 255, NEW_FILE)",
         )
     images = tensor.to(torch.float32).contiguous()
     if not bool(torch.isfinite(images).all()):
@@ -44,21 +62,33 @@ def as_images(value: Any, path: Path, what: str = "images") -> Tensor:
     return images
 
 
-def as_labels(value: Any, path: Path, what: str = "labels") -> Tensor:
+def _channels_last(images: Tensor) -> str:
+    """A note where images can only be (n, H, W, C): square, of more than four pixels, with one or three channels."""
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.shape[1] != images.shape[2] or images.shape[1] <= 4:
+        return ""
+    return f"of shape {tuple(images.shape)}, taken for (images, height, width, channels)"
+
+
+def as_labels(value: Any, path: Path, what: str = "labels", notes: list[str] | None = None) -> Tensor:
     """Labels as (n,), int64, or (n, classes), float32.
 
-    Errors: UserError for another shape or type, and for numbers that are not finite.
+    Args:
+        value: What the file holds.
+        path: The file, for messages.
+        what: The labels' name, for messages.
+        notes: Takes a sentence where another form was brought to these without any doubt; None where it is refused.
+
+    Raises:
+        UserError: For another shape or type, and for numbers that are not finite.
     """
+    if notes is not None:
+        value, note = plain_labels(value, path, what)
+        notes += [note] if note else []
     tensor = _tensor(value, path, what)
     if tensor.ndim == 1 and tensor.dtype in _INTEGERS and len(tensor):
         return tensor.to(torch.int64).contiguous()
     if tensor.ndim != 2 or tensor.dtype not in _FLOATS or not tensor.numel():
-        raise UserError(
-            f"the {what} in {path} are not labels",
-            f"found shape {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}",
-            "want  one integer an image, or a row of floating numbers an image",
-            fix="give the file of the labels",
-        )
+        raise not_labels(tensor, path, what)
     labels = tensor.to(torch.float32).contiguous()
     if not bool(torch.isfinite(labels).all()):
         raise UserError(
