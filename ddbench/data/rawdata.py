@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ddbench.data.realset import Split
+from ddbench.data.split_words import SplitNames
 from ddbench.errors import UserError
+from ddbench.free_memory import free_bytes
 
 DIGIT_NAMES = tuple("0123456789")
 
@@ -39,26 +41,35 @@ class Request:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RawData:
-    """A dataset before its validation split is cut and its preprocessing is fitted.
-
-    constants: mean and std by channel of images in [0, 1]; None to compute them from the train split. mirror: whether a
-    mirrored image still belongs to its class (not so for digits). train_sha256, test_sha256: of the bytes of all images
-    of that split, where already known; "" to compute it.
-    """
+    """A dataset before its validation split is cut and its preprocessing is fitted."""
 
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    validation: Split | None = None
+    """A validation split that comes with the set; None where it is cut from train."""
     constants: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Mean and std by channel of images in [0, 1]; None to compute them from the train split."""
     mirror: bool = True
+    """Whether a mirrored image still belongs to its class, which is not so for digits."""
     train_sha256: str = ""
+    """Of the bytes of all images of that split, where it is known already; "" to compute it. So for the others."""
     test_sha256: str = ""
+    validation_sha256: str = ""
+    split_names: SplitNames = SplitNames()
+    notes: tuple[str, ...] = ()
+    """What a user must know of how the set was read, a sentence each."""
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
 
 
 def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | None, what: str) -> Split:
     """A checked split of images (n, C, H, W), resized where a size is given, and labels (n,).
 
-    Errors: UserError when there are no images, counts differ, labels lie outside the classes, or images are not square.
+    Errors: UserError when there are no images, counts differ, labels lie outside the classes, images are not square or
+    have no pixels, or do not fit in memory in the size that is wanted.
     """
     if len(images) == 0 or len(images) != len(labels):
         raise UserError(
@@ -67,8 +78,14 @@ def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | No
         )
     check_labels(labels, classes, what)
     height, width = images.shape[2:]
+    if not images.numel():
+        raise UserError(
+            f"the images of {what} have no pixels", f"found {width} x {height}", fix="store images of one pixel or more"
+        )
     if size is None and height != width:
         raise not_square(what, width, height)
+    if size is not None:
+        require_memory(len(images) * images.shape[1] * size * size * images.element_size(), f"{what} at size {size}")
     return Split(squash(images, size) if size else images, labels)
 
 
@@ -80,6 +97,17 @@ def check_labels(labels: Tensor, classes: int, what: str) -> None:
             f"labels of {what} do not fit its {classes} classes",
             f"found {low} to {high}, expected 0 to {classes - 1}",
             fix="number the classes from 0 and leave out images without a label",
+        )
+
+
+def require_memory(needed: int, what: str) -> None:
+    """Errors: UserError when so many bytes are not free in memory, before they are asked for."""
+    free = free_bytes(torch.device("cpu"))
+    if free is not None and needed > free:
+        raise UserError(
+            f"{what} does not fit in memory",
+            f"it takes {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free",
+            fix="choose a smaller size, or store the images as files and use folder:PATH, which need not fit",
         )
 
 
