@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ddbench.commands.data_lines import facts_in_words
 from ddbench.data.known_sets import KNOWN
 from ddbench.data.split_words import splits_in_words
 
@@ -30,15 +31,19 @@ class DatasetFacts:
 
 
 def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
-    """Of the recipe's data set: known ones from the table, the user's own by reading it."""
+    """Of the recipe's data set: known ones from the table, the user's own by reading it.
+
+    Errors: UserError where a set that is read cannot be trained and tested on, or an ipc is larger than a class.
+    """
     asked = pipeline.recipe
     known = KNOWN.get(asked.dataset)
     if known is None:
         with pipeline.ranks.rank_0_first():
             real = pipeline.load("identity")
+        for ipc in asked.ipc:
+            real.require_ipc(ipc, pipeline.loaded.where("ipc"))
         shape = (real.classes, real.channels, real.size)
-        lines = (real.splits, *real.notes)
-        return DatasetFacts(len(real.train), *shape, len(real.test), len(real.validation), lines)
+        return DatasetFacts(len(real.train), *shape, len(real.test), len(real.validation), facts_in_words(real))
     images = round(known.train * (1 - asked.validation))
     held = known.train - images
     counted = splits_in_words(images, held, known.test)

@@ -39,6 +39,7 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
+    from ddbench.commands.data_lines import data_lines
     from ddbench.commands.needs import require_room
     from ddbench.commands.together import shared_out
     from ddbench.evaluate.table import render
@@ -53,6 +54,8 @@ def run(
         require_room(pipeline)
         if not shared_out(pipeline):
             return
+        for line in data_lines(pipeline.real):
+            say(line)
         rows = [row for job in pipeline.jobs for row, _ in pipeline.evaluate(job)]
         rows += [row for row, _ in pipeline.references()]
         for job in pipeline.jobs:

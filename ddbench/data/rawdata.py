@@ -23,7 +23,8 @@ class Request:
 
     what: the part of a dataset name after its colon (``"/data/cats"`` of ``folder:/data/cats``), or the whole name.
     data_root: where raw data lies or is downloaded to. home: where caches are kept. size: wanted side in pixels, or
-    None for the images' own. where: the line of a recipe that asked, for messages.
+    None for the images' own. where: the line of a recipe that asked, for messages. download: whether what is not there
+    may be fetched.
     """
 
     what: str
@@ -32,6 +33,7 @@ class Request:
     size: int | None = None
     quiet: bool = False
     where: str = ""
+    download: bool = True
 
     @property
     def origin(self) -> str:
