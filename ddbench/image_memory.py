@@ -31,5 +31,6 @@ def require_resized_fit(images: Tensor, size: int) -> None:
         f"{count:,} images of {size} x {size} pixels do not fit into memory",
         f"needed {a_pixel * size**2 / 1e9:,.1f} GB, free {free / 1e9:,.1f} GB",
         f"they have {images.shape[-1]} pixels as they are stored",
-        fix=f"choose a smaller size; {max(int((free / a_pixel) ** 0.5), 1)} is the largest that fits",
+        fix=f"choose a smaller size; {max(int((free / a_pixel) ** 0.5), 1)} is the largest that fits; or store "
+        "the images as files and use folder:PATH, which need not fit",
     )

@@ -47,8 +47,8 @@ def write_ogb(folder, graphs=12, **change):
         "raw/edge-feat": [[a, 0, g % 2] for g, count in enumerate(counts) for a in range(count - 1)],
         "raw/graph-label": [[g % 2] for g in range(graphs)],
         "split/scaffold/train": [[g] for g in range(graphs - 4)],
-        "split/scaffold/valid": [[g] for g in (graphs - 1, graphs - 3)],
-        "split/scaffold/test": [[g] for g in (graphs - 4, graphs - 2)],
+        "split/scaffold/valid": [[g] for g in (graphs - 1, graphs - 4)],
+        "split/scaffold/test": [[g] for g in (graphs - 3, graphs - 2)],
     }
     for name, rows in {**tables, **change}.items():
         if rows is not None:

@@ -38,7 +38,7 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(tmp_path, monkeyp
     write_folder(tmp_path / "set", {"a": 2, "b": 2})
     first = read(tmp_path / "set", tmp_path / "home")
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "_pixels", lambda *_, **__: pytest.fail("decoded again"))
+        patch.setattr(decode, "read_pixels", lambda *_, **__: pytest.fail("decoded again"))
         again = read(tmp_path / "set", tmp_path / "home")
     assert torch.equal(first.images, again.images) and first.sha256 == again.sha256
     changed = tmp_path / "set" / "a" / "000.png"
@@ -117,7 +117,7 @@ def test_large_bytes_are_decoded_by_threads_in_order(tmp_path):
     arrays = [pixels(seed, (90, 90, 3)) for seed in range(5)]
     batch = [decode.Picture(str(row), encoded(array)) for row, array in enumerate(arrays)]
     assert len(batch[0].source) > 1 << 14
-    given = decode.Pictures(what="set", count=5, stamp="x", sample=batch, batches=lambda: iter([batch]))
+    given = decode.Pictures(what="set", count=5, sample=batch, batches=lambda: iter([batch]))
     found = decode.decoded(given, decode.common_form(given, None), tmp_path, quiet=True)
     assert np.array_equal(found.images.numpy(), np.stack(arrays).transpose(0, 3, 1, 2))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data_makers import pixels, write_folder, write_image, write_parquet
+from data_makers import pixels, small_known, write_folder, write_image, write_parquet
 
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.imagenet import SUBSETS
@@ -52,7 +52,7 @@ def test_parquet_with_names_in_its_metadata(tmp_path):
     images = pixels(1, (7, 5, 5, 3))
     names = {"info": {"features": {"label": {"names": ["cat", "dog", "eel"], "_type": "ClassLabel"}}}}
     write_parquet(tmp_path / "set" / "train.parquet", images, [0, 1, 2, 0, 1, 2, 0], json.dumps(names).encode())
-    write_parquet(tmp_path / "set" / "test.parquet", images[:2], [1, 0])
+    write_parquet(tmp_path / "set" / "test.parquet", images[:3], [1, 0, 2])
     real = load(f"parquet:{tmp_path / 'set'}", tmp_path)
     assert real.class_names == ("cat", "dog", "eel") and real.name == "parquet-set"
     assert real.train.labels.tolist() == [0, 1, 2, 0, 1, 2, 0]
@@ -64,7 +64,7 @@ def test_parquet_in_shards_grey_and_without_names(tmp_path):
     columns = {"image": "image", "label": "fine_label"}
     write_parquet(tmp_path / "set" / "data" / "train-00000.parquet", images[:3], [0, 1, 1], **columns)
     write_parquet(tmp_path / "set" / "data" / "train-00001.parquet", images[3:], [1, 0], **columns)
-    write_parquet(tmp_path / "set" / "data" / "validation-00000.parquet", images[:1], [1], **columns)
+    write_parquet(tmp_path / "set" / "data" / "validation-00000.parquet", images[:2], [1, 0], **columns)
     real = load(f"parquet:{tmp_path / 'set'}", tmp_path)
     assert real.class_names == ("0", "1") and real.channels == 1
     assert np.array_equal(real.train.images[:, 0].numpy(), images)
@@ -76,20 +76,23 @@ def test_parquet_errors(tmp_path):
     with pytest.raises(UserError, match="no train images"):
         load(f"parquet:{tmp_path}", tmp_path)
     write_parquet(tmp_path / "a" / "train.parquet", images, [0, 1])
-    with pytest.raises(UserError, match="no test images"):
+    with pytest.raises(UserError, match="2 of the 2 classes .* have no images in the fifth held out"):
         load(f"parquet:{tmp_path / 'a'}", tmp_path)
     (tmp_path / "a" / "test.parquet").write_bytes(b"PAR1 not really PAR1")
     with pytest.raises(UserError, match="not a readable Parquet file"):
         load(f"parquet:{tmp_path / 'a'}", tmp_path)
-    write_parquet(tmp_path / "a" / "test.parquet", images, [0, 1], label="species")
+    write_parquet(tmp_path / "a" / "test.parquet", images, [0, 1])
+    write_parquet(tmp_path / "a" / "train.parquet", images, [0, 1], label="species")
     with pytest.raises(UserError, match="no label column"):
         load(f"parquet:{tmp_path / 'a'}", tmp_path)
+    write_parquet(tmp_path / "a" / "train.parquet", images, [0, 1])
     write_parquet(tmp_path / "a" / "test.parquet", images, [0, 5])
     with pytest.raises(UserError, match="do not fit its 2 classes"):
         load(f"parquet:{tmp_path / 'a'}", tmp_path)
 
 
-def test_cifar10_jpeg_has_cifar10s_names_and_constants(tmp_path):
+def test_cifar10_jpeg_has_cifar10s_names_and_constants(tmp_path, monkeypatch):
+    small_known(monkeypatch, "cifar10-jpeg", 10, 20, 20)
     images = pixels(1, (20, 32, 32, 3))
     for part in ("train", "test"):
         write_parquet(tmp_path / "cifar10-jpeg" / f"{part}.parquet", images, list(range(10)) * 2)
@@ -123,7 +126,7 @@ def write_tiny(root: Path, layout: str) -> None:
                 root / "train" / wnid / "images" / f"{wnid}_{image}.JPEG", pixels(9 * number + image, (64, 64, 3))
             )
     lines = []
-    for row, wnid in enumerate(("n03", "n01", "n01")):
+    for row, wnid in enumerate(("n03", "n01", "n02")):
         name = f"val_{row}.JPEG"
         folder = {"official": Path("images"), "sorted": Path(wnid), "mtt": Path("images") / wnid}[layout]
         write_image(root / "val" / folder / name, pixels(100 + row, (64, 64, 3)))
@@ -132,8 +135,9 @@ def write_tiny(root: Path, layout: str) -> None:
     (root / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tnewt\n")
 
 
-@pytest.mark.parametrize(("layout", "labels"), [("official", [2, 0, 0]), ("sorted", [0, 0, 2]), ("mtt", [0, 0, 2])])
-def test_tiny_imagenet(tmp_path, layout, labels):
+@pytest.mark.parametrize(("layout", "labels"), [("official", [2, 0, 1]), ("sorted", [0, 1, 2]), ("mtt", [0, 1, 2])])
+def test_tiny_imagenet(tmp_path, monkeypatch, layout, labels):
+    small_known(monkeypatch, "tiny-imagenet", 3, 6, 3)
     write_tiny(tmp_path / "tiny-imagenet-200", layout)
     real = load("tiny-imagenet", tmp_path, data_root=tmp_path)
     assert real.class_names == ("goldfish", "newt", "n03") and real.size == 64
@@ -164,7 +168,8 @@ IMAGENETTE = [
 ]
 
 
-def test_imagenet_subset_labels_follow_its_list(tmp_path):
+def test_imagenet_subset_labels_follow_its_list(tmp_path, monkeypatch):
+    small_known(monkeypatch, "imagenette", 10, 10, 10)
     for label, wnid in enumerate(IMAGENETTE):
         for part in ("train", "val"):
             write_image(tmp_path / "imagenet" / part / wnid / "0.JPEG", np.full((20, 30, 3), 20 * label, np.uint8))

@@ -120,7 +120,8 @@ def test_the_archives_own_layout_is_read_and_nothing_is_written(tmp_path):
     write_tu(tmp_path / "data" / "SMALL", "SMALL", **triangles_and_paths())
     before = sorted(tmp_path.rglob("*"))
     real = load_graphs("tu:SMALL", home=tmp_path / "home", data_root=tmp_path / "data")
-    assert real.class_names == ("-1", "1") and real.node_cardinalities == (2,) and not real.notes
+    assert real.class_names == ("-1", "1") and real.node_cardinalities == (2,)
+    assert real.notes == ("1 of 2 classes have no validation graph",)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -128,7 +129,7 @@ def test_what_is_left_out_is_said(tmp_path):
     attributes = {"node_attributes": ["0.5"] * 60, "edge_attributes": ["0.1"] * 100}
     write_tu(tmp_path / "BOTH" / "raw", "BOTH", **triangles_and_paths(**attributes))
     notes = load_graphs("tu:BOTH", home=tmp_path, data_root=tmp_path).notes
-    assert len(notes) == 2 and "node attributes" in notes[0] and "edge attributes" in notes[1]
+    assert len(notes) == 3 and "node attributes" in notes[0] and "edge attributes" in notes[1]
     write_tu(tmp_path / "NONE" / "raw", "NONE", **triangles_and_paths(node_labels=None))
     assert "degree" in load_graphs("tu:NONE", home=tmp_path, data_root=tmp_path).notes[0]
 

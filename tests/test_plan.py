@@ -54,9 +54,9 @@ def test_a_long_list_is_broken_between_methods(ddbench, tmp_path):
     sweep = "sweep: {" + ", ".join(f"variant-{n}: {{method.inner_steps: {n}}}" for n in (4, 5, 6)) + "}\n"
     recipe, home = written(tmp_path, FAMILY + sweep), tmp_path / "home"
     out = ddbench.done("plan", recipe, "--home", home, "-o", "experts.optimizer=sgd")
-    lines = out.split("synthetic sets")[0].splitlines()
-    column = lines[3].index("for")
-    told = [line[column:] for line in lines[5:] if line.strip()]
+    lines = out.split("synthetic sets")[0].split("\nexperts\n")[1].splitlines()
+    column = lines[0].index("for")
+    told = [line[column:] for line in lines[2:] if line.strip()]
     assert max(map(len, told)) <= 60 and " ".join(told).count(" ipc 1, 10") == 13
     assert all(line.endswith("ipc 1, 10;") for line in told[:-1])
     assert all(len(line) < 300 for line in ddbench.done("plan", recipe, "--home", home).splitlines())

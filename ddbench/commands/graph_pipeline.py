@@ -78,6 +78,13 @@ class GraphPipeline:
     @cached_property
     def real(self) -> GraphSet:
         """The graphs. Errors: UserError where an ipc is larger than a class."""
+        return self.graphs()
+
+    def graphs(self, *, download: bool = True) -> GraphSet:
+        """The graphs, fetched where they are not on this machine, if they may be.
+
+        Errors: UserError where an ipc is larger than a class; NotHereError where they may not be fetched.
+        """
         asked = self.recipe
         real = load_graphs(
             asked.dataset,
@@ -87,6 +94,7 @@ class GraphPipeline:
             data_root=self.place.data_root,
             quiet=self.place.quiet,
             where=self.loaded.where("dataset"),
+            download=download,
         )
         for ipc in asked.ipc:
             real.require_ipc(ipc, self.loaded.where("ipc"))

@@ -32,10 +32,11 @@ def plan(
     """Say what a recipe needs and what of it is there: experts, bytes, steps, and estimates of peak memory.
 
     Nothing is trained, but for some steps on drawn data with --time. Of a data set of your own, or of the hub, the
-    images are read, to learn how many they are.
+    images are read, to check them and to learn how many they are.
     """
     from tabulate import tabulate
 
+    from ddbench.commands.data_lines import labelled_lines
     from ddbench.commands.plan_facts import wrapped
     from ddbench.room import in_gb
 
@@ -48,7 +49,8 @@ def plan(
     style = "github" if format is options.Sheet.markdown else "simple"
     free = facts.get("free bytes")
     room = "" if free is None else f", {in_gb(free)} free"
-    typer.echo(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.device}{room}\n")
+    typer.echo(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.device}{room}")
+    typer.echo("\n".join(labelled_lines(tuple(facts["data"]))) + "\n")
     if facts["buffers"]:
         typer.echo("experts")
         idle = () if any(row["to extend"] for row in facts["buffers"]) else ("to extend",)

@@ -47,6 +47,7 @@ def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
     every = [*buffers.values(), *(need for need in sets if need), *networks.values()]
     return {
         "recipe": pipeline.loaded.name,
+        "data": list(facts.lines),
         "parameters": sizes.parameters,
         "device": str(pipeline.device),
         "free bytes": free,

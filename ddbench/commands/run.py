@@ -42,6 +42,7 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
+    from ddbench.commands.data_lines import data_lines
     from ddbench.commands.needs import require_room
     from ddbench.commands.together import shared_out
     from ddbench.evaluate.table import render
@@ -56,6 +57,8 @@ def run(
         require_room(pipeline)
         if not shared_out(pipeline):
             return
+        for line in data_lines(pipeline.real):
+            say(line)
         rows = [row for row, _ in evaluated_in_turns(pipeline)]
         rows += [row for row, _ in pipeline.references()]
         for job in pipeline.jobs:

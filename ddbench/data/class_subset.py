@@ -47,6 +47,7 @@ def only_classes(real: RealSet, classes: Sequence[int], *, folder: Path | None =
         validation=part("validation"),
         test=part("test"),
         fingerprint=fingerprint,
+        splits="",
     )
 
 

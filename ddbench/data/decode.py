@@ -3,87 +3,98 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import struct
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from ddbench import artefact
+from ddbench.data import content
+from ddbench.data.pixels import DEEP_MODES as DEEP_MODES
+from ddbench.data.pixels import FORMATS as FORMATS
+from ddbench.data.pixels import GREY_MODES, Form, Picture, digest_of, look, read_pixels, sizes_differ
 from ddbench.data.rawdata import not_square
 from ddbench.errors import UserError
 
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
-"""What is opened at all. Pillow knows more, some of which run other programs on the file, whatever its name ends in."""
-GREY_MODES = ("1", "L", "LA")
-DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 ABOUT = "decoded images"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One encoded image: what to call it in messages, and its file or its bytes."""
-
-    name: str
-    source: Path | bytes
+DECODER = 2
+"""Part of every cache's key: of a decoder that gives other pixels, nothing older is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Encoded images in order, read when needed. stamp: a JSON document that changes whenever the images may have.
-
-    sample: a few of them, from which size and colour of all are told. batches: an iterator over all, from the start.
-    """
+    """Encoded images in order, read when needed."""
 
     what: str
+    """How to call them in messages."""
     count: int
-    stamp: Any
     sample: Sequence[Picture]
+    """A few of them, from which size and color of all are derived."""
     batches: Callable[[], Iterator[Sequence[Picture]]]
+    """An iterator over all, from the start."""
+    files: Sequence[str | Path] = ()
+    """The files that hold them; while these stay as they are their hash is not computed again. Empty: it always is."""
+    part: str = ""
+    """Names which pictures of the files these are, where the files hold others too."""
 
+    def rows(self, rows: Tensor) -> Pictures:
+        """The pictures at these ascending positions, (count,)."""
+        chosen = rows.tolist()
 
-@dataclass(frozen=True)
-class Form:
-    """What every image of a set becomes: channels (1 grey, 3 RGB), side in pixels, and whether it may be resized."""
+        def batches() -> Iterator[Sequence[Picture]]:
+            wanted, first = iter(chosen), 0
+            row = next(wanted, None)
+            for batch in self.batches():
+                kept = []
+                while row is not None and row < first + len(batch):
+                    kept.append(batch[row - first])
+                    row = next(wanted, None)
+                first += len(batch)
+                if kept:
+                    yield kept
+                if row is None:
+                    return
 
-    channels: int
-    size: int
-    resize: bool
+        part = f"{self.part} rows {artefact.fingerprint(chosen)}"
+        sample = next(batches(), [])
+        return Pictures(what=self.what, count=len(chosen), sample=sample, batches=batches, files=self.files, part=part)
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """images: (n, C, H, W) uint8, memory-mapped. sha256: of their bytes. folder: where they are cached."""
+    """Pixels of a set of pictures."""
 
     images: Tensor
+    """(n, C, H, W) uint8, memory-mapped."""
     sha256: str
+    """Of their bytes."""
     folder: Path
+    """The folder of the cache."""
+    transparent: int = 0
+    """How many were composed on white, because they have transparent pixels."""
 
 
 def common_form(pictures: Pictures, size: int | None) -> Form:
-    """The form of a set, told from its sample: grey where all of it is grey, of its own size where none is given.
+    """The form of a set, derived from its sample: grey where all of it is grey, of its own size where none is given.
 
     Errors: UserError when no size is given and the images differ in size or are not square, or one cannot be read.
     """
-    looks = [_look(picture) for picture in pictures.sample]
+    looks = [look(picture) for picture in pictures.sample]
     channels = 1 if all(mode in GREY_MODES for mode, _ in looks) else 3
     if size is not None:
         return Form(channels, size, resize=True)
     width, height = looks[0][1]
     for picture, (_, found) in zip(pictures.sample, looks, strict=True):
         if found != (width, height):
-            raise _sizes_differ(picture.name, found, (width, height))
+            raise sizes_differ(picture.name, found, (width, height))
     if width != height:
         raise not_square(pictures.what, width, height)
     return Form(channels, width, resize=False)
@@ -92,51 +103,111 @@ def common_form(pictures: Pictures, size: int | None) -> Form:
 def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> Decoded:
     """The pixels of all pictures, from the cache under ``home/data`` or decoded into it now.
 
-    Resizing squashes to a square, bilinear with antialiasing. Errors: UserError naming the first unreadable image.
+    The cache is found by the hash of the encoded bytes, and its pixels are checked against theirs: what lies there is
+    what would be decoded, whatever names and times the files have.
+
+    Args:
+        pictures: All of a split.
+        form: What each becomes. Resizing squashes to a square, bilinear with antialiasing.
+        home: Where caches are kept.
+        quiet: Whether no progress is shown.
+
+    Returns:
+        The pixels, memory-mapped.
+
+    Raises:
+        UserError: An image cannot be read (the first is named), one changed meanwhile, or the disk has no room.
     """
-    key = artefact.fingerprint({"of": pictures.stamp, "channels": form.channels, "size": form.size})
+    state = _state(pictures)
+    hashed = _content(pictures, state, home, quiet)
+    key = artefact.fingerprint(
+        {"content": hashed, "channels": form.channels, "size": form.size, "upright": form.upright, "decoder": DECODER}
+    )
     folder = home / "data" / key
     images_path, about_path = folder / "images.npy", folder / "about.json"
     shape = (pictures.count, form.channels, form.size, form.size)
-    if about_path.is_file() and (found := open_images(images_path, shape)) is not None:
-        return Decoded(found, artefact.read_json(about_path, ABOUT)["sha256"], folder)
-    digest = _write(images_path, shape, pictures, form, quiet)
-    artefact.write_json(about_path, {"kind": ABOUT, "of": pictures.what, "shape": list(shape), "sha256": digest})
-    written = open_images(images_path, shape)
+    about = content.read_note(about_path) or {}
+    if about.get("content") == hashed and isinstance(about.get("transparent"), int):
+        found = content.open_verified(images_path, shape, about.get("sha256"))
+        if found is not None:
+            return Decoded(found, about["sha256"], folder, about["transparent"])
+    _require_room(shape, home, pictures.what)
+    try:
+        digest, transparent = _write(images_path, shape, pictures, form, hashed, quiet)
+    except UserError:
+        content.drop_hint(home, state)
+        raise
+    described = {"of": pictures.what, "shape": list(shape), "content": hashed, "transparent": transparent}
+    artefact.write_json(about_path, {"kind": ABOUT, "sha256": digest, **described})
+    written = content.open_verified(images_path, shape, digest)
     if written is None:
         raise artefact.damaged(images_path, "it was changed while it was written")
-    return Decoded(written, digest, folder)
+    return Decoded(written, digest, folder, transparent)
 
 
 def open_images(path: Path, shape: tuple[int, ...]) -> Tensor | None:
-    """A memory map of a .npy file of this shape, copied on write so that the file never changes; None if it is not."""
-    try:
-        array = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return torch.from_numpy(array) if array.shape == shape else None
+    """A memory map of a .npy file of bytes of this shape, copied on write; None if it is not. Nothing is verified."""
+    return content.open_array(path, shape)
 
 
-def _write(path: Path, shape: tuple[int, ...], pictures: Pictures, form: Form, quiet: bool) -> str:
-    digest = hashlib.sha256()
-    written = 0
+def _state(pictures: Pictures) -> str | None:
+    state = content.files_state(pictures.files)
+    return None if state is None else hashlib.sha256(f"{state} {pictures.part}".encode()).hexdigest()
+
+
+def _content(pictures: Pictures, state: str | None, home: Path, quiet: bool) -> str:
+    """The hash of all encoded bytes in order: that of the hashes of the pictures, so that threads can compute it."""
+    if (known := content.read_hint(home, state)) is not None:
+        return known
+    total, count = hashlib.sha256(), 0
+    with ThreadPoolExecutor(_threads()) as pool, _progress(pictures, "hashing", quiet) as bar:
+        for batch in pictures.batches():
+            run = map if all(_tiny(picture) for picture in batch) else pool.map
+            for digest in run(digest_of, batch):
+                total.update(digest)
+            count += len(batch)
+            bar.update(len(batch))
+    if count != pictures.count:
+        raise _changed(pictures.what)
+    if _state(pictures) == state:
+        content.keep_hint(home, state, total.hexdigest())
+    return total.hexdigest()
+
+
+def _write(
+    path: Path, shape: tuple[int, ...], pictures: Pictures, form: Form, hashed: str, quiet: bool
+) -> tuple[str, int]:
+    """Decode into a file. Returns the hash of the pixels, and how many pictures are transparent."""
+    pixels, total = hashlib.sha256(), hashlib.sha256()
+    written = transparent = 0
     with (
         artefact.replacing(path) as part,
         part.open("wb") as file,
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
-        tqdm(total=shape[0], desc=f"reading {pictures.what}", unit="image", disable=True if quiet else None) as bar,
+        ThreadPoolExecutor(_threads()) as pool,
+        _progress(pictures, "reading", quiet) as bar,
     ):
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for batch in pictures.batches():
-            run = map if all(_tiny(picture) for picture in batch) else pool.map
-            pixels = b"".join(run(partial(_pixels, form=form), batch))
-            file.write(pixels)
-            digest.update(pixels)
+            decode = partial(read_pixels, form=form)
+            # A few at a time: all pixels of a batch at a large size would not fit in memory.
+            for some in _slices(batch, max(1, (1 << 26) // (shape[1] * shape[2] * shape[3]))):
+                run = map if all(_tiny(picture) for picture in some) else pool.map
+                for one in run(decode, some):
+                    file.write(one.values)
+                    pixels.update(one.values)
+                    total.update(one.digest)
+                    transparent += one.transparent
             written += len(batch)
             bar.update(len(batch))
-    if written != shape[0]:
-        raise UserError(f"{pictures.what} changed while it was read", fix="run the same command again")
-    return digest.hexdigest()
+        if written != shape[0] or total.hexdigest() != hashed:
+            raise _changed(pictures.what)
+    return pixels.hexdigest(), transparent
+
+
+def _slices(batch: Sequence[Picture], count: int) -> Iterator[Sequence[Picture]]:
+    left = iter(batch)
+    while some := list(islice(left, count)):
+        yield some
 
 
 def _tiny(picture: Picture) -> bool:
@@ -144,51 +215,30 @@ def _tiny(picture: Picture) -> bool:
     return isinstance(picture.source, bytes) and len(picture.source) < 1 << 14
 
 
-def _pixels(picture: Picture, form: Form) -> bytes:
-    try:
-        with _opened(picture) as image:
-            if form.channels == 1 and image.mode not in GREY_MODES:
-                raise UserError(
-                    f"{picture.name} is in colour, unlike the images before it",
-                    fix="store all images of the set in one mode, grey or colour",
-                )
-            _refuse_deep(picture.name, image.mode)
-            pixels = image.convert("L" if form.channels == 1 else "RGB")
-    except UNREADABLE as error:
-        raise _unreadable(picture.name, error) from None
-    if pixels.size != (form.size, form.size):
-        if not form.resize:
-            raise _sizes_differ(picture.name, pixels.size, (form.size, form.size))
-        pixels = pixels.resize((form.size, form.size), Image.Resampling.BILINEAR)
-    array = np.asarray(pixels)
-    return array.tobytes() if form.channels == 1 else array.transpose(2, 0, 1).tobytes()
+def _threads() -> int:
+    return min(8, os.cpu_count() or 1)
 
 
-def _look(picture: Picture) -> tuple[str, tuple[int, int]]:
-    try:
-        with _opened(picture) as image:
-            return image.mode, image.size
-    except UNREADABLE as error:
-        raise _unreadable(picture.name, error) from None
-
-
-def _opened(picture: Picture) -> Image.Image:
-    source = io.BytesIO(picture.source) if isinstance(picture.source, bytes) else picture.source
-    return Image.open(source, formats=FORMATS)
-
-
-def _refuse_deep(name: str, mode: str) -> None:
-    if mode in DEEP_MODES:
-        raise UserError(f"{name} has more than 8 bits a channel (mode {mode})", fix="convert it to 8 bits a channel")
-
-
-def _unreadable(name: str, error: BaseException) -> UserError:
-    return UserError(f"{name} is not a readable image", f"why   {error}", fix="replace or remove it")
-
-
-def _sizes_differ(name: str, found: tuple[int, int], first: tuple[int, int]) -> UserError:
-    return UserError(
-        "the images differ in size",
-        f"{name} has {found[0]} x {found[1]} pixels, others have {first[0]} x {first[1]}",
-        fix="set the dataset's size (in pixels): every image is then resized to a square of that side",
+def _progress(pictures: Pictures, verb: str, quiet: bool) -> tqdm:
+    return tqdm(
+        total=pictures.count, desc=f"{verb} {pictures.what}", unit="image", leave=False, disable=True if quiet else None
     )
+
+
+def _require_room(shape: tuple[int, ...], home: Path, what: str) -> None:
+    """Errors: UserError when the decoded images do not fit on the disk, before the first is decoded."""
+    needed = int(np.prod(shape, dtype=object))
+    there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(
+            f"the decoded images of {what} do not fit on the disk",
+            f"they take {needed / 2**30:,.1f} GiB ({shape[0]:,} of {shape[1]} x {shape[2]} x {shape[3]} pixels), "
+            f"and {free / 2**30:,.1f} GiB are free",
+            f"in        {home / 'data'}",
+            fix="choose a smaller size, free some space, or choose another folder with --home",
+        )
+
+
+def _changed(what: str) -> UserError:
+    return UserError(f"{what} changed while it was read", fix="run the same command again")

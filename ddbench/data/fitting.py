@@ -37,11 +37,29 @@ def fit_preprocessing(
     if kind == "meanstd":
         return Preprocessing.meanstd(*(constants or channel_statistics(images)))
     path = zca_path(home, zca_fingerprint(fitted_on))
-    if not path.is_file():
-        mu, W, W_inv = fit_zca(images, quiet=quiet)
-        about = {"fingerprint": zca_fingerprint(fitted_on), "eps": ZCA_EPS, "fitted_on": fitted_on}
-        artefact.save(path, ZCA_ARTEFACT, {"mu": mu, "W": W, "W_inv": W_inv}, about)
+    if (cached := _whole_zca(path, images[0].numel())) is not None:
+        return cached
+    mu, W, W_inv = fit_zca(images, quiet=quiet)
+    about = {"fingerprint": zca_fingerprint(fitted_on), "eps": ZCA_EPS, "fitted_on": fitted_on}
+    artefact.save(path, ZCA_ARTEFACT, {"mu": mu, "W": W, "W_inv": W_inv}, about)
     return load_zca(path)
+
+
+def _whole_zca(path: Path, size: int) -> Preprocessing | None:
+    """The whitening in the cache, for images of so many values; None where it is absent or damaged: it is fitted anew.
+
+    Errors: UserError for one that a newer ddbench wrote.
+    """
+    if not path.is_file():
+        return None
+    try:
+        found = load_zca(path)
+    except artefact.WrittenByNewerError:
+        raise
+    except (UserError, KeyError, TypeError):
+        return None
+    shapes = (tuple(found.mu.shape), tuple(found.W.shape), tuple(found.W_inv.shape))
+    return found if shapes == ((size,), (size, size), (size, size)) else None
 
 
 def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ddbench.data.decode import Picture, Pictures, common_form, decoded
-from ddbench.data.parquet import BATCH, IMAGE_COLUMNS, LABEL_COLUMNS, TEST_NAMES, guess_column
-from ddbench.data.rawdata import RawData, Request, check_labels
-from ddbench.data.realset import Split
+from ddbench.data.assemble import LabelledPictures, assemble
+from ddbench.data.check import require_gapless
+from ddbench.data.decode import Pictures
+from ddbench.data.parquet_reader import BATCH, IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
+from ddbench.data.parts import Part, choose
+from ddbench.data.pixels import Picture
+from ddbench.data.rawdata import RawData, Request
+from ddbench.data.split_names import NAMES, Role, roles_of
 from ddbench.errors import UserError
 
 
 def load(request: Request) -> RawData:
-    """The splits train and test (or validation) of a set with one image and one label column, kept under the data root.
+    """The splits of a set with one image and one label column, kept under the data root.
 
-    Errors: UserError when the library is absent, the name cannot be loaded, or a split or column is missing.
+    Args:
+        request: ``what`` is the name on the hub.
+
+    Returns:
+        The set.
+
+    Raises:
+        UserError: The library is absent, the name cannot be loaded, or a split or column is missing.
     """
     splits = _splits(request)
-    train = _required(splits, ("train",), request)
-    test = _required(splits, TEST_NAMES, request)
+    roles, others = roles_of(splits, f"hub:{request.what}")
+    if "train" not in roles:
+        raise UserError(
+            f"hub:{request.what} has no train split",
+            f"it has   {', '.join(splits)}",
+            fix="choose another set, or save its parts as train.parquet and test.parquet and read them with "
+            "parquet:PATH",
+        )
+    train = splits[roles["train"]]
     image = guess_column(train.column_names, IMAGE_COLUMNS, "image", request.what)
     label = guess_column(train.column_names, LABEL_COLUMNS, "label", request.what)
-    train_labels, test_labels = _labels(train, label, request), _labels(test, label, request)
+    parts: dict[Role, Part[LabelledPictures]] = {}
+    for role, name in roles.items():
+        parts[role] = _part(splits[name], name, image, label, role, request)
     known = getattr(train.features[label], "names", None)
-    names = tuple(known) if known else tuple(str(i) for i in range(int(train_labels.max()) + 1))
-    check_labels(train_labels, len(names), f"{request.what} (train)")
-    check_labels(test_labels, len(names), f"{request.what} (test)")
-    train_pictures = _pictures(train, image, f"{request.what} (train)")
-    form = common_form(train_pictures, request.size)
-    images = decoded(train_pictures, form, request.home, request.quiet)
-    test_images = decoded(_pictures(test, image, f"{request.what} (test)"), form, request.home, request.quiet)
-    return RawData(
-        class_names=names,
-        train=Split(images.images, train_labels),
-        test=Split(test_images.images, test_labels),
-        train_sha256=images.sha256,
-        test_sha256=test_images.sha256,
+    if known is None:
+        require_gapless(parts["train"].images.labels, f"hub:{request.what} (train)")
+        known = range(int(parts["train"].images.labels.max()) + 1)
+    return assemble(
+        tuple(str(name) for name in known),
+        choose(parts),
+        request,
+        f"hub:{request.what}",
+        notes=tuple(
+            f"the split {name} is not read: splits are called {', '.join(n for names in NAMES.values() for n in names)}"
+            for name in others
+        ),
     )
 
 
@@ -67,20 +85,21 @@ def _splits(request: Request) -> Any:
         ) from None
 
 
-def _required(splits: Any, names: Sequence[str], request: Request) -> Any:
-    for name in names:
-        if name in splits:
-            return splits[name]
-    raise UserError(
-        f"hub:{request.what} has no {names[0]} split",
-        f"it has   {', '.join(splits)}",
-        fix="choose another set, or save its parts as train.parquet and test.parquet and read them with parquet:PATH",
-    )
+def _part(dataset: Any, name: str, image: str, label: str, role: Role, request: Request) -> Part[LabelledPictures]:
+    what = f"{request.what} ({name})"
+    if role != "train" and label not in dataset.column_names:
+        labels = torch.full((len(dataset),), -1)
+    else:
+        labels = _labels(dataset, label, role, request)
+    pictures = _pictures(dataset, guess_column(dataset.column_names, (image,), "image", what), what)
+    return Part(LabelledPictures(pictures, labels), f"the split {name}", f"the split {name}")
 
 
-def _labels(dataset: Any, column: str, request: Request) -> Tensor:
+def _labels(dataset: Any, column: str, role: Role, request: Request) -> Tensor:
     values = dataset.select_columns([column])[:][column]
-    if not values or not all(isinstance(value, int) for value in values):
+    if role != "train" and all(value is None for value in values):
+        return torch.full((len(values),), -1)
+    if not values or not all(isinstance(value, int) and abs(value) < 1 << 62 for value in values):
         raise UserError(
             f"column {column!r} of hub:{request.what} does not hold one integer a row", fix="choose another set"
         )
@@ -94,13 +113,21 @@ def _pictures(dataset: Any, column: str, what: str) -> Pictures:
 
     def batches() -> Iterator[Sequence[Picture]]:
         for start in range(0, len(encoded), BATCH):
-            cells = encoded[start : start + BATCH][column]
-            yield [_picture(cell, f"row {start + i} of {what}") for i, cell in enumerate(cells)]
+            yield [_picture(cell, f"row {start + i} of {what}") for i, cell in enumerate(_cells(start))]
 
-    first = next(batches(), [])
-    content = hashlib.sha256(b"".join(picture.source for picture in first if isinstance(picture.source, bytes)))
-    stamp = {"hub": what, "fingerprint": dataset._fingerprint, "count": len(encoded), "first": content.hexdigest()}
-    return Pictures(what=what, count=len(encoded), stamp=stamp, sample=first, batches=batches)
+    def _cells(start: int) -> list[Any]:
+        try:
+            return encoded[start : start + BATCH][column]
+        except Exception as error:  # its files may be damaged, and the library raises many types
+            raise UserError(
+                f"the images of {what} cannot be read",
+                f"why   {type(error).__name__}: {' '.join(str(error).split())[:300]}",
+                fix="remove the set's folder from huggingface/ under the data root, so that it is downloaded again",
+            ) from None
+
+    files = [entry["filename"] for entry in getattr(dataset, "cache_files", None) or []]
+    part = f"{what} {column} {dataset._fingerprint}"
+    return Pictures(what=what, count=len(encoded), sample=next(batches(), []), batches=batches, files=files, part=part)
 
 
 def _picture(cell: Any, name: str) -> Picture:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ddbench.data.assemble import LabelledPictures, assemble
 from ddbench.data.constants import Constants
-from ddbench.data.decode import Form, Picture, Pictures, common_form, decoded
+from ddbench.data.decode import Pictures
+from ddbench.data.parts import Chosen, Part, choose
+from ddbench.data.pixels import Form, Picture
 from ddbench.data.rawdata import RawData, Request
-from ddbench.data.realset import Split
-from ddbench.data.split import stratified_holdout
+from ddbench.data.regular_files import printable, require_regular
+from ddbench.data.split_names import IGNORED, NAMES, Role, role_of, roles_of
 from ddbench.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
-TEST_SEED = 20220322  # fixed for good: without a test folder, the same fifth of train is the test set in every run
+UNLABELLED = ("images", "unknown", "unlabeled", "unlabelled")
+"""Folders that stand where class folders are in a split without labels."""
 SAMPLE, BATCH = 64, 512
 
 
@@ -31,85 +35,80 @@ class Listing:
     labels: Tensor
 
     def rows(self, rows: Tensor) -> Listing:
+        """Those at these positions, (count,)."""
         return Listing([self.paths[row] for row in rows.tolist()], self.labels[rows])
 
 
 def load(request: Request) -> RawData:
-    """``PATH/train/<class>/*`` with ``PATH/test/<class>/*`` (or ``val``); class names are the sorted folder names.
+    """``PATH/train/<class>/*`` with ``PATH/test/<class>/*``; what else a split may be called is in docs/data.md.
 
-    Without a test folder, a fifth of each class of train is the test set, always the same one. Images keep their size
-    if all have the same; else a size must be given, to which they are squashed. Errors: UserError for missing folders,
-    classes of test that train lacks, and unreadable images.
+    Class names are the folder names of train, sorted, by their value where all are numbers. Images keep their size if
+    all have the same; else a size must be given, to which they are squashed.
+
+    Args:
+        request: ``what`` is the path.
+
+    Returns:
+        The set.
+
+    Raises:
+        UserError: A folder is missing or empty, classes of the splits differ, or an image cannot be read.
     """
-    root = Path(request.what).expanduser()
-    if not (root / "train").is_dir():
-        raise UserError(
-            f"there is no folder {root / 'train'}",
-            request.origin,
-            fix=f"put the training images in {root / 'train'}/<class>/, one folder a class",
-        )
-    classes = subfolders(root / "train")
-    train = list_classes([(root / "train" / name, label) for label, name in enumerate(classes)], str(root / "train"))
-    held = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
-    if held is None:
-        kept, fifth = stratified_holdout(train.labels, len(train.labels) // 5, TEST_SEED)
-        train, test = train.rows(kept), train.rows(fifth)
-    else:
-        if strange := sorted(set(subfolders(held)) - set(classes)):
-            raise UserError(
-                f"{held} has classes that {root / 'train'} lacks",
-                f"such as  {strange[0]}",
-                fix="give train and test the same class folders",
-            )
-        test = list_classes(
-            [(held / name, label) for label, name in enumerate(classes) if (held / name).is_dir()], str(held)
-        )
-    return decode_listings(tuple(classes), train, test, root, request)
+    root = existing_folder(Path(request.what).expanduser(), request)
+    roles, others = roles_of(subfolders(root), printable(root))
+    if "train" not in roles:
+        raise _no_train(root, roles, others, request)
+    classes = in_order(class_folders(root / roles["train"]))
+    parts: dict[Role, Part[Listing]] = {role: _part(root / name, classes, role, root) for role, name in roles.items()}
+    labelled: dict[Role, bool] = {role: bool(part.images.paths) for role, part in parts.items()}
+    notes = tuple(
+        f"{printable(name)}/ beside {roles['train']}/ is no split and is not read: splits are called "
+        f"{', '.join(name for names in NAMES.values() for name in names)}"
+        for name in others
+    )
+    return decode_listings(tuple(classes), choose(parts, labelled=labelled), root, request, notes=notes)
 
 
 def decode_listings(
     class_names: tuple[str, ...],
-    train: Listing,
-    test: Listing,
+    chosen: Chosen[Listing],
     root: Path,
     request: Request,
     *,
+    known: str = "",
+    instead: str = "",
     constants: Constants | None = None,
     form: Form | None = None,
+    notes: tuple[str, ...] = (),
 ) -> RawData:
-    """Both listings through the cache of decoded images; train decides the form where none is given."""
-    pictures = [
-        pictures_of(listing, root, f"{root.name} ({part})") for listing, part in ((train, "train"), (test, "test"))
-    ]
-    form = form or common_form(pictures[0], request.size)
-    train_images, test_images = (decoded(each, form, request.home, request.quiet) for each in pictures)
-    return RawData(
-        class_names=class_names,
-        train=Split(train_images.images, train.labels),
-        test=Split(test_images.images, test.labels),
+    """All listings through the checks and the cache of decoded images; arguments as in ``assemble``."""
+
+    def pictures(part: Part[Listing], split: str) -> Part[LabelledPictures]:
+        read = pictures_of(part.images, root, f"{printable(root.name)} ({split})")
+        return Part(LabelledPictures(read, part.images.labels), part.name, part.place)
+
+    validation = chosen.validation and pictures(chosen.validation, "validation")
+    return assemble(
+        class_names,
+        Chosen(
+            pictures(chosen.train, "train"), validation, pictures(chosen.test, "test"), chosen.held_out, chosen.notes
+        ),
+        request,
+        printable(root),
+        known=known,
+        instead=instead,
         constants=constants,
-        train_sha256=train_images.sha256,
-        test_sha256=test_images.sha256,
+        form=form,
+        notes=notes,
     )
 
 
 def pictures_of(listing: Listing, root: Path, what: str) -> Pictures:
-    """The files of a listing; their names below ``root``, sizes and times of change stand for their content."""
+    """The files of a listing, read when needed."""
+    del root
     paths = listing.paths
-    above = len(str(root)) + 1
-    states = hashlib.sha256()
-    for path in paths:
-        state = os.stat(path)
-        name = path[above:].replace(os.sep, "/")
-        states.update(f"{state.st_size} {state.st_mtime_ns} {name}\0".encode(errors="surrogateescape"))
     step = max(1, len(paths) // SAMPLE)
-    return Pictures(
-        what=what,
-        count=len(paths),
-        stamp=states.hexdigest(),
-        sample=_pictures(paths[::step]),
-        batches=_batches(paths),
-    )
+    return Pictures(what=what, count=len(paths), sample=_pictures(paths[::step]), batches=_batches(paths), files=paths)
 
 
 def _batches(paths: Sequence[str]) -> Callable[[], Iterator[Sequence[Picture]]]:
@@ -117,7 +116,29 @@ def _batches(paths: Sequence[str]) -> Callable[[], Iterator[Sequence[Picture]]]:
 
 
 def _pictures(paths: Sequence[str]) -> list[Picture]:
-    return [Picture(path, Path(path)) for path in paths]
+    return [Picture(printable(path), path) for path in paths]
+
+
+def existing_folder(path: Path, request: Request) -> Path:
+    """The path, where it is a folder. Errors: UserError where it is none, or cannot be looked at."""
+    try:
+        if path.is_dir():
+            return path
+        there = path.exists()
+        why = ""
+    except (OSError, ValueError) as error:  # names too long for the system, or with a NUL
+        there, why = False, f"why      {error.strerror if isinstance(error, OSError) else error}"
+    if there:
+        raise UserError(
+            f"{printable(path)} is a file, and a folder is needed", request.origin, fix="give the folder of the set"
+        )
+    shown = printable(path) if len(str(path)) < 200 else f"{printable(path)[:200]}..."
+    raise UserError(
+        f"there is no folder {shown}",
+        request.origin,
+        why,
+        fix=f"check the path; the training images are in {'PATH' if why else shown}/train/<class>/, one folder a class",
+    )
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -126,11 +147,43 @@ def subfolders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
+def class_folders(folder: Path) -> list[str]:
+    """Names of the class folders in the folder of a split, sorted as text.
+
+    Errors: UserError for a name that is not UTF-8: it is written into rows, sets and pictures.
+    """
+    names = [name for name in subfolders(folder) if name not in IGNORED]
+    for name in names:
+        if printable(name) != name:
+            raise UserError(
+                f"the name of the class folder {printable(name)} is not UTF-8 text",
+                f"in       {printable(folder)}",
+                fix="rename it (convmv -f latin1 -t utf8 --notest renames whole folders)",
+            )
+    return names
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Class names in the order of their labels: by value where all are numbers, else as text."""
+    if all(re.fullmatch(r"[0-9]+", name) for name in names):
+        return sorted(names, key=lambda name: (int(name) if len(name) < 4000 else 0, name))
+    return sorted(names)
+
+
 def image_files(folder: Path) -> list[str]:
-    """The paths of the image files directly in a folder, sorted by name."""
+    """The paths of the image files directly in a folder, sorted by name.
+
+    Errors: UserError for one that is a link to nothing, a pipe or a device.
+    """
+    names = []
     with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if e.name.lower().endswith(SUFFIXES) and not e.name.startswith("."))
-    return [os.path.join(folder, name) for name in names]
+        for entry in entries:
+            if not entry.name.lower().endswith(SUFFIXES) or entry.name.startswith(".") or entry.is_dir():
+                continue
+            if not entry.is_file():
+                require_regular(entry.path)
+            names.append(entry.name)
+    return [os.path.join(folder, name) for name in sorted(names)]
 
 
 def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
@@ -143,8 +196,60 @@ def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
         labels += [label] * len(found)
     if not paths:
         raise UserError(
-            f"there are no images in {what}",
+            f"there are no images in {printable(what)}",
             f"looked for {', '.join(SUFFIXES)} in the folders of its classes",
-            fix=f"put them in {what}/<class>/",
+            fix=f"put them in {printable(what)}/<class>/",
         )
     return Listing(paths, torch.tensor(labels))
+
+
+def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[Listing]:
+    """One split. That of a test or validation split without class folders is empty: its images have no labels."""
+    name, place = f"{folder.relative_to(root)}/", printable(folder)
+    present = class_folders(folder)
+    if role != "train" and (not present or (len(present) == 1 and present[0].lower() in UNLABELLED)):
+        flat = [folder, *(folder / name for name in present if name not in classes)]
+        if not set(present) & set(classes) and any(image_files(each) for each in flat):
+            return Part(Listing([], torch.zeros(0, dtype=torch.int64)), name, place)
+    if strange := sorted(set(present) - set(classes)):
+        raise UserError(
+            f"{place} has classes that {printable(root)}/train lacks",
+            f"such as  {strange[0]}",
+            fix="give train and test the same class folders",
+        )
+    listing = list_classes([(folder / name, label) for label, name in enumerate(classes) if name in present], place)
+    counts = torch.bincount(listing.labels, minlength=len(classes))
+    for label, name_of_class in enumerate(classes):
+        if name_of_class in present and not counts[label]:
+            raise _empty_class(folder / name_of_class)
+    return Part(listing, name, place)
+
+
+def _empty_class(folder: Path) -> UserError:
+    inner = subfolders(folder)
+    return UserError(
+        f"the class folder {printable(folder)} has no images",
+        f"looked for {', '.join(SUFFIXES)} directly in it",
+        f"its own folders are not read: {', '.join(map(printable, inner[:3]))}" if inner else "",
+        fix="put images in it, or remove it from every split",
+    )
+
+
+def _no_train(root: Path, roles: dict[Role, str], others: Sequence[str], request: Request) -> UserError:
+    shown = printable(root)
+    fix = f"put the training images in {shown}/train/<class>/, one folder a class"
+    if role_of(root.name) is not None and not roles:
+        fix = f"give the folder above it:  folder:{printable(root.parent)}"
+    elif others and not roles:
+        fix = f"move its class folders ({', '.join(map(printable, others[:3]))} ...) into {shown}/train/"
+    return UserError(f"there is no folder {shown}/train", request.origin, fix=fix)
+
+
+def listing_chosen(
+    train: Listing, test: Listing, root: Path, *, train_name: str = "train/", test_name: str = "val/"
+) -> Chosen[Listing]:
+    """The splits of a set whose layout is fixed."""
+    made = Part(train, train_name, printable(root / train_name.rstrip("/")))
+    return Chosen(
+        made, None, replace(made, images=test, name=test_name, place=printable(root / test_name.rstrip("/"))), False, ()
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ddbench.data import constants
-from ddbench.data.decode import Form
-from ddbench.data.image_folder import Listing, decode_listings, list_classes
+from ddbench.data.image_folder import Listing, decode_listings, list_classes, listing_chosen
+from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
+from ddbench.data.regular_files import printable
 from ddbench.errors import UserError
 
 # ImageNet class ids, 0 to 999 in the order of the sorted wnids; a class's place in the list is its label. Source: MTT.
@@ -26,7 +27,8 @@ def load(request: Request) -> RawData:
     """``imagenet`` at 64 pixels or a subset at 128 unless a size is given; the val folder is the test set.
 
     Images are squashed to squares as in the reference (a resize to (s, s), bilinear; ours is antialiased). A subset
-    needs only its own ten class folders. Errors: UserError naming the folders that are missing.
+    needs only its own ten class folders. The published constants are of images as they are stored, so that EXIF
+    orientation is not applied. Errors: UserError naming the folders that are missing, and for other counts of images.
     """
     chosen = SUBSETS.get(request.what, tuple(range(1000)))
     wnids, class_names = _known_classes()
@@ -37,12 +39,13 @@ def load(request: Request) -> RawData:
     size = request.size or (SUBSET_SIZE if request.what in SUBSETS else IMAGENET_SIZE)
     return decode_listings(
         tuple(class_names[identity] for identity in chosen),
-        train,
-        test,
+        listing_chosen(train, test, root),
         root,
         request,
+        known=request.what,
+        instead=f"folder:{printable(root)}",
         constants=constants.IMAGENET,
-        form=Form(channels=3, size=size, resize=True),
+        form=Form(channels=3, size=size, resize=True, upright=False),
     )
 
 
@@ -76,6 +79,7 @@ def _listing(part: Path, wnids: list[str], request: Request) -> Listing:
             f"{len(missing)} of the {len(folders)} class folders of {request.what} are missing",
             request.origin,
             f"such as  {missing[0]}",
-            fix=f"put one folder a class (its wnid) in {missing[0].parent}, sorted validation images too",
+            fix=f"put one folder a class (its wnid) in {missing[0].parent}, sorted validation images too; or, for "
+            f"classes of your own choice, use them as they are:  folder:{printable(part.parent)}",
         )
     return list_classes([(folder, label) for label, folder in enumerate(folders)], str(part))

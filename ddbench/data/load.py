@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ddbench import artefact
+from ddbench.data.check import check_classes, check_known
 from ddbench.data.fitting import fit_preprocessing
 from ddbench.data.preprocessing import check_preprocessing_name
 from ddbench.data.rawdata import RawData, Request
 from ddbench.data.realset import RealSet, Split
 from ddbench.data.sources import find_source
 from ddbench.data.split import stratified_holdout, take_rows
+from ddbench.data.split_words import splits_in_words
 from ddbench.errors import UserError
 from ddbench.randomness import derive
 
@@ -32,23 +36,40 @@ def load_dataset(
     quiet: bool = False,
     where: str = "",
 ) -> RealSet:
-    """The dataset of this name with a validation split cut from train and a preprocessing fitted on the rest.
+    """The dataset of this name, checked, with its validation split and a preprocessing fitted on the training images.
 
-    preprocessing: ``"identity"``, ``"meanstd"`` or ``"zca"``. validation: fraction of train, in [0, 1), cut class by
-    class by the seed. home: where caches are kept. data_root: where raw data lies or is downloaded to; None for
-    ``home/downloads``. size: side in pixels; None for the images' own. mirror: whether augmentation may flip images;
-    None for what is known of the set (digits are not flipped). where: the recipe's line, for messages.
-    Errors: UserError for unknown names, fractions and sizes out of range, and data that is missing or damaged.
+    Args:
+        name: As ``ddbench datasets`` lists them.
+        preprocessing: ``"identity"``, ``"meanstd"`` or ``"zca"``.
+        validation: Fraction of train, in [0, 1), cut class by class by the seed; above 0, a validation split that comes
+            beside a test split is used instead, and train stays whole.
+        seed: Of the cut.
+        home: Where caches are kept.
+        data_root: Where raw data lies or is downloaded to; None for ``home/downloads``.
+        size: Side in pixels; None for the images' own.
+        mirror: Whether augmentation may flip images; None for what is known of the set (digits are not flipped).
+        quiet: Whether no progress is shown.
+        where: The recipe's line, for messages.
+
+    Returns:
+        The set; its ``splits`` and ``notes`` say what it is made of.
+
+    Raises:
+        UserError: For unknown names, fractions and sizes out of range, and data that is missing, damaged, or not
+            what a classifier can be trained and tested on.
     """
     found = find_source(name, where)
     kind = check_preprocessing_name(preprocessing, where)
     _check_numbers(validation, size, where)
     home = Path(home)
     root = found.data_root or Path(data_root or home / "downloads")
-    raw = found.source.load(
-        Request(what=found.what, data_root=root.expanduser(), home=home, size=size, quiet=quiet, where=where)
-    )
-    kept, held = _validation_rows(raw, validation, derive(seed, "validation", found.short), where)
+    request = Request(what=found.what, data_root=root.expanduser(), home=home, size=size, quiet=quiet, where=where)
+    with readable(name, where):
+        raw = found.source.load(request)
+    _check(raw, found.short, where)
+    with_own = raw.validation is not None and validation > 0
+    seed_of_cut = derive(seed, "validation", found.short)
+    kept, held = _validation_rows(raw, 0.0 if with_own else validation, seed_of_cut, where)
     content = raw.train_sha256 or artefact.tensors_sha256({"images": raw.train.images})
     fitted_on = artefact.fingerprint({"images": content, "rows": artefact.tensors_sha256({"rows": kept})})
     train = _rows(raw.train, kept, home / "data" / content[:16])
@@ -61,16 +82,62 @@ def load_dataset(
         "test labels": artefact.tensors_sha256({"labels": raw.test.labels}),
         "preprocessing": fitted.fingerprint,
     }
+    held_back = raw.validation if with_own else None
+    if held_back is None:
+        held_back = _rows(raw.train, held, home / "data" / content[:16])
+    else:
+        identity["validation"] = raw.validation_sha256 or artefact.tensors_sha256({"images": held_back.images})
+        identity["validation labels"] = artefact.tensors_sha256({"labels": held_back.labels})
     return RealSet(
         name=found.short,
         class_names=raw.class_names,
         train=train,
-        validation=_rows(raw.train, held, home / "data" / content[:16]),
+        validation=held_back,
         test=raw.test,
         preprocessing=fitted,
         fingerprint=artefact.fingerprint(identity),
         mirror=raw.mirror if mirror is None else mirror,
+        splits=splits_in_words(len(train), len(held_back), len(raw.test), raw.split_names, own=with_own),
+        notes=(*raw.notes, *_validation_notes(raw, held_back, validation)),
     )
+
+
+@contextmanager
+def readable(name: str, where: str) -> Iterator[None]:
+    """Around the reading of a set. Errors: UserError for what the system does not let be read."""
+    try:
+        yield
+    except OSError as error:
+        if artefact.is_disk_full(error):
+            raise UserError(
+                f"the disk is full: {name} could not be read into the cache",
+                f"from  {where}" if where else "",
+                fix="free some space, or choose another folder with --home",
+            ) from None
+        raise UserError(
+            f"{name} cannot be read",
+            f"from  {where}" if where else "",
+            f"why   {error.strerror or error}{f': {error.filename}' if error.filename else ''}",
+            fix="check the path and its permissions",
+        ) from None
+
+
+def _check(raw: RawData, name: str, where: str) -> None:
+    """The checks of every set, whichever source it is from."""
+    labels = {"train": raw.train.labels, "test": raw.test.labels}
+    if raw.validation is not None:
+        labels["validation"] = raw.validation.labels
+    check_classes(labels, raw.class_names, name, where=where)
+    check_known(name, raw.train.labels, raw.test.labels, raw.classes, "folder:PATH, parquet:PATH or npz:PATH", where)
+
+
+def _validation_notes(raw: RawData, held_back: Split, fraction: float) -> Iterator[str]:
+    if raw.validation is not None and fraction == 0:
+        yield f"{raw.split_names.validation or 'the validation split'} is not used: the validation fraction is 0"
+    missing = (torch.bincount(held_back.labels, minlength=raw.classes) == 0).nonzero().flatten().tolist()
+    if len(held_back) and missing:
+        first = raw.class_names[missing[0]]
+        yield f"{len(missing)} of {raw.classes} classes have no validation image, such as {first!r}"
 
 
 def _check_numbers(validation: float, size: int | None, where: str) -> None:
@@ -93,6 +160,8 @@ def _validation_rows(raw: RawData, fraction: float, seed: int, where: str) -> tu
             f"from  {where}" if where else "",
             fix="choose a larger one, or 0",
         )
+    if not count:
+        return torch.arange(len(raw.train)), torch.zeros(0, dtype=torch.int64)
     return stratified_holdout(raw.train.labels, count, seed)
 
 

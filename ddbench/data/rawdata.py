@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ddbench.data.realset import Split
+from ddbench.data.split_words import SplitNames
 from ddbench.errors import UserError
 from ddbench.image_memory import AT_ONCE, require_resized_fit
 
@@ -22,7 +23,8 @@ class Request:
 
     what: the part of a dataset name after its colon (``"/data/cats"`` of ``folder:/data/cats``), or the whole name.
     data_root: where raw data lies or is downloaded to. home: where caches are kept. size: wanted side in pixels, or
-    None for the images' own. where: the line of a recipe that asked, for messages.
+    None for the images' own. where: the line of a recipe that asked, for messages. download: whether what is not there
+    may be fetched.
     """
 
     what: str
@@ -31,6 +33,7 @@ class Request:
     size: int | None = None
     quiet: bool = False
     where: str = ""
+    download: bool = True
 
     @property
     def origin(self) -> str:
@@ -40,26 +43,35 @@ class Request:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RawData:
-    """A dataset before its validation split is cut and its preprocessing is fitted.
-
-    constants: mean and std by channel of images in [0, 1]; None to compute them from the train split. mirror: whether a
-    mirrored image still belongs to its class (not so for digits). train_sha256, test_sha256: of the bytes of all images
-    of that split, where already known; "" to compute it.
-    """
+    """A dataset before its validation split is cut and its preprocessing is fitted."""
 
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    validation: Split | None = None
+    """A validation split that comes with the set; None where it is cut from train."""
     constants: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Mean and std by channel of images in [0, 1]; None to compute them from the train split."""
     mirror: bool = True
+    """Whether a mirrored image still belongs to its class, which is not so for digits."""
     train_sha256: str = ""
+    """Of the bytes of all images of that split, where it is known already; "" to compute it. So for the others."""
     test_sha256: str = ""
+    validation_sha256: str = ""
+    split_names: SplitNames = SplitNames()
+    notes: tuple[str, ...] = ()
+    """What a user must know of how the set was read, a sentence each."""
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
 
 
 def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | None, what: str) -> Split:
     """A checked split of images (n, C, H, W), resized where a size is given, and labels (n,).
 
-    Errors: UserError when there are no images, counts differ, labels lie outside the classes, or images are not square.
+    Errors: UserError when there are no images, counts differ, labels lie outside the classes, images are not square or
+    have no pixels, or do not fit in memory in the size that is wanted.
     """
     if len(images) == 0 or len(images) != len(labels):
         raise UserError(
@@ -68,6 +80,10 @@ def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | No
         )
     check_labels(labels, classes, what)
     height, width = images.shape[2:]
+    if not images.numel():
+        raise UserError(
+            f"the images of {what} have no pixels", f"found {width} x {height}", fix="store images of one pixel or more"
+        )
     if size is None and height != width:
         raise not_square(what, width, height)
     return Split(squash(images, size) if size else images, labels)

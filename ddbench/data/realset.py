@@ -58,6 +58,10 @@ class RealSet:
     preprocessing: Preprocessing
     fingerprint: str
     mirror: bool = True
+    splits: str = ""
+    """What train, validation and test are, with counts, in one line."""
+    notes: tuple[str, ...] = ()
+    """What a user must know of how the set was read, a sentence each."""
     device: torch.device = torch.device("cpu")
 
     @property
@@ -88,12 +92,14 @@ class RealSet:
         counts = torch.bincount(self.train.labels, minlength=self.classes)
         fewest = int(counts.min())
         if ipc > fewest:
-            label = int(counts.argmin())
+            label, small = int(counts.argmin()), int((counts < ipc).sum())
             raise UserError(
                 f"ipc {ipc} is larger than a class",
                 f"from  {where}" if where else "",
-                f"class {self.class_names[label]!r} of {self.name} has {fewest} training images",
-                fix=f"choose an ipc of at most {fewest}",
+                f"class {self.class_names[label]!r} of {self.name} has {fewest} training images, the fewest; "
+                f"{small} of {self.classes} classes have fewer than {ipc}",
+                "real images are drawn, or compared with, for every method, those that start from noise included",
+                fix=f"choose an ipc of at most {fewest}, or leave out the classes that are smaller",
             )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddbench.data.known_sets import KNOWN
+from ddbench.data.split_names import role_of_file
 from ddbench.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -54,12 +56,15 @@ def _other_kind(request: Request, found: str, wanted: str, choice: str) -> UserE
     )
 
 
+LONGEST_NAME = 4096
 _DOWNLOADED = "torchvision (downloaded)"
 _IMAGENET = "an ImageNet folder, train/<wnid> and val/<wnid>"
 
 
-def _subset() -> Source:
-    return Source("imagenet:load", "up to 13,000 + 500", 10, "128", _IMAGENET)
+def _known(name: str, target: str, source: str) -> Source:
+    """A set of images whose counts are known."""
+    facts = KNOWN[name]
+    return Source(target, facts.images_in_words, facts.classes, facts.size_in_words, source)
 
 
 def _graphs(target: str, source: str) -> Source:
@@ -67,25 +72,27 @@ def _graphs(target: str, source: str) -> Source:
 
 
 SOURCES = {
-    "digits": Source("digits:load", "1,437 + 360", 10, "8, grey", "scikit-learn (embedded)"),
-    "mnist": Source("torchvision_sets:load", "60,000 + 10,000", 10, "28, grey", _DOWNLOADED),
-    "fashion-mnist": Source("torchvision_sets:load", "60,000 + 10,000", 10, "28, grey", _DOWNLOADED),
-    "svhn": Source("torchvision_sets:load", "73,257 + 26,032", 10, "32", _DOWNLOADED),
-    "cifar10": Source("torchvision_sets:load", "50,000 + 10,000", 10, "32", _DOWNLOADED),
-    "cifar100": Source("torchvision_sets:load", "50,000 + 10,000", 100, "32", _DOWNLOADED),
-    "cifar10-jpeg": Source(
-        "parquet:load_cifar10_jpeg", "50,000 + 10,000", 10, "32", "Parquet files, cifar10-jpeg/{train,test}.parquet"
+    "digits": _known("digits", "digits:load", "scikit-learn (embedded)"),
+    **{
+        name: _known(name, "torchvision_sets:load", _DOWNLOADED)
+        for name in ("mnist", "fashion-mnist", "svhn", "cifar10", "cifar100")
+    },
+    "cifar10-jpeg": _known(
+        "cifar10-jpeg", "parquet:load_cifar10_jpeg", "Parquet files, cifar10-jpeg/{train,test}.parquet"
     ),
-    "tiny-imagenet": Source(
-        "tiny_imagenet:load", "100,000 + 10,000", 200, "64", "the official folder, tiny-imagenet-200"
-    ),
-    "imagenette": _subset(),
-    "imagewoof": _subset(),
-    "imagemeow": _subset(),
-    "imagesquawk": _subset(),
-    "imagefruit": _subset(),
-    "imageyellow": _subset(),
-    "imagenet": Source("imagenet:load", "1,281,167 + 50,000", 1000, "64", _IMAGENET),
+    "tiny-imagenet": _known("tiny-imagenet", "tiny_imagenet:load", "the official folder, tiny-imagenet-200"),
+    **{
+        name: _known(name, "imagenet:load", _IMAGENET)
+        for name in (
+            "imagenette",
+            "imagewoof",
+            "imagemeow",
+            "imagesquawk",
+            "imagefruit",
+            "imageyellow",
+            "imagenet",
+        )
+    },
     "motifs": Source("motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", graphs=True),
 }
 
@@ -130,9 +137,10 @@ class Found:
 def find_source(name: str, where: str = "") -> Found:
     """Who loads this name. ``parquet:PATH/cifar10-jpeg`` is the known set ``cifar10-jpeg`` at that path.
 
-    Errors: UserError with the nearest names if there is none; UserError if what follows the colon is empty or has not
-    the form of a name.
+    Errors: UserError with the nearest names if there is none; UserError if what follows the colon is empty, has not
+    the form of a name, or is no text that a path can be.
     """
+    _require_text(name, where)
     if name in SOURCES:
         return Found(SOURCES[name], name, name)
     prefix, colon, what = name.partition(":")
@@ -149,11 +157,48 @@ def find_source(name: str, where: str = "") -> Found:
         return _graph_set(prefix, what, where)
     if prefix == "hub":
         return Found(PREFIXED[prefix], f"hub-{_slug(what)}", what)
-    path = Path(what).expanduser()
-    if prefix == "parquet" and path.resolve().name == "cifar10-jpeg":
-        return Found(SOURCES["cifar10-jpeg"], "cifar10-jpeg", "cifar10-jpeg", path.resolve().parent)
-    own = path.stem if prefix == "npz" else path.resolve().name
+    path = _absolute(what, where)
+    if prefix == "parquet" and path.suffix == ".parquet":  # one file of a set, or all of it
+        path = path.parent if role_of_file(path.stem) else path.with_suffix("")
+    if prefix == "parquet" and path.name == "cifar10-jpeg":
+        return Found(SOURCES["cifar10-jpeg"], "cifar10-jpeg", "cifar10-jpeg", path.parent)
+    own = path.stem if prefix == "npz" else path.name
     return Found(PREFIXED[prefix], f"{prefix}-{_slug(own)}", what)
+
+
+def _require_text(name: str, where: str) -> None:
+    """Errors: UserError for a name that no file can have, or that cannot be written into a row."""
+    printed = name.encode("utf-8", "backslashreplace").decode()
+    if printed != name or "\0" in name or len(name) > LONGEST_NAME:
+        why = "it is too long" if len(name) > LONGEST_NAME else "it has a NUL" if "\0" in name else "it is not UTF-8"
+        shown = printed if len(printed) < 80 else f"{printed[:80]}..."
+        raise UserError(
+            f"the dataset {shown!r} cannot be a name",
+            f"from  {where}" if where else "",
+            f"why   {why}",
+            fix="rename the folder or file, or give a link to it",
+        )
+
+
+def _absolute(what: str, where: str) -> Path:
+    """The path in full, links followed. Errors: UserError for one that the system cannot follow."""
+    try:
+        return Path(what).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        try:
+            Path.cwd()
+        except OSError:
+            raise UserError(
+                "the current folder does not exist any more",
+                f"from  {where}" if where else "",
+                fix="change to a folder that does (cd), or give the whole path",
+            ) from None
+        raise UserError(
+            f"{what[:200]} is no path that can be followed",
+            f"from  {where}" if where else "",
+            f"why   {error.strerror if isinstance(error, OSError) else error}",
+            fix="check the path",
+        ) from None
 
 
 def _graph_set(prefix: str, what: str, where: str) -> Found:

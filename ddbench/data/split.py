@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,29 @@ import torch
 from torch import Tensor
 
 from ddbench import artefact
-from ddbench.data.decode import open_images
+from ddbench.data import content
 from ddbench.errors import UserError
 
 IN_MEMORY_BYTES = 1 << 30
 
 
-def stratified_holdout(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Positions that are kept and that are held out, both ascending, (n - count,) and (count,), int64.
+def stratified_holdout(labels: Tensor, count: int, seed: int, *, least: int = 0) -> tuple[Tensor, Tensor]:
+    """Divide positions into those that are kept and those that are held out.
 
     Every class gives in proportion to its size (largest remainders first), and always keeps one image. The raw bits of
     numpy's PCG64 decide, which numpy promises never to change, so a seed means the same split everywhere and always.
-    Errors: UserError when classes are too small to give ``count`` and keep one each.
+
+    Args:
+        labels: (n,), int64.
+        count: Images to hold out.
+        seed: Of the draw.
+        least: Images that every class gives at least, also beyond ``count``, where it has them and keeps one.
+
+    Returns:
+        Positions that are kept and that are held out, both ascending, int64.
+
+    Raises:
+        UserError: Classes are too small to give ``count`` and keep one each.
     """
     sizes = np.bincount(labels.numpy())
     room = np.maximum(sizes - 1, 0)
@@ -37,6 +49,7 @@ def stratified_holdout(labels: Tensor, count: int, seed: int) -> tuple[Tensor, T
             quota[label] += 1
     while quota.sum() < count:
         quota[np.argmax(room - quota)] += 1
+    quota = np.maximum(quota, np.minimum(least, room))
 
     keys = np.random.PCG64(seed).random_raw(len(labels))
     by_class = np.lexsort((keys, labels.numpy()))
@@ -47,22 +60,40 @@ def stratified_holdout(labels: Tensor, count: int, seed: int) -> tuple[Tensor, T
 
 
 def take_rows(images: Tensor, rows: Tensor, folder: Path) -> Tensor:
-    """Some rows of the images: copied in memory, or, above a gibibyte, to a memory-mapped file in ``folder``."""
+    """Some rows of the images: copied in memory, or, above a gibibyte, to a memory-mapped file in ``folder``.
+
+    Args:
+        images: (n, C, H, W).
+        rows: Ascending positions, (count,).
+        folder: A cache that belongs to these images alone; its files are checked against their hash, as all are.
+
+    Returns:
+        (count, C, H, W).
+
+    Raises:
+        UserError: The disk has no room.
+    """
     if len(rows) == len(images):
         return images
     if images.nbytes <= IN_MEMORY_BYTES:
         return images[rows]
     path = folder / f"rows-{artefact.tensors_sha256({'rows': rows})[:16]}.npy"
-    shape = (len(rows), *images.shape[1:])
-    if (kept := open_images(path, shape)) is not None:
+    about = path.with_suffix(".json")
+    shape, dtype = (len(rows), *images.shape[1:]), images.numpy().dtype
+    known = content.read_note(about) or {}
+    if (kept := content.open_verified(path, shape, known.get("sha256"), dtype)) is not None:
         return kept
+    digest = hashlib.sha256()
     with artefact.replacing(path) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(
-            file, {"descr": np.lib.format.dtype_to_descr(images.numpy().dtype), "fortran_order": False, "shape": shape}
+            file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         )
         for chunk in rows.split(1024):
-            file.write(images[chunk].numpy().tobytes())
-    written = open_images(path, shape)
+            values = images[chunk].numpy().tobytes()
+            digest.update(values)
+            file.write(values)
+    artefact.write_json(about, {"kind": "rows of images", "shape": list(shape), "sha256": digest.hexdigest()})
+    written = content.open_verified(path, shape, digest.hexdigest(), dtype)
     if written is None:
         raise artefact.damaged(path, "it was changed while it was written")
     return written

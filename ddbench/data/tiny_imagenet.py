@@ -8,8 +8,16 @@ from pathlib import Path
 import torch
 
 from ddbench.data import constants
-from ddbench.data.decode import Form
-from ddbench.data.image_folder import Listing, decode_listings, image_files, list_classes, subfolders
+from ddbench.data.image_folder import (
+    Listing,
+    class_folders,
+    decode_listings,
+    image_files,
+    list_classes,
+    listing_chosen,
+    subfolders,
+)
+from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
 from ddbench.errors import UserError
 
@@ -20,7 +28,7 @@ def load(request: Request) -> RawData:
     """``train/<wnid>/images/*.JPEG`` and ``val/val_annotations.txt`` with ``val/images/*.JPEG``.
 
     A val folder that was sorted into ``val/<wnid>/`` or ``val/images/<wnid>/`` is read as well. Labels follow the
-    sorted wnids. Errors: UserError naming what is missing.
+    sorted wnids. EXIF orientation is not applied. Errors: UserError naming what is missing, and for other counts.
     """
     places = [request.data_root / "tiny-imagenet-200", request.data_root / "tiny-imagenet", request.data_root]
     root = next((place for place in places if (place / "train").is_dir() and (place / "val").is_dir()), None)
@@ -31,17 +39,18 @@ def load(request: Request) -> RawData:
             f"expected {places[0]} with train/<wnid>/images/*.JPEG, val/images/*.JPEG and val/val_annotations.txt",
             fix=f"download {URL} and unpack it there, or give the folder that has it with --data-root",
         )
-    wnids = subfolders(root / "train")
+    wnids = class_folders(root / "train")
     train = list_classes([(_images_of(root / "train" / wnid), i) for i, wnid in enumerate(wnids)], str(root / "train"))
     names = _names(root / "words.txt")
     return decode_listings(
         tuple(names.get(wnid, wnid) for wnid in wnids),
-        train,
-        _validation(root / "val", wnids),
+        listing_chosen(train, _validation(root / "val", wnids), root),
         root,
         request,
+        known="tiny-imagenet",
+        instead="folder:PATH, with train/<class>/ and test/<class>/",
         constants=constants.IMAGENET,
-        form=Form(channels=3, size=request.size or 64, resize=request.size is not None),
+        form=Form(channels=3, size=request.size or 64, resize=request.size is not None, upright=False),
     )
 
 
@@ -62,7 +71,7 @@ def _validation(folder: Path, wnids: list[str]) -> Listing:
             fix=f"unpack {URL} again, or sort the images into {folder}/<wnid>/",
         )
     label_of = {wnid: label for label, wnid in enumerate(wnids)}
-    said = dict(line.split("\t")[:2] for line in annotations.read_text().splitlines() if "\t" in line)
+    said = dict(line.split("\t")[:2] for line in annotations.read_text(errors="replace").splitlines() if "\t" in line)
     paths = [path for path in image_files(folder / "images") if said.get(os.path.basename(path)) in label_of]
     if not paths:
         raise UserError(
@@ -74,5 +83,5 @@ def _validation(folder: Path, wnids: list[str]) -> Listing:
 def _names(words: Path) -> dict[str, str]:
     if not words.is_file():
         return {}
-    pairs = (line.split("\t", 1) for line in words.read_text().splitlines() if "\t" in line)
+    pairs = (line.split("\t", 1) for line in words.read_text(errors="replace").splitlines() if "\t" in line)
     return {wnid: name.split(",")[0] for wnid, name in pairs}

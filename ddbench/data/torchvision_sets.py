@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -18,16 +17,18 @@ from ddbench.artefact import is_disk_full
 from ddbench.data import constants
 from ddbench.data.rawdata import DIGIT_NAMES, RawData, Request, arrays_to_split
 from ddbench.data.realset import Split
+from ddbench.data.regular_files import printable, require_regular
 from ddbench.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """How torchvision calls a set, what it looks for under the data root, and where that can be fetched by hand."""
+    """How torchvision calls a set, what it looks for in which folder of the data root, and where that can be had."""
 
     torchvision_class: str
     classes: int
     statistics: constants.Constants
+    files: str
     expected: str
     url: str
     mirror: bool = True
@@ -36,6 +37,7 @@ class Published:
 SETS = {
     "mnist": Published(
         torchvision_class="MNIST",
+        files="MNIST/raw/*",
         classes=10,
         statistics=constants.MNIST,
         expected="MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte",
@@ -44,6 +46,7 @@ SETS = {
     ),
     "fashion-mnist": Published(
         torchvision_class="FashionMNIST",
+        files="FashionMNIST/raw/*",
         classes=10,
         statistics=constants.FASHION_MNIST,
         expected="FashionMNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte",
@@ -51,6 +54,7 @@ SETS = {
     ),
     "svhn": Published(
         torchvision_class="SVHN",
+        files="*_32x32.mat",
         classes=10,
         statistics=constants.SVHN,
         expected="{train,test}_32x32.mat",
@@ -59,6 +63,7 @@ SETS = {
     ),
     "cifar10": Published(
         torchvision_class="CIFAR10",
+        files="cifar-10-batches-py/*",
         classes=10,
         statistics=constants.CIFAR10,
         expected="cifar-10-batches-py/",
@@ -66,6 +71,7 @@ SETS = {
     ),
     "cifar100": Published(
         torchvision_class="CIFAR100",
+        files="cifar-100-python/*",
         classes=100,
         statistics=constants.CIFAR100,
         expected="cifar-100-python/",
@@ -92,6 +98,8 @@ def _part(request: Request, published: Published, train: bool) -> tuple[Split, t
     choice: dict[str, Any] = {"split": "train" if train else "test"} if request.what == "svhn" else {"train": train}
     dataset = _found_or_downloaded(lambda download: make(request.data_root, download=download, **choice), request)
     labels = torch.as_tensor(np.asarray(dataset.labels if request.what == "svhn" else dataset.targets)).long()
+    if len(labels) != len(dataset.data):
+        raise _damaged(request, f"it has {len(dataset.data):,} images and {len(labels):,} labels")
     split = arrays_to_split(_channels_first(dataset.data), labels, published.classes, request.size, request.what)
     named = published.torchvision_class in ("CIFAR10", "CIFAR100", "FashionMNIST")
     return split, tuple(dataset.classes) if named else DIGIT_NAMES
@@ -105,16 +113,24 @@ def _channels_first(data: Tensor | np.ndarray) -> Tensor:
 
 
 def _found_or_downloaded(make: Callable[[bool], Any], request: Request) -> Any:
+    _refuse_odd_files(request)
     try:
         return make(False)
-    except RuntimeError:  # torchvision's way to say: absent, or its checksum is wrong
-        pass
+    except RuntimeError as error:  # torchvision's way to say: absent, or its checksum is wrong
+        if "not found" not in str(error) and "corrupted" not in str(error):
+            raise _damaged(request, error) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a file that is cut short or changed can make its reader fail in any way
+        raise _damaged(request, error) from None
     request.data_root.mkdir(parents=True, exist_ok=True)
     said = io.StringIO() if request.quiet else sys.stderr
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             return make(True)
-    except (RuntimeError, URLError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # no network, no room, or an archive that is not what it should be
         published = SETS[request.what]
         if is_disk_full(error):
             raise UserError(
@@ -129,3 +145,21 @@ def _found_or_downloaded(make: Callable[[bool], Any], request: Request) -> Any:
             f"why      {' '.join(str(error).split())}",
             fix=f"fetch it from {published.url} and unpack it there, or give the folder that has it with --data-root",
         ) from None
+
+
+def _refuse_odd_files(request: Request) -> None:
+    """Errors: UserError where a file of the set is a pipe, a device, or a link to nothing: reading it would not end."""
+    for path in sorted(request.data_root.glob(SETS[request.what].files)):
+        if path.is_symlink() or not path.is_dir():
+            require_regular(path)
+
+
+def _damaged(request: Request, error: Exception | str) -> UserError:
+    published = SETS[request.what]
+    return UserError(
+        f"the files of {request.what} are damaged",
+        request.origin,
+        f"in       {printable((request.data_root / published.files).parent)}",
+        f"why      {printable(' '.join(str(error).split())[:300]) or type(error).__name__}",
+        fix="remove them, so that they are downloaded again, or restore them from a copy",
+    )

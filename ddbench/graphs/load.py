@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ddbench import artefact
+from ddbench.data.check import check_classes
+from ddbench.data.known_sets import KNOWN_GRAPHS
+from ddbench.data.load import readable
 from ddbench.data.rawdata import Request
 from ddbench.data.sources import find_source
 from ddbench.errors import UserError
+from ddbench.graphs.download import NotHereError as NotHereError
+from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
+from ddbench.graphs.rawgraphs import RawGraphs
 from ddbench.graphs.splits import shuffled_split, split_in_words
 
 
@@ -24,31 +31,50 @@ def load_graphs(
     data_root: Path | None = None,
     quiet: bool = False,
     where: str = "",
+    download: bool = True,
 ) -> GraphSet:
-    """The graph set of this name, divided into training, validation and test.
+    """The graph set of this name, divided into training, validation and test, and checked.
 
-    name: ``motifs``, ``tu:NAME``, ``ogb:NAME`` or ``pyg:MODULE:CALLABLE``. validation, seed: of the shuffled split;
-    a set with an official split keeps it, whatever they are. home: what is downloaded lies in ``home/downloads``.
-    data_root: a folder with the data, which is only read; what is not there is looked for under home, then downloaded.
-    where: the recipe's line, for messages.
-    Errors: UserError for unknown names, fractions out of range, and data that is missing, damaged, or not labels.
+    Args:
+        name: ``motifs``, ``tu:NAME``, ``ogb:NAME`` or ``pyg:MODULE:CALLABLE``.
+        validation: Fraction of the shuffled split; a set with an official split keeps it, whatever this is.
+        seed: Of the shuffled split.
+        home: What is downloaded lies in ``home/downloads``.
+        data_root: A folder with the data, which is only read; what is not there is looked for under home, then
+            downloaded.
+        quiet: Whether no progress is shown.
+        where: The recipe's line, for messages.
+        download: Whether what is not there may be downloaded.
+
+    Returns:
+        The set.
+
+    Raises:
+        UserError: For unknown names, fractions out of range, and data that is missing, damaged, not labels, or without
+            graphs of every class in train and in test.
+        NotHereError: The set is not on this machine, and may not be downloaded.
     """
     found = find_source(name, where)
     home = Path(home)
     root = Path(data_root or home / "downloads").expanduser()
-    raw = found.source.load_graphs(Request(what=found.what, data_root=root, home=home, quiet=quiet, where=where))
-    if len(raw.class_names) < 2:
-        raise UserError(
-            f"all graphs of {name} are of one class",
-            f"from  {where}" if where else "",
-            fix="choose a set with two classes or more",
-        )
+    request = Request(what=found.what, data_root=root, home=home, quiet=quiet, where=where, download=download)
+    with readable(name, where):
+        raw = found.source.load_graphs(request)
+    _check_known(found.short, raw, where)
     graphs, official = raw.graphs, raw.official
     if official is None:
         parts = shuffled_split(len(graphs), validation, seed, where)
     else:
         parts = official.train, official.validation, official.test
     train, held, test = (graphs.subset(rows) for rows in parts)
+    check_classes(
+        {"train": train.y, "test": test.y},
+        raw.class_names,
+        name,
+        of="graphs",
+        where=where,
+        fix="choose another seed, which divides the set anew, or a larger set" if official is None else "",
+    )
     facts: dict[str, Any] = {
         "name": found.short,
         "class_names": raw.class_names,
@@ -64,8 +90,28 @@ def load_graphs(
         validation=held,
         test=test,
         fingerprint=artefact.fingerprint({**facts, "content": content}),
-        notes=raw.notes,
+        notes=(*raw.notes, *_validation_notes(held, raw)),
     )
+
+
+def _check_known(name: str, raw: RawGraphs, where: str) -> None:
+    """Errors: UserError where a known set has other classes or another number of graphs than are known of it."""
+    known = KNOWN_GRAPHS.get(name)
+    if known is not None and known != (len(raw.class_names), len(raw.graphs)):
+        raise UserError(
+            f"this is not {name} as it is known by that name",
+            f"from     {where}" if where else "",
+            f"classes  {len(raw.class_names):,} found, {known[0]:,} known",
+            f"graphs   {len(raw.graphs):,} found, {known[1]:,} known",
+            fix="restore the whole set; part of a set can be used under a name of its own, as tu:NAME or pyg:",
+        )
+
+
+def _validation_notes(held: Graphs, raw: RawGraphs) -> tuple[str, ...]:
+    missing = (torch.bincount(held.y, minlength=len(raw.class_names)) == 0).nonzero().flatten().tolist()
+    if not len(held) or not missing:
+        return ()
+    return (f"{len(missing)} of {len(raw.class_names)} classes have no validation graph",)
 
 
 def _cardinalities(codes: Tensor) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.rawgraphs import Metric, OfficialSplit, RawGraphs
 from ddbench.graphs.text_files import damaged, numbers, whole_numbers
 
+LARGEST_GRAPH, LARGEST_SET = 10_000_000, 1_000_000_000
+"""Nodes or edges; the largest set, ogbg-ppa, has 38 million nodes and 359 million edges."""
 METRICS: dict[str, Metric] = {"rocauc": "roc-auc", "acc": "accuracy"}
 
 
@@ -120,6 +122,8 @@ def _counts(path: Path, rows: int | None, request: Request) -> Tensor:
     counts = whole_numbers(path, request, rows=rows, columns=1)[:, 0]
     if (counts < 0).any():
         raise damaged(path, "a count is below 0", request)
+    if (counts > LARGEST_GRAPH).any() or int(counts.sum()) > LARGEST_SET:
+        raise damaged(path, f"it counts {int(counts.max()):,} in one graph, {int(counts.sum()):,} in all", request)
     return counts
 
 

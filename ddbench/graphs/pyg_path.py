@@ -23,7 +23,12 @@ def load(request: Request) -> RawGraphs:
     Errors: UserError when it cannot be imported or called, and when what it returns are not labelled graphs.
     """
     sequence = _sequence(request)
-    graphs = graphs_from_pyg(sequence, where=request.where or f"pyg:{request.what}")
+    try:
+        graphs = graphs_from_pyg(sequence, where=request.where or f"pyg:{request.what}")
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # objects that only look like PyG's can fail in any way
+        raise _unusable(request, "gives graphs that cannot be read", error) from error
     if len(graphs) == 0 or (graphs.y == -1).all():
         raise UserError(
             f"pyg:{request.what} gives no graphs with classes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
 import zlib
 from pathlib import Path
@@ -10,8 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.data.rawdata import Request
+from ddbench.data.rawdata import Request, require_memory
+from ddbench.data.regular_files import require_regular
 from ddbench.errors import UserError
+
+LARGEST_TEXT = 8 << 30
+"""Bytes of one text."""
+MOST_UNPACKED = 100
+"""Times its own size that a gzipped text may unpack to."""
+SLACK_BYTES = 1 << 28
+LARGEST_NUMBER = 1 << 53
+"""From here on a float64 does not tell whole numbers apart."""
 
 
 def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
@@ -20,18 +30,14 @@ def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
     columns: how many are expected, if that is known. Values are separated by commas. Nothing in the file is run.
     Errors: UserError that names the file when it is absent, damaged, or has other columns.
     """
+    _require_bounded(path, request)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "loadtxt: input contained no data")
             read = np.loadtxt(path, delimiter=",", ndmin=2, comments=None)
-    except FileNotFoundError:
-        raise UserError(
-            f"{path.name} is missing",
-            request.origin,
-            f"expected {path}",
-            fix="put the whole set there, or remove its folder so that it is downloaded again",
-        ) from None
-    except (ValueError, EOFError, OSError, zlib.error) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file can make the reader fail in any way
         raise damaged(path, " ".join(str(error).split()), request) from None
     if read.size == 0:
         return torch.zeros(0, columns or 1, dtype=torch.int64)
@@ -39,8 +45,42 @@ def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
         raise damaged(path, f"it has {read.shape[1]} columns, expected {columns}", request)
     if not np.isfinite(read).all():
         raise damaged(path, "not all of its values are finite numbers", request)
+    if np.abs(read).max() > LARGEST_NUMBER:
+        raise damaged(path, f"it holds a number of {np.abs(read).max():.3g}", request)
     table = torch.from_numpy(read)
     return table.long() if bool((table == table.round()).all()) else table
+
+
+def _require_bounded(path: Path, request: Request) -> None:
+    """Errors: UserError where a file is absent, is none, or unpacks to more text than it can hold."""
+    if not path.exists() and not path.is_symlink():
+        raise UserError(
+            f"{path.name} is missing",
+            request.origin,
+            f"expected {path}",
+            fix="put the whole set there, or remove its folder so that it is downloaded again",
+        )
+    size = require_regular(path)
+    most = min(MOST_UNPACKED * size + SLACK_BYTES, LARGEST_TEXT)
+    length = size
+    if path.suffix == ".gz":
+        try:
+            length = _unpacked_bytes(path, most)
+        except (OSError, EOFError, zlib.error) as error:
+            raise damaged(path, " ".join(str(error).split()), request) from None
+    if length > most:
+        raise damaged(path, f"its {size:,} bytes unpack to more than {most:,}", request)
+    # A number takes two characters at least, and eight bytes once read; the reader holds it twice for a moment.
+    require_memory(8 * length, f"what {path.name} holds")
+
+
+def _unpacked_bytes(path: Path, most: int) -> int:
+    """The length of a gzipped file once unpacked, counted no further than just above ``most``."""
+    length = 0
+    with gzip.open(path) as file:
+        while length <= most and (chunk := file.read(1 << 20)):
+            length += len(chunk)
+    return length
 
 
 def whole_numbers(path: Path, request: Request, *, rows: int | None = None, columns: int | None = None) -> Tensor:
