@@ -1,8 +1,8 @@
 """Files that are whole or absent, say what they are, and are checked when they are read.
 
 Every artefact of ddbench is a safetensors file whose metadata holds one JSON document, ``{"kind", "schema", "sha256",
-...}``, under "ddbench", and, since schema 2, the SHA-256 of that text under "ddbench-sha256". The document's "sha256"
-is of the tensors alone, and stands for them in rows and caches. A file is written under a temporary name, flushed to
+...}``, under "ddbench". Its "sha256" is of the tensors alone, and stands for them in rows and caches; since schema 2 its
+"description_sha256" is of all the rest of the document. A file is written under a temporary name, flushed to
 the disk and renamed, so a process killed at any moment leaves either the old file or the new one. Nothing is ever
 unpickled. The checksums find damage, and changes by hand; whoever can change a file can also change its checksums.
 """
@@ -47,7 +47,7 @@ SCHEMA = 2
 LARGEST_JSON = 64 * 2**20
 """Bytes of a file of JSON, above which it is none of ddbench's."""
 
-_DESCRIPTION, _DESCRIPTION_SHA256 = "ddbench", "ddbench-sha256"
+_DESCRIPTION, _CHECKSUM = "ddbench", "description_sha256"
 
 
 def canonical(document: Any) -> str:
@@ -102,10 +102,9 @@ def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: M
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     digest = tensors_sha256(plain)
     described = {**document, "kind": kind, "schema": SCHEMA, "sha256": digest}
-    text = canonical(described)
-    metadata = {_DESCRIPTION: text, _DESCRIPTION_SHA256: hashlib.sha256(text.encode()).hexdigest()}
-    with replacing(path) as part:
-        save_file(plain, part, metadata=metadata)
+    described[_CHECKSUM] = hashlib.sha256(canonical(described).encode()).hexdigest()
+    with replacing(path) as part:  # one entry of metadata: of several, the library's order is any
+        save_file(plain, part, metadata={_DESCRIPTION: canonical(described)})
     return digest
 
 
@@ -179,13 +178,13 @@ def description_in(metadata: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ValueError: It is not such a description, or, since schema 2, not the one that was written.
     """
-    text, recorded = metadata[_DESCRIPTION], metadata.get(_DESCRIPTION_SHA256)
-    document = parse_json(text)
+    document = parse_json(metadata[_DESCRIPTION])
     if not isinstance(document, dict) or type(document.get("schema")) is not int:
         raise ValueError("it says no schema")
+    recorded = document.pop(_CHECKSUM, None)
     if recorded is None and 2 <= document["schema"] <= SCHEMA:
         raise ValueError("its checksum is missing")
-    if recorded is not None and hashlib.sha256(text.encode()).hexdigest() != recorded:
+    if recorded is not None and hashlib.sha256(canonical(document).encode()).hexdigest() != recorded:
         raise ValueError("it was changed after it was written")
     return document
 

@@ -199,5 +199,5 @@ def test_images_that_do_not_fit_on_the_disk_are_refused_first(tmp_path, monkeypa
 
 
 def test_arrays_that_do_not_fit_in_memory_are_refused_first(tmp_path):
-    with pytest.raises(UserError, match="does not fit in memory"):
+    with pytest.raises(UserError, match="do(es)? not fit in memory"):
         load("digits", tmp_path, size=4096)

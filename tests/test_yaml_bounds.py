@@ -8,8 +8,8 @@ import time
 import pytest
 from command_line import ENVIRONMENT, RECIPE
 
+from ddbench.data.memory_limits import require_resized_fit
 from ddbench.errors import UserError
-from ddbench.image_memory import require_resized_fit
 from ddbench.recipe import load_recipe
 from ddbench.source import Source, read_source
 from ddbench.yaml_text import parse_yaml
@@ -130,7 +130,7 @@ def test_images_are_not_resized_to_more_than_memory_holds(monkeypatch):
     import torch
 
     images = torch.zeros(2000, 1, 8, 8)
-    monkeypatch.setattr("ddbench.image_memory.free_bytes", lambda device: 8 * 10**9)
+    monkeypatch.setattr("ddbench.data.memory_limits.free_bytes", lambda device: 8 * 10**9)
     require_resized_fit(images, 256)
     with pytest.raises(UserError, match="2,000 images of 4096 x 4096 pixels do not fit") as caught:
         require_resized_fit(images, 4096)

@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from ddbench.data.rawdata import require_memory
+from ddbench.data.memory_limits import require_memory
 from ddbench.data.regular_files import printable, require_regular
 from ddbench.errors import UserError
 

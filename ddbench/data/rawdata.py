@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ddbench.data.memory_limits import AT_ONCE, require_resized_fit
 from ddbench.data.realset import Split
 from ddbench.data.split_words import SplitNames
 from ddbench.errors import UserError
-from ddbench.image_memory import AT_ONCE, require_resized_fit
 
 DIGIT_NAMES = tuple("0123456789")
 

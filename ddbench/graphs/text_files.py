@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.data.rawdata import Request, require_memory
+from ddbench.data.memory_limits import require_memory
+from ddbench.data.rawdata import Request
 from ddbench.data.regular_files import require_regular
 from ddbench.errors import UserError
 

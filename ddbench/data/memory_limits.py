@@ -1,4 +1,4 @@
-"""Whether images that are held in memory fit there once they are resized, which a size alone does not say."""
+"""Limits of memory, asked before arrays are made: of files that unpack, and of images that are resized."""
 
 from __future__ import annotations
 
@@ -10,6 +10,25 @@ from ddbench.free_memory import free_bytes
 
 AT_ONCE = 1024
 """Images that are resized together, as float32."""
+
+
+def require_memory(needed: int, what: str) -> None:
+    """See that so many bytes are free, before they are asked for.
+
+    Args:
+        needed: Bytes.
+        what: Takes them, in words, for the message.
+
+    Raises:
+        UserError: More than the memory that is free.
+    """
+    free = free_bytes(torch.device("cpu"))
+    if free is not None and needed > free:
+        raise UserError(
+            f"{what} does not fit in memory",
+            f"it takes {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free",
+            fix="choose a smaller size, or store the images as files and use folder:PATH, which need not fit",
+        )
 
 
 def require_resized_fit(images: Tensor, size: int) -> None:
@@ -28,7 +47,7 @@ def require_resized_fit(images: Tensor, size: int) -> None:
     if free is None or a_pixel * size**2 <= free:
         return
     raise UserError(
-        f"{count:,} images of {size} x {size} pixels do not fit into memory",
+        f"{count:,} images of {size} x {size} pixels do not fit in memory",
         f"needed {a_pixel * size**2 / 1e9:,.1f} GB, free {free / 1e9:,.1f} GB",
         f"they have {images.shape[-1]} pixels as they are stored",
         fix=f"choose a smaller size; {max(int((free / a_pixel) ** 0.5), 1)} is the largest that fits; or store "
