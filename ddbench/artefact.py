@@ -1,9 +1,9 @@
 """Files that are whole or absent, say what they are, and are checked when they are read.
 
 Every artefact of ddbench is a safetensors file whose metadata holds one JSON document, ``{"kind", "schema", "sha256",
-...}``, under "ddbench". Its "sha256" is of the tensors alone, and stands for them in rows and caches; since schema 2 its
-"description_sha256" is of all the rest of the document. A file is written under a temporary name, flushed to
-the disk and renamed, so a process killed at any moment leaves either the old file or the new one. Nothing is ever
+...}``, under "ddbench". Its "sha256" is of the tensors alone, and stands for them in rows and caches; since schema 2
+its "description_sha256" is of all the rest of the document. A file is written under a temporary name, flushed to the
+disk and renamed, so a process killed at any moment leaves either the old file or the new one. Nothing is ever
 unpickled. The checksums find damage, and changes by hand; whoever can change a file can also change its checksums.
 """
 

@@ -93,7 +93,7 @@ def _entry(row: Row) -> dict[str, Any]:
 
 
 def _beside(row: Row) -> tuple[float | None, float | None, str | None]:
-    found = look_up(row.method, row.dataset, row.ipc, row.network, row.protocol)
+    found = look_up(row.method, row.dataset, row.ipc, row.network, row.protocol, row.tested_on)
     if found is not None:
         original = ORIGINAL.get(row.dataset)
         return found.accuracy, found.std, found.source + (f" (for {original})" if original else "")

@@ -84,7 +84,8 @@ def make_row(
     made = syn.provenance
     resolved: dict[str, Any] = without_paths(dict(made.get("recipe") or {} if recipe is None else recipe))
     dataset = without_paths(real.name)
-    published = look_up(syn.method, dataset, syn.ipc, scores.network, scores.protocol)
+    tested_on = image_test_split(real)
+    published = look_up(syn.method, dataset, syn.ipc, scores.network, scores.protocol, tested_on)
     return Row(
         method=syn.method,
         label=label or syn.method,
@@ -118,7 +119,7 @@ def make_row(
         synthetic_sha256=synthetic_sha256(syn),
         buffer_fingerprint=made.get("buffer_fingerprint"),
         real_fingerprint=real.fingerprint,
-        tested_on=image_test_split(real),
+        tested_on=tested_on,
         preprocessing_fingerprint=real.preprocessing.fingerprint,
         distillation_seed=None if selection == "given" else seed_of(resolved),
         unranked=_unranked(made),

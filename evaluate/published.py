@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from ddbench.data.known_sets import KNOWN
+from ddbench.evaluate.test_split import EvalSplit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
@@ -43,14 +46,39 @@ def published_numbers() -> dict[tuple[str, str, int, str], Published]:
     return found
 
 
-def look_up(method: str, dataset: str, ipc: int, network: str, protocol: str = "") -> Published | None:
-    """What is printed for this setting, or None. A re-encoded data set takes the original's number.
+def look_up(
+    method: str, dataset: str, ipc: int, network: str, protocol: str = "", tested_on: EvalSplit | None = None
+) -> Published | None:
+    """Find what is printed for a setting.
 
-    protocol: matters where a method's paper prints figures of two, under two names.
+    Args:
+        method: As in ``published.csv``.
+        dataset: A re-encoded data set takes the original's figure.
+        ipc: Images per class.
+        network: That was evaluated.
+        protocol: Matters where a method's paper prints figures of two, under two names.
+        tested_on: The test split that was measured on; None where a row does not say.
+
+    Returns:
+        The figure; None where there is none, or where what was tested on is not what the name stands for.
     """
+    if not is_as_published(dataset, tested_on):
+        return None
     name = PRINTED_AS.get((method, protocol), method)
     return published_numbers().get((name, ORIGINAL.get(dataset, dataset), ipc, network))
 
+
+def is_as_published(dataset: str, tested_on: EvalSplit | None) -> bool:
+    """Tell whether a test split has the counts of the data set that papers print figures of under this name."""
+    known = KNOWN.get(dataset)
+    if known is None or tested_on is None:
+        return True
+    size = tested_on.size if dataset in _OF_SEVERAL_SIZES else known.size
+    return (tested_on.count, tested_on.classes, tested_on.size) == (known.test, known.classes, size)
+
+
+_OF_SEVERAL_SIZES = ("imagenet",)
+"""Of these, papers print figures at several sizes of the images."""
 
 ORIGINAL = {"cifar10-jpeg": "cifar10"}
 PRINTED_AS = {("infer", "infer-dynamic-v1"): "infer-dyn"}

@@ -10,6 +10,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard import leaderboard
 from ddbench.evaluate.page import page
 from ddbench.evaluate.page.lines import lines_of
+from ddbench.evaluate.page.published_marks import published_marks
 from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.table import render
 from ddbench.evaluate.test_split import EvalSplit, image_test_split
@@ -91,3 +92,16 @@ def test_a_known_row_of_the_old_schema_learns_what_it_was_tested_on(ddbench, rec
         row.save(home / "results")
     ddbench.done("run", recipe, "--home", home, "-q")
     assert all(load_row(path).tested_on for path in (home / "results").rglob("*.json"))
+
+
+class TestPublished:
+    CIFAR = EvalSplit(sha256="c" * 64, count=10_000, classes=10, size=32, channels=3)
+
+    @pytest.mark.parametrize(
+        ("change", "beside"), [({}, True), ({"size": 16}, False), ({"count": 2000}, False), ({"classes": 3}, False)]
+    )
+    def test_figures_stand_only_beside_what_they_were_printed_for(self, change, beside):
+        row = make_tiny_row(dataset="cifar10", network="convnet-d3", tested_on=replace(self.CIFAR, **change))
+        table = leaderboard([row])
+        assert (table["published"][0] == 0.463) == beside
+        assert bool(published_marks(lines_of([row], {}))) == beside

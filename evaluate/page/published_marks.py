@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ddbench.evaluate.page.lines import Line
-from ddbench.evaluate.published import ORIGINAL, published_numbers
+from ddbench.evaluate.published import ORIGINAL, is_as_published, published_numbers
 
 
 def published_marks(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """One object a number: dataset and network as the rows call them, method, ipc, accuracy, std, source."""
     known = published_numbers().values()
-    wanted = sorted({(line.row.dataset, line.row.network) for line in lines})
+    honest = (line.row for line in lines if is_as_published(line.row.dataset, line.row.tested_on))
+    wanted = sorted({(row.dataset, row.network) for row in honest})
     return [
         {
             "dataset": dataset,
