@@ -66,6 +66,12 @@ def test_a_link_to_nothing_is_named(tmp_path, folder):
     assert "nowhere.png" in str(caught.value) and "remove it" in caught.value.fix
 
 
+def test_a_class_folder_that_is_a_link_to_nothing_is_named(tmp_path, folder):
+    (folder / "train" / "cow").symlink_to("/nowhere/cow")
+    with pytest.raises(UserError, match="train/cow is a link to nothing"):
+        load(f"folder:{folder}", tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_only_regular_files_are_read(tmp_path, folder, kind):
     path = folder / "train" / "bee" / "9999.png"
