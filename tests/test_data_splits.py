@@ -1,6 +1,8 @@
 """Splits: what their names mean in every source, what is tested on, and the check that every set passes."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -175,6 +177,40 @@ def test_small_classes_give_one_each_where_they_are_asked_to():
     labels = torch.tensor([0] * 100 + [1] * 2 + [2])
     assert labels[stratified_holdout(labels, 20, 0)[1]].bincount(minlength=3).tolist() == [20, 0, 0]
     assert labels[stratified_holdout(labels, 20, 0, least=1)[1]].bincount(minlength=3).tolist() == [20, 1, 0]
+
+
+def test_a_validation_split_may_lack_a_class_which_is_said(tmp_path):
+    for part, names in (("train", "ab"), ("val", "a"), ("test", "ab")):
+        write_folder(tmp_path / "set" / part, dict.fromkeys(names, 4))
+    real = load(f"folder:{tmp_path / 'set'}", tmp_path, validation=0.1)
+    assert len(real.validation) == 4 and any("'b'" in note for note in real.notes)
+
+
+def hub_of(monkeypatch, parts: dict[str, list[int]]) -> None:
+    """Stands for the library ``datasets``, with one set of these splits and labels."""
+    from test_data_arrays import FakeSplit
+
+    made = {name: FakeSplit(pixels(n, (len(y), 5, 5, 3)), y) for n, (name, y) in enumerate(parts.items())}
+    library = SimpleNamespace(
+        load_dataset=lambda name, cache_dir: made, disable_progress_bars=lambda: None, Image=lambda decode: None
+    )
+    monkeypatch.setitem(sys.modules, "datasets", library)
+
+
+@pytest.mark.parametrize(
+    ("parts", "sizes"),
+    [
+        ({"train": 10, "validation": 4, "test": 6}, (10, 4, 6)),
+        ({"train": 10, "valid": 4}, (8, 2, 4)),
+        ({"train": 10, "val": 4, "test": -6}, (8, 2, 4)),
+        ({"train": 20, "unsupervised": 2}, (13, 3, 4)),
+    ],
+)
+def test_splits_of_the_hub_mean_the_same(tmp_path, monkeypatch, parts, sizes):
+    hub_of(monkeypatch, {name: [0, 1] * (n // 2) if n > 0 else [-1] * -n for name, n in parts.items()})
+    real = load("hub:org/pets", tmp_path, validation=0.2)
+    assert (len(real.train), len(real.validation), len(real.test)) == sizes
+    assert any("unsupervised" in note for note in real.notes) == ("unsupervised" in parts)
 
 
 def test_an_empty_class_folder_is_named_and_so_is_a_single_class(tmp_path):

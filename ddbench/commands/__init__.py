@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 
 import typer
@@ -94,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     if has_no_part(given):
         return 0
     try:
+        _require_current_folder()
         with heard_once(given):
             status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
     except UserError as error:
@@ -110,6 +112,16 @@ def main(arguments: list[str] | None = None) -> int:
     if status == INTERRUPTED:
         _say("ddbench: stopped; the same command goes on from here", given)
     return status if isinstance(status, int) else 0
+
+
+def _require_current_folder() -> None:
+    """Errors: UserError where the current folder was removed: no relative path works, and torch cannot load."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise UserError(
+            "the current folder does not exist any more", fix="change to a folder that does (cd), and try again"
+        ) from None
 
 
 def _complain(error: UserError, given: list[str]) -> int:

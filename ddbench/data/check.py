@@ -23,7 +23,7 @@ def check_classes(
     where: str = "",
     fix: str = "",
 ) -> None:
-    """Check that every class has images in every split that is trained or tested on.
+    """Check that every class has images to train and to test on. A validation split may lack some; that is noted.
 
     Args:
         labels: Of each split, (n,) int64, in the order in which they are checked.
@@ -35,7 +35,8 @@ def check_classes(
         fix: What to do about a class that is missing; "" for what helps with files.
 
     Raises:
-        UserError: There are fewer than two classes, a label is not one of theirs, or a class has nothing in a split.
+        UserError: There are fewer than two classes, a label is not one of theirs, or a class is missing in train or
+            test.
     """
     origin = f"from     {where}" if where else ""
     if len(class_names) < 2:
@@ -56,7 +57,7 @@ def check_classes(
             )
         counts = torch.bincount(values, minlength=len(class_names))
         missing = (counts == 0).nonzero().flatten().tolist()
-        if missing:
+        if missing and split != "validation":
             named = ", ".join(repr(class_names[label]) for label in missing[:MOST_NAMED])
             raise UserError(
                 f"{len(missing)} of the {len(class_names)} classes of {what} have no {of} in {place}",

@@ -150,8 +150,12 @@ def subfolders(folder: Path) -> list[str]:
 def class_folders(folder: Path) -> list[str]:
     """Names of the class folders in the folder of a split, sorted as text.
 
-    Errors: UserError for a name that is not UTF-8: it is written into rows, sets and pictures.
+    Errors: UserError for a link to nothing, and for a name that is not UTF-8: it is written into rows and sets.
     """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() and not os.path.exists(entry.path):
+                require_regular(entry.path)  # says that it leads to nothing
     names = [name for name in subfolders(folder) if name not in IGNORED]
     for name in names:
         if printable(name) != name:

@@ -21,7 +21,7 @@ from ddbench.errors import UserError
 IMAGE_COLUMNS = ("image", "img", "png", "jpg", "pixels")
 LABEL_COLUMNS = ("label", "fine_label", "labels", "class", "target")
 BATCH = 512
-BATCH_BYTES = 1 << 27
+BATCH_BYTES = 1 << 26
 """Of images that are held at once."""
 MOST_UNPACKED = 50
 """Times its stored size that a column of images may unpack to: encoded images hardly compress."""

@@ -149,7 +149,7 @@ def _opened(name: str, content: bytes) -> Iterator[Image.Image]:
             yield image
     except (UserError, MemoryError):
         raise
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(
             f"{printable(name)} has too many pixels", f"at most {MOST_PIXELS:,} are decoded", fix="make it smaller"
         ) from None
