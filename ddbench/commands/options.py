@@ -253,8 +253,11 @@ def open_recipe(
     """The recipe of this name with what the options changed, checked whole."""
     from ddbench.commands.plugins import run_plugin
     from ddbench.data.sources import find_source
-    from ddbench.recipe import load_recipe
+    from ddbench.formats.recognise import refuse_foreign
+    from ddbench.recipe import load_recipe, shipped_recipes
 
+    if name not in shipped_recipes():
+        refuse_foreign(Path(name))
     for plugin in plugins or []:
         run_plugin(plugin)
     extra = [] if seed is None else [f"seed={seed}"]
@@ -291,5 +294,11 @@ def open_image_recipe(
 
 
 def set_file(path: Path) -> Path:
-    """A synthetic set's file, also where the folder of its run was given."""
+    """A synthetic set's file, also where the folder of its run was given.
+
+    Errors: UserError for a file or folder of another project, with the command that imports it.
+    """
+    from ddbench.formats.recognise import refuse_foreign
+
+    refuse_foreign(path)
     return path / "synthetic.safetensors" if path.is_dir() else path
