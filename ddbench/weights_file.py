@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.formats.safe_load import WEIGHTS, read_torch
 from ddbench.networks import build_network
 from ddbench.pretrained import Weights
 from ddbench.randomness import isolated
+from ddbench.regular_file import require_regular
 
 HUB = "hf-hub:"
 
@@ -58,20 +60,25 @@ def _from_url(weights: Weights, quiet: bool) -> Mapping[str, Tensor]:
             torch.hub.download_url_to_file(weights.address, str(path), digits or None, progress=not quiet)
     except Exception as error:  # of the operating system, of urllib, and RuntimeError where the file is cut short
         raise _no_download(weights, error, f"download it by other means and put it at {path}") from None
-    if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digits):
+    require_regular(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(digits):
         raise UserError(
             f"{path} is not the file of the weights {weights.name}",
             f"why   its SHA-256 does not begin with {digits}",
             fix="delete it, and it is downloaded again",
         )
+    fix = "choose other weights, or delete the file, and it is downloaded again"
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler refuses code with errors of its own, and torch says damage in many ways
+        state = read_torch(path, WEIGHTS)
+    except UserError as error:
         raise UserError(
-            f"{path} does not hold plain weights",
-            f"why   {str(error).strip().splitlines()[0]}",
-            fix="choose other weights, or delete the file, and it is downloaded again",
+            f"{path} does not hold plain weights", f"why   {error.problem}", *error.facts, fix=fix
         ) from None
+    if not isinstance(state, Mapping):
+        raise UserError(f"{path} does not hold plain weights", f"found {type(state).__name__}", fix=fix)
+    return state
 
 
 def _from_hub(weights: Weights) -> Mapping[str, Tensor]:

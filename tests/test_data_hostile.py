@@ -103,7 +103,7 @@ def test_pictures_have_a_limit_of_pixels(tmp_path, folder, monkeypatch):
     (folder / "train" / "bee" / "9999.png").write_bytes(huge_png(3_000, 3_000))
     assert len(load(f"folder:{folder}", tmp_path, size=6).train) == 9
     monkeypatch.setattr(pixels_module, "MOST_BYTES", 100)
-    with pytest.raises(UserError, match="too large for one image"):
+    with pytest.raises(UserError, match="too large for a picture"):
         load(f"folder:{folder}", tmp_path / "other", size=6)
 
 

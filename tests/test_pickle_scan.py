@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddbench.formats.pickle_scan import PickleScanError, scan_pickle
+from ddbench.formats.safe_load import EXPERTS, WEIGHTS, read_torch
 from ddbench.formats.torch_tensors import TensorRecordError, check_records
 
 DEEP = 10_001
@@ -59,6 +60,17 @@ plain = st.recursive(
 @given(plain)
 def test_plain_values_pass(value):
     scan_pickle(io.BytesIO(pickle.dumps([value, value], protocol=2)))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_networks_state_is_read_bit_for_bit(tmp_path, zipped):
+    """Such a dictionary has attributes, and batch norm a number of no dimensions."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    torch.save(network.state_dict(), tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    for content in (WEIGHTS, EXPERTS):
+        found = read_torch(tmp_path / "x.pth", content)
+        assert list(found) == list(network.state_dict())
+        assert all(torch.equal(found[name], tensor) for name, tensor in network.state_dict().items())
 
 
 @pytest.mark.parametrize(

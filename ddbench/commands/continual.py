@@ -83,7 +83,8 @@ def continual(
     if epochs is not None:
         by, bound_by = with_epochs(by, epochs), with_epochs(bound_by, epochs)
     asked = Asked(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
-    target, given = targets[0], [options.set_file(Path(name)) for name in targets]
+    target = targets[0]
+    given = [Path(name) if name.endswith(".pt") else options.set_file(Path(name)) for name in targets]
     if any(file.suffix in (".safetensors", ".pt") for file in given) and (override or plugin or method):
         raise UserError(
             f"-o, --plugin and --method are about a recipe, and {target} is a file of images",

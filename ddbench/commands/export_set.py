@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def export(
 
     What a format can not hold, or holds otherwise, is said line by line after the files.
     """
+    from ddbench.commands.home_of_set import require_whitening
     from ddbench.errors import UserError
     from ddbench.formats.export import EXPORTS, export_set
     from ddbench.synthetic import load_synthetic
@@ -58,7 +60,10 @@ def export(
             fix="say it with --format; ddbench formats says what each is",
         )
     EXPORTS.get(format)
-    exported = export_set(load_synthetic(options.set_file(what)), out, format, options.home_folder(home))
+    file = options.set_file(what)
+    again = f"ddbench export {shlex.quote(str(what))} {shlex.quote(str(out))} --format {format}"
+    require_whitening(file, options.home_folder(home), again)
+    exported = export_set(load_synthetic(file), out, format, options.home_folder(home))
     for file in exported.files:
         typer.echo(str(file))
     for note in exported.notes:

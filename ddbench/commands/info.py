@@ -31,7 +31,9 @@ def readable(document: Any) -> str:
 def facts_of(path: Path) -> dict[str, Any]:
     """What lies at a path. Errors: UserError when it is nothing of ddbench's."""
     from ddbench.artefact import describe, uncovered
+    from ddbench.formats.recognise import refuse_foreign
 
+    refuse_foreign(path)
     if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):
         return _buffer(path)
     if path.is_dir():

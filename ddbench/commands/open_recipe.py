@@ -39,8 +39,11 @@ def open_recipe(
     """
     from ddbench.commands.plugins import run_plugin
     from ddbench.data.sources import find_source
-    from ddbench.recipe import load_recipe
+    from ddbench.formats.recognise import refuse_foreign
+    from ddbench.recipe import load_recipe, shipped_recipes
 
+    if name not in shipped_recipes():
+        refuse_foreign(Path(name))
     for plugin in plugins or []:
         run_plugin(plugin)
     extra = [] if seed is None else [f"seed={seed}"]

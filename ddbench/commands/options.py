@@ -250,5 +250,11 @@ def executors(
 
 
 def set_file(path: Path) -> Path:
-    """A synthetic set's file, also where the folder of its run was given."""
+    """A synthetic set's file, also where the folder of its run was given.
+
+    Errors: UserError for a file or folder of another project, with the command that imports it.
+    """
+    from ddbench.formats.recognise import refuse_foreign
+
+    refuse_foreign(path)
     return path / "synthetic.safetensors" if path.is_dir() else path

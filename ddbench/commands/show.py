@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,10 @@ def show(
     home: options.Home = None,
 ) -> None:
     """Draw a synthetic set as a PNG, its preprocessing undone: classes down, images, or graphs, across."""
+    from ddbench.commands.home_of_set import require_whitening
+
     file = options.set_file(set)
+    require_whitening(file, options.home_folder(home), f"ddbench show {shlex.quote(str(set))}")
     target = out or file.with_suffix(".png")
     target = target / f"{file.stem}.png" if target.is_dir() else target
     draw_set(file, target, options.home_folder(home))

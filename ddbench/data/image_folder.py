@@ -17,9 +17,9 @@ from ddbench.data.decode import Pictures
 from ddbench.data.parts import Chosen, Part, choose
 from ddbench.data.pixels import Form, Picture
 from ddbench.data.rawdata import RawData, Request
-from ddbench.data.regular_files import printable, require_regular
 from ddbench.data.split_names import IGNORED, NAMES, Role, role_of, roles_of
 from ddbench.errors import UserError
+from ddbench.regular_file import require_regular, shown_path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
 UNLABELLED = ("images", "unknown", "unlabeled", "unlabelled")
@@ -55,14 +55,14 @@ def load(request: Request) -> RawData:
         UserError: A folder is missing or empty, classes of the splits differ, or an image cannot be read.
     """
     root = existing_folder(Path(request.what).expanduser(), request)
-    roles, others = roles_of(subfolders(root), printable(root))
+    roles, others = roles_of(subfolders(root), shown_path(root))
     if "train" not in roles:
         raise _no_train(root, roles, others, request)
     classes = in_order(class_folders(root / roles["train"]))
     parts: dict[Role, Part[Listing]] = {role: _part(root / name, classes, role, root) for role, name in roles.items()}
     labelled: dict[Role, bool] = {role: bool(part.images.paths) for role, part in parts.items()}
     notes = tuple(
-        f"{printable(name)}/ beside {roles['train']}/ is no split and is not read: splits are called "
+        f"{shown_path(name)}/ beside {roles['train']}/ is no split and is not read: splits are called "
         f"{', '.join(name for names in NAMES.values() for name in names)}"
         for name in others
     )
@@ -84,7 +84,7 @@ def decode_listings(
     """All listings through the checks and the cache of decoded images; arguments as in ``assemble``."""
 
     def pictures(part: Part[Listing], split: str) -> Part[LabelledPictures]:
-        read = pictures_of(part.images, root, f"{printable(root.name)} ({split})")
+        read = pictures_of(part.images, root, f"{shown_path(root.name)} ({split})")
         return Part(LabelledPictures(read, part.images.labels), part.name, part.place)
 
     validation = chosen.validation and pictures(chosen.validation, "validation")
@@ -94,7 +94,7 @@ def decode_listings(
             pictures(chosen.train, "train"), validation, pictures(chosen.test, "test"), chosen.held_out, chosen.notes
         ),
         request,
-        printable(root),
+        shown_path(root),
         known=known,
         instead=instead,
         constants=constants,
@@ -116,7 +116,7 @@ def _batches(paths: Sequence[str]) -> Callable[[], Iterator[Sequence[Picture]]]:
 
 
 def _pictures(paths: Sequence[str]) -> list[Picture]:
-    return [Picture(printable(path), path) for path in paths]
+    return [Picture(shown_path(path), path) for path in paths]
 
 
 def existing_folder(path: Path, request: Request) -> Path:
@@ -130,9 +130,9 @@ def existing_folder(path: Path, request: Request) -> Path:
         there, why = False, f"why      {error.strerror if isinstance(error, OSError) else error}"
     if there:
         raise UserError(
-            f"{printable(path)} is a file, and a folder is needed", request.origin, fix="give the folder of the set"
+            f"{shown_path(path)} is a file, and a folder is needed", request.origin, fix="give the folder of the set"
         )
-    shown = printable(path) if len(str(path)) < 200 else f"{printable(path)[:200]}..."
+    shown = shown_path(path) if len(str(path)) < 200 else f"{shown_path(path)[:200]}..."
     raise UserError(
         f"there is no folder {shown}",
         request.origin,
@@ -158,10 +158,10 @@ def class_folders(folder: Path) -> list[str]:
                 require_regular(entry.path)  # says that it leads to nothing
     names = [name for name in subfolders(folder) if name not in IGNORED]
     for name in names:
-        if printable(name) != name:
+        if shown_path(name) != name:
             raise UserError(
-                f"the name of the class folder {printable(name)} is not UTF-8 text",
-                f"in       {printable(folder)}",
+                f"the name of the class folder {shown_path(name)} is not UTF-8 text",
+                f"in       {shown_path(folder)}",
                 fix="rename it (convmv -f latin1 -t utf8 --notest renames whole folders)",
             )
     return names
@@ -200,16 +200,16 @@ def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
         labels += [label] * len(found)
     if not paths:
         raise UserError(
-            f"there are no images in {printable(what)}",
+            f"there are no images in {shown_path(what)}",
             f"looked for {', '.join(SUFFIXES)} in the folders of its classes",
-            fix=f"put them in {printable(what)}/<class>/",
+            fix=f"put them in {shown_path(what)}/<class>/",
         )
     return Listing(paths, torch.tensor(labels))
 
 
 def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[Listing]:
     """One split. That of a test or validation split without class folders is empty: its images have no labels."""
-    name, place = f"{folder.relative_to(root)}/", printable(folder)
+    name, place = f"{folder.relative_to(root)}/", shown_path(folder)
     present = class_folders(folder)
     if role != "train" and (not present or (len(present) == 1 and present[0].lower() in UNLABELLED)):
         flat = [folder, *(folder / name for name in present if name not in classes)]
@@ -217,7 +217,7 @@ def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[
             return Part(Listing([], torch.zeros(0, dtype=torch.int64)), name, place)
     if strange := sorted(set(present) - set(classes)):
         raise UserError(
-            f"{place} has classes that {printable(root)}/train lacks",
+            f"{place} has classes that {shown_path(root)}/train lacks",
             f"such as  {strange[0]}",
             fix="give train and test the same class folders",
         )
@@ -232,20 +232,20 @@ def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[
 def _empty_class(folder: Path) -> UserError:
     inner = subfolders(folder)
     return UserError(
-        f"the class folder {printable(folder)} has no images",
+        f"the class folder {shown_path(folder)} has no images",
         f"looked for {', '.join(SUFFIXES)} directly in it",
-        f"its own folders are not read: {', '.join(map(printable, inner[:3]))}" if inner else "",
+        f"its own folders are not read: {', '.join(map(shown_path, inner[:3]))}" if inner else "",
         fix="put images in it, or remove it from every split",
     )
 
 
 def _no_train(root: Path, roles: dict[Role, str], others: Sequence[str], request: Request) -> UserError:
-    shown = printable(root)
+    shown = shown_path(root)
     fix = f"put the training images in {shown}/train/<class>/, one folder a class"
     if role_of(root.name) is not None and not roles:
-        fix = f"give the folder above it:  folder:{printable(root.parent)}"
+        fix = f"give the folder above it:  folder:{shown_path(root.parent)}"
     elif others and not roles:
-        fix = f"move its class folders ({', '.join(map(printable, others[:3]))} ...) into {shown}/train/"
+        fix = f"move its class folders ({', '.join(map(shown_path, others[:3]))} ...) into {shown}/train/"
     return UserError(f"there is no folder {shown}/train", request.origin, fix=fix)
 
 
@@ -253,7 +253,11 @@ def listing_chosen(
     train: Listing, test: Listing, root: Path, *, train_name: str = "train/", test_name: str = "val/"
 ) -> Chosen[Listing]:
     """The splits of a set whose layout is fixed."""
-    made = Part(train, train_name, printable(root / train_name.rstrip("/")))
+    made = Part(train, train_name, shown_path(root / train_name.rstrip("/")))
     return Chosen(
-        made, None, replace(made, images=test, name=test_name, place=printable(root / test_name.rstrip("/"))), False, ()
+        made,
+        None,
+        replace(made, images=test, name=test_name, place=shown_path(root / test_name.rstrip("/"))),
+        False,
+        (),
     )

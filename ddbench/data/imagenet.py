@@ -8,8 +8,8 @@ from ddbench.data import constants
 from ddbench.data.image_folder import Listing, decode_listings, list_classes, listing_chosen
 from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
-from ddbench.data.regular_files import printable
 from ddbench.errors import UserError
+from ddbench.regular_file import shown_path
 
 # ImageNet class ids, 0 to 999 in the order of the sorted wnids; a class's place in the list is its label. Source: MTT.
 SUBSETS = {
@@ -43,7 +43,7 @@ def load(request: Request) -> RawData:
         root,
         request,
         known=request.what,
-        instead=f"folder:{printable(root)}",
+        instead=f"folder:{shown_path(root)}",
         constants=constants.IMAGENET,
         form=Form(channels=3, size=size, resize=True, upright=False),
     )
@@ -80,6 +80,6 @@ def _listing(part: Path, wnids: list[str], request: Request) -> Listing:
             request.origin,
             f"such as  {missing[0]}",
             fix=f"put one folder a class (its wnid) in {missing[0].parent}, sorted validation images too; or, for "
-            f"classes of your own choice, use them as they are:  folder:{printable(part.parent)}",
+            f"classes of your own choice, use them as they are:  folder:{shown_path(part.parent)}",
         )
     return list_classes([(folder, label) for label, folder in enumerate(folders)], str(part))

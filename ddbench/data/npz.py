@@ -15,9 +15,9 @@ from ddbench.data.npz_file import names_in, read_npz
 from ddbench.data.parts import Part, choose
 from ddbench.data.rawdata import RawData, Request, arrays_to_split
 from ddbench.data.realset import Split
-from ddbench.data.regular_files import printable
 from ddbench.data.split_names import Role, roles_of
 from ddbench.errors import UserError
+from ddbench.regular_file import shown_path
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 CLASS_NAMES = "class_names"
@@ -52,7 +52,7 @@ def load(request: Request) -> RawData:
             labels are not 0 to C-1.
     """
     path = Path(request.what).expanduser()
-    shown = printable(path)
+    shown = shown_path(path)
     inside = names_in(path)
     roles, _ = roles_of((name[2:] for name in inside if name.startswith("x_")), shown)
     labelled: dict[Role, bool] = {role: f"y_{name}" in inside for role, name in roles.items()}
@@ -61,7 +61,7 @@ def load(request: Request) -> RawData:
         raise UserError(
             f"{shown} lacks {', '.join(missing)}",
             request.origin,
-            f"it has   {', '.join(map(printable, inside[:20])) or 'nothing'}",
+            f"it has   {', '.join(map(shown_path, inside[:20])) or 'nothing'}",
             fix=f"save it with np.savez(path, {', '.join(f'{name}=...' for name in ARRAYS)})",
         )
     splits = [f"{kind}_{name}" for name in roles.values() for kind in "xy"]

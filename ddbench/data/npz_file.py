@@ -16,8 +16,8 @@ from typing import IO
 import numpy as np
 
 from ddbench.data.memory_limits import require_memory
-from ddbench.data.regular_files import printable, require_regular
 from ddbench.errors import UserError
+from ddbench.regular_file import require_regular, shown_path
 
 MOST_UNPACKED = 50
 """Times its own size that a file may unpack to."""
@@ -71,8 +71,8 @@ def names_in(path: Path) -> list[str]:
 def unreadable(path: Path, error: Exception | str) -> UserError:
     """The error for a file that is damaged or something else."""
     return UserError(
-        f"{printable(path)} is not a readable .npz file",
-        f"why      {printable(' '.join(str(error).split())[:300]) or type(error).__name__}",
+        f"{shown_path(path)} is not a readable .npz file",
+        f"why      {shown_path(' '.join(str(error).split())[:300]) or type(error).__name__}",
         fix="save plain arrays (no objects, which would need unpickling) with np.savez",
     )
 
@@ -81,11 +81,11 @@ def _require_bounded(entries: list[zipfile.ZipInfo], size: int, path: Path) -> N
     claimed = sum(entry.file_size for entry in entries)
     if len(entries) > MOST_MEMBERS or claimed > max(SLACK_BYTES, MOST_UNPACKED * size):
         raise UserError(
-            f"{printable(path)} claims to hold more than it can",
+            f"{shown_path(path)} claims to hold more than it can",
             f"found    {size:,} bytes that unpack to {claimed:,}",
             fix="do not use this file; restore it from where it came",
         )
-    require_memory(claimed, f"what {printable(path)} unpacks to")
+    require_memory(claimed, f"what {shown_path(path)} unpacks to")
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.ndarray:
@@ -101,7 +101,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.nd
             count *= side
         if count * dtype.itemsize != entry.file_size - length:
             raise UserError(
-                f"{entry.filename} of {printable(path)} claims another size than it has",
+                f"{entry.filename} of {shown_path(path)} claims another size than it has",
                 f"found    shape {shape} of {dtype} in {entry.file_size - length:,} bytes",
                 fix="save it again with np.savez, or restore it from where it came",
             )

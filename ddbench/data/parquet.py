@@ -18,9 +18,9 @@ from ddbench.data.parquet_reader import class_names, picture_batches, read_label
 from ddbench.data.parquet_reader import guess_column as guess_column
 from ddbench.data.parts import Part, choose
 from ddbench.data.rawdata import RawData, Request
-from ddbench.data.regular_files import printable
 from ddbench.data.split_names import Role
 from ddbench.errors import UserError
+from ddbench.regular_file import shown_path
 
 CIFAR10_JPEG = "cifar10-jpeg"
 
@@ -53,7 +53,7 @@ def load_cifar10_jpeg(request: Request) -> RawData:
         raise UserError(
             f"{CIFAR10_JPEG} is not under the data root",
             request.origin,
-            f"expected {printable(root / 'train.parquet')} and {printable(root / 'test.parquet')}",
+            f"expected {shown_path(root / 'train.parquet')} and {shown_path(root / 'test.parquet')}",
             fix="put them there, or give the folder that has cifar10-jpeg/ with --data-root",
         )
     return _load(find_layout(root, request), request, CIFAR10_JPEG, CIFAR10, CIFAR10_CLASSES)
@@ -70,13 +70,13 @@ def _load(
     train, first = parts["train"].images.labels, layout.files["train"][0]
     names = named or class_names(first)
     if names is None:
-        require_gapless(train, printable(first))
+        require_gapless(train, shown_path(first))
         names = tuple(str(i) for i in range(int(train.max()) + 1))
     return assemble(
         names,
         choose(parts),
         request,
-        printable(layout.root),
+        shown_path(layout.root),
         known=known,
         instead="give its folder another name, and read it with parquet:PATH",
         constants=constants,
@@ -85,11 +85,11 @@ def _load(
 
 
 def _part(layout: Layout, role: Role) -> Part[LabelledPictures]:
-    files, place = layout.files[role], printable(layout.files[role][0])
+    files, place = layout.files[role], shown_path(layout.files[role][0])
     labels = torch.cat([read_labels(path, needed=role == "train") for path in files])
     if not len(labels):
         raise UserError(f"there are no images in {place}", fix="restore it, or remove it")
     batches = partial(picture_batches, files)
-    what = f"{printable(layout.root.name)} ({role})"
+    what = f"{shown_path(layout.root.name)} ({role})"
     pictures = Pictures(what=what, count=len(labels), sample=next(batches(), []), batches=batches, files=files)
     return Part(LabelledPictures(pictures, labels), layout.name(role), place)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ddbench.data.image_folder import existing_folder
 from ddbench.data.rawdata import Request
-from ddbench.data.regular_files import printable, require_regular
 from ddbench.data.split_names import Role, first_role, role_of, role_of_file
 from ddbench.errors import UserError
+from ddbench.regular_file import require_regular, shown_path
 
 DEPTH = 3
 """Folders below the given one that are looked into: ``default/train/0000.parquet`` has two."""
@@ -26,7 +26,7 @@ class Layout:
 
     def name(self, role: Role) -> str:
         """The files of a role in a few words: ``"train.parquet"``, ``"data/train-*.parquet (5 files)"``."""
-        first = printable(self.files[role][0].relative_to(self.root).as_posix())
+        first = shown_path(self.files[role][0].relative_to(self.root).as_posix())
         more = len(self.files[role]) - 1
         return f"{first} and {more} more" if more else first
 
@@ -64,7 +64,7 @@ def _layout_of_file(path: Path) -> Layout | None:
     role = role_of_file(path.stem)
     beside = {role_of_file(file.stem) for file in path.parent.glob("*.parquet")}
     if role is not None and "train" in beside:
-        note = f"{printable(path.name)} is one file of its set: the files beside it are read as well"
+        note = f"{shown_path(path.name)} is one file of its set: the files beside it are read as well"
         files = _grouped(path.parent, 1)[()]
         return Layout(path.parent, {r: f for r, f in files.items() if r is not None}, (note,) if len(files) > 1 else ())
     return Layout(path.parent, {"train": [path]})
@@ -87,21 +87,21 @@ def _layout_of_folder(root: Path, request: Request) -> Layout:
     if key is None and with_train:
         folders = ["/".join(part for part in key if part != "*") for key in with_train]
         raise UserError(
-            f"{printable(root)} holds several sets",
+            f"{shown_path(root)} holds several sets",
             request.origin,
-            f"found    {', '.join(map(printable, folders))}",
-            fix=f"name one:  parquet:{printable(root / folders[0])}",
+            f"found    {', '.join(map(shown_path, folders))}",
+            fix=f"name one:  parquet:{shown_path(root / folders[0])}",
         )
     if key is None:
         raise UserError(
-            f"there are no train images in {printable(root)}",
+            f"there are no train images in {shown_path(root)}",
             request.origin,
-            f"expected {printable(root / 'train*.parquet')}",
+            f"expected {shown_path(root / 'train*.parquet')}",
             fix="check the path: it is a folder with train*.parquet and test*.parquet",
         )
     files = groups[key]
     notes = tuple(
-        f"{printable(file.relative_to(root))} is not named after a split and is not read"
+        f"{shown_path(file.relative_to(root))} is not named after a split and is not read"
         for file in files.get(None, [])
     )
     return Layout(root, {role: found for role, found in files.items() if role is not None}, notes)

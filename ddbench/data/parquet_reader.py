@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ddbench.data.pixels import Picture
-from ddbench.data.regular_files import printable, require_regular
 from ddbench.errors import UserError
+from ddbench.regular_file import require_regular, shown_path
 
 IMAGE_COLUMNS = ("image", "img", "png", "jpg", "pixels")
 LABEL_COLUMNS = ("label", "fine_label", "labels", "class", "target")
@@ -36,7 +36,7 @@ def guess_column(names: Sequence[str], known: Sequence[str], kind: str, what: st
             return name
     raise UserError(
         f"{what} has no {kind} column",
-        f"it has   {', '.join(map(printable, names))}",
+        f"it has   {', '.join(map(shown_path, names))}",
         f"expected one of {', '.join(known)}",
         fix=f"rename its {kind} column",
     )
@@ -54,19 +54,19 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise
     except Exception as error:  # a damaged file can make the reader fail in any way
         raise UserError(
-            f"{printable(path)} is not a readable Parquet file",
-            f"why   {printable(' '.join(str(error).split())[:300])}",
+            f"{shown_path(path)} is not a readable Parquet file",
+            f"why   {shown_path(' '.join(str(error).split())[:300])}",
             fix="restore it from a copy",
         ) from None
 
 
 def image_column(file: pq.ParquetFile, path: Path) -> str:
     """The column of images. Errors: UserError where there is none, or it is no struct with ``bytes``."""
-    image = guess_column(file.schema_arrow.names, IMAGE_COLUMNS, "image", printable(path))
+    image = guess_column(file.schema_arrow.names, IMAGE_COLUMNS, "image", shown_path(path))
     kind = file.schema_arrow.field(image).type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         raise UserError(
-            f"column {image!r} of {printable(path)} holds no encoded images",
+            f"column {image!r} of {shown_path(path)} holds no encoded images",
             f"found    {kind}",
             "expected struct<bytes: binary, path: string>",
             fix="write the set with Hugging Face's datasets, which stores images so",
@@ -92,7 +92,7 @@ def read_labels(path: Path, *, needed: bool) -> Tensor:
         without = torch.full((file.metadata.num_rows,), -1)
         if not needed and not set(LABEL_COLUMNS) & set(names):
             return without
-        label = guess_column(names, LABEL_COLUMNS, "label", printable(path))
+        label = guess_column(names, LABEL_COLUMNS, "label", shown_path(path))
         kind = file.schema_arrow.field(label).type
         column = file.read(columns=[label]).column(label) if pa.types.is_integer(kind) else None
         if column is not None and not needed and column.null_count == len(column):
@@ -100,14 +100,14 @@ def read_labels(path: Path, *, needed: bool) -> Tensor:
         if column is None or column.null_count:
             empty = "" if column is None else f", {column.null_count} rows empty"
             raise UserError(
-                f"column {label!r} of {printable(path)} does not hold one integer a row",
+                f"column {label!r} of {shown_path(path)} does not hold one integer a row",
                 f"found    {kind}{empty}",
                 fix="store labels as integers from 0",
             )
         values = column.to_numpy()
         if len(values) and int(values.max()) > np.iinfo(np.int64).max:
             raise UserError(
-                f"column {label!r} of {printable(path)} holds {values.max()}", fix="store labels as integers from 0"
+                f"column {label!r} of {shown_path(path)} holds {values.max()}", fix="store labels as integers from 0"
             )
         return torch.from_numpy(values.astype(np.int64))
 
@@ -128,8 +128,8 @@ def class_names(path: Path) -> tuple[str, ...] | None:
         found = feature.get("names")
     except (ValueError, RecursionError, AttributeError) as error:
         raise UserError(
-            f"the Hugging Face metadata of {printable(path)} is damaged",
-            f"why   {printable(str(error))[:200]}",
+            f"the Hugging Face metadata of {shown_path(path)} is damaged",
+            f"why   {shown_path(str(error))[:200]}",
             fix="write the file again, or without it:  table.replace_schema_metadata(None)",
         ) from None
     return tuple(str(name) for name in found) if isinstance(found, list) and found else None
@@ -155,7 +155,7 @@ def picture_batches(paths: Sequence[Path]) -> Iterator[Sequence[Picture]]:
 
 
 def _picture(cell: dict[str, Any] | None, path: Path, row: int) -> Picture:
-    name = f"row {row} of {printable(path)}"
+    name = f"row {row} of {shown_path(path)}"
     if not cell or not cell.get("bytes"):
         raise UserError(
             f"{name} has no image bytes", fix="write the set with the images embedded, not with their paths"
@@ -173,7 +173,7 @@ def _require_bounded(file: pq.ParquetFile, size: int, path: Path) -> None:
 
 def _too_much(path: Path, size: int, unpacked: int, rows: int) -> UserError:
     return UserError(
-        f"{printable(path)} claims to hold more than it can",
+        f"{shown_path(path)} claims to hold more than it can",
         f"found    {size:,} bytes that unpack to {unpacked:,} in {rows:,} rows",
         fix="do not use this file; restore it from where it came",
     )
@@ -192,7 +192,7 @@ def _rows_at_once(file: pq.ParquetFile, image: str, path: Path) -> int:
                     largest = max(largest, _dictionary_bytes(path, column.dictionary_page_offset))
     if largest > LARGEST_DICTIONARY:
         raise UserError(
-            f"{printable(path)} holds an image of up to {largest:,} bytes",
+            f"{shown_path(path)} holds an image of up to {largest:,} bytes",
             f"at most {LARGEST_DICTIONARY:,} are read",
             fix="do not use this file; restore it from where it came",
         )

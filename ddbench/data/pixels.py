@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ddbench.data.regular_files import printable, read_regular
 from ddbench.errors import UserError
+from ddbench.regular_file import read_regular, shown_path
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
 """What is opened at all. Pillow knows more, some of which run other programs on the file, whatever its name ends in."""
@@ -76,7 +76,7 @@ class Pixels:
 def encoded_bytes(picture: Picture) -> bytes:
     """The bytes of a picture. Errors: UserError as in ``read_regular``, and for more than MOST_BYTES."""
     if not isinstance(picture.source, bytes):
-        return read_regular(picture.source, MOST_BYTES)
+        return read_regular(picture.source, "picture", most=MOST_BYTES, fix="replace or remove it")
     if len(picture.source) > MOST_BYTES:
         raise UserError(
             f"{picture.name} is too large for one image",
@@ -151,12 +151,12 @@ def _opened(name: str, content: bytes) -> Iterator[Image.Image]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(
-            f"{printable(name)} has too many pixels", f"at most {MOST_PIXELS:,} are decoded", fix="make it smaller"
+            f"{shown_path(name)} has too many pixels", f"at most {MOST_PIXELS:,} are decoded", fix="make it smaller"
         ) from None
     except Exception as error:  # a damaged picture can make the reader fail in any way
         raise UserError(
-            f"{printable(name)} is not a readable image",
-            f"why   {printable(' '.join(str(error).split()))}",
+            f"{shown_path(name)} is not a readable image",
+            f"why   {shown_path(' '.join(str(error).split()))}",
             fix="replace or remove it",
         ) from None
 
@@ -164,7 +164,7 @@ def _opened(name: str, content: bytes) -> Iterator[Image.Image]:
 def too_many_pixels(name: str, size: tuple[int, int]) -> UserError:
     """The error for a picture that is not decoded because of its size, (width, height)."""
     return UserError(
-        f"{printable(name)} has too many pixels",
+        f"{shown_path(name)} has too many pixels",
         f"found {size[0]:,} x {size[1]:,}, {size[0] * size[1]:,} pixels; at most {MOST_PIXELS:,} are decoded",
         fix="make it smaller, or remove it",
     )
@@ -174,7 +174,7 @@ def sizes_differ(name: str, found: tuple[int, int], first: tuple[int, int]) -> U
     """The error for images of several sizes where none was given."""
     return UserError(
         "the images differ in size",
-        f"{printable(name)} has {found[0]} x {found[1]} pixels, others have {first[0]} x {first[1]}",
+        f"{shown_path(name)} has {found[0]} x {found[1]} pixels, others have {first[0]} x {first[1]}",
         fix="set the dataset's size (in pixels): every image is then resized to a square of that side",
     )
 

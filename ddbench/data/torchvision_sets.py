@@ -17,8 +17,8 @@ from ddbench.artefact import is_disk_full
 from ddbench.data import constants
 from ddbench.data.rawdata import DIGIT_NAMES, RawData, Request, arrays_to_split
 from ddbench.data.realset import Split
-from ddbench.data.regular_files import printable, require_regular
 from ddbench.errors import UserError
+from ddbench.regular_file import require_regular, shown_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ def _damaged(request: Request, error: Exception | str) -> UserError:
     return UserError(
         f"the files of {request.what} are damaged",
         request.origin,
-        f"in       {printable((request.data_root / published.files).parent)}",
-        f"why      {printable(' '.join(str(error).split())[:300]) or type(error).__name__}",
+        f"in       {shown_path((request.data_root / published.files).parent)}",
+        f"why      {shown_path(' '.join(str(error).split())[:300]) or type(error).__name__}",
         fix="remove them, so that they are downloaded again, or restore them from a copy",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,11 @@ from ddbench.formats.safe_load import LARGEST, require_file, unreadable
 CLASS_COLUMNS = (*LABEL_COLUMNS, "class_id")
 SOFT_COLUMNS = ("soft_label", "soft_labels")
 ROWS = 64
+_BATCH_BYTES = 64 * 2**20
+_GROUP_BYTES = 256 * 2**20
+"""A group of rows that unpacks to more is read row by row, for a few of its cells may hold nearly all of it."""
+_OVERHEAD = 256 * 2**10
+"""Bytes of an encoded image beside its pixels: color profiles, descriptions, a thumbnail."""
 _BY_NAMES = "classes by their names"
 
 
@@ -33,7 +38,7 @@ class Source:
     """A file and its columns. soft: None where it has no soft labels. classes: the real set's class of each number.
 
     own: what ddbench wrote about the set, None in files of others. notes: how its classes were told. named: whether
-    that was by their names.
+    that was by their names. batch: rows that are read together. largest: bytes of an encoded image.
     """
 
     path: Path
@@ -45,13 +50,15 @@ class Source:
     own: Beside | None
     notes: tuple[str, ...]
     named: bool
+    batch: int
+    largest: int
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows: pictures, classes (n,) int64, soft labels (n, K) float32 or None."""
+    """Some rows: pictures, one after the other, classes (n,) int64, soft labels (n, K) float32 or None."""
 
-    pictures: list[Picture]
+    pictures: Iterable[Picture]
     classes: Tensor
     soft: Tensor | None
 
@@ -65,11 +72,22 @@ def open_source(path: Path, real: RealSet) -> Source:
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-            groups = [file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)]
+            about = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            groups = [group.total_byte_size for group in about]
+            values = [group.column(i) for group in about for i in range(group.num_columns)]
+            longest = max((c.num_values for c in values if c.path_in_schema.startswith(SOFT_COLUMNS)), default=0)
     except Exception as error:  # a damaged file can make the reader fail in any way
         raise unreadable(path, error) from None
     if sum(groups) > LARGEST or min(groups, default=0) < 0:
         raise UserError(f"{path} unpacks to more than {LARGEST / 2**30:.0f} GiB", fix="split it into smaller files")
+    if longest > rows * real.classes:
+        raise UserError(
+            f"soft labels in {path} have more numbers than {real.name} has classes",
+            f"found {longest:,} in {rows} rows; {real.classes} classes",
+            fix="check --dataset",
+        )
+    largest = _OVERHEAD + 8 * real.channels * real.size**2
+    batch = 1 if max(groups, default=0) > _GROUP_BYTES else min(ROWS, max(_BATCH_BYTES // largest, 1))
     image = guess_column(schema.names, IMAGE_COLUMNS, "image", str(path))
     label = guess_column(schema.names, CLASS_COLUMNS, "label", str(path))
     soft = next((name for name in SOFT_COLUMNS if name in schema.names), None)
@@ -81,7 +99,17 @@ def open_source(path: Path, real: RealSet) -> Source:
     notes = (*(() if own is None else own.notes), note)
     named = own is not None or note == _BY_NAMES
     return Source(
-        path=path, rows=rows, image=image, label=label, soft=soft, classes=classes, own=own, notes=notes, named=named
+        batch=batch,
+        largest=largest,
+        path=path,
+        rows=rows,
+        image=image,
+        label=label,
+        soft=soft,
+        classes=classes,
+        own=own,
+        notes=notes,
+        named=named,
     )
 
 
@@ -90,8 +118,10 @@ def row_batches(source: Source) -> Iterator[Rows]:
     columns = [source.image, source.label, *([source.soft] if source.soft else [])]
     first = 0
     try:
-        with pq.ParquetFile(source.path, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(ROWS, columns=columns):
+        # as a dictionary, a cell that many rows share stays one
+        encoded = [f"{source.image}.bytes"]
+        with pq.ParquetFile(source.path, page_checksum_verification=True, read_dictionary=encoded) as file:
+            for batch in file.iter_batches(source.batch, columns=columns):
                 yield _rows(batch, source, first)
                 first += len(batch)
     except UserError:
@@ -101,8 +131,8 @@ def row_batches(source: Source) -> Iterator[Rows]:
 
 
 def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
-    cells: list[Any] = batch.column(source.image).to_pylist()
-    pictures = [_picture(cell, f"row {first + row} of {source.path}") for row, cell in enumerate(cells)]
+    cells = batch.column(source.image)
+    pictures = (_picture(cell, f"row {first + row} of {source.path}", source) for row, cell in enumerate(cells))
     labels = batch.column(source.label)
     numbers = np.asarray(labels.to_numpy(zero_copy_only=False)) if not labels.null_count else np.empty(0)
     if labels.null_count or len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(source.classes):
@@ -115,13 +145,21 @@ def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
     return Rows(pictures, classes, None if source.soft is None else _soft(batch.column(source.soft), source, first))
 
 
-def _picture(cell: Any, name: str) -> Picture:
-    content = cell.get("bytes") if isinstance(cell, dict) else None
-    if not content:
+def _picture(cell: pa.StructScalar, name: str, source: Source) -> Picture:
+    content = cell["bytes"] if cell.is_valid else None
+    while isinstance(content, pa.DictionaryScalar):
+        content = content.value
+    buffer = content.as_buffer() if content is not None and content.is_valid else None
+    if not buffer:
         raise UserError(
             f"{name} has no image bytes", fix="write the set with the images embedded, not with their paths"
         )
-    return Picture(name, content)
+    if buffer.size > source.largest:
+        raise UserError(
+            f"{name} is an image of {buffer.size:,} bytes, more than {source.largest:,}",
+            fix="check --dataset and --size; encode the images again, without what lies beside their pixels",
+        )
+    return Picture(name, buffer.to_pybytes())
 
 
 def _soft(column: pa.Array, source: Source, first: int) -> Tensor:

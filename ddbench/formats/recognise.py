@@ -1,14 +1,24 @@
-"""Which format a path looks like, by names alone: a hint for those who did not say it, never taken for granted."""
+"""Recognizing files of other projects by their names, and tensors by what they hold: a hint, never taken for granted.
+
+Nothing is run, and nothing but regular files is opened. Imports no tensor library until a file is looked into.
+"""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Any
 
+from ddbench.errors import UserError
+from ddbench.regular_file import require_regular
+
+EXPERTS = "--recipe RECIPE, for they are experts"
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("replay_buffer_*.pt", ("--recipe RECIPE, for they are experts",)),
+    ("replay_buffer_*.pt", (EXPERTS,)),
     ("ema_images*.pt", ("ftd",)),
     ("lr_best.pt", ("datm", "edf")),
     ("images_best*.pt", ("mtt", "tesla", "ftd")),
+    ("labels_best*.pt", ("mtt", "tesla", "ftd")),
     ("images_zca_*.pt", ("mtt", "tesla", "ftd")),
     ("images_[0-9]*.pt", ("mtt", "tesla", "ftd")),
     ("res_*.pt", ("dc", "dsa", "dm")),
@@ -32,10 +42,18 @@ _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("00000", ("rded", "ddranking-images")),
     ("*.parquet", ("parquet",)),
 )
+_TENSORS = (".pt", ".pth", ".npy", ".npz")
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".tif", ".tiff", ".gif")
+_OWN = ("synthetic.safetensors", "state.safetensors", "buffer.json", "expert-*.safetensors")
+_REAL = {".npz": "npz", ".parquet": "parquet"}
+_LOOKED_INTO = 256 * 2**20
+"""Bytes of a file that are read for a hint at most."""
 
 
 def looks_like(path: Path) -> tuple[str, ...]:
     """The formats whose files are called so, likeliest first; empty where the name says nothing."""
+    if path.name.startswith(("images_best", "labels_best")) and (path.parent / "lr_best.pt").is_file():
+        return ("datm", "edf")
     for pattern, formats in _SIGNS:
         inside = path.is_dir() and next(path.glob(pattern), None) is not None
         if inside or path.match(pattern):
@@ -43,3 +61,111 @@ def looks_like(path: Path) -> tuple[str, ...]:
     if path.is_dir() and (path / "Normal").is_dir():
         return looks_like(path / "Normal")
     return ()
+
+
+def refuse_foreign(path: Path) -> None:
+    """See that a path that is to be a file or folder of ddbench's is not one of another project.
+
+    Raises:
+        UserError: For another project's file or folder, with the command that imports it; for a pipe or a device.
+    """
+    if not _is_folder(path):
+        if not _lies_there(path):
+            return
+        require_regular(path)
+    try:
+        formats = _formats(path)
+    except PermissionError:  # a folder that may not be looked into, of which others speak
+        return
+    if not formats:
+        return
+    what = "folder" if path.is_dir() else "file"
+    where = shlex.quote(str(path))
+    if formats[0] == EXPERTS:
+        raise UserError(
+            f"{path} is another project's {what}, of experts",
+            fix=f"ddbench import {where} --recipe RECIPE",
+        )
+    others = f", or one of {', '.join(formats[1:])} in its place" if formats[1:] else ""
+    real = _as_real_data(path)
+    raise UserError(
+        f"{path} is another project's {what}, not one of ddbench's",
+        f"where it is real data, a recipe names it as  dataset: {real}" if real else "",
+        fix=f"ddbench import {where} --format {formats[0]} --dataset NAME{others}",
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _lies_there(path: Path) -> bool:
+    """Whether there is anything but a folder at a path, or it is none that the system takes."""
+    try:
+        return path.is_symlink() or path.exists()
+    except PermissionError:
+        return False
+    except (OSError, ValueError, RuntimeError):
+        return True
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """The formats that a path may be of, by its name or content; empty for ddbench's own, and for nothing known."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        if any(next(path.glob(pattern), None) is not None for pattern in _OWN):
+            return ()
+        return looks_like(path) or _of_folder(path)
+    if not path.is_file() or suffix in (".safetensors", ".json", ".yaml", ".yml"):
+        return ()
+    if suffix in _PICTURES:
+        return ("image-folder",)
+    named = looks_like(path)
+    return named or (_of_content(path, suffix) if suffix in _TENSORS else ())
+
+
+def _of_folder(path: Path) -> tuple[str, ...]:
+    """By what lies in a folder of other names: tensors, or folders of pictures."""
+    inside = sorted(path.iterdir())[:1000]
+    if any(file.suffix in _TENSORS and file.is_file() for file in inside):
+        return ("tensors",)
+    for folder in inside:
+        if folder.is_dir() and any(file.suffix.lower() in _PICTURES for file in folder.iterdir()):
+            return ("image-folder",)
+    return ()
+
+
+def _of_content(path: Path, suffix: str) -> tuple[str, ...]:
+    """By what a file of tensors holds; tensors of any kind where it can not be read."""
+    if suffix not in (".pt", ".pth") or path.stat().st_size > _LOOKED_INTO:
+        return ("tensors",)
+    from ddbench.formats import safe_load
+
+    try:
+        held = safe_load.read_torch(path, safe_load.EXPERTS)
+    except UserError:
+        return ("tensors",)
+    if isinstance(held, dict) and isinstance(held.get("data"), list):
+        return ("dc", "dsa", "dm")
+    return (EXPERTS,) if _depth(held) >= 3 else ("tensors",)
+
+
+def _depth(held: Any) -> int:
+    """How many lists lie around the first thing that is none."""
+    depth = 0
+    while isinstance(held, list | tuple) and held and depth < 10:
+        held, depth = held[0], depth + 1
+    return depth
+
+
+def _as_real_data(path: Path) -> str:
+    """How a recipe would name it as real data; empty where it could not."""
+    if path.is_dir():
+        if next(path.glob("*.parquet"), None) is not None:
+            return f"parquet:{path}"
+        return f"folder:{path}" if _of_folder(path) == ("image-folder",) else ""
+    kind = _REAL.get(path.suffix.lower())
+    return f"{kind}:{path}" if kind else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import stat
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ddbench.errors import UserError
 from ddbench.formats.numbers import NUMBERS
 from ddbench.formats.pickle_scan import MOST_BYTES, PickleScanError, scan_pickle
 from ddbench.formats.torch_tensors import check_records
+from ddbench.regular_file import require_regular
 
 LARGEST = 8 * 2**30
 """Bytes of a file that are read at most: a distilled set of ImageNet-1K at 64 pixels and 50 images a class has 3 GB."""
@@ -138,28 +138,6 @@ def require_file(path: Path, content: Content = SYNTHETIC) -> int:
             else "check the path, or split it into several files",
         )
     return size
-
-
-def require_regular(path: Path) -> None:
-    """See that a path is a file that can be read to its end, not a folder, a pipe or a device; nothing is opened.
-
-    Raises:
-        UserError: Where it is not, which says what it is.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        if path.is_symlink():
-            raise UserError(
-                f"{path} is a link to nothing", f"to    {path.readlink()}", fix="fetch the file, or remove the link"
-            ) from None
-        raise UserError(f"there is no file {path}", fix="check the path") from None
-    except (OSError, ValueError) as error:  # a name of 300 letters, one with a zero in it, a loop of links
-        raise UserError(f"there is no file {str(path)[:80]!r}", f"why   {error}", fix="check the path") from None
-    if not stat.S_ISREG(mode):
-        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-        kind = next((name for test, name in kinds if test(mode)), "a device")
-        raise UserError(f"{path} is {kind}, not a file", fix="give a file")
 
 
 def unreadable(path: Path, error: Exception | str) -> UserError:

@@ -57,6 +57,13 @@ class _Inert:
         del state
 
 
+class _Dictionary(dict[Any, Any]):
+    """Stands for an ordered dictionary, which a network's state gives attributes."""
+
+    def __setstate__(self, state: object) -> None:
+        del state
+
+
 class _Records(pickle.Unpickler):
     """Python's unpickler, for which every name is one of this module's."""
 
@@ -69,7 +76,7 @@ class _Records(pickle.Unpickler):
             "_rebuild_tensor_v2": _tensor,
             "_rebuild_tensor": _tensor,
             "_rebuild_parameter": _Inert,
-            "OrderedDict": dict,
+            "OrderedDict": _Dictionary,
         }
         if name.endswith("Storage"):
             if name not in _ITEM_BYTES:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ddbench.data.memory_limits import require_memory
 from ddbench.data.rawdata import Request
-from ddbench.data.regular_files import require_regular
 from ddbench.errors import UserError
+from ddbench.regular_file import require_regular
 
 LARGEST_TEXT = 8 << 30
 """Bytes of one text."""
