@@ -12,6 +12,41 @@ AT_ONCE = 1024
 """Images that are resized together, as float32."""
 
 
+_HELD = {
+    "digits": (1_797, 1, 4),
+    "mnist": (70_000, 1, 1),
+    "fashion-mnist": (70_000, 1, 1),
+    "svhn": (99_289, 3, 1),
+    "cifar10": (60_000, 3, 1),
+    "cifar100": (60_000, 3, 1),
+}
+"""Images, channels, and bytes a value, of known sets that are held in memory."""
+
+
+def refuse_huge_size(dataset: str, size: int | None, where: str) -> None:
+    """See that a known set can be resized, before anything of it is read.
+
+    Args:
+        dataset: Its name in a recipe.
+        size: Side in pixels that its images should get; None keeps them as they are.
+        where: The place in the recipe that the size is from.
+
+    Raises:
+        UserError: The images alone would take more than the memory that is free.
+    """
+    if dataset not in _HELD or size is None:
+        return
+    count, channels, each = _HELD[dataset]
+    free, needed = free_bytes(torch.device("cpu")), count * channels * each * size**2
+    if free is not None and needed > free:
+        raise UserError(
+            f"{count:,} images of {size} x {size} pixels do not fit into memory",
+            f"from  {where}",
+            f"needed {needed / 1e9:,.1f} GB, free {free / 1e9:,.1f} GB",
+            fix="choose a smaller size, or leave it out to keep the images as they are",
+        )
+
+
 def require_resized_fit(images: Tensor, size: int) -> None:
     """See that images can be resized, before the first is.
 

@@ -63,10 +63,9 @@ def content(home: Path) -> dict[str, object]:
 
 
 def assert_nothing_left(home: Path, nursery: Nursery) -> None:
-    left = [
-        path for path in home.rglob("*") if path.suffix in (".part", ".unfinished") or path.name.startswith(".lock")
-    ]
-    assert left == [] and os.listdir(nursery.temporary) == []
+    endings = (".part", ".unfinished", ".lock", ".breaking")
+    left = [path for path in home.rglob("*") if path.name.endswith(endings)]
+    assert left == [] and list(nursery.temporary.glob("ddbench-*")) == []
 
 
 def campaign(nursery, folder, arguments, seed, least):

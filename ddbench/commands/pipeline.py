@@ -37,6 +37,7 @@ from ddbench.execution import code_identity, device_name, versions
 from ddbench.executors import Executor
 from ddbench.expert_buffers.record import train_experts, training_cost
 from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.image_memory import refuse_huge_size
 from ddbench.independent import IndependentMethod
 from ddbench.learner import require_same
 from ddbench.method import OptimisedMethod, Task
@@ -60,6 +61,7 @@ class Pipeline:
         self.loaded, self.recipe, self.place = loaded, loaded.recipe, place
         where, asked = loaded.where, loaded.recipe
         check_dataset_name(asked.dataset, where("dataset"))
+        refuse_huge_size(asked.dataset, asked.size, where("size"))
         self.network = canonical_network_name(asked.network, where("network"))
         self.protocol = protocol(asked.evaluation.protocol, where("evaluation", "protocol"))
         named = asked.evaluation.networks
