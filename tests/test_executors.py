@@ -14,9 +14,11 @@ from executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, sensiti
 from ddbench.errors import UserError
 from ddbench.executors import Local, RayExecutor, Serial
 from ddbench.executors import on_ray as on_ray_module
+from ddbench.executors.local import sweep_parcels
 from ddbench.executors.meter import SharedMeter, Telling
 from ddbench.executors.ray_address import require_answer
 from ddbench.executors.shared_home import require_seen
+from ddbench.process_identity import ProcessIdentity, this_process
 
 ITEMS = [5, 0, 3, 8, 1, 2, 13]
 
@@ -220,3 +222,17 @@ def test_something_else_that_listens_is_not_taken_for_ray(says):
         threading.Thread(target=serve, daemon=True).start()
         with pytest.raises(UserError, match="no Ray cluster answers"):
             require_answer(f"127.0.0.1:{server.getsockname()[1]}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are looked up as on POSIX")
+def test_work_that_killed_processes_left_is_swept_and_that_of_others_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = ProcessIdentity("here", this_process().space, 2**22 + 1, "5").token
+    elsewhere = ProcessIdentity("there", "00000000", 5, "5").token
+    kept = [f"ddbench-{this_process().token}-abc", f"ddbench-{elsewhere}-abc", "ddbench-mine", "other"]
+    for name in (f"ddbench-{ended}-abc", *kept):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "work").write_bytes(b"images")
+    sweep_parcels()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    assert all((tmp_path / name / "work").exists() for name in kept)

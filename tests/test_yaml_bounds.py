@@ -138,3 +138,11 @@ def test_images_are_not_resized_to_more_than_memory_holds(monkeypatch):
     require_resized_fit(images, largest)
     with pytest.raises(UserError):
         require_resized_fit(images, largest + 1)
+
+
+def test_a_size_that_no_memory_holds_is_refused_by_the_plan(tmp_path, ddbench):
+    (tmp_path / "huge.yaml").write_text(RECIPE.replace("dataset: digits", "dataset: digits\nsize: 4096"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ddbench.data.memory_limits.free_bytes", lambda device: 20 * 10**9)
+        said = ddbench.refused("plan", tmp_path / "huge.yaml", "--home", tmp_path / "home")
+    assert "1,797 images of 4096 x 4096 pixels" in said and "huge.yaml, line 3: size" in said

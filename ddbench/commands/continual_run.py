@@ -78,7 +78,9 @@ def of_set(
     """Points of one synthetic set of all classes, parted by class. dataset: where the real data lie now."""
     syn = load_synthetic(file)
     recipe = syn.provenance.get("recipe") or {}
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset).to(choose_device(place.device))
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, where=file).to(
+        choose_device(place.device)
+    )
     examiner = asked.examiner(real, place, syn.network, recipe.get("seed", 0) if seed is None else seed)
     label = syn.provenance.get("label") or syn.method
 

@@ -134,7 +134,7 @@ def _measured(
 
     device, syn = choose_device(place.device), load_synthetic(path)
     recipe = syn.provenance.get("recipe") or {}
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, asked["dataset"])
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, asked["dataset"], where=path)
     count, first = asked["seeds"] or 5, recipe.get("seed", 0) if asked["seed"] is None else asked["seed"]
     track = asked["track"] or ("hard" if syn.label_kind == "hard" and asked["teachers"] is None else "soft")
     if track == "hard" and asked["labels"] is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from ddbench.commands.plugins import Plugin
 from ddbench.errors import UserError
 from ddbench.executors import Executor, Local, RayExecutor, Serial
+from ddbench.executors.local import sweep_parcels
 from ddbench.rank_store import launched
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Executors:
         self._local = None
 
     def __enter__(self) -> Self:
+        if self.kind in ("auto", "local"):
+            sweep_parcels()
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -79,7 +79,7 @@ def rank(
     loaded = [load_synthetic(options.set_file(path)) for path in sets]
     first = loaded[0]
     recipe = first.provenance.get("recipe") or {}
-    real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset)
+    real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset, where=sets[0])
     on = choose_device(device)
     worth = nas_parts.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:

@@ -58,7 +58,9 @@ def search(
         nas_parts.recipe_of(epochs, augmentation),
     )
     syn = load_synthetic(options.set_file(set))
-    real = real_set_of(syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset)
+    real = real_set_of(
+        syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset, where=set
+    )
     on = choose_device(device)
     worth = nas_parts.worth_sharing(real, protocol, of.networks[:top], seeds)
     with by:

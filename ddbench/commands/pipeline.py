@@ -24,6 +24,7 @@ from ddbench.commands.lines import Line, is_its_start, lines_of, publish
 from ddbench.commands.place import Place
 from ddbench.commands.schooling import taught
 from ddbench.data import RealSet, load_dataset
+from ddbench.data.memory_limits import refuse_huge_size
 from ddbench.data.sources import check_dataset_name
 from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
@@ -60,6 +61,7 @@ class Pipeline:
         self.loaded, self.recipe, self.place = loaded, loaded.recipe, place
         where, asked = loaded.where, loaded.recipe
         check_dataset_name(asked.dataset, where("dataset"))
+        refuse_huge_size(asked.dataset, asked.size, where("size"))
         self.network = canonical_network_name(asked.network, where("network"))
         self.protocol = protocol(asked.evaluation.protocol, where("evaluation", "protocol"))
         named = asked.evaluation.networks

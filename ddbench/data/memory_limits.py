@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ddbench.data.known_sets import KNOWN
 from ddbench.errors import UserError
 from ddbench.free_memory import free_bytes
 
@@ -28,6 +29,35 @@ def require_memory(needed: int, what: str) -> None:
             f"{what} does not fit in memory",
             f"it takes {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free",
             fix="choose a smaller size, or store the images as files and use folder:PATH, which need not fit",
+        )
+
+
+_HELD_IN_MEMORY = ("digits", "mnist", "fashion-mnist", "svhn", "cifar10", "cifar100")
+"""Known sets that are not mapped from files."""
+
+
+def refuse_huge_size(dataset: str, size: int | None, where: str) -> None:
+    """See that a known set can be resized, before anything of it is read.
+
+    Args:
+        dataset: Its name in a recipe.
+        size: Side in pixels that its images should get; None keeps them as they are.
+        where: The place in the recipe that the size is from.
+
+    Raises:
+        UserError: The images alone would take more than the memory that is free.
+    """
+    if dataset not in _HELD_IN_MEMORY or size is None:
+        return
+    known = KNOWN[dataset]
+    count, item = known.train + known.test, torch.float32.itemsize if dataset == "digits" else 1
+    free, needed = free_bytes(torch.device("cpu")), count * known.channels * item * size**2
+    if free is not None and needed > free:
+        raise UserError(
+            f"{count:,} images of {size} x {size} pixels do not fit in memory",
+            f"from  {where}",
+            f"needed {needed / 1e9:,.1f} GB, free {free / 1e9:,.1f} GB",
+            fix="choose a smaller size, or leave it out to keep the images as they are",
         )
 
 

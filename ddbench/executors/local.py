@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, Self
 
 from ddbench.errors import UserError
 from ddbench.executors.executor import Hear, Item, Result, Work, unheard
 from ddbench.executors.parcel import Seldom, Setup, packed, perform, result_of
+from ddbench.process_identity import identity_in, this_process
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +61,8 @@ class Local:
     ) -> Iterator[tuple[int, Result]]:
         if not items:
             return
-        with TemporaryDirectory(prefix="ddbench-") as folder:
+        sweep_parcels()
+        with TemporaryDirectory(prefix=f"{_PARCEL}{this_process().token}-") as folder:
             parcel = Path(folder) / "work"
             parcel.write_bytes(packed(work, self._setup))
             try:
@@ -126,6 +130,18 @@ class Local:
             for process in processes:
                 process.terminate()
 
+
+def sweep_parcels() -> None:
+    """Remove the folders in which killed processes left their work, with all training images in it."""
+    with suppress(OSError):
+        for folder in Path(gettempdir()).glob(f"{_PARCEL}*"):
+            owner = identity_in(folder.name)
+            if owner is not None and owner.fate() == "ended" and not folder.is_symlink():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+_PARCEL = "ddbench-"
+"""How the names of folders begin in which work lies that other processes do."""
 
 _telephone: list[Said] = []
 
