@@ -146,8 +146,8 @@ def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
 
 
 def _picture(cell: pa.StructScalar, name: str, source: Source) -> Picture:
-    content: pa.Scalar | None = cell["bytes"] if cell.is_valid else None
-    while isinstance(content, pa.DictionaryScalar):
+    content = cell["bytes"] if cell.is_valid else None
+    while content is not None and isinstance(content, pa.DictionaryScalar):
         content = content.value
     buffer = content.as_buffer() if content is not None and content.is_valid else None
     if not buffer:
