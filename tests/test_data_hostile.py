@@ -254,6 +254,14 @@ def test_the_line_that_converts_an_array_does(tmp_path, array, line):
     assert np.array_equal(scope["x_train"], wanted)
 
 
+def test_every_error_of_a_file_names_the_line_of_the_recipe(tmp_path, folder):
+    (folder / "train" / "bee" / "000.png").write_bytes(b"no image")
+    for name in (f"folder:{folder}", f"npz:{folder}/set.npz", f"parquet:{folder}"):
+        with pytest.raises(UserError) as caught:
+            load(name, tmp_path, where="mtt.yaml, line 2: dataset")
+        assert sum("mtt.yaml, line 2" in fact for fact in caught.value.facts) == 1
+
+
 def test_names_as_bytes_are_decoded(tmp_path):
     np.savez(tmp_path / "set.npz", **good_arrays(), class_names=np.array([b"ant", b"bee"]))
     assert load(f"npz:{tmp_path / 'set.npz'}", tmp_path).class_names == ("ant", "bee")

@@ -72,13 +72,13 @@ def test_a_text_that_unpacks_to_more_than_it_can_hold_is_refused(tmp_path, monke
     from ddbench.data.rawdata import Request
 
     monkeypatch.setattr(text_files, "SLACK_BYTES", 1 << 20)
-    with gzip.open(tmp_path / "bomb.csv.gz", "wb") as file:
-        file.write(b"1\n" * (1 << 24))
+    with gzip.open(tmp_path / "bomb.csv.gz", "wt") as file:
+        file.write("1\n" * (1 << 24))
     request = Request(what="x", data_root=tmp_path, home=tmp_path)
     with pytest.raises(UserError, match="unpack to more than"):
         text_files.numbers(tmp_path / "bomb.csv.gz", request)
-    with gzip.open(tmp_path / "small.csv.gz", "wb") as file:
-        file.write(b"1,2\n3,4\n")
+    with gzip.open(tmp_path / "small.csv.gz", "wt") as file:
+        file.write("1,2\n3,4\n")
     assert text_files.numbers(tmp_path / "small.csv.gz", request).tolist() == [[1, 2], [3, 4]]
 
 

@@ -104,9 +104,16 @@ def load_dataset(
 
 @contextmanager
 def readable(name: str, where: str) -> Iterator[None]:
-    """Around the reading of a set. Errors: UserError for what the system does not let be read."""
+    """Around the reading of a set: its errors name the recipe's line.
+
+    Errors: UserError also for what the system does not let be read.
+    """
     try:
         yield
+    except UserError as error:
+        if not where or any(where in fact for fact in error.facts):
+            raise
+        raise error.at(where) from error.__cause__
     except OSError as error:
         if artefact.is_disk_full(error):
             raise UserError(

@@ -52,7 +52,7 @@ def roles_of(names: Iterable[str], what: str) -> tuple[dict[Role, str], list[str
         what: Where, for messages.
 
     Returns:
-        The name of each role that is there, and the names that are no split, sorted.
+        The name of each role that is there, train first, and the names that are no split, sorted.
 
     Raises:
         UserError: Two names mean the same split.
@@ -71,4 +71,5 @@ def roles_of(names: Iterable[str], what: str) -> tuple[dict[Role, str], list[str
             )
         else:
             found[role] = name
+    found = {role: found[role] for role in ROLES if role in found}
     return found, [name for name in others if name not in IGNORED and not name.startswith(".")]
