@@ -260,8 +260,7 @@ def open_recipe(
         refuse_foreign(Path(name))
     for plugin in plugins or []:
         run_plugin(plugin)
-    extra = [] if seed is None else [f"seed={seed}"]
-    loaded = load_recipe(name, [*(overrides or []), *extra])
+    loaded = load_recipe(name, [*(overrides or []), *([] if seed is None else [f"seed={seed}"])])
     if find_source(loaded.recipe.dataset, loaded.where("dataset")).source.graphs:
         where.executors.refuse("a recipe on graphs")
         from ddbench.commands.graph_pipeline import GraphPipeline
@@ -294,10 +293,7 @@ def open_image_recipe(
 
 
 def set_file(path: Path) -> Path:
-    """A synthetic set's file, also where the folder of its run was given.
-
-    Errors: UserError for a file or folder of another project, with the command that imports it.
-    """
+    """A synthetic set's file, also where the folder of its run was given. Errors: UserError for another project's."""
     from ddbench.formats.recognise import refuse_foreign
 
     refuse_foreign(path)

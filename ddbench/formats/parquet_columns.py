@@ -147,8 +147,8 @@ def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
 
 def _picture(cell: pa.StructScalar, name: str, source: Source) -> Picture:
     content = cell["bytes"] if cell.is_valid else None
-    while isinstance(content, pa.DictionaryScalar):
-        content = content.value
+    if isinstance(content, pa.DictionaryScalar):
+        content: Any = content.value
     buffer = content.as_buffer() if content is not None and content.is_valid else None
     if not buffer:
         raise UserError(
