@@ -20,6 +20,12 @@ from test_fuzz_import import Hostile
 COMMANDS = ["evaluate", "info", "show", "verify", "plan", "run", "buffer", "distill"]
 
 
+def line_of(pattern, said):
+    """The command that an error says."""
+    (found,) = re.findall(pattern, said)
+    return found
+
+
 def picture(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
@@ -63,7 +69,7 @@ def test_every_command_names_the_import(ddbench, tmp_path, make, option):
     for command in COMMANDS:
         said = ddbench.refused(command, path)
         assert "another project's" in said, command
-        line = re.search(r"fix: (ddbench import .*)", said)[1]
+        line = line_of(r"fix: (ddbench import .*)", said)
         assert shlex.split(line.split(", or ")[0])[2] == str(path) and option in line, command
 
 
@@ -71,7 +77,7 @@ def test_the_line_is_one_that_works(ddbench, tmp_path):
     save(tmp_path / "my set" / "images_best.pt", drawn(10, low=0, high=1)[:, :1])
     save(tmp_path / "my set" / "labels_best.pt", torch.arange(10))
     said = ddbench.refused("info", tmp_path / "my set")
-    line = re.search(r"fix: ddbench (import .*?), or", said)[1].replace("NAME", "digits")
+    line = line_of(r"fix: ddbench (import .*?), or", said).replace("NAME", "digits")
     more = ("--lr", "none", "--space", "pixels", "--network", "convnet-d1-w4", "--home", tmp_path / "home")
     ddbench.done(*shlex.split(line), *more)
 
@@ -114,7 +120,7 @@ def test_pictures_of_whitened_sets_need_the_home_of_their_run(ddbench, tmp_path)
     (path,) = home.glob("runs/*/synthetic.safetensors")
     for command in (["show", path], ["export", path, tmp_path / "out", "--format", "pt"]):
         said = ddbench.refused(*command, "--home", other)
-        line = re.search(r"fix: ddbench (.*)", said)[1]
+        line = line_of(r"fix: ddbench (.*)", said)
         assert shlex.split(line)[-2:] == ["--home", str(home)]
         ddbench.done(*shlex.split(line))
 

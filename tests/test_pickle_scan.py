@@ -85,7 +85,7 @@ def test_a_tensor_that_reaches_beyond_its_record_is_refused(instruction, argumen
     with zipfile.ZipFile(archive) as file:
         content = next(file.read(name) for name in file.namelist() if name.endswith("data.pkl"))
     check_records(content, {"0": 16})
-    at = max(p for op, _, p in pickletools.genops(content) if op.name == "BINPERSID")
+    at = max(p or 0 for op, _, p in pickletools.genops(content) if op.name == "BINPERSID")
     assert instruction in content[at:]
     changed = content[:at] + content[at:].replace(instruction, argument, 1)
     scan_pickle(io.BytesIO(changed))

@@ -250,10 +250,7 @@ def executors(
 
 
 def set_file(path: Path) -> Path:
-    """A synthetic set's file, also where the folder of its run was given.
-
-    Errors: UserError for a file or folder of another project, with the command that imports it.
-    """
+    """A synthetic set's file, also where the folder of its run was given. Errors: UserError for another project's."""
     from ddbench.formats.recognise import refuse_foreign
 
     refuse_foreign(path)
