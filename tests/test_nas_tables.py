@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_csv_is_told_by_line(tmp_path, text, message, where
         ('[{"network": 3, "accuracy": 0.5}]', "names no network"),
         ("[" * 200000, "no table that can be read"),
         ('[{"network": "convnet-d1-w4", "accuracy": 1' + "0" * 5000 + "}]", "no table that can be read"),
-        ('[{"network": "convnet-d1-w4", "accuracy": 1' + "0" * 400 + "}]", "is no number"),
+        ('[{"network": "convnet-d1-w4", "accuracy": 1' + "0" * 400 + "}]", "a number of 401 digits"),
         ('[{"network": "convnet-d1-w4", "accuracy": true}]', "True is no number"),
         ('[{"network": "convnet-d1-w4", "accuracy": {}}]', "{} is no number"),
         (
