@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.errors import UserError
-from ddbench.regular_file import read_regular
-from ddbench.replacing import is_disk_full, replacing
-from ddbench.strict_json import parse_json
+from ddbench.files.atomic_write import is_disk_full, replacing
+from ddbench.files.regular_file import read_regular
+from ddbench.files.strict_json import parse_json
 
 if TYPE_CHECKING:
     import torch

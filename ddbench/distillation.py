@@ -11,7 +11,7 @@ from ddbench.artefact import describe
 from ddbench.errors import UserError
 from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
 from ddbench.executors import Executor
-from ddbench.folder_lock import locked
+from ddbench.files.folder_lock import locked
 from ddbench.independent import IndependentMethod, carry_out_jobs
 from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task

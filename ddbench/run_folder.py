@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from ddbench import artefact
 from ddbench.errors import UserError
-from ddbench.strict_json import parse_json
+from ddbench.files.strict_json import parse_json
 
 
 @dataclass

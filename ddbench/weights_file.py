@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.files.regular_file import require_regular
 from ddbench.formats.safe_load import WEIGHTS, read_torch
 from ddbench.networks import build_network
 from ddbench.pretrained import Weights
 from ddbench.randomness import isolated
-from ddbench.regular_file import require_regular
 
 HUB = "hf-hub:"
 

@@ -15,7 +15,7 @@ from ddbench.evaluate.leaderboard import leaderboard
 from ddbench.evaluate.over_seeds import SEVERAL, plus_minus
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.units import duration, per_kilobyte, percent, size
-from ddbench.plain_text import csv_cell, markdown_cell, printable
+from ddbench.files.plain_text import csv_cell, markdown_cell, printable
 
 Cells = list[list[str]]
 

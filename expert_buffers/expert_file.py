@@ -19,7 +19,7 @@ from torch import Tensor
 from ddbench import artefact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.trajectory import PER_EPOCH
-from ddbench.strict_json import parse_json
+from ddbench.files.strict_json import parse_json
 
 _FIRST = 8192
 """Bytes of a file that are read at once to learn its header, which for 50 epochs is about half as long."""

@@ -26,7 +26,7 @@ from ddbench.expert_buffers.store import (
 )
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.feed import feed_bytes
-from ddbench.folder_lock import locked
+from ddbench.files.folder_lock import locked
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students

@@ -19,8 +19,8 @@ from torch import Tensor
 from ddbench.errors import UserError
 from ddbench.expert_buffers.description import Shapes
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.files.regular_file import require_regular
 from ddbench.formats.safe_load import EXPERTS, read_torch
-from ddbench.regular_file import require_regular
 
 Snapshots = Sequence[Sequence[Tensor]]
 _DTYPES = (torch.float32, torch.bfloat16)

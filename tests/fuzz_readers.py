@@ -35,7 +35,7 @@ from ddbench.expert_buffers.legacy import export_replay_buffer, import_replay_bu
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_buffers.store import ExpertBuffer
 from ddbench.expert_recipe import ExpertRecipe
-from ddbench.folder_lock import LOCK, holder_of
+from ddbench.files.folder_lock import LOCK, holder_of
 from ddbench.formats.safe_load import read_torch
 from ddbench.graphs import tu
 from ddbench.graphs.download import fetch_texts

@@ -18,7 +18,7 @@ from ddbench.executors.local import sweep_parcels
 from ddbench.executors.meter import SharedMeter, Telling
 from ddbench.executors.ray_address import require_answer
 from ddbench.executors.shared_home import require_seen
-from ddbench.process_identity import ProcessIdentity, this_process
+from ddbench.files.process_identity import ProcessIdentity, this_process
 
 ITEMS = [5, 0, 3, 8, 1, 2, 13]
 

@@ -12,17 +12,17 @@ from dataclasses import asdict, replace
 import pytest
 from command_line import ENVIRONMENT, RECIPE, command, only, written
 
-from ddbench import folder_lock
 from ddbench.artefact import read_json
 from ddbench.commands.jobs import Job
 from ddbench.commands.turns import in_turns
-from ddbench.folder_lock import LOCK, holder_of, is_free, locked
-from ddbench.process_identity import this_process
+from ddbench.files import folder_lock
+from ddbench.files.folder_lock import LOCK, holder_of, is_free, locked
+from ddbench.files.process_identity import this_process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are looked up as on POSIX")
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from ddbench.folder_lock import locked\n"
+    "import sys, time; from pathlib import Path; from ddbench.files.folder_lock import locked\n"
     "with locked(Path(sys.argv[1])):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(float(sys.argv[2]))\n"
@@ -175,8 +175,8 @@ def test_only_one_of_many_has_the_lock_also_where_it_was_stale(tmp_path):
     (tmp_path / "run").mkdir()
     killed(holding(tmp_path / "run"))
     code = (
-        "import sys, time; from pathlib import Path; from ddbench.folder_lock import locked\n"
-        "from ddbench import folder_lock; folder_lock._LOOK_SECONDS = 0.01\n"
+        "import sys, time; from pathlib import Path; from ddbench.files.folder_lock import locked\n"
+        "from ddbench.files import folder_lock; folder_lock._LOOK_SECONDS = 0.01\n"
         "for _ in range(4):\n"
         "    with locked(Path(sys.argv[1]) / 'run', say=lambda line: None):\n"
         "        count = Path(sys.argv[1]) / 'count'\n"

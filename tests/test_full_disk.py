@@ -7,8 +7,8 @@ import pytest
 from command_line import RECIPE, one_error, written
 from test_kill_campaign import content
 
-from ddbench import replacing
 from ddbench.commands import main
+from ddbench.files import atomic_write
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ class Disk:
 
     def __init__(self, monkeypatch) -> None:
         self.room, self.written, self._fsync = None, 0, os.fsync
-        monkeypatch.setattr(replacing.os, "fsync", self.flush)
+        monkeypatch.setattr(atomic_write.os, "fsync", self.flush)
 
     def flush(self, handle: int) -> None:
         if self.written == self.room:

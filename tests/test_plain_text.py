@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.evaluate.table import render
-from ddbench.plain_text import csv_cell, markdown_cell, printable
+from ddbench.files.plain_text import csv_cell, markdown_cell, printable
 
 EVIL = "\x1b[31mred\x1b[0m|a\nb\u202egnp.exe<img src=x onerror=y>[x](javascript:1)"
 

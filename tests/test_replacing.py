@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ddbench import artefact
-from ddbench.process_identity import ProcessIdentity, identity_in, this_process
-from ddbench.replacing import OLD_SECONDS, replacing, sweep, temporary_name
+from ddbench.files.atomic_write import OLD_SECONDS, replacing, sweep, temporary_name
+from ddbench.files.process_identity import ProcessIdentity, identity_in, this_process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are looked up as on POSIX")
 
@@ -48,7 +48,7 @@ def test_files_get_the_permissions_that_the_umask_says(tmp_path, mask, mode):
 
 def writer_killed_while_it_writes(folder):
     code = (
-        "import sys, time; from pathlib import Path; from ddbench.replacing import replacing\n"
+        "import sys, time; from pathlib import Path; from ddbench.files.atomic_write import replacing\n"
         "with replacing(Path(sys.argv[1])) as part:\n"
         "    part.write_text('half'); print('there', flush=True); time.sleep(60)\n"
     )

@@ -7,7 +7,7 @@ import torch
 from ddbench.commands.place import Place
 from ddbench.data import RealSet
 from ddbench.evaluate.teaching import train_teachers
-from ddbench.folder_lock import locked
+from ddbench.files.folder_lock import locked
 from ddbench.teachers import Teachers
 from ddbench.teachers_recipe import TeachersRecipe
 

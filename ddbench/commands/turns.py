@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from ddbench.folder_lock import is_free, locked
+from ddbench.files.folder_lock import is_free, locked
 from ddbench.rank_store import launched
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ddbench.data.pixels import Form, Picture
 from ddbench.data.rawdata import RawData, Request
 from ddbench.data.split_names import IGNORED, NAMES, Role, role_of, roles_of
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular, shown_path
+from ddbench.files.regular_file import require_regular, shown_path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
 UNLABELLED = ("images", "unknown", "unlabeled", "unlabelled")

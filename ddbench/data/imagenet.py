@@ -9,7 +9,7 @@ from ddbench.data.image_folder import Listing, decode_listings, list_classes, li
 from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
 from ddbench.errors import UserError
-from ddbench.regular_file import shown_path
+from ddbench.files.regular_file import shown_path
 
 # ImageNet class ids, 0 to 999 in the order of the sorted wnids; a class's place in the list is its label. Source: MTT.
 SUBSETS = {

@@ -17,7 +17,7 @@ from ddbench.data.rawdata import RawData, Request, arrays_to_split
 from ddbench.data.realset import Split
 from ddbench.data.split_names import Role, roles_of
 from ddbench.errors import UserError
-from ddbench.regular_file import shown_path
+from ddbench.files.regular_file import shown_path
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 CLASS_NAMES = "class_names"

@@ -17,7 +17,7 @@ import numpy as np
 
 from ddbench.data.memory_limits import require_memory
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular, shown_path
+from ddbench.files.regular_file import require_regular, shown_path
 
 MOST_UNPACKED = 50
 """Times its own size that a file may unpack to."""

@@ -20,7 +20,7 @@ from ddbench.data.parts import Part, choose
 from ddbench.data.rawdata import RawData, Request
 from ddbench.data.split_names import Role
 from ddbench.errors import UserError
-from ddbench.regular_file import shown_path
+from ddbench.files.regular_file import shown_path
 
 CIFAR10_JPEG = "cifar10-jpeg"
 

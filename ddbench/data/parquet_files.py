@@ -10,7 +10,7 @@ from ddbench.data.image_folder import existing_folder
 from ddbench.data.rawdata import Request
 from ddbench.data.split_names import Role, first_role, role_of, role_of_file
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular, shown_path
+from ddbench.files.regular_file import require_regular, shown_path
 
 DEPTH = 3
 """Folders below the given one that are looked into: ``default/train/0000.parquet`` has two."""

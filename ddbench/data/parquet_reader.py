@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular, shown_path
+from ddbench.files.regular_file import require_regular, shown_path
 
 IMAGE_COLUMNS = ("image", "img", "png", "jpg", "pixels")
 LABEL_COLUMNS = ("label", "fine_label", "labels", "class", "target")

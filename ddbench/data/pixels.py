@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ddbench.errors import UserError
-from ddbench.regular_file import read_regular, shown_path
+from ddbench.files.regular_file import read_regular, shown_path
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
 """What is opened at all. Pillow knows more, some of which run other programs on the file, whatever its name ends in."""

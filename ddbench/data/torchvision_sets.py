@@ -18,7 +18,7 @@ from ddbench.data import constants
 from ddbench.data.rawdata import DIGIT_NAMES, RawData, Request, arrays_to_split
 from ddbench.data.realset import Split
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular, shown_path
+from ddbench.files.regular_file import require_regular, shown_path
 
 
 @dataclass(frozen=True, kw_only=True)

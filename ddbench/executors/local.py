@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ddbench.errors import UserError
 from ddbench.executors.executor import Hear, Item, Result, Work, unheard
 from ddbench.executors.parcel import Seldom, Setup, packed, perform, result_of
-from ddbench.process_identity import identity_in, this_process
+from ddbench.files.process_identity import identity_in, this_process
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular
+from ddbench.files.regular_file import require_regular
 
 EXPERTS = "--recipe RECIPE, for they are experts"
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (

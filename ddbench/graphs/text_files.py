@@ -14,7 +14,7 @@ from torch import Tensor
 from ddbench.data.memory_limits import require_memory
 from ddbench.data.rawdata import Request
 from ddbench.errors import UserError
-from ddbench.regular_file import require_regular
+from ddbench.files.regular_file import require_regular
 
 LARGEST_TEXT = 8 << 30
 """Bytes of one text."""

@@ -15,8 +15,8 @@ from ddbench.artefact import LARGEST_JSON, replacing
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.truth import Truth
-from ddbench.regular_file import read_regular
-from ddbench.strict_json import parse_json
+from ddbench.files.regular_file import read_regular
+from ddbench.files.strict_json import parse_json
 
 COLUMNS = ("network", "arch", "accuracy", "accuracies", "test", "tests", "seconds")
 HEAD = "# ddbench nas truth "

@@ -9,7 +9,7 @@ from ddbench.evaluate.leaderboard import GROUP
 from ddbench.evaluate.page.lines import ROC_AUC, Line, measures_of
 from ddbench.evaluate.page.markup import Html, capital, join, name_of, tag
 from ddbench.evaluate.units import duration, per_kilobyte, size
-from ddbench.plain_text import printable
+from ddbench.files.plain_text import printable
 
 COLUMNS = (
     ("method", "Method", "text"),

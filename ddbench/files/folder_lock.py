@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ddbench.process_identity import ProcessIdentity, this_process
-from ddbench.replacing import sweep, temporary_name
-from ddbench.strict_json import parse_json
+from ddbench.files.atomic_write import sweep, temporary_name
+from ddbench.files.process_identity import ProcessIdentity, this_process
+from ddbench.files.strict_json import parse_json
 
 LOCK = ".lock"
 """The file that says who works in the folder it lies in."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ddbench.errors import UserError
-from ddbench.process_identity import identity_in, this_process
+from ddbench.files.process_identity import identity_in, this_process
 
 OLD_SECONDS = 3600.0
 """Age at which a temporary file counts as left over, where nothing is known of the process that writes it."""
