@@ -23,9 +23,9 @@ from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.protocols import Protocol, Setting, protocol
 from ddbench.evaluate.score import score
-from ddbench.executors import Local
 from ddbench.networks import build_network
 from ddbench.randomness import stream
+from ddbench.runtime.executors import Local
 from ddbench.synthetic import SyntheticSet
 
 

@@ -25,11 +25,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from ddbench.augmentation import augmentation
 from ddbench.data import load_dataset
 from ddbench.data.realset import RealSet, Split
-from ddbench.executors import Local
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network
 from ddbench.randomness import stream
+from ddbench.runtime.executors import Local
 
 WHOLE_EPOCH = 50_000
 """Images of a CIFAR epoch, to which the figures are scaled."""

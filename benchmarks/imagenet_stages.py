@@ -12,7 +12,6 @@ from ddbench.commands.needs import evaluation_bytes, expert_need
 from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.score import score
-from ddbench.execution import Silent
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.method import OuterStep, Task
@@ -21,6 +20,7 @@ from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import build_network
 from ddbench.outer_loop import optimise
+from ddbench.runtime.progress import Silent
 from ddbench.sizes import Sizes
 
 

@@ -19,8 +19,9 @@ import torch
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
-from ddbench.execution import choose_device, code_identity, device_name, synchronise, versions
 from ddbench.randomness import stream
+from ddbench.runtime.device import choose_device, synchronise
+from ddbench.runtime.provenance import code_identity, device_name, versions
 
 EXACT_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 """glibc gives every block above this back at once, so that resident memory is live memory. Slower: not for timing."""

@@ -19,7 +19,7 @@ import torch
 from measure import arguments, marginal_seconds, report, start
 from steps import Work, evaluation_job, experts_job
 
-from ddbench.executors import Executor, Local, RayExecutor
+from ddbench.runtime.executors import Executor, Local, RayExecutor
 
 KINDS: dict[str, Callable[[int], Executor]] = {
     "local": Local,

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from ddbench.artefact import describe
 from ddbench.errors import UserError
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, peak_bytes, reset_peak
-from ddbench.executors import Executor
 from ddbench.files.folder_lock import locked
 from ddbench.independent import IndependentMethod, carry_out_jobs
 from ddbench.learner import identity, require_same
 from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
-from ddbench.out_of_memory import memory_errors
 from ddbench.outer_loop import less_memory, optimise
-from ddbench.ranks import ALONE
 from ddbench.run_folder import Run
+from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
+from ddbench.runtime.distributed import ALONE
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.oom import memory_errors
+from ddbench.runtime.progress import Progress
 from ddbench.synthetic import SyntheticSet
 
 

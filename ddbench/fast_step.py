@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from ddbench.compiling import compiled, first_line, told
 from ddbench.errors import UserError
+from ddbench.runtime.compile import compiled, first_line, told
 from ddbench.students import BatchLoss, SGDStep
 from ddbench.unroll import Outer
 

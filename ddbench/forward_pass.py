@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ddbench.compiling import compiled, told
 from ddbench.networks import build_network
 from ddbench.randomness import isolated
+from ddbench.runtime.compile import compiled, told
 
 Tensors = Mapping[str, Tensor]
 """Parameters or buffers by name; of k networks side by side each is (k, ...)."""

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent, peak_bytes, reset_peak
-from ddbench.executors.executor import Executor, Serial, Tell
-from ddbench.executors.meter import SharedMeter, Telling
-from ddbench.executors.shared_home import require_seen
 from ddbench.learner import identity
 from ddbench.method import Method, OuterStep, Task
+from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
+from ddbench.runtime.executors.executor import Executor, Serial, Tell
+from ddbench.runtime.executors.job_progress import SharedMeter, Telling
+from ddbench.runtime.executors.shared_filesystem import require_seen
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.threads import one_thread
 from ddbench.shelf import Shelf
 from ddbench.synthetic import SyntheticSet
-from ddbench.threads import one_thread
 
 
 class IndependentMethod(Method):

@@ -16,7 +16,6 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from ddbench.compiling import Choice, student_seconds, wanted
 from ddbench.data.realset import RealSet
 from ddbench.fast_step import GradientKernel, Kernel
 from ddbench.guard import Guard
@@ -24,7 +23,8 @@ from ddbench.losses import classification_loss
 from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
-from ddbench.ranks import ALONE, Ranks
+from ddbench.runtime.compile import Choice, student_seconds, wanted
+from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.settings import Count, Positive, Settings, Share
 from ddbench.shared_kernel import SharedKernel
 from ddbench.sizes import Knob, Sizes

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent, peak_bytes, reset_peak, synchronise
-from ddbench.free_memory import free_bytes
 from ddbench.guard import GuardCounts
 from ddbench.learner import Learner
 from ddbench.method import Method, OptimisedMethod, OuterStep, Task
-from ddbench.out_of_memory import is_out_of_memory, let_go, memory_errors
 from ddbench.room import in_words
 from ddbench.run_folder import Clock, Run
-from ddbench.threads import threads_for
+from ddbench.runtime.available_memory import free_bytes
+from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronise
+from ddbench.runtime.oom import is_out_of_memory, let_go, memory_errors
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.threads import threads_for
 
 
 def optimise(

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from ddbench.errors import UserError
-from ddbench.free_memory import free_bytes
+from ddbench.runtime.available_memory import free_bytes
 from ddbench.sizes import Knob
 
 Policy = Literal["refuse", "warn"]

@@ -8,7 +8,7 @@ from typing import final
 from torch import Tensor
 
 from ddbench.fast_step import Batch, Kernel
-from ddbench.ranks import Ranks
+from ddbench.runtime.distributed import Ranks
 
 
 @final

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ddbench import artefact
 from ddbench.errors import UserError
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent
+from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.progress import Progress, Silent
 
 UNFINISHED, FINISHED = "job in progress", "finished job"
 

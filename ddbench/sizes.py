@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ddbench.compiling import Choice
 from ddbench.memory import activation_floats
+from ddbench.runtime.compile import Choice
 
 
 @dataclass(frozen=True, kw_only=True)

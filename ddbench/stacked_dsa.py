@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ddbench.augmentation.draw import Draw
 from ddbench.augmentation.dsa import DSA
-from ddbench.compiling import compiled, what_is_missing
+from ddbench.runtime.compile import compiled, what_is_missing
 
 _ROWS = 3
 """As many parameters as the family with the most has, for each image."""

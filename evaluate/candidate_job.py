@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.marks import SplitName
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.score import score
-from ddbench.executors import Tell
-from ddbench.executors.shared_home import require_seen
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.executors import Tell
+from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.synthetic import load_synthetic
 from ddbench.teachers import Teachers
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.score import Scores, score
-from ddbench.execution import Progress, choose_device
-from ddbench.executors import Executor
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 
@@ -34,7 +35,7 @@ def evaluate(
     rate instead of the protocol's or the learned one. steps: optimiser steps in the place of the protocol's epochs, so
     that sets of all sizes take equal ones. teachers: who label, under a protocol that needs them
     (``ddbench.train_teachers``). compile: whether training steps are compiled; "auto" does where it is long enough.
-    executor: who trains the networks, each a job of its own (``ddbench.executors``: Serial, Local, RayExecutor); None
+    executor: who trains the networks, each a job of its own (``ddbench.runtime.executors``: Serial, Local, RayExecutor); None
     is this process, one after the other.
     """
     where = choose_device(device)

@@ -9,7 +9,6 @@ from functools import cached_property, partial
 import torch
 from torch import nn
 
-from ddbench.compiling import Choice, wanted
 from ddbench.data.preprocessing import seen_value
 from ddbench.data.realset import RealSet, Split
 from ddbench.epoch_labels import EpochLabels
@@ -33,8 +32,9 @@ from ddbench.forward_pass import ForwardPass, draws_at_random, forward_pass
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
+from ddbench.runtime.compile import Choice, wanted
+from ddbench.runtime.threads import one_thread
 from ddbench.teachers import Teachers
-from ddbench.threads import one_thread
 from ddbench.trainee import Stack
 from ddbench.training import consecutive_batches, top1_accuracy
 from ddbench.training_cost import side_by_side, training_bytes, training_seconds

@@ -15,8 +15,8 @@ from ddbench.evaluate.rates import RateSearch
 from ddbench.evaluate.rows import Row, RowSelection, without_paths
 from ddbench.evaluate.score import Scores
 from ddbench.evaluate.test_split import image_test_split
-from ddbench.execution import code_identity, device_name, versions
 from ddbench.guard import undone_steps
+from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 

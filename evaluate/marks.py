@@ -11,9 +11,10 @@ from typing import Literal
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import Exam
 from ddbench.evaluate.sitting import Answers, Sitting
-from ddbench.execution import Progress, Silent, synchronise
-from ddbench.executors import Executor, Serial
-from ddbench.executors.meter import SharedMeter
+from ddbench.runtime.device import synchronise
+from ddbench.runtime.executors import Executor, Serial
+from ddbench.runtime.executors.job_progress import SharedMeter
+from ddbench.runtime.progress import Progress, Silent
 
 SplitName = Literal["test", "validation"]
 
@@ -24,7 +25,7 @@ class Scores:
 
     lr: the rate the networks began with. steps: how many optimiser steps each was asked to take; None is the
     protocol's. compiled: whether training steps were. device: where; None is the device that was asked for. seconds: of
-    all networks together. peak_bytes: as ``ddbench.execution.peak_bytes`` counts, of the process that took most. notes:
+    all networks together. peak_bytes: as ``ddbench.runtime.device.peak_bytes`` counts, of the process that took most. notes:
     what a reader of the numbers must know.
     """
 

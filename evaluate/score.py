@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.exam import Exam
 from ddbench.evaluate.fit import learning_rate, require_fit, require_labels, require_rate, split_of
@@ -14,9 +13,10 @@ from ddbench.evaluate.lessons import lessons_of
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.execution import Progress
-from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import Exam
@@ -16,9 +15,10 @@ from ddbench.evaluate.lesson import RealLesson
 from ddbench.evaluate.marks import Scores, SplitName, marks
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.execution import Progress
-from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress
 from ddbench.teachers import Teachers
 
 

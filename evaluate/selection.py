@@ -10,17 +10,17 @@ from typing import Any, get_args
 import torch
 
 from ddbench.artefact import describe, fingerprint, read_json, write_json
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.candidate_job import CandidateJob
 from ddbench.evaluate.protocols import Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
 from ddbench.evaluate.rows import Selection
-from ddbench.execution import Progress, Silent
-from ddbench.executors import Executor, Serial
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.executors import Executor, Serial
+from ddbench.runtime.progress import Progress, Silent
 from ddbench.teachers import Teachers
 
 CACHE = "scores.json"

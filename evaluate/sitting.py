@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from ddbench.evaluate.exam import Exam
-from ddbench.execution import device_name, peak_bytes
-from ddbench.executors import Tell
-from ddbench.out_of_memory import memory_errors
+from ddbench.runtime.device import peak_bytes
+from ddbench.runtime.executors import Tell
+from ddbench.runtime.oom import memory_errors
+from ddbench.runtime.provenance import device_name
 
 
 @dataclass(frozen=True)

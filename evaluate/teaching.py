@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ddbench.artefact import fingerprint
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import TEST_BATCH
@@ -19,10 +18,13 @@ from ddbench.evaluate.fresh import is_finite
 from ddbench.evaluate.protocols import Protocol, teaching_protocol
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.unfinished import Unfinished
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent, code_identity, device_name, versions
 from ddbench.feed import Feed
 from ddbench.pretrained import canonical_teacher, is_pretrained, published, require_teacher_fits
 from ddbench.randomness import derive
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.teachers import SPLIT, WEIGHTS, Teachers, combined, load_teachers
 from ddbench.training import consecutive_batches, top1_accuracy
 from ddbench.weights_file import fetched_state

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ddbench import artefact
 from ddbench.errors import UserError
-from ddbench.execution import CHECKPOINT_SECONDS
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 KIND = "training in progress"
 Stream = torch.Generator | np.random.Generator

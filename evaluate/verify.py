@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 
-from ddbench.compiling import Choice, what_is_missing
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import synthetic_sha256
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.units import percent
-from ddbench.execution import Progress, device_name, versions
-from ddbench.executors import Executor
+from ddbench.runtime.compile import Choice, what_is_missing
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress
+from ddbench.runtime.provenance import device_name, versions
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 

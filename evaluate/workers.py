@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import torch
 
 from ddbench.evaluate.protocol import Protocol
-from ddbench.executors import Local
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
+from ddbench.runtime.executors import Local
 from ddbench.synthetic import SyntheticSet
 
 WORTH_WORKERS = 3e9

@@ -13,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from ddbench.artefact import canonical, fingerprint
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.execution import versions
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network, canonical_network_name
 from ddbench.randomness import derive
+from ddbench.runtime.provenance import versions
 
 _MOST_NUMBERS = 2**40
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]

@@ -12,16 +12,16 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.executors.executor import Tell
-from ddbench.executors.meter import Telling
-from ddbench.executors.shared_home import require_seen
 from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.store import DESCRIPTION, scan, write_expert
 from ddbench.expert_buffers.trainer import Trainer
 from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.expert_recipe import ExpertRecipe
-from ddbench.out_of_memory import memory_errors
-from ddbench.threads import one_thread
+from ddbench.runtime.executors.executor import Tell
+from ddbench.runtime.executors.job_progress import Telling
+from ddbench.runtime.executors.shared_filesystem import require_seen
+from ddbench.runtime.oom import memory_errors
+from ddbench.runtime.threads import one_thread
 
 
 def _kept() -> str:

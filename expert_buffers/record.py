@@ -8,12 +8,8 @@ from pathlib import Path
 import torch
 
 from ddbench import artefact
-from ddbench.compiling import Choice, wanted
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.execution import CHECKPOINT_SECONDS, Progress, Silent
-from ddbench.executors.executor import Executor, Serial
-from ddbench.executors.meter import SharedMeter
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.expert_job import ExpertJob
 from ddbench.expert_buffers.store import (
@@ -30,7 +26,12 @@ from ddbench.files.folder_lock import locked
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
-from ddbench.ranks import ALONE, Ranks
+from ddbench.runtime.compile import Choice, wanted
+from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.distributed import ALONE, Ranks
+from ddbench.runtime.executors.executor import Executor, Serial
+from ddbench.runtime.executors.job_progress import SharedMeter
+from ddbench.runtime.progress import Progress, Silent
 from ddbench.training_cost import side_by_side, training_bytes, training_seconds
 
 _PROCESS = 500 * 2**20

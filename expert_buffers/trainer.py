@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.execution import Progress
 from ddbench.expert_buffers.continuation import end_state
 from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, Member, expert_optimizer
@@ -24,8 +23,9 @@ from ddbench.expert_recipe import ExpertRecipe
 from ddbench.feed import Feed
 from ddbench.forward_pass import forward_pass
 from ddbench.networks import build_network
-from ddbench.out_of_memory import is_out_of_memory, let_go
 from ddbench.randomness import derive, stream
+from ddbench.runtime.oom import is_out_of_memory, let_go
+from ddbench.runtime.progress import Progress
 from ddbench.stacked_training import batches_together, train_epoch_together
 from ddbench.trainee import Alone, Stack
 from ddbench.training import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch

@@ -16,7 +16,6 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.compiling import student_seconds, wanted
 from ddbench.errors import UserError
 from ddbench.fast_step import FastStep
 from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
@@ -29,6 +28,7 @@ from ddbench.methods.parts.representative import RepresentativePixels
 from ddbench.methods.parts.span import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.student import balance, perturbed
 from ddbench.methods.parts.unrolls import UnrollChoice
+from ddbench.runtime.compile import student_seconds, wanted
 from ddbench.settings import Count, NotNegative, Positive, Share
 from ddbench.sizes import Knob, Sizes
 from ddbench.students import BatchLoss, SGDStep, batch_order

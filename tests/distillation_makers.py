@@ -3,10 +3,10 @@
 import torch
 from expert_data import tiny_real
 
-from ddbench.execution import Silent
 from ddbench.method import OuterStep, Task
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
+from ddbench.runtime.progress import Silent
 
 NETWORK = "convnet-d1-w4"
 

@@ -112,7 +112,7 @@ if __name__ == "__main__":
 
     from executor_work import Slow as Importable
 
-    from ddbench.executors import Local
+    from ddbench.runtime.executors import Local
 
     with Local(2) as executor:
         list(executor.map(Importable(Path(sys.argv[1])), range(2)))

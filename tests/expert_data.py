@@ -6,13 +6,13 @@ import torch
 from ddbench import artefact
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.execution import Silent
 from ddbench.expert_buffers import ExpertBuffer, train_experts
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.store import write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.randomness import stream
+from ddbench.runtime.progress import Silent
 
 NETWORK = "convnet-d1-w4"
 SEED = 3

@@ -10,13 +10,13 @@ from distillation_makers import StopAt, at, tiny_task
 from ddbench.commands.pipeline import Pipeline
 from ddbench.commands.place import Place
 from ddbench.errors import UserError
-from ddbench.execution import Silent
 from ddbench.fast_step import GradientKernel
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.outer_loop import optimise
 from ddbench.recipe import load_recipe
+from ddbench.runtime.progress import Silent
 from ddbench.synthetic import load_synthetic
 
 F64 = torch.float64

@@ -41,7 +41,7 @@ class Pair:
 
 
 def _serve(rank, port, asked, answered):
-    from ddbench.ranks import Ranks
+    from ddbench.runtime.distributed import Ranks
 
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(WORLD), "LOCAL_RANK": str(rank)}

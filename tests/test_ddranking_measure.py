@@ -15,9 +15,9 @@ from ddbench.evaluate.ddranking.measure import measure
 from ddbench.evaluate.ddranking.measurement import load_measurement
 from ddbench.evaluate.marks import Scores
 from ddbench.evaluate.rates import RATES
-from ddbench.executors import Local
 from ddbench.networks import build_network
 from ddbench.randomness import derive
+from ddbench.runtime.executors import Local
 from ddbench.teachers import Teachers
 
 QUICK = {"epochs": 2, "rates": (0.01, 0.1), "seeds": (0, 1)}

@@ -12,13 +12,13 @@ import torch
 from executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, sensitive
 
 from ddbench.errors import UserError
-from ddbench.executors import Local, RayExecutor, Serial
-from ddbench.executors import on_ray as on_ray_module
-from ddbench.executors.local import sweep_parcels
-from ddbench.executors.meter import SharedMeter, Telling
-from ddbench.executors.ray_address import require_answer
-from ddbench.executors.shared_home import require_seen
 from ddbench.files.process_identity import ProcessIdentity, this_process
+from ddbench.runtime.executors import Local, RayExecutor, Serial
+from ddbench.runtime.executors import ray as on_ray_module
+from ddbench.runtime.executors.job_progress import SharedMeter, Telling
+from ddbench.runtime.executors.local import sweep_parcels
+from ddbench.runtime.executors.ray_address import require_answer
+from ddbench.runtime.executors.shared_filesystem import require_seen
 
 ITEMS = [5, 0, 3, 8, 1, 2, 13]
 
@@ -176,7 +176,7 @@ def test_a_meter_inside_a_job_tells():
 
 
 def test_a_home_that_is_not_shared_is_told_of(tmp_path, monkeypatch):
-    monkeypatch.setattr("ddbench.executors.shared_home.PATIENCE", 0.2)
+    monkeypatch.setattr("ddbench.runtime.executors.shared_filesystem.PATIENCE", 0.2)
     require_seen(tmp_path)
     with pytest.raises(UserError, match="does not see the folder") as caught:
         require_seen(tmp_path / "absent")

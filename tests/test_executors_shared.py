@@ -11,8 +11,8 @@ from shared_out import EVERYTHING, compensators, evaluation
 
 from ddbench.commands.executing import Executors
 from ddbench.errors import UserError
-from ddbench.executors import Local, RayExecutor, Serial
-from ddbench.executors import on_ray as on_ray_module
+from ddbench.runtime.executors import Local, RayExecutor, Serial
+from ddbench.runtime.executors import ray as on_ray_module
 from ddbench.synthetic import load_synthetic
 
 CPU = torch.device("cpu")
@@ -92,7 +92,7 @@ def test_auto_starts_processes_where_they_are_worth_it(monkeypatch):
         assert isinstance(executors.on(CPU, worth=False), Serial)
         assert executors.on(CPU, worth=True).at_once == 4
         assert executors.on(CPU, worth=True) is executors.on(CPU, worth=True)
-        monkeypatch.setattr("ddbench.free_memory.free_bytes", lambda device: 1000)
+        monkeypatch.setattr("ddbench.runtime.available_memory.free_bytes", lambda device: 1000)
         assert executors.on(CPU, worth=True, each=400).at_once == 2
         assert isinstance(executors.on(CPU, worth=True, each=600), Serial)
     monkeypatch.setattr("ddbench.commands.executing._cores", lambda: 1)

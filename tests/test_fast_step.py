@@ -7,14 +7,14 @@ import torch
 from distillation_makers import at, tiny_task
 from test_unroll import CASES, F64, Problem, relative
 
-from ddbench import compiling
 from ddbench.augmentation import DSA
-from ddbench.compiling import what_is_missing
 from ddbench.errors import UserError
 from ddbench.fast_step import FastStep, GradientKernel
 from ddbench.losses import classification_loss
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
+from ddbench.runtime import compile as compiling
+from ddbench.runtime.compile import what_is_missing
 from ddbench.students import BatchLoss, SGDStep, batch_order
 from ddbench.synthetic import load_synthetic
 from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll

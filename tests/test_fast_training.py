@@ -9,16 +9,16 @@ from evaluation_makers import tiny_real as real_to_score
 from expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
 from torch import nn
 
-from ddbench.compiling import compiled
 from ddbench.evaluate.make_row import make_row
 from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.verify import verify
-from ddbench.execution import choose_device
-from ddbench.executors import Local
 from ddbench.forward_pass import ForwardPass
 from ddbench.networks import build_network
+from ddbench.runtime.compile import compiled
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.executors import Local
 from ddbench.trainee import Alone, Stack
 from ddbench.training_cost import MOST_TOGETHER, side_by_side, training_bytes, training_seconds
 
@@ -156,7 +156,7 @@ def test_what_does_not_compile_runs_as_it_is(capsys, notice, stacked):
 
 
 def test_auto_compiles_long_trainings_alone(monkeypatch):
-    monkeypatch.setattr("ddbench.compiling.what_is_missing", lambda device: None)
+    monkeypatch.setattr("ddbench.runtime.compile.what_is_missing", lambda device: None)
     real = real_to_score()
     given = {"protocol": short(epochs=3), "network": NETWORK, "device": "cpu"}
     assert not real_exam(real, **given).compiling("auto", 5).compiled

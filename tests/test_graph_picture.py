@@ -14,11 +14,11 @@ from ddbench.commands import graph_layouts
 from ddbench.commands.graph_layouts import LEAVES, NODES, forest_layout, graph_layout
 from ddbench.commands.graph_picture import COLOURS, OTHERS, colours_of, draw_graphs, figure_of
 from ddbench.commands.thumbnail import graph_thumbnail, thumbnails
-from ddbench.execution import Silent
 from ddbench.graphs.forests import build_forests
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.refine import refine
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+from ddbench.runtime.progress import Silent
 
 
 def graphs_of(made, labels=None, y=None):

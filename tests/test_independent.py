@@ -9,9 +9,9 @@ from distillation_makers import StopAt, tiny_task
 
 from ddbench.distillation import carry_out
 from ddbench.errors import UserError
-from ddbench.execution import Silent
 from ddbench.independent import IndependentMethod
 from ddbench.randomness import stream
+from ddbench.runtime.progress import Silent
 from ddbench.shelf import Shelf
 from ddbench.synthetic import load_synthetic
 

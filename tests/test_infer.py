@@ -15,11 +15,11 @@ from ddbench.distillation import carry_out
 from ddbench.errors import UserError
 from ddbench.evaluate.score import score
 from ddbench.evaluate.teaching import train_teachers
-from ddbench.execution import Silent
 from ddbench.methods.infer.compensate import Optimisation
 from ddbench.methods.infer.method import INFER
 from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.views import View
+from ddbench.runtime.progress import Silent
 from ddbench.shelf import Shelf
 from ddbench.synthetic import load_synthetic
 

@@ -65,7 +65,7 @@ def test_a_clone_with_files_for_links_says_so(tmp_path):
 def test_nothing_ends_where_a_system_has_no_resource_module():
     code = (
         "import sys, torch; sys.modules['resource'] = None\n"
-        "from ddbench.execution import peak_bytes; from ddbench.free_memory import free_bytes\n"
+        "from ddbench.runtime.device import peak_bytes; from ddbench.runtime.available_memory import free_bytes\n"
         "cpu = torch.device('cpu'); print(peak_bytes(cpu) >= 0, free_bytes(cpu) is None or free_bytes(cpu) > 0)"
     )
     assert run(sys.executable, "-c", code, cwd=ROOT).stdout == "True True\n"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import ddbench
 from ddbench.errors import UserError
-from ddbench.free_memory import cgroup_room, free_bytes
 from ddbench.methods import METHODS
 from ddbench.methods.mtt import MTT
 from ddbench.room import in_gb, require, room_on
+from ddbench.runtime.available_memory import cgroup_room, free_bytes
 from ddbench.sizes import Knob, Sizes
 
 CPU = torch.device("cpu")

@@ -190,7 +190,7 @@ from memory_makers import ERRORS
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
 from ddbench.outer_loop import optimise
-from ddbench.execution import Silent
+from ddbench.runtime.progress import Silent
 more = dict(inner_steps=40, max_start_epoch=4, image_lr=5.0, student_lr=0.05, student_lr_lr=1e-4)
 task = tiny_task(images=600)
 

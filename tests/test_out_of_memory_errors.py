@@ -7,7 +7,7 @@ import torch
 from memory_makers import ERRORS
 
 from ddbench import artefact
-from ddbench.out_of_memory import is_out_of_memory, let_go, memory_errors
+from ddbench.runtime.oom import is_out_of_memory, let_go, memory_errors
 
 
 def cpu_allocators_own():

@@ -8,7 +8,7 @@ import torch.distributed as dist
 
 from ddbench.commands import main
 from ddbench.errors import UserError
-from ddbench.rank_store import RankStore, launched
+from ddbench.runtime.rank_store import RankStore, launched
 
 
 def on_ranks(function, world=3):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ddbench.errors import UserError
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import mixes_batch
-from ddbench.ranks import ALONE, Ranks, rank_device
+from ddbench.runtime.distributed import ALONE, Ranks, rank_device
 
 
 @given(images=st.integers(1, 40), world=st.integers(1, 9))

@@ -15,8 +15,8 @@ from command_line import ENVIRONMENT, only
 from rank_pair import Pair
 
 from ddbench.artefact import describe
-from ddbench.compiling import what_is_missing
-from ddbench.ranks import ALONE
+from ddbench.runtime.compile import what_is_missing
+from ddbench.runtime.distributed import ALONE
 from ddbench.synthetic import load_synthetic
 
 pytestmark = pytest.mark.slow

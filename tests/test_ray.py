@@ -11,10 +11,10 @@ from shared_out import EVERYTHING, evaluation
 
 from ddbench.errors import UserError
 from ddbench.evaluate.rows import load_rows
-from ddbench.execution import Silent
-from ddbench.executors import RayExecutor, Serial
-from ddbench.executors import on_ray as on_ray_module
 from ddbench.expert_buffers.store import expert_path
+from ddbench.runtime.executors import RayExecutor, Serial
+from ddbench.runtime.executors import ray as on_ray_module
+from ddbench.runtime.progress import Silent
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.selection import select, selection_seeds
-from ddbench.executors import Local
+from ddbench.runtime.executors import Local
 from ddbench.synthetic import load_synthetic
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from test_expert_optimizers import drawn_batches, small_network
 
 from ddbench.augmentation import AUGMENTATIONS, DSA, augmentation
-from ddbench.compiling import compiled
 from ddbench.errors import UserError
 from ddbench.expert_buffers.optimizers import expert_optimizer
 from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.feed import Feed
 from ddbench.forward_pass import ForwardPass
 from ddbench.randomness import stream
+from ddbench.runtime.compile import compiled
 from ddbench.stacked_dsa import apply_packed, packed
 from ddbench.stacked_training import apply_each, batches_together, train_epoch_together
 from ddbench.trainee import Alone, Stack

@@ -19,7 +19,7 @@ from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.teaching import train_teachers
 from ddbench.evaluate.unfinished import KIND, Unfinished
-from ddbench.execution import Silent
+from ddbench.runtime.progress import Silent
 
 CPU = torch.device("cpu")
 ASKED = {"network": NETWORK, "seed": 0}

@@ -13,9 +13,10 @@ import torch
 from ddbench.commands.jobs import Job, resolved
 from ddbench.commands.place import Place
 from ddbench.errors import UserError
-from ddbench.execution import choose_device, code_identity, versions
-from ddbench.ranks import ALONE, Ranks, rank_device
 from ddbench.recipe import LoadedRecipe
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.distributed import ALONE, Ranks, rank_device
+from ddbench.runtime.provenance import code_identity, versions
 
 _PATIENCE = 5.0
 """Seconds in which a file must be seen that another machine wrote; network file systems take some."""

@@ -10,13 +10,10 @@ from typing import Any
 
 import ddbench.data
 from ddbench.commands.options import home_folder
-from ddbench.compiling import Choice
 from ddbench.data.realset import RealSet
 from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.evaluate.teaching import train_teachers as learned_teachers
-from ddbench.execution import Progress, choose_device, code_identity, device_name, versions
-from ddbench.executors import Executor
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
@@ -27,6 +24,11 @@ from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
 from ddbench.room import Policy, require, room_on
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress
+from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.settings import validate
 from ddbench.source import Source
 from ddbench.synthetic import SyntheticSet, load_synthetic
@@ -76,7 +78,7 @@ def train_experts(
     """Train experts into ``folder``, or go on with it; ``settings`` are those of ``experts`` in a recipe.
 
     compile: whether their training steps are compiled; "auto" does where the run is long enough to gain. executor: who
-    trains them (``ddbench.executors``: Serial, Local, RayExecutor); None is this process, one after the other.
+    trains them (``ddbench.runtime.executors``: Serial, Local, RayExecutor); None is this process, one after the other.
     """
     recipe = validate(ExpertRecipe, settings, Source("train_experts()", settings), ())
     where = choose_device(device)

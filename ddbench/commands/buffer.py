@@ -6,7 +6,7 @@ import typer
 
 from ddbench.commands import options
 from ddbench.commands.open_recipe import open_image_recipe
-from ddbench.execution import CHECKPOINT_SECONDS
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 
 def buffer(

@@ -17,8 +17,8 @@ from ddbench.evaluate.continual.measure import Examiner
 from ddbench.evaluate.continual.order import class_steps
 from ddbench.evaluate.continual.step import StepScore
 from ddbench.evaluate.protocol import Protocol
-from ddbench.execution import choose_device
 from ddbench.networks import canonical_network_name
+from ddbench.runtime.device import choose_device
 from ddbench.synthetic import load_synthetic
 
 _USUAL = "convnet-d3"

@@ -128,7 +128,7 @@ def _measured(
     from ddbench.evaluate.ddranking.measure import measure
     from ddbench.evaluate.ddranking.recipes import lasting, recipe_of
     from ddbench.evaluate.workers import workers_for, worth_workers
-    from ddbench.execution import choose_device
+    from ddbench.runtime.device import choose_device
     from ddbench.synthetic import load_synthetic
     from ddbench.teachers import load_teachers
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from ddbench.commands.plugins import Plugin
 from ddbench.errors import UserError
-from ddbench.executors import Executor, Local, RayExecutor, Serial
-from ddbench.executors.local import sweep_parcels
-from ddbench.rank_store import launched
+from ddbench.runtime.executors import Executor, Local, RayExecutor, Serial
+from ddbench.runtime.executors.local import sweep_parcels
+from ddbench.runtime.rank_store import launched
 
 if TYPE_CHECKING:
     import torch
@@ -81,14 +81,14 @@ class Executors:
 
     def _on_ray(self, address: str | None, gpus_per_job: float | None, device: str) -> RayExecutor:
         if gpus_per_job is None:
-            from ddbench.execution import choose_device
+            from ddbench.runtime.device import choose_device
 
             gpus_per_job = float(choose_device(device).type == "cuda")
         return RayExecutor(address, workers=self.workers, gpus_per_job=gpus_per_job, setup=self._setup)
 
     @staticmethod
     def _fitting(device: torch.device, each: int) -> int:
-        from ddbench.free_memory import free_bytes
+        from ddbench.runtime.available_memory import free_bytes
 
         room = free_bytes(device) if each else None
         return _cores() if room is None else min(_cores(), room // each)

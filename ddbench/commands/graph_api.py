@@ -11,7 +11,6 @@ from typing import Any
 from ddbench.commands.options import home_folder
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
-from ddbench.execution import choose_device, code_identity, versions
 from ddbench.graphs import load as sources
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.method import GraphMethod, GraphTask
@@ -19,6 +18,8 @@ from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_grap
 from ddbench.method import OuterStep
 from ddbench.methods import METHODS
 from ddbench.randomness import derive
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.provenance import code_identity, versions
 from ddbench.settings import validate
 from ddbench.source import Source
 

@@ -26,7 +26,6 @@ from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
 from ddbench.evaluate.rows import Row, folder_of, load_rows, without_paths
 from ddbench.evaluate.test_split import graph_test_split
-from ddbench.execution import choose_device, code_identity, device_name, peak_bytes, reset_peak, versions
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
@@ -36,6 +35,8 @@ from ddbench.learner import require_same
 from ddbench.method import OuterStep
 from ddbench.randomness import derive
 from ddbench.recipe import LoadedRecipe
+from ddbench.runtime.device import choose_device, peak_bytes, reset_peak
+from ddbench.runtime.provenance import code_identity, device_name, versions
 
 USUAL_PROTOCOL = "graphs-v1"
 

@@ -17,12 +17,12 @@ from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.graphs.score import score_graphs
 from ddbench.evaluate.graphs.verify import GraphVerification, verify_graph_row
 from ddbench.evaluate.rows import Row, load_row
-from ddbench.execution import choose_device
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
 from ddbench.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
+from ddbench.runtime.device import choose_device
 
 
 def holds_graphs(file: Path) -> bool:

@@ -19,7 +19,7 @@ from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, folder_of, load_r
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
 from ddbench.evaluate.test_split import image_test_split
-from ddbench.executors import Executor
+from ddbench.runtime.executors import Executor
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 

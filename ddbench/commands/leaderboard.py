@@ -90,7 +90,7 @@ def _rows(results: Sequence[Path]) -> dict[Path, Row]:
 def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
     from ddbench.commands.thumbnail import thumbnails
     from ddbench.evaluate.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
-    from ddbench.execution import Bar, Silent
+    from ddbench.runtime.progress import Bar, Silent
 
     digests = [row.synthetic_sha256 for row in rows.values()]
     pictures = thumbnails(home, digests, PICTURE_BYTES, PICTURES_BYTES, Silent() if quiet else Bar())

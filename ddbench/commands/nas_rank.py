@@ -64,7 +64,7 @@ def rank(
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas.report import render
     from ddbench.evaluate.nas.scatter import scatter
-    from ddbench.execution import choose_device
+    from ddbench.runtime.device import choose_device
     from ddbench.synthetic import load_synthetic
 
     nas_parts.require_ending(plot, ".png")

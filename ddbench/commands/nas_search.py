@@ -47,7 +47,7 @@ def search(
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas.proposals import require_optuna
     from ddbench.evaluate.nas.search_report import render_search
-    from ddbench.execution import choose_device
+    from ddbench.runtime.device import choose_device
     from ddbench.synthetic import load_synthetic
 
     require_optuna()

@@ -44,7 +44,7 @@ def truth(
     from ddbench.data import load_dataset
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas import true_accuracies, write_truth
-    from ddbench.execution import choose_device
+    from ddbench.runtime.device import choose_device
 
     nas_parts.require_ending(out, ".csv", ".json")
     by = options.executors(executor, workers, address, gpus_per_job, device)

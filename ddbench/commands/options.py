@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ddbench.execution import CHECKPOINT_SECONDS
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
     from ddbench.commands.executing import Executors

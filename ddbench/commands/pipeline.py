@@ -34,8 +34,6 @@ from ddbench.evaluate.rates import RATES
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.selection import select
 from ddbench.evaluate.workers import worth_workers
-from ddbench.execution import code_identity, device_name, versions
-from ddbench.executors import Executor
 from ddbench.expert_buffers.record import train_experts, training_cost
 from ddbench.expert_buffers.store import ExpertBuffer
 from ddbench.independent import IndependentMethod
@@ -46,6 +44,8 @@ from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.randomness import derive
 from ddbench.recipe import LoadedRecipe
 from ddbench.run_folder import Run
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers
 from ddbench.teachers_recipe import TeachersRecipe

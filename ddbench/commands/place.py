@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddbench.commands.executing import Executors
-from ddbench.compiling import Choice
-from ddbench.execution import CHECKPOINT_SECONDS, Bar, Progress, Silent
-from ddbench.rank_store import launched
 from ddbench.room import Policy
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.progress import Bar, Progress, Silent
+from ddbench.runtime.rank_store import launched
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ddbench.compiling import Choice
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.execution import synchronise
 from ddbench.learner import Learner, identity
 from ddbench.method import OuterStep, Task
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.run_folder import Run
-from ddbench.threads import threads_for
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.device import synchronise
+from ddbench.runtime.threads import threads_for
 
 K = TypeVar("K", bound=Hashable)
 

@@ -10,17 +10,17 @@ import torch
 
 from ddbench.commands.needs import passes
 from ddbench.commands.rehearsal import Stage, in_turns, seconds
-from ddbench.compiling import wanted
 from ddbench.evaluate.exam import TEST_BATCH
 from ddbench.evaluate.protocol import Course, Protocol
 from ddbench.evaluate.score import score
-from ddbench.execution import Silent
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_recipe import ExpertRecipe
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
+from ddbench.runtime.compile import wanted
+from ddbench.runtime.progress import Silent
+from ddbench.runtime.threads import one_thread
 from ddbench.synthetic import SyntheticSet
-from ddbench.threads import one_thread
 from ddbench.training import consecutive_batches, top1_accuracy
 from ddbench.training_cost import training_seconds
 

@@ -10,7 +10,7 @@ import typer
 from ddbench.commands import options
 from ddbench.commands.open_recipe import open_recipe
 from ddbench.commands.turns import evaluated_in_turns
-from ddbench.execution import CHECKPOINT_SECONDS
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path

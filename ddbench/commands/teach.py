@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
-from ddbench.execution import CHECKPOINT_SECONDS
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 
 def teach(
@@ -62,8 +62,8 @@ def teach(
     from ddbench.errors import UserError
     from ddbench.evaluate.protocols import teaching_protocol
     from ddbench.evaluate.teaching import train_teachers
-    from ddbench.execution import choose_device
     from ddbench.pretrained import canonical_teacher
+    from ddbench.runtime.device import choose_device
 
     where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
     teaching_protocol(protocol, "--protocol")

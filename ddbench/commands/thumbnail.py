@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ddbench.commands.picture import classes_of, compensator_rows, displayable, stored_images, tile
 from ddbench.data.preprocessing import Preprocessing, load_preprocessing
 from ddbench.errors import UserError
-from ddbench.execution import Progress
+from ddbench.runtime.progress import Progress
 from ddbench.synthetic import SyntheticSet, load_synthetic
 
 if TYPE_CHECKING:

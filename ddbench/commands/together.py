@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
-from ddbench.rank_store import launched, rank_store
+from ddbench.runtime.rank_store import launched, rank_store
 
 if TYPE_CHECKING:
     from ddbench.commands.graph_pipeline import GraphPipeline

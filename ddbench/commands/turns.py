@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ddbench.files.folder_lock import is_free, locked
-from ddbench.rank_store import launched
+from ddbench.runtime.rank_store import launched
 
 if TYPE_CHECKING:
     from pathlib import Path

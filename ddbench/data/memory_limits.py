@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ddbench.data.known_sets import KNOWN
 from ddbench.errors import UserError
-from ddbench.free_memory import free_bytes
+from ddbench.runtime.available_memory import free_bytes
 
 AT_ONCE = 1024
 """Images that are resized together, as float32."""

@@ -18,8 +18,9 @@ from ddbench.evaluate.protocol import Protocol, Setting
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.workers import workers_for, worth_workers
-from ddbench.execution import Progress, Silent, code_identity, device_name, versions
-from ddbench.executors import Executor
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.provenance import code_identity, device_name, versions
 
 WHOLE_DATA = "real"
 """The label of the upper bound: all training images of all classes seen."""

@@ -16,8 +16,8 @@ from ddbench.evaluate.marks import Scores, SplitName
 from ddbench.evaluate.protocol import Protocol
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
-from ddbench.executors import Executor
 from ddbench.randomness import stream
+from ddbench.runtime.executors import Executor
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 

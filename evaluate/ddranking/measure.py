@@ -27,10 +27,11 @@ from ddbench.evaluate.fit import require_labels
 from ddbench.evaluate.make_row import synthetic_sha256
 from ddbench.evaluate.rates import RATES
 from ddbench.evaluate.rows import without_paths
-from ddbench.execution import Progress, Silent, code_identity, device_name, versions
-from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
 

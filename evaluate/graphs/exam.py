@@ -19,7 +19,7 @@ from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import build_gnn
 from ddbench.randomness import derive, stream
-from ddbench.threads import one_thread
+from ddbench.runtime.threads import one_thread
 from ddbench.training import consecutive_batches
 
 TOGETHER = 512

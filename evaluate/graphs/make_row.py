@@ -14,9 +14,9 @@ from ddbench.evaluate.graphs.score import GraphScores
 from ddbench.evaluate.make_row import seed_of
 from ddbench.evaluate.rows import Row, without_paths
 from ddbench.evaluate.test_split import graph_test_split
-from ddbench.execution import code_identity, device_name, versions
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+from ddbench.runtime.provenance import code_identity, device_name, versions
 
 NO_PREPROCESSING = "none"
 

@@ -21,7 +21,7 @@ from ddbench.evaluate.graphs.scores import GraphScores
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
-from ddbench.threads import one_thread
+from ddbench.runtime.threads import one_thread
 
 Describe = Callable[[Graphs, Sequence[int]], Tensor]
 """Graphs and the cardinalities of their node labels to one row of numbers a graph, (G, numbers)."""

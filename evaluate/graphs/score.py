@@ -14,9 +14,10 @@ from ddbench.evaluate.graphs.fit import require_graph_fit, require_questions
 from ddbench.evaluate.graphs.lesson import GraphLesson
 from ddbench.evaluate.graphs.protocols import GraphProtocol, graph_protocol
 from ddbench.evaluate.graphs.scores import GraphScores
-from ddbench.execution import Progress, Silent, synchronise
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
+from ddbench.runtime.device import synchronise
+from ddbench.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs

@@ -13,8 +13,9 @@ from ddbench.evaluate.graphs.no_learning import NO_LEARNING, score_no_learning
 from ddbench.evaluate.graphs.score import score_graphs
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.verify import TOLERANCE, Verification
-from ddbench.execution import Progress, device_name
 from ddbench.graphs.graphset import GraphSet
+from ddbench.runtime.progress import Progress
+from ddbench.runtime.provenance import device_name
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs

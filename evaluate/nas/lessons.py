@@ -19,8 +19,8 @@ from ddbench.evaluate.protocol import Circumstances, Protocol
 from ddbench.evaluate.protocols import protocol as protocol_named
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
-from ddbench.executors import Executor
 from ddbench.randomness import stream
+from ddbench.runtime.executors import Executor
 from ddbench.synthetic import SyntheticSet
 
 PROTOCOL = "nas-v1"

@@ -29,8 +29,9 @@ from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.nas.truth import Truth, differences
 from ddbench.evaluate.protocol import Protocol
-from ddbench.execution import Progress, Silent, choose_device
-from ddbench.executors import Executor
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress, Silent
 from ddbench.synthetic import SyntheticSet
 
 BASELINES = ("random", "early-stopping", "parameters")

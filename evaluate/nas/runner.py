@@ -18,10 +18,11 @@ from ddbench.evaluate.nas.shelf import Shelf
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.truth import Truth
 from ddbench.evaluate.rows import without_paths
-from ddbench.execution import Progress, versions
-from ddbench.executors import Serial, Tell
-from ddbench.executors.meter import SharedMeter
 from ddbench.networks import parameter_count
+from ddbench.runtime.executors import Serial, Tell
+from ddbench.runtime.executors.job_progress import SharedMeter
+from ddbench.runtime.progress import Progress
+from ddbench.runtime.provenance import versions
 
 TRUE_SEED = 1000
 """The first seed of networks trained on real data for the truth. Others than those of the rankings, from 0, so that no

@@ -18,10 +18,11 @@ from ddbench.evaluate.nas.shelf import Shelf
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocol import Protocol
-from ddbench.execution import Progress, Silent, choose_device
-from ddbench.executors import Executor
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress, Silent
 from ddbench.synthetic import SyntheticSet
 
 DEFAULT_NETWORK = "convnet-d3"

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ddbench.errors import UserError
-from ddbench.rank_store import RankStore, ended, launched, rank_store
+from ddbench.runtime.rank_store import RankStore, ended, launched, rank_store
 
 _PATIENCE = timedelta(days=7)
 """Of collectives. Rank 0 labels candidates while the others wait in the next step; a rank that dies is torchrun's to

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ddbench.errors import UserError
-from ddbench.executors.executor import Tell, Work
+from ddbench.runtime.executors.executor import Tell, Work
 
 Setup = Sequence[Callable[[], None]]
 """What a process calls, once, before it opens work: as to run the user's plugins, whose classes work may be of."""

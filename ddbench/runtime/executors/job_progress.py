@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ddbench.execution import Progress
-from ddbench.executors.executor import Tell
+from ddbench.runtime.executors.executor import Tell
+from ddbench.runtime.progress import Progress
 
 
 class SharedMeter:

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 from ddbench.errors import UserError
-from ddbench.executors.executor import Hear, Item, Result, Work, unheard
-from ddbench.executors.parcel import Seldom, Setup, packed, perform, result_of
-from ddbench.executors.ray_address import require_answer, unanswered
+from ddbench.runtime.executors.executor import Hear, Item, Result, Work, unheard
+from ddbench.runtime.executors.ray_address import require_answer, unanswered
+from ddbench.runtime.executors.serialize import Seldom, Setup, packed, perform, result_of
 
 if TYPE_CHECKING:
     import torch

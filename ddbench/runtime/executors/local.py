@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, Self
 
 from ddbench.errors import UserError
-from ddbench.executors.executor import Hear, Item, Result, Work, unheard
-from ddbench.executors.parcel import Seldom, Setup, packed, perform, result_of
 from ddbench.files.process_identity import identity_in, this_process
+from ddbench.runtime.executors.executor import Hear, Item, Result, Work, unheard
+from ddbench.runtime.executors.serialize import Seldom, Setup, packed, perform, result_of
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,1 @@
+"""Runtime: devices, compilation, memory, processes and ranks."""
