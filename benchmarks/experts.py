@@ -26,9 +26,9 @@ from ddbench.augmentation import augmentation
 from ddbench.data import load_dataset
 from ddbench.data.realset import RealSet, Split
 from ddbench.expert_buffers.record import train_experts
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network
 from ddbench.randomness import stream
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.executors import Local
 
 WHOLE_EPOCH = 50_000

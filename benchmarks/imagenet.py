@@ -39,7 +39,7 @@ from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.outer_loop import optimise
 from ddbench.randomness import stream
-from ddbench.recipe import load_recipe
+from ddbench.recipe.recipe import load_recipe
 from ddbench.run_folder import Run
 
 RECIPE = "tesla-imagenet1k-ipc1"

@@ -13,13 +13,13 @@ from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.record import train_experts
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.method import OuterStep, Task
 from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import build_network
 from ddbench.outer_loop import optimise
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
 from ddbench.sizes import Sizes
 

@@ -35,9 +35,9 @@ from steps import DrawnStep, Work, evaluation_job, experts_job
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.store import ExpertBuffer, expert_path, write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.memory import KEPT_PER_ACTIVATION, PASSING_PER_ACTIVATION
 from ddbench.randomness import stream
+from ddbench.recipe.experts import ExpertRecipe
 
 
 @dataclass(frozen=True, kw_only=True)

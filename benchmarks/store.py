@@ -38,8 +38,8 @@ from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.legacy import export_replay_buffer
 from ddbench.expert_buffers.store import ExpertBuffer, expert_path, write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.randomness import stream
+from ddbench.recipe.experts import ExpertRecipe
 
 BUFFER, REPLAY, WARM = "buffer", "replay", "warm"
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ddbench.errors import UserError
-from ddbench.settings import Count, Positive, Settings
+from ddbench.recipe.settings import Count, Positive, Settings
 
 
 class Guard(Settings):

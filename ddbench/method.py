@@ -23,14 +23,14 @@ from ddbench.losses import classification_loss
 from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
+from ddbench.recipe.settings import Count, Positive, Settings, Share
+from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.runtime.compile import Choice, student_seconds, wanted
 from ddbench.runtime.distributed import ALONE, Ranks
-from ddbench.settings import Count, Positive, Settings, Share
 from ddbench.shared_kernel import SharedKernel
 from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
-from ddbench.teachers_recipe import TeachersRecipe
 
 
 class Trajectories(Protocol):

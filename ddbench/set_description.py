@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from ddbench.artefact import fingerprint
-from ddbench.recorded import (
+from ddbench.recipe.recorded import (
     Amount,
     Fingerprint,
     Ipc,

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from ddbench.artefact import canonical, fingerprint
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.networks import build_network, canonical_network_name
 from ddbench.randomness import derive
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.provenance import versions
 
 _MOST_NUMBERS = 2**40

@@ -16,7 +16,7 @@ from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.store import DESCRIPTION, scan, write_expert
 from ddbench.expert_buffers.trainer import Trainer
 from ddbench.expert_buffers.unfinished import Unfinished
-from ddbench.expert_recipe import ExpertRecipe
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.executors.executor import Tell
 from ddbench.runtime.executors.job_progress import Telling
 from ddbench.runtime.executors.shared_filesystem import require_seen

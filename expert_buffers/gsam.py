@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ddbench.expert_buffers.sgd import SgdBased
-from ddbench.expert_recipe import GsamExperts
+from ddbench.recipe.experts import GsamExperts
 
 _EPSILON = 1e-12
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ddbench.expert_buffers.gsam import Gsam
 from ddbench.expert_buffers.sgd import Sgd
 from ddbench.expert_buffers.smooth import Smooth
-from ddbench.expert_recipe import ExpertRecipe
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.trainee import Alone, Trainee
 
 

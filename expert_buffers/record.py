@@ -20,12 +20,12 @@ from ddbench.expert_buffers.store import (
     scan,
     write_description,
 )
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.feed import feed_bytes
 from ddbench.files.folder_lock import locked
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import Choice, wanted
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.distributed import ALONE, Ranks

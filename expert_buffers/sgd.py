@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ddbench.expert_buffers.trajectory import flat, unflatten_into
-from ddbench.expert_recipe import ExpertRecipe, SgdExperts
 from ddbench.losses import classification_loss
-from ddbench.settings import Part
+from ddbench.recipe.experts import ExpertRecipe, SgdExperts
+from ddbench.recipe.settings import Part
 from ddbench.trainee import Trainee
 
 S = TypeVar("S", bound=Part)

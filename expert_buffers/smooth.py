@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from ddbench.expert_buffers.sgd import SgdBased
-from ddbench.expert_recipe import SmoothExperts
 from ddbench.forward_pass import Logits, Tensors
+from ddbench.recipe.experts import SmoothExperts
 from ddbench.trainee import Alone, Trainee
 
 NormOver = Literal["channel", "sample"]

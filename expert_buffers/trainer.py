@@ -19,11 +19,11 @@ from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, Member, expert_optimizer
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.expert_buffers.unfinished import Unfinished
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.feed import Feed
 from ddbench.forward_pass import forward_pass
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.oom import is_out_of_memory, let_go
 from ddbench.runtime.progress import Progress
 from ddbench.stacked_training import batches_together, train_epoch_together

@@ -8,7 +8,7 @@ from pydantic import StrictBool
 from ddbench.methods.parts.matching import IntermediateMatch
 from ddbench.methods.parts.representative import RepresentativePixels
 from ddbench.methods.trajectory import AnyMatch, AnyPixels, TrajectoryMatching
-from ddbench.settings import NotNegative, Share
+from ddbench.recipe.settings import NotNegative, Share
 
 
 @final

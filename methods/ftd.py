@@ -6,7 +6,7 @@ from typing import Any, ClassVar, final
 from pydantic import StrictBool
 
 from ddbench.methods.trajectory import TrajectoryMatching
-from ddbench.settings import Share
+from ddbench.recipe.settings import Share
 
 
 @final

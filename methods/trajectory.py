@@ -28,8 +28,8 @@ from ddbench.methods.parts.representative import RepresentativePixels
 from ddbench.methods.parts.span import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.student import balance, perturbed
 from ddbench.methods.parts.unrolls import UnrollChoice
+from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import student_seconds, wanted
-from ddbench.settings import Count, NotNegative, Positive, Share
 from ddbench.sizes import Knob, Sizes
 from ddbench.students import BatchLoss, SGDStep, batch_order
 from ddbench.synthetic import SyntheticSet

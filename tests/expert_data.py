@@ -10,8 +10,8 @@ from ddbench.expert_buffers import ExpertBuffer, train_experts
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.store import write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.randomness import stream
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
 
 NETWORK = "convnet-d1-w4"

@@ -34,13 +34,13 @@ from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.legacy import export_replay_buffer, import_replay_buffer
 from ddbench.expert_buffers.record import train_experts
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.files.folder_lock import LOCK, holder_of
 from ddbench.formats.safe_load import read_torch
 from ddbench.graphs import tu
 from ddbench.graphs.download import fetch_texts
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs
-from ddbench.recipe import load_recipe
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import load_recipe
 from ddbench.run_folder import Run
 from ddbench.set_description import GraphSetDescription, ImageSetDescription
 from ddbench.synthetic import load_synthetic

@@ -15,7 +15,7 @@ from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.outer_loop import optimise
-from ddbench.recipe import load_recipe
+from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic import load_synthetic
 

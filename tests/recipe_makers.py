@@ -5,7 +5,7 @@ from command_line import written
 
 from ddbench.commands.jobs import jobs_of
 from ddbench.errors import UserError
-from ddbench.recipe import load_recipe
+from ddbench.recipe.recipe import load_recipe
 
 ENTRY = """\
     iterations: 4

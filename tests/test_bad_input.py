@@ -189,7 +189,7 @@ def test_what_the_file_system_refuses_anywhere(ddbench, monkeypatch, number, pro
     def refused():
         raise OSError(number, os.strerror(number), "events.jsonl")
 
-    monkeypatch.setattr("ddbench.recipe.shipped_recipes", refused)
+    monkeypatch.setattr("ddbench.recipe.recipe.shipped_recipes", refused)
     said = ddbench.refused("recipes")
     assert problem in said and "--home" in said
 

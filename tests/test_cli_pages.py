@@ -182,13 +182,13 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("ddbench.recipe.shipped_recipes", broken)
+    monkeypatch.setattr("ddbench.recipe.recipe.shipped_recipes", broken)
     with pytest.raises(ZeroDivisionError):
         main(["recipes"])
 
 
 def test_a_recipe_is_printed_as_it_is(ddbench):
-    from ddbench.recipe import shipped_recipes
+    from ddbench.recipe.recipe import shipped_recipes
 
     assert ddbench.done("recipes", "quickstart").strip() == shipped_recipes()["quickstart"].strip()
     assert "did you mean 'quickstart'?" in ddbench.refused("recipes", "quickstrat")

@@ -13,7 +13,7 @@ from ddbench.evaluate.published import look_up
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.method import INFER
 from ddbench.networks import canonical_network_name
-from ddbench.recipe import load_recipe, shipped_recipes
+from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 # iterations, lr, bn_weight, shift, crop, teachers, epochs of the rendered images
 TABLE = """

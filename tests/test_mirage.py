@@ -14,8 +14,8 @@ from ddbench.graphs.method import GraphTask
 from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
 from ddbench.methods import METHODS
 from ddbench.methods.mirage import Mirage
-from ddbench.settings import validate
-from ddbench.source import Source
+from ddbench.recipe.settings import validate
+from ddbench.recipe.yaml_source import Source
 
 TWO = [[[0, 1], [0, 1], [0], [4]], [[2, 3], [2, 3], [2], [4], [4]]]
 """Class 0 has 0 three times, 1 and both twice; class 1 the same of 2 and 3, and twice the 4 that both have."""

@@ -151,7 +151,7 @@ def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
     from expert_data import tiny_real
 
     from ddbench.expert_buffers.record import train_experts
-    from ddbench.expert_recipe import ExpertRecipe
+    from ddbench.recipe.experts import ExpertRecipe
 
     real, recipe = tiny_real(images=60), ExpertRecipe(count=2, batch=20, lr=0.05)
     asked = {"epochs": 4, "seed": 1, "checkpoint_seconds": 1e9}

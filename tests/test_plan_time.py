@@ -11,8 +11,8 @@ from ddbench.commands.rehearsal import Stage, in_turns, outer_step_seconds
 from ddbench.commands.rehearsal_training import evaluation_seconds, expert_seconds
 from ddbench.evaluate.protocol import Circumstances
 from ddbench.evaluate.protocols import protocol
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.methods import METHODS
+from ddbench.recipe.experts import ExpertRecipe
 
 STAGE = Stage(network="convnet-d1-w4", channels=1, size=8, classes=3, device=torch.device("cpu"))
 TRAJECTORY = {"max_start_epoch": 2, "image_lr": 1.0, "iterations": 5}

@@ -13,10 +13,10 @@ from ddbench.commands.jobs import jobs_of
 from ddbench.commands.pipeline import Pipeline
 from ddbench.commands.place import Place
 from ddbench.evaluate.published import look_up
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.methods import METHODS
 from ddbench.networks import canonical_network_name
-from ddbench.recipe import load_recipe, shipped_recipes
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 FTD = """
 setting                N  M  T+  batch  image_lr  student_lr  student_lr_lr  zca  alpha  ema

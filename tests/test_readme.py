@@ -7,7 +7,7 @@ import pytest
 
 from ddbench.commands import main
 from ddbench.commands.jobs import jobs_of
-from ddbench.recipe import load_recipe, shipped_recipes
+from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))

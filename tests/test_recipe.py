@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.methods.datm import DATM
-from ddbench.recipe import load_recipe, shipped_recipes
-from ddbench.settings import validate
-from ddbench.source import Source, read_source
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import load_recipe, shipped_recipes
+from ddbench.recipe.settings import validate
+from ddbench.recipe.yaml_source import Source, read_source
 
 GOOD = """\
 dataset: digits

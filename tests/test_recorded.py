@@ -15,7 +15,7 @@ from ddbench.artefact import read_json, write_json
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.step import Question
-from ddbench.recorded import recorded_dataset, recorded_recipe
+from ddbench.recipe.recorded import recorded_dataset, recorded_recipe
 from ddbench.synthetic import load_synthetic
 
 CODE = "pyg:hostile_module:load"

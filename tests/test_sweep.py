@@ -8,7 +8,7 @@ from command_line import RECIPE, only, written
 from recipe_makers import by_label, jobs, line_of, refusal, text_of
 
 from ddbench.commands.jobs import jobs_of, resolved
-from ddbench.recipe import load_recipe
+from ddbench.recipe.recipe import load_recipe
 
 SWEEP = """\
 sweep:

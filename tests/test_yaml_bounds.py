@@ -10,9 +10,9 @@ from command_line import ENVIRONMENT, RECIPE
 
 from ddbench.data.memory_limits import require_resized_fit
 from ddbench.errors import UserError
-from ddbench.recipe import load_recipe
-from ddbench.source import Source, read_source
-from ddbench.yaml_text import parse_yaml
+from ddbench.recipe.recipe import load_recipe
+from ddbench.recipe.yaml_source import Source, read_source
+from ddbench.recipe.yaml_text import parse_yaml
 
 HEAD = "a: &a [x,x,x,x,x,x,x,x,x]\n"
 PAIRS = zip("abcdefghi", "bcdefghij", strict=True)
@@ -118,7 +118,7 @@ def test_a_plan_of_a_hostile_recipe_takes_little_memory(tmp_path):
     (tmp_path / "laughs.yaml").write_text(LAUGHS + RECIPE)
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (400 << 20,) * 2)\n"
-        "from ddbench.recipe import load_recipe; from ddbench.errors import UserError\n"
+        "from ddbench.recipe.recipe import load_recipe; from ddbench.errors import UserError\n"
         "try: load_recipe(sys.argv[1])\n"
         "except UserError: sys.exit(7)\n"
     )

@@ -13,7 +13,7 @@ import torch
 from ddbench.commands.jobs import Job, resolved
 from ddbench.commands.place import Place
 from ddbench.errors import UserError
-from ddbench.recipe import LoadedRecipe
+from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.distributed import ALONE, Ranks, rank_device
 from ddbench.runtime.provenance import code_identity, versions

@@ -17,20 +17,20 @@ from ddbench.evaluate.teaching import train_teachers as learned_teachers
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.independent import IndependentMethod
 from ddbench.method import DirectMethod, OptimisedMethod, Task
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.settings import validate
+from ddbench.recipe.yaml_source import Source
 from ddbench.room import Policy, require, room_on
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.settings import validate
-from ddbench.source import Source
 from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from ddbench.errors import unknown
 from ddbench.method import Method
-from ddbench.recipe import Entry, LoadedRecipe
-from ddbench.settings import Part
-from ddbench.source import Key
+from ddbench.recipe.recipe import Entry, LoadedRecipe
+from ddbench.recipe.settings import Part
+from ddbench.recipe.yaml_source import Key
 
 
 def drop_keys_of_other_methods(

@@ -14,8 +14,8 @@ from ddbench.evaluate.teaching import checked_teachers
 from ddbench.method import OptimisedMethod
 from ddbench.networks import build_network
 from ddbench.pretrained import canonical_teacher
-from ddbench.recipe import LoadedRecipe
-from ddbench.teachers_recipe import TeachersRecipe
+from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.recipe.teachers import TeachersRecipe
 
 
 def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:

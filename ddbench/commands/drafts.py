@@ -11,12 +11,12 @@ from ddbench.commands.broadcast import drop_keys_of_other_methods
 from ddbench.commands.graph_checks import require_kind_of_data
 from ddbench.commands.plugins import require_method
 from ddbench.errors import UserError
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.graphs.method import GraphMethod
 from ddbench.method import Method, OptimisedMethod
 from ddbench.methods import METHODS
-from ddbench.recipe import Entry, LoadedRecipe
-from ddbench.settings import validate
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import Entry, LoadedRecipe
+from ddbench.recipe.settings import validate
 
 SOFT = "random-soft"
 """The baseline beside every method whose labels are soft: random real images, labelled by the same experts."""

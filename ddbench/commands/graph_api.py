@@ -18,10 +18,10 @@ from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_grap
 from ddbench.method import OuterStep
 from ddbench.methods import METHODS
 from ddbench.randomness import derive
+from ddbench.recipe.settings import validate
+from ddbench.recipe.yaml_source import Source
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.provenance import code_identity, versions
-from ddbench.settings import validate
-from ddbench.source import Source
 
 __all__ = ["distill_graphs", "evaluate_graphs", "load_graphs", "load_synthetic_graphs"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ddbench.recipe import LoadedRecipe
+    from ddbench.recipe.recipe import LoadedRecipe
 
 _OF_IMAGES = ("size", "mirror", "preprocessing", "experts")
 _OF_IMAGE_EVALUATION = ("lr", "rates", "teachers", "steps", "selection", "selection_seeds")

@@ -34,7 +34,7 @@ from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_grap
 from ddbench.learner import require_same
 from ddbench.method import OuterStep
 from ddbench.randomness import derive
-from ddbench.recipe import LoadedRecipe
+from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device, peak_bytes, reset_peak
 from ddbench.runtime.provenance import code_identity, device_name, versions
 

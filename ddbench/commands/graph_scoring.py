@@ -21,7 +21,7 @@ from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
-from ddbench.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
+from ddbench.recipe.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
 
 

@@ -15,9 +15,9 @@ from ddbench.commands.graph_baselines import graph_baselines
 from ddbench.data.sources import find_source
 from ddbench.errors import UserError
 from ddbench.evaluate.rows import without_paths
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.method import Method
-from ddbench.recipe import LoadedRecipe, Recipe
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import LoadedRecipe, Recipe
 
 
 @dataclass(frozen=True)

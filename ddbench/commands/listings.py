@@ -119,7 +119,7 @@ def recipes(
     import yaml
 
     from ddbench.errors import unknown
-    from ddbench.recipe import shipped_recipes
+    from ddbench.recipe.recipe import shipped_recipes
 
     if name is not None:
         texts = shipped_recipes()

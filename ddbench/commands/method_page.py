@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ddbench.method import Method
-from ddbench.settings import Part, Settings, models_in
+from ddbench.recipe.settings import Part, Settings, models_in
 
 REQUIRED = "required"
 

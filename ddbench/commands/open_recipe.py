@@ -40,7 +40,7 @@ def open_recipe(
     from ddbench.commands.plugins import run_plugin
     from ddbench.data.sources import find_source
     from ddbench.formats.recognise import refuse_foreign
-    from ddbench.recipe import load_recipe, shipped_recipes
+    from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
     if name not in shipped_recipes():
         refuse_foreign(Path(name))

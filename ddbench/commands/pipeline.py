@@ -42,13 +42,13 @@ from ddbench.method import OptimisedMethod, Task
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.randomness import derive
-from ddbench.recipe import LoadedRecipe
+from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.run_folder import Run
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers
-from ddbench.teachers_recipe import TeachersRecipe
 
 
 class Pipeline:

@@ -21,7 +21,7 @@ from ddbench.commands.pipeline import Pipeline
 from ddbench.commands.plan_evaluation import evaluation_in_words
 from ddbench.commands.plan_time import Times
 from ddbench.expert_buffers.record import buffer_bytes
-from ddbench.expert_recipe import ExpertOptimization
+from ddbench.recipe.experts import ExpertOptimization
 from ddbench.room import NEARLY, in_words, room_on
 
 

@@ -14,9 +14,9 @@ from ddbench.evaluate.exam import TEST_BATCH
 from ddbench.evaluate.protocol import Course, Protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.record import train_experts
-from ddbench.expert_recipe import ExpertRecipe
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import wanted
 from ddbench.runtime.progress import Silent
 from ddbench.runtime.threads import one_thread

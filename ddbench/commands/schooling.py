@@ -8,8 +8,8 @@ from ddbench.commands.place import Place
 from ddbench.data import RealSet
 from ddbench.evaluate.teaching import train_teachers
 from ddbench.files.folder_lock import locked
+from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.teachers import Teachers
-from ddbench.teachers_recipe import TeachersRecipe
 
 
 def taught(asked: TeachersRecipe, real: RealSet, place: Place, seed: int, device: torch.device) -> Teachers:

@@ -25,7 +25,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.verify import Verification, verify
 from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.networks import canonical_network_name
-from ddbench.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
+from ddbench.recipe.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic import SyntheticSet, load_synthetic
 from ddbench.teachers import Teachers, load_teachers

@@ -25,12 +25,12 @@ from ddbench.methods.infer.groups import Group, groups_of, in_order, sets_at_onc
 from ddbench.methods.infer.labels import static_logits
 from ddbench.methods.infer.natural import natural_pixels, natural_rows
 from ddbench.methods.infer.objective import Objective
-from ddbench.settings import Count, NotNegative, Positive, Share
+from ddbench.recipe.settings import Count, NotNegative, Positive, Share
+from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.shelf import Shelf
 from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.teachers import Teachers
-from ddbench.teachers_recipe import TeachersRecipe
 from ddbench.training_cost import training_seconds
 
 CIFAR_TEACHERS = TeachersRecipe(

@@ -15,7 +15,7 @@ from ddbench.methods.mirage.descent import Lowered, lowered
 from ddbench.methods.mirage.eclat import TreeSet
 from ddbench.methods.mirage.mining import Mining
 from ddbench.methods.mirage.sharing import Sharing
-from ddbench.settings import Count, Part
+from ddbench.recipe.settings import Count, Part
 
 N = TypeVar("N", int, float)
 

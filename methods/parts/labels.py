@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ddbench.method import OuterRate, Task
 from ddbench.methods.parts.jury import Jury, at_once
-from ddbench.settings import Part, Positive, Share
+from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic import SyntheticSet
 
 Teachers = Literal["correct", "first", "all"]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ddbench.settings import Part
+from ddbench.recipe.settings import Part
 
 Milestones = Callable[[int], Tensor]
 """``milestones(i)``: the expert's parameters (P,) i epochs after the span's start, on the student's device."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.method import OuterStep, Task
-from ddbench.settings import Part
+from ddbench.recipe.settings import Part
 
 
 @dataclass(frozen=True)

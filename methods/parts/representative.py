@@ -13,7 +13,7 @@ from ddbench.method import OuterStep, Task
 from ddbench.methods.parts.jury import Jury
 from ddbench.methods.parts.pixels import Pixels, Start
 from ddbench.randomness import derive
-from ddbench.settings import Count
+from ddbench.recipe.settings import Count
 
 
 class RepresentativePixels(Pixels):

@@ -10,7 +10,7 @@ from torch import Tensor
 from ddbench.errors import UserError
 from ddbench.method import OuterStep, Trajectories
 from ddbench.randomness import stream
-from ddbench.settings import Count, Settings
+from ddbench.recipe.settings import Count, Settings
 
 
 class Growth(Settings):

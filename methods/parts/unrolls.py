@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from ddbench.settings import Count, Part
+from ddbench.recipe.settings import Count, Part
 from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll, Unroll
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ddbench.errors import UserError, nearest
-from ddbench.source import Key, Source
+from ddbench.recipe.yaml_source import Key, Source
 
 M = TypeVar("M", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0)]

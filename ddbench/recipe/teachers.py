@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from ddbench.settings import Count, Settings
+from ddbench.recipe.settings import Count, Settings
 
 
 def one_or_more(value: Any) -> Any:

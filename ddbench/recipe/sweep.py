@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ddbench.errors import UserError, unknown
-from ddbench.source import Source, keys_of
+from ddbench.recipe.yaml_source import Source, keys_of
 
 
 def varied(plain: Source, overridden: Source, name: str) -> Source:

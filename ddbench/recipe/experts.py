@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ddbench.settings import Count, NotNegative, Part, Positive, Settings, Share
+from ddbench.recipe.settings import Count, NotNegative, Part, Positive, Settings, Share
 
 
 class SgdExperts(Part):

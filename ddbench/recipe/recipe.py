@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ddbench.errors import UserError, unknown
-from ddbench.expert_recipe import ExpertRecipe
-from ddbench.recorded import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
-from ddbench.settings import Count, Positive, Settings, validate
-from ddbench.source import Source, read_source
-from ddbench.sweep import varied
-from ddbench.teachers_recipe import TeachersRecipe, one_or_more
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recorded import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
+from ddbench.recipe.settings import Count, Positive, Settings, validate
+from ddbench.recipe.sweep import varied
+from ddbench.recipe.teachers import TeachersRecipe, one_or_more
+from ddbench.recipe.yaml_source import Source, read_source
 
 
 def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ddbench.errors import UserError
 from ddbench.files.regular_file import read_regular
-from ddbench.yaml_text import MOST_BYTES, Key, parse_yaml
+from ddbench.recipe.yaml_text import MOST_BYTES, Key, parse_yaml
 
 __all__ = ["Key", "Source", "keys_of", "read_source"]
 
