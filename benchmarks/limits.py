@@ -30,12 +30,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
-from ddbench.losses import classification_loss
 from ddbench.networks import build_network
 from ddbench.runtime.compile import what_is_missing
 from ddbench.runtime.device import synchronise
 from ddbench.runtime.provenance import device_name
 from ddbench.students import gradient
+from ddbench.training.losses import classification_loss
 
 CIFAR_EPOCH = 50_000
 LAUNCH_SECONDS = 5e-6

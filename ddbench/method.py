@@ -19,7 +19,6 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.fast_step import GradientKernel, Kernel
 from ddbench.guard import Guard
-from ddbench.losses import classification_loss
 from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
@@ -30,7 +29,8 @@ from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.shared_kernel import SharedKernel
 from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.losses import classification_loss
+from ddbench.training.teachers import Teachers
 
 
 class Trajectories(Protocol):

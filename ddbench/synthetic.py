@@ -16,8 +16,8 @@ from ddbench.data.preprocessing import seen_value
 from ddbench.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.errors import UserError
 from ddbench.formation import decode_formation, decoded_rows
-from ddbench.losses import LabelKind
 from ddbench.set_description import ImageSetDescription, check_image_set
+from ddbench.training.losses import LabelKind
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -18,7 +18,7 @@ from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Tell
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.synthetic import load_synthetic
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

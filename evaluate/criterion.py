@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ddbench.evaluate.mixing import Mixture
-from ddbench.losses import classification_loss
+from ddbench.training.losses import classification_loss
 
 Criterion = Callable[[Tensor], Tensor]
 """Logits (B, K) of what is seen to the loss, a scalar."""
 
 
 def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criterion:
-    """Cross-entropy with labels of a kind of ``ddbench.losses``; where images are mixed, with both labels by share."""
+    """Cross-entropy with labels of a kind of ``ddbench.training.losses``; where images are mixed, with both labels by share."""
 
     def loss(logits: Tensor) -> Tensor:
         own = classification_loss(logits, labels, kind)

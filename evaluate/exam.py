@@ -28,15 +28,15 @@ from ddbench.evaluate.protocol import Circumstances, Course, Protocol
 from ddbench.evaluate.unfinished import Unfinished
 from ddbench.evaluate.views import DrawnViews, StoredViews, Views
 from ddbench.feed import Feed
-from ddbench.forward_pass import ForwardPass, draws_at_random, forward_pass
 from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.runtime.compile import Choice, wanted
 from ddbench.runtime.threads import one_thread
-from ddbench.teachers import Teachers
-from ddbench.trainee import Stack
-from ddbench.training import consecutive_batches, top1_accuracy
+from ddbench.training.epoch import consecutive_batches, top1_accuracy
+from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
+from ddbench.training.model_stack import Stack
+from ddbench.training.teachers import Teachers
 from ddbench.training_cost import side_by_side, training_bytes, training_seconds
 
 TEST_BATCH = 256

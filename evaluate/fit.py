@@ -10,7 +10,7 @@ from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
 from ddbench.evaluate.protocol import Protocol
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def require_fit(syn: SyntheticSet, real: RealSet) -> None:

@@ -17,9 +17,9 @@ from ddbench.evaluate.criterion import Criterion
 from ddbench.evaluate.protocol import Course
 from ddbench.evaluate.unfinished import Unfinished
 from ddbench.evaluate.views import Augment, Views, epoch_together
-from ddbench.forward_pass import ForwardPass
 from ddbench.randomness import isolated, stream
-from ddbench.trainee import Alone, Stack, Trainee
+from ddbench.training.forward_pass import ForwardPass
+from ddbench.training.model_stack import Alone, Stack, Trainee
 
 
 def train_fresh(

@@ -16,7 +16,7 @@ from ddbench.synthetic import SyntheticSet
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TensorLesson:
-    """Images (S, C, H, W) and labels (S,) or (S, K) of a kind of ``ddbench.losses``, on the device that trains."""
+    """Images (S, C, H, W) and labels (S,) or (S, K) of a kind of ``ddbench.training.losses``, on the device that trains."""
 
     images: Tensor
     labels: Tensor

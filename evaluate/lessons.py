@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ddbench.evaluate.lesson import CompensatedLesson, Lesson, TensorLesson
-from ddbench.losses import LabelKind
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.losses import LabelKind
+from ddbench.training.teachers import Teachers
 
 AT_ONCE = 1024
 """Images that are rendered together for teachers to label them."""

@@ -18,7 +18,7 @@ from ddbench.evaluate.test_split import image_test_split
 from ddbench.guard import undone_steps
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def synthetic_sha256(syn: SyntheticSet) -> str:

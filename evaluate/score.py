@@ -18,7 +18,7 @@ from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 __all__ = ["Scores", "score"]
 

@@ -19,7 +19,7 @@ from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def score_real(

@@ -21,7 +21,7 @@ from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor, Serial
 from ddbench.runtime.progress import Progress, Silent
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 CACHE = "scores.json"
 

@@ -19,15 +19,15 @@ from ddbench.evaluate.protocols import Protocol, teaching_protocol
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.unfinished import Unfinished
 from ddbench.feed import Feed
-from ddbench.pretrained import canonical_teacher, is_pretrained, published, require_teacher_fits
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.teachers import SPLIT, WEIGHTS, Teachers, combined, load_teachers
-from ddbench.training import consecutive_batches, top1_accuracy
-from ddbench.weights_file import fetched_state
+from ddbench.training.epoch import consecutive_batches, top1_accuracy
+from ddbench.training.pretrained import canonical_teacher, is_pretrained, published, require_teacher_fits
+from ddbench.training.pretrained_files import fetched_state
+from ddbench.training.teachers import SPLIT, WEIGHTS, Teachers, combined, load_teachers
 
 
 def train_teachers(
@@ -45,7 +45,7 @@ def train_teachers(
 ) -> Teachers:
     """One teacher for each network, in order, kept in a file each under ``folder``; those that are there are read.
 
-    networks: a name given twice is two teachers; published weights (``ddbench.pretrained``) are fetched, not trained.
+    networks: a name given twice is two teachers; published weights (``ddbench.training.pretrained``) are fetched, not trained.
     protocol: real-v1 or squeeze-v1. epochs: None takes the protocol's. progress: makes a meter for each. compile:
     whether training steps are compiled first, which changes rounding alone. A process killed at any moment loses at
     most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same

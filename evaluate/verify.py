@@ -19,7 +19,7 @@ from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import device_name, versions
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 TOLERANCE = 0.02
 

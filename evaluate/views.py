@@ -18,9 +18,9 @@ from ddbench.evaluate.lesson import Lesson
 from ddbench.evaluate.mixing import Mixer, Mixture
 from ddbench.evaluate.protocol import Course
 from ddbench.evaluate.unfinished import Stream
-from ddbench.losses import classification_loss
-from ddbench.stacked_training import apply_each
-from ddbench.training import joined_last
+from ddbench.training.epoch import joined_last
+from ddbench.training.losses import classification_loss
+from ddbench.training.stacked_epoch import apply_each
 
 
 class Augment(Protocol):
@@ -152,7 +152,7 @@ def epoch_together(views: Sequence[Views], number: int, *, fused: bool = False) 
     """An epoch of k networks: what each sees, (k, B, C, H, W), and the sum of their losses by logits (k, B, K).
 
     Every network is shown what its own views would show it. views: of one lesson and course. fused: as
-    in ``ddbench.stacked_training.apply_each``.
+    in ``ddbench.training.stacked_epoch.apply_each``.
     """
     drawn = [one for one in views if isinstance(one, DrawnViews)]
     if drawn:

@@ -12,7 +12,7 @@ from ddbench.expert_buffers.gsam import Gsam
 from ddbench.expert_buffers.sgd import Sgd
 from ddbench.expert_buffers.smooth import Smooth
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.trainee import Alone, Trainee
+from ddbench.training.model_stack import Alone, Trainee
 
 
 class ExpertState(Protocol):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ddbench.expert_buffers.trajectory import flat, unflatten_into
-from ddbench.losses import classification_loss
 from ddbench.recipe.experts import ExpertRecipe, SgdExperts
 from ddbench.recipe.settings import Part
-from ddbench.trainee import Trainee
+from ddbench.training.losses import classification_loss
+from ddbench.training.model_stack import Trainee
 
 S = TypeVar("S", bound=Part)
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from ddbench.expert_buffers.sgd import SgdBased
-from ddbench.forward_pass import Logits, Tensors
 from ddbench.recipe.experts import SmoothExperts
-from ddbench.trainee import Alone, Trainee
+from ddbench.training.forward_pass import Logits, Tensors
+from ddbench.training.model_stack import Alone, Trainee
 
 NormOver = Literal["channel", "sample"]
 

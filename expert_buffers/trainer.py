@@ -20,15 +20,15 @@ from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, Memb
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.feed import Feed
-from ddbench.forward_pass import forward_pass
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.oom import is_out_of_memory, let_go
 from ddbench.runtime.progress import Progress
-from ddbench.stacked_training import batches_together, train_epoch_together
-from ddbench.trainee import Alone, Stack
-from ddbench.training import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.training.epoch import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.training.forward_pass import forward_pass
+from ddbench.training.model_stack import Alone, Stack
+from ddbench.training.stacked_epoch import batches_together, train_epoch_together
 
 _VALIDATION_BATCH = 512
 

@@ -44,7 +44,7 @@ from ddbench.recipe.recipe import load_recipe
 from ddbench.run_folder import Run
 from ddbench.set_description import GraphSetDescription, ImageSetDescription
 from ddbench.synthetic import load_synthetic
-from ddbench.teachers import Teachers, load_teachers
+from ddbench.training.teachers import Teachers, load_teachers
 
 Mutate = Callable[[random.Random, bytes], bytes]
 EXACT, BOUNDED = "exact", "bounded"

@@ -8,7 +8,7 @@ from torch import nn
 
 from ddbench.networks import build_network
 from ddbench.randomness import stream
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 NETWORKS = ("convnet-d1-w4-bn", "convnet-d2-w4-bn")
 

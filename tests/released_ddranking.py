@@ -19,7 +19,7 @@ from ddbench.evaluate.ddranking.contenders import random_set
 from ddbench.networks import build_network
 from ddbench.randomness import derive
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 NETWORK = "convnet-d1-w8"
 CLASSES, SIZE, IPC, EPOCHS = 6, 12, 2, 20

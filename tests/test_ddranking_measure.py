@@ -18,7 +18,7 @@ from ddbench.evaluate.rates import RATES
 from ddbench.networks import build_network
 from ddbench.randomness import derive
 from ddbench.runtime.executors import Local
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 QUICK = {"epochs": 2, "rates": (0.01, 0.1), "seeds": (0, 1)}
 

@@ -14,12 +14,12 @@ from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.verify import verify
-from ddbench.forward_pass import ForwardPass
 from ddbench.networks import build_network
 from ddbench.runtime.compile import compiled
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Local
-from ddbench.trainee import Alone, Stack
+from ddbench.training.forward_pass import ForwardPass
+from ddbench.training.model_stack import Alone, Stack
 from ddbench.training_cost import MOST_TOGETHER, side_by_side, training_bytes, training_seconds
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def captured(monkeypatch):
     """torch.compile without the writing of code, which takes seconds."""
     torch._dynamo.reset()
     found = Captured()
-    monkeypatch.setattr("ddbench.forward_pass.compiled", found.compiled)
+    monkeypatch.setattr("ddbench.training.forward_pass.compiled", found.compiled)
     monkeypatch.setattr("ddbench.expert_buffers.trainer.forward_pass", found.forward_pass)
     monkeypatch.setattr("ddbench.evaluate.exam.forward_pass", found.forward_pass)
     return found

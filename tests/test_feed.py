@@ -16,7 +16,7 @@ from ddbench.data.decode import open_images
 from ddbench.data.realset import Split
 from ddbench.feed import Feed, feed_bytes
 from ddbench.randomness import stream
-from ddbench.training import consecutive_batches, shuffled_batches
+from ddbench.training.epoch import consecutive_batches, shuffled_batches
 
 
 def mapped_real(folder, images=70):
@@ -104,7 +104,7 @@ from ddbench.data.decode import open_images
 from ddbench.data.realset import Split
 from ddbench.feed import Feed
 from ddbench.randomness import stream
-from ddbench.training import shuffled_batches
+from ddbench.training.epoch import shuffled_batches
 
 def own():
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

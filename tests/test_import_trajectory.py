@@ -5,7 +5,7 @@ import torch
 from foreign_makers import CIFAR10, CLASSES, MEAN, STD, close, drawn, imported, over, real_set, save, sorted_labels
 
 from ddbench.errors import UserError
-from ddbench.losses import classification_loss
+from ddbench.training.losses import classification_loss
 
 SAID = {"lr": 0.02, "space": "meanstd"}
 

@@ -19,9 +19,9 @@ from ddbench.data.realset import Split
 from ddbench.errors import UserError
 from ddbench.evaluate.teaching import train_teachers
 from ddbench.networks import canonical_network_name
-from ddbench.pretrained import Weights, canonical_teacher, is_pretrained, published, require_teacher_fits
-from ddbench.teachers import combined, load_teachers
-from ddbench.weights_file import fetched_state, url_path
+from ddbench.training.pretrained import Weights, canonical_teacher, is_pretrained, published, require_teacher_fits
+from ddbench.training.pretrained_files import fetched_state, url_path
+from ddbench.training.teachers import combined, load_teachers
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NAME = "torchvision:shufflenet_v2_x0_5@IMAGENET1K_V1"

@@ -16,10 +16,10 @@ from ddbench.evaluate.protocols import PROTOCOLS, Circumstances
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.views import DrawnViews
-from ddbench.forward_pass import ForwardPass, draws_at_random, forward_pass
 from ddbench.networks import build_network
 from ddbench.randomness import stream
-from ddbench.trainee import Stack
+from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
+from ddbench.training.model_stack import Stack
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 CPU = torch.device("cpu")

@@ -15,13 +15,13 @@ from ddbench.errors import UserError
 from ddbench.expert_buffers.optimizers import expert_optimizer
 from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.feed import Feed
-from ddbench.forward_pass import ForwardPass
 from ddbench.randomness import stream
 from ddbench.runtime.compile import compiled
 from ddbench.stacked_dsa import apply_packed, packed
-from ddbench.stacked_training import apply_each, batches_together, train_epoch_together
-from ddbench.trainee import Alone, Stack
-from ddbench.training import shuffled_batches, train_epoch
+from ddbench.training.epoch import shuffled_batches, train_epoch
+from ddbench.training.forward_pass import ForwardPass
+from ddbench.training.model_stack import Alone, Stack
+from ddbench.training.stacked_epoch import apply_each, batches_together, train_epoch_together
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 

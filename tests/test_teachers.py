@@ -13,7 +13,7 @@ from ddbench.evaluate.pools import Asked
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.teaching import checked_teachers, train_teachers
-from ddbench.teachers import Teachers, combined, load_teachers
+from ddbench.training.teachers import Teachers, combined, load_teachers
 
 
 @pytest.fixture

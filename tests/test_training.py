@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 
 from ddbench.augmentation import Draw
 from ddbench.errors import UserError
-from ddbench.losses import classification_loss, hard_labels
 from ddbench.randomness import stream
-from ddbench.training import (
-    consecutive_batches,
-    joined_last,
-    shuffled_batches,
-    top1_accuracy,
-    train_epoch,
-)
+from ddbench.training.epoch import consecutive_batches, joined_last, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.training.losses import classification_loss, hard_labels
 
 
 def drawn_batch(seed: int, batch: int, classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -13,9 +13,9 @@ from ddbench.evaluate.protocols import Protocol, teaching_protocol
 from ddbench.evaluate.teaching import checked_teachers
 from ddbench.method import OptimisedMethod
 from ddbench.networks import build_network
-from ddbench.pretrained import canonical_teacher
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.training.pretrained import canonical_teacher
 
 
 def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:

@@ -130,7 +130,7 @@ def _measured(
     from ddbench.evaluate.workers import workers_for, worth_workers
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic import load_synthetic
-    from ddbench.teachers import load_teachers
+    from ddbench.training.teachers import load_teachers
 
     device, syn = choose_device(place.device), load_synthetic(path)
     recipe = syn.provenance.get("recipe") or {}

@@ -21,7 +21,7 @@ from ddbench.evaluate.selection import selection_seeds
 from ddbench.evaluate.test_split import image_test_split
 from ddbench.runtime.executors import Executor
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 @dataclass(kw_only=True)

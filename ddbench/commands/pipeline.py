@@ -48,7 +48,7 @@ from ddbench.run_folder import Run
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet, load_synthetic
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 class Pipeline:

@@ -80,7 +80,7 @@ def _rates(pipeline: Pipeline) -> int:
 def _teachers(pipeline: Pipeline) -> str:
     """The teachers that the evaluation, or a method, asks for, each kind once."""
     from ddbench.evaluate.protocols import protocol
-    from ddbench.pretrained import is_pretrained
+    from ddbench.training.pretrained import is_pretrained
 
     wanted = [pipeline.recipe.evaluation.teachers, *(job.method.teachers_wanted() for job in pipeline.jobs)]
     told = []

@@ -21,7 +21,7 @@ from ddbench.runtime.compile import wanted
 from ddbench.runtime.progress import Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic import SyntheticSet
-from ddbench.training import consecutive_batches, top1_accuracy
+from ddbench.training.epoch import consecutive_batches, top1_accuracy
 from ddbench.training_cost import training_seconds
 
 _EPOCHS = 4

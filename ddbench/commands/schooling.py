@@ -9,7 +9,7 @@ from ddbench.data import RealSet
 from ddbench.evaluate.teaching import train_teachers
 from ddbench.files.folder_lock import locked
 from ddbench.recipe.teachers import TeachersRecipe
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def taught(asked: TeachersRecipe, real: RealSet, place: Place, seed: int, device: torch.device) -> Teachers:

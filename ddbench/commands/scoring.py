@@ -28,7 +28,7 @@ from ddbench.networks import canonical_network_name
 from ddbench.recipe.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic import SyntheticSet, load_synthetic
-from ddbench.teachers import Teachers, load_teachers
+from ddbench.training.teachers import Teachers, load_teachers
 
 HELD_BACK = "held_back_afterwards"
 """In the recipe of a set that is judged with a validation split it was not made with."""

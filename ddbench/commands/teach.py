@@ -62,8 +62,8 @@ def teach(
     from ddbench.errors import UserError
     from ddbench.evaluate.protocols import teaching_protocol
     from ddbench.evaluate.teaching import train_teachers
-    from ddbench.pretrained import canonical_teacher
     from ddbench.runtime.device import choose_device
+    from ddbench.training.pretrained import canonical_teacher
 
     where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
     teaching_protocol(protocol, "--protocol")

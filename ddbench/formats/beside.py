@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.losses import LabelKind
+from ddbench.training.losses import LabelKind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ddbench.losses import LabelKind
 from ddbench.registry import Registry
+from ddbench.training.losses import LabelKind
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -22,7 +22,7 @@ from ddbench.formats.layout import Facts, Read
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels, told_rate
-from ddbench.losses import LabelKind
+from ddbench.training.losses import LabelKind
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.formats.layout import Facts, Read
 from ddbench.formats.spaces import Untold
-from ddbench.losses import LabelKind
+from ddbench.training.losses import LabelKind
 
 _ROUNDING = 1e-2
 

@@ -13,8 +13,8 @@ from ddbench.data.class_subset import rows_of_classes
 from ddbench.data.preprocessing import require_same_preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
-from ddbench.losses import LabelKind
 from ddbench.synthetic import SyntheticSet
+from ddbench.training.losses import LabelKind
 
 
 @dataclass(frozen=True, eq=False)

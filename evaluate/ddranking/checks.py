@@ -10,7 +10,7 @@ from ddbench.errors import UserError, unknown
 from ddbench.evaluate.ddranking.measurement import require_weight
 from ddbench.evaluate.fit import require_fit
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def require_question(

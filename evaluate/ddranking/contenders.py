@@ -19,7 +19,7 @@ from ddbench.evaluate.score_real import score_real
 from ddbench.randomness import stream
 from ddbench.runtime.executors import Executor
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 Train = Callable[[Sequence[int], float, SplitName], Scores]
 """Trains a network a seed, from this rate on, and tests it on this split after its last epoch."""

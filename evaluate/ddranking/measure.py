@@ -33,7 +33,7 @@ from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def measure(

@@ -20,7 +20,7 @@ from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import build_gnn
 from ddbench.randomness import derive, stream
 from ddbench.runtime.threads import one_thread
-from ddbench.training import consecutive_batches
+from ddbench.training.epoch import consecutive_batches
 
 TOGETHER = 512
 """Graphs that are asked about at once: what they need in memory is small beside what training needs."""

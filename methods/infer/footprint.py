@@ -10,8 +10,8 @@ from typing import final
 from ddbench.memory import activation_floats, training_bytes
 from ddbench.methods.infer.budget import Budget
 from ddbench.networks import build_network
-from ddbench.pretrained import is_pretrained, published
 from ddbench.sizes import Knob
+from ddbench.training.pretrained import is_pretrained, published
 
 _COMPENSATOR_COPIES = 5
 """Itself, its gradient, that of one chunk, and Adam's two moments."""

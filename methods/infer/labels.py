@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ddbench.compensation import Compensation, rendered
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 RENDERED_AT_ONCE = 2**24
 """Numbers in images that are rendered together to be labelled."""

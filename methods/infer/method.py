@@ -30,7 +30,7 @@ from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.shelf import Shelf
 from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 from ddbench.training_cost import training_seconds
 
 CIFAR_TEACHERS = TeachersRecipe(

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from ddbench.methods.infer.budget import Budget
-from ddbench.teachers import Teachers
+from ddbench.training.teachers import Teachers
 
 
 def facts(budget: Budget, teachers: Teachers | None) -> dict[str, Any]:

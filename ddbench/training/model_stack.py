@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ddbench.forward_pass import ForwardPass, Tensors
+from ddbench.training.forward_pass import ForwardPass, Tensors
 
 F = TypeVar("F", bound=Callable[..., Any])
 

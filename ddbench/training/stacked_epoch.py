@@ -1,6 +1,6 @@
 """One pass of several networks over images, each in its own order and with its own augmentation.
 
-As in ``ddbench.training``, losses and hits are read once an epoch, and every network gets what it would get alone.
+As in ``ddbench.training.epoch``, losses and hits are read once an epoch, and every network gets what it would get alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ddbench.augmentation.draw import Augmentation, Draw
 from ddbench.augmentation.dsa import DSA
 from ddbench.feed import Feed
 from ddbench.stacked_dsa import apply_fused
-from ddbench.training import Update
+from ddbench.training.epoch import Update
 
 
 def batches_together(feed: Feed, batch: int, orders: Sequence[torch.Generator]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -33,7 +33,7 @@ def train_epoch_together(
     *,
     fused: bool = False,
 ) -> list[tuple[float, float]]:
-    """As ``ddbench.training.train_epoch``, of k networks at once: each one's mean loss and accuracy.
+    """As ``ddbench.training.epoch.train_epoch``, of k networks at once: each one's mean loss and accuracy.
 
     batches: inputs (k, B, C, H, W) and hard labels (k, B). generators: augment, one a network. fused: as in
     :func:`apply_each`. Errors: ValueError where there is no batch.

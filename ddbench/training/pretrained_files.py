@@ -15,8 +15,8 @@ from ddbench.errors import UserError
 from ddbench.files.regular_file import require_regular
 from ddbench.formats.safe_load import WEIGHTS, read_torch
 from ddbench.networks import build_network
-from ddbench.pretrained import Weights
 from ddbench.randomness import isolated
+from ddbench.training.pretrained import Weights
 
 HUB = "hf-hub:"
 

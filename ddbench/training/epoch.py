@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ddbench.losses import hard_labels
+from ddbench.training.losses import hard_labels
 
 if TYPE_CHECKING:
     from ddbench.augmentation.draw import Augmentation

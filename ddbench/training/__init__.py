@@ -1,0 +1,1 @@
+"""Training of networks on real images: epochs, losses, stacks of models, teachers."""
