@@ -34,8 +34,8 @@ from ddbench.networks import build_network
 from ddbench.runtime.compile import what_is_missing
 from ddbench.runtime.device import synchronise
 from ddbench.runtime.provenance import device_name
-from ddbench.students import gradient
 from ddbench.training.losses import classification_loss
+from ddbench.unroll.sgd_step import gradient
 
 CIFAR_EPOCH = 50_000
 LAUNCH_SECONDS = 5e-6

@@ -16,16 +16,16 @@ from ddbench.augmentation import augmentation
 from ddbench.evaluate.protocols import Protocol, Setting, protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.record import train_experts
-from ddbench.fast_step import FastStep, GradientKernel
 from ddbench.memory import activation_floats
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.students import BatchLoss, SGDStep
 from ddbench.synthetic import SyntheticSet
 from ddbench.training.losses import classification_loss
-from ddbench.unroll import AdjointUnroll, Outer, Unroll
+from ddbench.unroll.compiled_step import FastStep, GradientKernel
+from ddbench.unroll.sgd_step import BatchLoss, SGDStep
+from ddbench.unroll.unroll import AdjointUnroll, Outer, Unroll
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,15 +17,15 @@ from measure import PeakMemory, arguments, fresh_process, interleaved, report, s
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.fast_step import FastStep, GradientKernel
 from ddbench.memory import activation_floats, outer_step_bytes
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.runtime.device import synchronise
-from ddbench.students import BatchLoss, SGDStep
 from ddbench.training.losses import classification_loss
-from ddbench.unroll import AdjointUnroll, FullUnroll, Outer, TeslaUnroll, TruncatedUnroll, Unroll
+from ddbench.unroll.compiled_step import FastStep, GradientKernel
+from ddbench.unroll.sgd_step import BatchLoss, SGDStep
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, Outer, TeslaUnroll, TruncatedUnroll, Unroll
 
 UNROLLS: dict[str, Unroll] = {
     "full": FullUnroll(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ddbench.unroll import AdjointUnroll, FullUnroll, Unroll
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, Unroll
 
 KEPT_PER_ACTIVATION = 1.32
 """Bytes that the graph of one inner step, ready to be differentiated again, keeps for each byte of its activations."""

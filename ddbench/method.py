@@ -17,7 +17,6 @@ from pydantic import model_validator
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
-from ddbench.fast_step import GradientKernel, Kernel
 from ddbench.guard import Guard
 from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
@@ -26,11 +25,12 @@ from ddbench.recipe.settings import Count, Positive, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.runtime.compile import Choice, student_seconds, wanted
 from ddbench.runtime.distributed import ALONE, Ranks
-from ddbench.shared_kernel import SharedKernel
 from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.training.losses import classification_loss
 from ddbench.training.teachers import Teachers
+from ddbench.unroll.compiled_step import GradientKernel, Kernel
+from ddbench.unroll.sharded_step import SharedKernel
 
 
 class Trajectories(Protocol):

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.errors import UserError
-from ddbench.fast_step import FastStep
 from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.methods.parts.correct import CorrectPixels
 from ddbench.methods.parts.footprint import Footprint
@@ -31,9 +30,10 @@ from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import student_seconds, wanted
 from ddbench.sizes import Knob, Sizes
-from ddbench.students import BatchLoss, SGDStep, batch_order
 from ddbench.synthetic import SyntheticSet
-from ddbench.unroll import Outer
+from ddbench.unroll.compiled_step import FastStep
+from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
+from ddbench.unroll.unroll import Outer
 
 AnyPixels = Annotated[RealPixels | NoisePixels | CorrectPixels | RepresentativePixels, Field(discriminator="kind")]
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]

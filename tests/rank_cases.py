@@ -10,7 +10,6 @@ from distillation_makers import StopAt, at, tiny_task
 from ddbench.commands.pipeline import Pipeline
 from ddbench.commands.place import Place
 from ddbench.errors import UserError
-from ddbench.fast_step import GradientKernel
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
@@ -18,6 +17,7 @@ from ddbench.outer_loop import optimise
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic import load_synthetic
+from ddbench.unroll.compiled_step import GradientKernel
 
 F64 = torch.float64
 THRESHOLD = 1.0

@@ -9,15 +9,15 @@ from test_unroll import CASES, F64, Problem, relative
 
 from ddbench.augmentation import DSA
 from ddbench.errors import UserError
-from ddbench.fast_step import FastStep, GradientKernel
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.runtime import compile as compiling
 from ddbench.runtime.compile import what_is_missing
-from ddbench.students import BatchLoss, SGDStep, batch_order
 from ddbench.synthetic import load_synthetic
 from ddbench.training.losses import classification_loss
-from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
+from ddbench.unroll.compiled_step import FastStep, GradientKernel
+from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
 needs_compiler = pytest.mark.skipif(what_is_missing() is not None, reason=f"needs {what_is_missing()}")
 

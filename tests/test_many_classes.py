@@ -22,7 +22,7 @@ from ddbench.data.realset import Split
 from ddbench.expert_buffers.store import ExpertBuffer
 from ddbench.memory import distillation_bytes, outer_step_bytes
 from ddbench.synthetic import load_synthetic
-from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll
 
 RECIPE = "tesla-imagenet1k-ipc1"
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "imagenet.py"

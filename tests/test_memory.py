@@ -13,7 +13,7 @@ from ddbench.memory import (
     training_bytes,
 )
 from ddbench.networks import build_network
-from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
 SIZES = {
     "parameters": st.integers(1, 10**7),

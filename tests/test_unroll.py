@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from ddbench.augmentation import DSA
 from ddbench.networks import FlatNetwork, build_network
-from ddbench.students import SGDStep, batch_order
 from ddbench.training.losses import classification_loss
-from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
+from ddbench.unroll.sgd_step import SGDStep, batch_order
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
 F64 = torch.float64
 

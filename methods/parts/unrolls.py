@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from ddbench.recipe.settings import Count, Part
-from ddbench.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll, Unroll
+from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll, Unroll
 
 
 class UnrollChoice(Part):

@@ -7,8 +7,8 @@ from typing import final
 
 from torch import Tensor
 
-from ddbench.fast_step import Batch, Kernel
 from ddbench.runtime.distributed import Ranks
+from ddbench.unroll.compiled_step import Batch, Kernel
 
 
 @final

@@ -12,8 +12,8 @@ from torch.func import grad, vjp
 
 from ddbench.errors import UserError
 from ddbench.runtime.compile import compiled, first_line, told
-from ddbench.students import BatchLoss, SGDStep
-from ddbench.unroll import Outer
+from ddbench.unroll.sgd_step import BatchLoss, SGDStep
+from ddbench.unroll.unroll import Outer
 
 Batch = tuple[Tensor, ...]
 

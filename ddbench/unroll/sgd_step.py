@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddbench.unroll import Outer
+from ddbench.unroll.unroll import Outer
 
 InnerLoss = Callable[[Tensor, Outer, int], Tensor]
 """``loss(theta (P,), outer, t) -> scalar`` of the student's batch at step t; ``outer`` without the learning rate."""
