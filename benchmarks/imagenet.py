@@ -31,9 +31,9 @@ from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
+from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.evaluate.protocols import protocol
 from ddbench.learner import Learner
-from ddbench.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.method import OuterStep, Task
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.commands.needs import evaluation_bytes, expert_need
+from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.score import score
@@ -21,7 +22,6 @@ from ddbench.networks import build_network
 from ddbench.outer_loop import optimise
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
-from ddbench.sizes import Sizes
 
 
 class StepClock(Silent):

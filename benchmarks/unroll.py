@@ -17,7 +17,7 @@ from measure import PeakMemory, arguments, fresh_process, interleaved, report, s
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.memory import activation_floats, outer_step_bytes
+from ddbench.estimates.memory import activation_floats, outer_step_bytes
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ddbench import artefact
 from ddbench.errors import UserError
+from ddbench.estimates.memory import activation_floats
 from ddbench.guard import GuardCounts
-from ddbench.memory import activation_floats
 from ddbench.method import Method, OptimisedMethod, OuterStep, Task
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.run_folder import Clock, Run

@@ -17,15 +17,15 @@ from pydantic import model_validator
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
+from ddbench.estimates.memory import activation_floats
+from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.guard import Guard
-from ddbench.memory import activation_floats
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Positive, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.runtime.compile import Choice, student_seconds, wanted
 from ddbench.runtime.distributed import ALONE, Ranks
-from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.training.losses import classification_loss
 from ddbench.training.teachers import Teachers

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ddbench.estimates.memory_check import in_words
 from ddbench.guard import GuardCounts
 from ddbench.learner import Learner
 from ddbench.method import Method, OptimisedMethod, OuterStep, Task
-from ddbench.room import in_words
 from ddbench.run_folder import Clock, Run
 from ddbench.runtime.available_memory import free_bytes
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronise

@@ -13,6 +13,8 @@ from ddbench.data.preprocessing import seen_value
 from ddbench.data.realset import RealSet, Split
 from ddbench.epoch_labels import EpochLabels
 from ddbench.errors import UserError
+from ddbench.estimates.memory import activation_floats
+from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
 from ddbench.evaluate.fresh import (
     augment_by,
     has_batch_norm,
@@ -28,7 +30,6 @@ from ddbench.evaluate.protocol import Circumstances, Course, Protocol
 from ddbench.evaluate.unfinished import Unfinished
 from ddbench.evaluate.views import DrawnViews, StoredViews, Views
 from ddbench.feed import Feed
-from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.runtime.compile import Choice, wanted
@@ -37,7 +38,6 @@ from ddbench.training.epoch import consecutive_batches, top1_accuracy
 from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
 from ddbench.training.model_stack import Stack
 from ddbench.training.teachers import Teachers
-from ddbench.training_cost import side_by_side, training_bytes, training_seconds
 
 TEST_BATCH = 256
 _CPU = torch.device("cpu")
@@ -88,7 +88,7 @@ class Exam:
         return replace(self, compiled=fast, notice=choice == "on")
 
     def side_by_side(self, networks: int) -> int:
-        """How many of so many networks are trained at once; see ``ddbench.training_cost.side_by_side``."""
+        """How many of so many networks are trained at once; see ``ddbench.estimates.stacked_memory.side_by_side``."""
         if (self.together is None and self.device.type == "cpu") or self.draws:
             return 1
         parameters = sum(parameter.numel() for parameter in self._network.parameters())

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import torch
 
+from ddbench.estimates.memory import activation_floats
 from ddbench.evaluate.protocol import Protocol
-from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.runtime.executors import Local
 from ddbench.synthetic import SyntheticSet

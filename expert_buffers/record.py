@@ -10,6 +10,8 @@ import torch
 from ddbench import artefact
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
+from ddbench.estimates.memory import activation_floats
+from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
 from ddbench.expert_buffers.description import BufferDescription, describe_buffer
 from ddbench.expert_buffers.expert_job import ExpertJob
 from ddbench.expert_buffers.store import (
@@ -22,7 +24,6 @@ from ddbench.expert_buffers.store import (
 )
 from ddbench.feed import feed_bytes
 from ddbench.files.folder_lock import locked
-from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
 from ddbench.recipe.experts import ExpertRecipe
@@ -32,7 +33,6 @@ from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.executors.executor import Executor, Serial
 from ddbench.runtime.executors.job_progress import SharedMeter
 from ddbench.runtime.progress import Progress, Silent
-from ddbench.training_cost import side_by_side, training_bytes, training_seconds
 
 _PROCESS = 500 * 2**20
 """Bytes of a process that has loaded torch."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.errors import UserError
+from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.methods.parts.correct import CorrectPixels
 from ddbench.methods.parts.footprint import Footprint
@@ -29,7 +30,6 @@ from ddbench.methods.parts.student import balance, perturbed
 from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import student_seconds, wanted
-from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.unroll.compiled_step import FastStep
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order

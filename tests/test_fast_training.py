@@ -9,6 +9,7 @@ from evaluation_makers import tiny_real as real_to_score
 from expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
 from torch import nn
 
+from ddbench.estimates.stacked_memory import MOST_TOGETHER, side_by_side, training_bytes, training_seconds
 from ddbench.evaluate.make_row import make_row
 from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.score import score
@@ -20,7 +21,6 @@ from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Local
 from ddbench.training.forward_pass import ForwardPass
 from ddbench.training.model_stack import Alone, Stack
-from ddbench.training_cost import MOST_TOGETHER, side_by_side, training_bytes, training_seconds
 
 CPU = torch.device("cpu")
 

@@ -19,8 +19,8 @@ from PIL import Image
 from ddbench.data.image_folder import list_classes, pictures_of
 from ddbench.data.preprocessing import load_preprocessing
 from ddbench.data.realset import Split
+from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.memory import distillation_bytes, outer_step_bytes
 from ddbench.synthetic import load_synthetic
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddbench.memory import (
+from ddbench.estimates.memory import (
     PENALISED_PER_ACTIVATION,
     TRAINED_PER_ACTIVATION,
     activation_floats,

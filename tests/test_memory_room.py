@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import ddbench
 from ddbench.errors import UserError
+from ddbench.estimates.memory_check import in_gb, require, room_on
+from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.methods import METHODS
 from ddbench.methods.mtt import MTT
-from ddbench.room import in_gb, require, room_on
 from ddbench.runtime.available_memory import cgroup_room, free_bytes
-from ddbench.sizes import Knob, Sizes
 
 CPU = torch.device("cpu")
 SIZES = Sizes(parameters=320_010, activations=559_114, classes=10, channels=3, size=32)
@@ -137,7 +137,7 @@ def test_something_is_free_here():
 
 
 def test_ranks_of_one_machine_share_what_it_has(monkeypatch):
-    monkeypatch.setattr("ddbench.room.free_bytes", lambda device: 1000)
+    monkeypatch.setattr("ddbench.estimates.memory_check.free_bytes", lambda device: 1000)
     assert room_on(CPU) == 1000
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert room_on(CPU) == 250 and room_on(torch.device("cuda")) == 1000
@@ -153,7 +153,7 @@ def test_a_limit_of_address_space_counts(monkeypatch):
 @pytest.fixture
 def little(monkeypatch):
     """A machine with a tenth of a megabyte left."""
-    monkeypatch.setattr("ddbench.room.free_bytes", lambda device: 100_000)
+    monkeypatch.setattr("ddbench.estimates.memory_check.free_bytes", lambda device: 100_000)
 
 
 class TestCommands:
@@ -166,7 +166,7 @@ class TestCommands:
         assert not (home / "buffers").exists() and not (home / "runs").exists()
 
     def test_the_distillation_is_looked_at_before_its_experts_are_trained(self, ddbench, tmp_path, monkeypatch):
-        monkeypatch.setattr("ddbench.room.free_bytes", lambda device: 8_000_000)
+        monkeypatch.setattr("ddbench.estimates.memory_check.free_bytes", lambda device: 8_000_000)
         large = written(tmp_path, RECIPE.replace("ipc: 1\n", "ipc: 90\n").replace("inner_steps: 3", "inner_steps: 300"))
         said = ddbench.refused("distill", large, "--home", tmp_path / "home", "-o", "method.unroll=full")
         assert "the distillation of mtt at ipc 90 does not fit" in said and "-o method.unroll=adjoint" in said

@@ -13,6 +13,7 @@ from ddbench.commands.options import home_folder
 from ddbench.data.realset import RealSet
 from ddbench.distillation import carry_out, last_candidate
 from ddbench.errors import UserError
+from ddbench.estimates.memory_check import Policy, require, room_on
 from ddbench.evaluate.teaching import train_teachers as learned_teachers
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
@@ -25,7 +26,6 @@ from ddbench.randomness import derive
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.settings import validate
 from ddbench.recipe.yaml_source import Source
-from ddbench.room import Policy, require, room_on
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor

@@ -63,8 +63,8 @@ def part_of(text: str | None) -> tuple[int, int] | None:
 
 def worth_sharing(real: RealSet, protocol: Protocol, networks: Sequence[str], seeds: int) -> bool:
     """Whether training all networks on real data is work enough for several processes."""
+    from ddbench.estimates.memory import activation_floats
     from ddbench.evaluate.workers import WORTH_WORKERS
-    from ddbench.memory import activation_floats
     from ddbench.networks import build_network
 
     shape = {"channels": real.channels, "size": real.size, "classes": real.classes}

@@ -11,16 +11,16 @@ from ddbench.commands.jobs import BufferNeed, Job
 from ddbench.commands.pipeline import Pipeline
 from ddbench.distillation import last_candidate
 from ddbench.errors import UserError
+from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
+from ddbench.estimates.memory_check import require, room_on
+from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.evaluate.exam import TEST_BATCH
 from ddbench.evaluate.fresh import has_batch_norm
 from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.expert_buffers.store import DESCRIPTION, read_description, scan
 from ddbench.feed import feed_bytes
-from ddbench.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
 from ddbench.networks import build_network
 from ddbench.recipe.experts import ExpertRecipe, SmoothExperts
-from ddbench.room import require, room_on
-from ddbench.sizes import Knob, Sizes
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddbench.commands.executing import Executors
-from ddbench.room import Policy
+from ddbench.estimates.memory_check import Policy
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.progress import Bar, Progress, Silent

@@ -38,7 +38,7 @@ def plan(
 
     from ddbench.commands.data_lines import labelled_lines
     from ddbench.commands.plan_facts import wrapped
-    from ddbench.room import in_gb
+    from ddbench.estimates.memory_check import in_gb
 
     where = options.place(home, data_root, device, quiet, compile=compile)
     pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)

@@ -20,9 +20,9 @@ from ddbench.commands.needs import (
 from ddbench.commands.pipeline import Pipeline
 from ddbench.commands.plan_evaluation import evaluation_in_words
 from ddbench.commands.plan_time import Times
+from ddbench.estimates.memory_check import NEARLY, in_words, room_on
 from ddbench.expert_buffers.record import buffer_bytes
 from ddbench.recipe.experts import ExpertOptimization
-from ddbench.room import NEARLY, in_words, room_on
 
 
 def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:

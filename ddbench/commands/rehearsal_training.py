@@ -10,11 +10,12 @@ import torch
 
 from ddbench.commands.needs import passes
 from ddbench.commands.rehearsal import Stage, in_turns, seconds
+from ddbench.estimates.memory import activation_floats
+from ddbench.estimates.stacked_memory import training_seconds
 from ddbench.evaluate.exam import TEST_BATCH
 from ddbench.evaluate.protocol import Course, Protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.record import train_experts
-from ddbench.memory import activation_floats
 from ddbench.networks import build_network
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import wanted
@@ -22,7 +23,6 @@ from ddbench.runtime.progress import Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic import SyntheticSet
 from ddbench.training.epoch import consecutive_batches, top1_accuracy
-from ddbench.training_cost import training_seconds
 
 _EPOCHS = 4
 """Of which the first, which loads and allocates, is not counted."""

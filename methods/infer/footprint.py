@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import final
 
-from ddbench.memory import activation_floats, training_bytes
+from ddbench.estimates.memory import activation_floats, training_bytes
+from ddbench.estimates.model_size import Knob
 from ddbench.methods.infer.budget import Budget
 from ddbench.networks import build_network
-from ddbench.sizes import Knob
 from ddbench.training.pretrained import is_pretrained, published
 
 _COMPENSATOR_COPIES = 5

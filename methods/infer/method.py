@@ -13,8 +13,10 @@ from torch import Tensor
 from ddbench.compensation import Compensation, seen_pixels
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
+from ddbench.estimates.memory import activation_floats
+from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.estimates.stacked_memory import training_seconds
 from ddbench.independent import IndependentMethod
-from ddbench.memory import activation_floats
 from ddbench.method import OuterStep, Task
 from ddbench.methods.infer import told
 from ddbench.methods.infer.budget import Budget
@@ -28,10 +30,8 @@ from ddbench.methods.infer.objective import Objective
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.shelf import Shelf
-from ddbench.sizes import Knob, Sizes
 from ddbench.synthetic import SyntheticSet
 from ddbench.training.teachers import Teachers
-from ddbench.training_cost import training_seconds
 
 CIFAR_TEACHERS = TeachersRecipe(
     networks=("resnet18-cifar", "mobilenet-v2-cifar", "efficientnet-b0-cifar", "shufflenet-g2-cifar"),

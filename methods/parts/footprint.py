@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from ddbench.memory import distillation_bytes, outer_step_bytes
+from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
+from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.methods.parts.unrolls import UnrollChoice
-from ddbench.sizes import Knob, Sizes
 
 SAME = "the same gradient"
 _MOST_RANKS = 64

@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 
 from ddbench.errors import UserError
+from ddbench.estimates.model_size import Knob
 from ddbench.runtime.available_memory import free_bytes
-from ddbench.sizes import Knob
 
 Policy = Literal["refuse", "warn"]
 """What happens to a computation that, by estimate, does not fit: it is refused, or begun with a warning."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ddbench.memory import activation_floats
+from ddbench.estimates.memory import activation_floats
 from ddbench.runtime.compile import Choice
 
 

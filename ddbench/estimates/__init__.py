@@ -1,0 +1,1 @@
+"""Estimates of memory and cost, made before anything is computed."""
