@@ -26,7 +26,7 @@ from ddbench.evaluate.score import score
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 from ddbench.runtime.executors import Local
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def synthetic(real: RealSet, ipc: int, network: str) -> SyntheticSet:

@@ -21,7 +21,7 @@ from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.compiled_step import FastStep, GradientKernel
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep

@@ -20,7 +20,7 @@ from ddbench.runtime.distributed import ALONE
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.oom import memory_errors
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def last_candidate(method: Method, folder: Path) -> Path:

@@ -21,7 +21,7 @@ from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.shelf import Shelf
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 class IndependentMethod(Method):

@@ -17,7 +17,7 @@ from ddbench.guard import GuardCounts
 from ddbench.method import Method, OptimisedMethod, OuterStep, Task
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.run_folder import Clock, Run
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 KIND = "distillation state"
 

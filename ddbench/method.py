@@ -26,7 +26,7 @@ from ddbench.recipe.settings import Count, Positive, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.runtime.compile import Choice, student_seconds, wanted
 from ddbench.runtime.distributed import ALONE, Ranks
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import classification_loss
 from ddbench.training.teachers import Teachers
 from ddbench.unroll.compiled_step import GradientKernel, Kernel

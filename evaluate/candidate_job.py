@@ -17,7 +17,7 @@ from ddbench.evaluate.score import score
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Tell
 from ddbench.runtime.executors.shared_filesystem import require_seen
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ddbench.errors import UserError
 from ddbench.evaluate.marks import Scores
 from ddbench.evaluate.published import ORIGINAL, Published, published_numbers
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PRINTED_NETWORKS = 5
 """Over how many networks a printed standard deviation is taken to be: the field's custom, seldom said."""

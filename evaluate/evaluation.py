@@ -10,7 +10,7 @@ from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 

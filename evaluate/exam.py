@@ -11,7 +11,6 @@ from torch import nn
 
 from ddbench.data.preprocessing import seen_value
 from ddbench.data.realset import RealSet, Split
-from ddbench.epoch_labels import EpochLabels
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
@@ -34,6 +33,7 @@ from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.runtime.compile import Choice, wanted
 from ddbench.runtime.threads import one_thread
+from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.training.epoch import consecutive_batches, top1_accuracy
 from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
 from ddbench.training.model_stack import Stack

@@ -9,7 +9,7 @@ from ddbench.data.preprocessing import require_same_preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
 from ddbench.evaluate.protocol import Protocol
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 

@@ -8,10 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ddbench.compensation import rendered
 from ddbench.data.realset import RealSet
 from ddbench.feed import Feed
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.compensators import rendered
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ddbench.evaluate.lesson import CompensatedLesson, Lesson, TensorLesson
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import LabelKind
 from ddbench.training.teachers import Teachers
 

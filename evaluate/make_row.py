@@ -17,7 +17,7 @@ from ddbench.evaluate.score import Scores
 from ddbench.evaluate.test_split import image_test_split
 from ddbench.guard import undone_steps
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 

@@ -17,7 +17,7 @@ from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 __all__ = ["Scores", "score"]

@@ -18,7 +18,7 @@ from ddbench.runtime.compile import Choice, what_is_missing
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import device_name, versions
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 TOLERANCE = 0.02

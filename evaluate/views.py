@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ddbench.augmentation import Augmentation, Draw, transforms
 from ddbench.augmentation.crops import resized_crops
-from ddbench.epoch_labels import EpochLabels
 from ddbench.evaluate.criterion import Criterion, as_logits, cross_entropy, divergence, mixed_logits
 from ddbench.evaluate.lesson import Lesson
 from ddbench.evaluate.mixing import Mixer, Mixture
 from ddbench.evaluate.protocol import Course
 from ddbench.evaluate.unfinished import Stream
+from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.training.epoch import joined_last
 from ddbench.training.losses import classification_loss
 from ddbench.training.stacked_epoch import apply_each

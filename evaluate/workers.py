@@ -10,7 +10,7 @@ from ddbench.estimates.memory import activation_floats
 from ddbench.evaluate.protocol import Protocol
 from ddbench.networks import build_network
 from ddbench.runtime.executors import Local
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 WORTH_WORKERS = 3e9
 """Activations in all trainings of one evaluation above which starting processes, a few seconds, is repaid."""

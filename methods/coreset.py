@@ -10,7 +10,7 @@ from torch import Tensor
 from ddbench.errors import UserError
 from ddbench.method import Task
 from ddbench.methods.parts.pixels import class_major_labels
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 Choose = Callable[[Tensor, int], Tensor]
 """Features (n, F) of a class and a count to the positions of the chosen images, (count,), each once."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ddbench.method import Count, DirectMethod, OuterStep, Task
 from ddbench.methods.coreset import coreset
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 @final

@@ -30,7 +30,7 @@ from ddbench.methods.parts.student import balance, perturbed
 from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import student_seconds, wanted
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.unroll.compiled_step import FastStep
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
 from ddbench.unroll.unroll import Outer

@@ -10,7 +10,7 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.protocols import PROTOCOLS, Protocol, Setting
 from ddbench.evaluate.rows import Row
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 NETWORK = "convnet-d1-w4"
 CLASSES = 3

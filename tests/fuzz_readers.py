@@ -42,8 +42,8 @@ from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_grap
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import load_recipe
 from ddbench.run_folder import Run
-from ddbench.set_description import GraphSetDescription, ImageSetDescription
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.description import GraphSetDescription, ImageSetDescription
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers, load_teachers
 
 Mutate = Callable[[random.Random, bytes], bytes]

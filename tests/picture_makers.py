@@ -14,7 +14,7 @@ from ddbench.data.fitting import fit_preprocessing
 from ddbench.data.realset import RealSet
 from ddbench.formats.assemble import assemble
 from ddbench.formats.layout import LAYOUTS, Facts
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 CLASSES, SIZE, TRAIN = 3, 8, 60
 NAMES = ("cat", "n/a: .hidden", "Ünder  score")

@@ -16,7 +16,7 @@ from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.outer_loop import optimise
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.unroll.compiled_step import GradientKernel
 
 F64 = torch.float64

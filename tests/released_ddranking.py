@@ -18,7 +18,7 @@ from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.ddranking.contenders import random_set
 from ddbench.networks import build_network
 from ddbench.randomness import derive
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 NETWORK = "convnet-d1-w8"

@@ -10,7 +10,7 @@ from ddbench.evaluate.nas import rank, recipe
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
 from ddbench.methods import METHODS
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 def experts(executor, folder):

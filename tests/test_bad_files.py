@@ -13,7 +13,7 @@ import torch
 from command_line import ENVIRONMENT, RECIPE, copy_of, one_error, only, written
 
 from ddbench.artefact import read_json, write_json
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 @pytest.fixture

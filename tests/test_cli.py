@@ -11,7 +11,7 @@ import torch
 from command_line import one_error, only, process, times, written
 
 from ddbench.artefact import load, read_json, write_json
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 class TestRun:

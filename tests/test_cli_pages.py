@@ -11,7 +11,7 @@ from command_line import ENVIRONMENT, RECIPE, changed, only, process, written
 from PIL import Image
 
 from ddbench.commands import app, main
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 COMMANDS = [command.name for command in app.registered_commands]
 LISTINGS = ("methods", "datasets", "networks", "protocols", "recipes")

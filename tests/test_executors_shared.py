@@ -13,7 +13,7 @@ from ddbench.commands.executing import Executors
 from ddbench.errors import UserError
 from ddbench.runtime.executors import Local, RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 CPU = torch.device("cpu")
 

@@ -15,7 +15,7 @@ from ddbench.errors import UserError
 from ddbench.formats.ddranking_settings import model_name
 from ddbench.formats.export import EXPORTS, export_set
 from ddbench.formats.export_png import folder_name
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 @pytest.fixture(scope="module")

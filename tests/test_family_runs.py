@@ -21,7 +21,7 @@ from ddbench.methods.random_soft import RandomSoft
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.outer_loop import optimise
 from ddbench.run_folder import Run
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 NEEDED = {"inner_steps": 4, "max_start_epoch": 3, "image_lr": 5.0, "student_lr": 0.05}
 

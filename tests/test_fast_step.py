@@ -13,7 +13,7 @@ from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.runtime import compile as compiling
 from ddbench.runtime.compile import what_is_missing
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.compiled_step import FastStep, GradientKernel
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ddbench.epoch_labels import EpochLabels
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import make_row
 from ddbench.evaluate.score import score
-from ddbench.formation import decode_formation
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.epoch_labels import EpochLabels
+from ddbench.synthetic.multi_formation import decode_formation
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ddbench.errors import UserError
 from ddbench.formats import safe_load
 from ddbench.formats.arrays import read_npy, read_npz
 from ddbench.formats.safe_load import read_torch
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PIXELS = {"low": 0, "high": 1}
 FILES = {

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ddbench.errors import UserError
 from ddbench.formats.export import export_set
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 IPC = 2
 LABELS = torch.arange(CLASSES).repeat_interleave(IPC)

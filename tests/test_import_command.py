@@ -9,7 +9,7 @@ from command_line import only
 from ddbench.commands import imported
 from ddbench.data import load_dataset
 from ddbench.formats.layout import LAYOUTS
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 OWN = ["--mean", "0.305522", "--std", "0.376121"]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ddbench.errors import UserError
 from ddbench.formats.label_forms import plain_labels
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 SAID = {"space": "meanstd", "mean": MEAN, "std": STD, "lr": "none"}
 CLASS = sorted_labels(2)

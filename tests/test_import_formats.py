@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from ddbench.errors import UserError
 from ddbench.formats.layout import LAYOUTS
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 CIFAR100 = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
 SAID = {"lr": 0.02, "space": "meanstd"}

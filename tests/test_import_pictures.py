@@ -23,7 +23,7 @@ from PIL import Image
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import classes_by_name
 from ddbench.formats.export import export_set
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ddbench.independent import IndependentMethod
 from ddbench.randomness import stream
 from ddbench.runtime.progress import Silent
 from ddbench.shelf import Shelf
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 class Walks(IndependentMethod):

@@ -8,7 +8,6 @@ from distillation_makers import at, tiny_task
 from evaluation_makers import short
 from infer_makers import NETWORKS, drawn_teachers, taught_task
 
-from ddbench.compensation import rendered
 from ddbench.data import load_dataset
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.distillation import carry_out
@@ -21,7 +20,8 @@ from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.views import View
 from ddbench.runtime.progress import Silent
 from ddbench.shelf import Shelf
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.compensators import rendered
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 SMALL = {"iterations": 6, "shift": 2, "teachers": {"networks": NETWORKS}}
 

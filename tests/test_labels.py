@@ -18,7 +18,7 @@ from ddbench.methods.parts.labels import (
     probabilities,
 )
 from ddbench.methods.parts.pixels import RealPixels, class_major_labels
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 @pytest.fixture(scope="module")

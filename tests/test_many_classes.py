@@ -21,7 +21,7 @@ from ddbench.data.preprocessing import load_preprocessing
 from ddbench.data.realset import Split
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll
 
 RECIPE = "tesla-imagenet1k-ipc1"

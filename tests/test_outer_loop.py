@@ -16,7 +16,7 @@ from ddbench.methods.mtt import MTT
 from ddbench.outer_loop import optimise
 from ddbench.run_folder import Run
 from ddbench.runtime.progress import Silent
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 SETTINGS = {"inner_steps": 2, "max_start_epoch": 4, "image_lr": 5.0, "student_lr": 0.05, "student_lr_lr": 1e-4}
 

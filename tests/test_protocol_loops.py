@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ddbench.epoch_labels import EpochLabels
 from ddbench.evaluate.fresh import augment_by, train_fresh
 from ddbench.evaluate.lesson import TensorLesson
 from ddbench.evaluate.mixing import Mixer, Mixture, cut_box
 from ddbench.evaluate.protocols import PROTOCOLS, Circumstances
 from ddbench.evaluate.views import DrawnViews, StoredViews
 from ddbench.networks import build_network
+from ddbench.synthetic.epoch_labels import EpochLabels
 
 CPU = torch.device("cpu")
 SIDE = 8

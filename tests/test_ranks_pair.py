@@ -17,7 +17,7 @@ from rank_pair import Pair
 from ddbench.artefact import describe
 from ddbench.runtime.compile import what_is_missing
 from ddbench.runtime.distributed import ALONE
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 pytestmark = pytest.mark.slow
 

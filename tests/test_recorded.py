@@ -16,7 +16,7 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.step import Question
 from ddbench.recipe.recorded import recorded_dataset, recorded_recipe
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 CODE = "pyg:hostile_module:load"
 

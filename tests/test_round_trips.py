@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from picture_makers import drawn_set, imported, real_of
 
 from ddbench.formats.export import EXPORTS, export_set
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 SETS = st.fixed_dictionaries(
     {

@@ -14,7 +14,7 @@ from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.selection import select, selection_seeds
 from ddbench.runtime.executors import Local
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.teachers import Teachers
 
 __all__ = ["distill", "load_dataset", "load_synthetic", "open_buffer", "train_experts", "train_teachers"]

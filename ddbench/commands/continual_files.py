@@ -17,7 +17,7 @@ from ddbench.formats.project_constants import project_constants
 from ddbench.formats.safe_load import read_torch
 from ddbench.formats.spaces import brought_over
 from ddbench.formats.tensors import as_images, as_labels
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 _METHODS = ("herding", "dsa", "dm", "dc", "random")
 

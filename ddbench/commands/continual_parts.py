@@ -14,7 +14,7 @@ from ddbench.distillation import last_candidate
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.continual.memory import Part, split_by_class
 from ddbench.learner import require_same
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 STEP_BY_STEP = "distilled step by step from the images of that step's classes; the set of the last outer step"
 AT_ONCE = "distilled from all classes at once and parted by class, so earlier parts know of classes to come"

@@ -19,7 +19,7 @@ from ddbench.evaluate.continual.step import StepScore
 from ddbench.evaluate.protocol import Protocol
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.device import choose_device
-from ddbench.synthetic import load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 
 _USUAL = "convnet-d3"
 """The network of the project whose files are read."""

@@ -129,7 +129,7 @@ def _measured(
     from ddbench.evaluate.ddranking.recipes import lasting, recipe_of
     from ddbench.evaluate.workers import workers_for, worth_workers
     from ddbench.runtime.device import choose_device
-    from ddbench.synthetic import load_synthetic
+    from ddbench.synthetic.synthetic_set import load_synthetic
     from ddbench.training.teachers import load_teachers
 
     device, syn = choose_device(place.device), load_synthetic(path)

@@ -44,7 +44,7 @@ def export(
     from ddbench.commands.home_of_set import require_whitening
     from ddbench.errors import UserError
     from ddbench.formats.export import EXPORTS, export_set
-    from ddbench.synthetic import load_synthetic
+    from ddbench.synthetic.synthetic_set import load_synthetic
 
     if is_buffer(what):
         if format is not None:

@@ -22,7 +22,7 @@ from ddbench.formats.fkd import require_labels_used
 from ddbench.formats.layout import LAYOUTS, Facts
 from ddbench.formats.recognise import looks_like
 from ddbench.networks import canonical_network_name
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 
 def import_set(

@@ -48,7 +48,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     document = describe(path)
     note = uncovered(document)
     if document.get("kind") == "synthetic set":
-        from ddbench.synthetic import load_synthetic
+        from ddbench.synthetic.synthetic_set import load_synthetic
 
         syn = load_synthetic(path)
         document |= {

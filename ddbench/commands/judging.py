@@ -20,7 +20,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
 from ddbench.evaluate.test_split import image_test_split
 from ddbench.runtime.executors import Executor
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 

@@ -12,7 +12,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.make_row import synthetic_sha256
 from ddbench.method import OptimisedMethod
 from ddbench.run_folder import Run
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def rank(
     from ddbench.evaluate.nas.report import render
     from ddbench.evaluate.nas.scatter import scatter
     from ddbench.runtime.device import choose_device
-    from ddbench.synthetic import load_synthetic
+    from ddbench.synthetic.synthetic_set import load_synthetic
 
     nas_parts.require_ending(plot, ".png")
     by = options.executors(executor, workers, address, gpus_per_job, device)

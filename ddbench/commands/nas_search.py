@@ -48,7 +48,7 @@ def search(
     from ddbench.evaluate.nas.proposals import require_optuna
     from ddbench.evaluate.nas.search_report import render_search
     from ddbench.runtime.device import choose_device
-    from ddbench.synthetic import load_synthetic
+    from ddbench.synthetic.synthetic_set import load_synthetic
 
     require_optuna()
     by = options.executors(executor, workers, address, gpus_per_job, device)

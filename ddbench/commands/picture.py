@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ddbench.artefact import replacing
-from ddbench.compensation import seen_pixels
 from ddbench.data.preprocessing import Preprocessing
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.compensators import seen_pixels
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

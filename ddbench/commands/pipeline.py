@@ -47,7 +47,7 @@ from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.run_folder import Run
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.teachers import Teachers
 
 

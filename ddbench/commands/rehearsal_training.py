@@ -21,7 +21,7 @@ from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import wanted
 from ddbench.runtime.progress import Silent
 from ddbench.runtime.threads import one_thread
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.epoch import consecutive_batches, top1_accuracy
 
 _EPOCHS = 4

@@ -27,7 +27,7 @@ from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.networks import canonical_network_name
 from ddbench.recipe.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.teachers import Teachers, load_teachers
 
 HELD_BACK = "held_back_afterwards"

@@ -45,7 +45,7 @@ def draw_set(file: Path, target: Path, home: Path) -> None:
         return
     from ddbench.commands.picture import draw
     from ddbench.data.preprocessing import load_preprocessing
-    from ddbench.synthetic import load_synthetic
+    from ddbench.synthetic.synthetic_set import load_synthetic
 
     syn = load_synthetic(file)
     draw(syn, load_preprocessing(syn.preprocessing, home), target)

@@ -12,7 +12,7 @@ from ddbench.commands.picture import classes_of, compensator_rows, displayable, 
 from ddbench.data.preprocessing import Preprocessing, load_preprocessing
 from ddbench.errors import UserError
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,7 +18,7 @@ from ddbench.formats.spaces import Untold, brought_over, resolve_space
 from ddbench.formats.tensors import check_rate
 from ddbench.formats.value_range import range_note
 from ddbench.networks import canonical_network_name
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 _DEPTHS = {28: 3, 32: 3, 64: 4, 128: 5}
 

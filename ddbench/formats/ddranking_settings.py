@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ddbench.networks.names import parse_convnet
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 DATASETS = {
     "cifar10": "CIFAR10",

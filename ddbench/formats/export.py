@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ddbench.registry import Registry
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 @dataclass(frozen=True, kw_only=True)

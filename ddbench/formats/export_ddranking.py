@@ -19,7 +19,7 @@ from ddbench.formats.ddranking_settings import DATASETS, guide, model_name, sett
 from ddbench.formats.export import Exported, Exporter, as_logits, classes_of, not_kept, taken_apart
 from ddbench.formats.export_folder import whole_folder
 from ddbench.formats.export_pt import save_tensor
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:

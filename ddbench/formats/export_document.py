@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 KEYS = ("label_kind", "ipc", "dataset", "network", "preprocessing", "method", "formation", "provenance")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ddbench.errors import UserError
 from ddbench.formats.export import Exported, Exporter
 from ddbench.formats.export_folder import file_in
-from ddbench.synthetic import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 SUFFIX = ".safetensors"
 

@@ -16,7 +16,7 @@ from ddbench.formats.export import Exported, Exporter, classes_of, not_kept
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import file_in
 from ddbench.formats.export_pixels import eight_bit, png
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 SUFFIX = ".parquet"
 METADATA = b"ddbench"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import load_preprocessing
 from ddbench.errors import UserError
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def eight_bit(syn: SyntheticSet, home: Path) -> tuple[Tensor, tuple[str, ...]]:

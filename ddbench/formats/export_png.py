@@ -10,7 +10,7 @@ from ddbench.formats.export import Exported, Exporter, classes_of, not_kept
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import whole_folder
 from ddbench.formats.export_pixels import eight_bit, png
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 DOCUMENT, LABELS = "set.json", "labels.safetensors"
 DOCUMENT_KIND, LABELS_KIND = "pictures of a synthetic set", "labels of a synthetic set"

@@ -14,7 +14,7 @@ from torch import Tensor
 from ddbench.artefact import replacing
 from ddbench.formats.export import Exported, Exporter, as_logits, not_kept, taken_apart
 from ddbench.formats.export_folder import whole_folder
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 IMAGES, LABELS, LR = "images_best.pt", "labels_best.pt", "lr_best.pt"
 

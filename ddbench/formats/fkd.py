@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.epoch_labels import EpochLabels, Mixed
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import ClassListing
 from ddbench.formats.fkd_batch import Batch, read_batch
 from ddbench.formats.fkd_order import order_of_views
 from ddbench.formats.layout import Facts, Read
+from ddbench.synthetic.epoch_labels import EpochLabels, Mixed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.epoch_labels import Mixed
 from ddbench.errors import UserError
 from ddbench.formats.safe_load import read_torch
+from ddbench.synthetic.epoch_labels import Mixed
 
 _ROUNDING = 1e-3
 _LOGITS = (torch.float16, torch.float32)

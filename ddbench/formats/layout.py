@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ddbench.data import RealSet
-    from ddbench.epoch_labels import EpochLabels
+    from ddbench.synthetic.epoch_labels import EpochLabels
 
 Space = Literal["pixels", "meanstd", "zca"]
 """Images in [0, 1], standardised by channel, or whitened."""

@@ -16,7 +16,7 @@ from ddbench.graphs.forests import Forests, forests_from
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.packing import packed, stored_bytes, unpacked
 from ddbench.graphs.stored_graphs import pack_graphs, unpack_graphs
-from ddbench.set_description import check_graph_set
+from ddbench.synthetic.description import check_graph_set
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data

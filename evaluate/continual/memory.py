@@ -13,7 +13,7 @@ from ddbench.data.class_subset import rows_of_classes
 from ddbench.data.preprocessing import require_same_preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import LabelKind
 
 

@@ -9,7 +9,7 @@ from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.ddranking.measurement import require_weight
 from ddbench.evaluate.fit import require_fit
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 

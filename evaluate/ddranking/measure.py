@@ -32,7 +32,7 @@ from ddbench.randomness import derive
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 

@@ -21,7 +21,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.randomness import stream
 from ddbench.runtime.executors import Executor
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PROTOCOL = "nas-v1"
 

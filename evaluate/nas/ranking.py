@@ -32,7 +32,7 @@ from ddbench.evaluate.protocol import Protocol
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, Silent
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 BASELINES = ("random", "early-stopping", "parameters")
 """As many random images as the set has; all images for as many updates; the number of parameters, without training."""

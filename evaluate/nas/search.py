@@ -23,7 +23,7 @@ from ddbench.randomness import derive
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, Silent
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 DEFAULT_NETWORK = "convnet-d3"
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench.compensation import Compensation, rendered
+from ddbench.synthetic.compensators import Compensation, rendered
 from ddbench.training.teachers import Teachers
 
 RENDERED_AT_ONCE = 2**24

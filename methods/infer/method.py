@@ -10,7 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ddbench.compensation import Compensation, seen_pixels
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
@@ -30,7 +29,8 @@ from ddbench.methods.infer.objective import Objective
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.shelf import Shelf
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.compensators import Compensation, seen_pixels
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 CIFAR_TEACHERS = TeachersRecipe(

@@ -14,7 +14,7 @@ from torch.nn import functional
 from ddbench.method import OuterRate, Task
 from ddbench.methods.parts.jury import Jury, at_once
 from ddbench.recipe.settings import Part, Positive, Share
-from ddbench.synthetic import SyntheticSet
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 Teachers = Literal["correct", "first", "all"]
 """Whose logits are averaged for an image: experts that classify it correctly (all, where none does), expert 0, all."""

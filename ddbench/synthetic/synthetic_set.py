@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from ddbench import artefact
-from ddbench.compensation import Compensation, compensation_from, rendered, seen_pixels
 from ddbench.data.preprocessing import seen_value
-from ddbench.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.errors import UserError
-from ddbench.formation import decode_formation, decoded_rows
-from ddbench.set_description import ImageSetDescription, check_image_set
+from ddbench.synthetic.compensators import Compensation, compensation_from, rendered, seen_pixels
+from ddbench.synthetic.description import ImageSetDescription, check_image_set
+from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
+from ddbench.synthetic.multi_formation import decode_formation, decoded_rows
 from ddbench.training.losses import LabelKind
 
 
