@@ -31,16 +31,16 @@ from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
+from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.run_dir import Run
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.evaluate.protocols import protocol
-from ddbench.learner import Learner
-from ddbench.method import OuterStep, Task
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
-from ddbench.outer_loop import optimise
 from ddbench.randomness import stream
 from ddbench.recipe.recipe import load_recipe
-from ddbench.run_folder import Run
 
 RECIPE = "tesla-imagenet1k-ipc1"
 EXPERTS = 2

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.commands.needs import evaluation_bytes, expert_need
+from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.outer_loop import optimise
 from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.record import train_experts
-from ddbench.method import OuterStep, Task
 from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import build_network
-from ddbench.outer_loop import optimise
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
 

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 from measure import PeakMemory, arguments, fresh_process, interleaved, report, start
 
+from ddbench.distillation.method import OuterStep
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphTask
 from ddbench.graphs.refine import refine
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.method import OuterStep
 from ddbench.methods.mirage.method import Mirage
 
 SETS = ("tu:NCI1", "tu:MUTAG", "tu:IMDB-BINARY", "tu:IMDB-MULTI")

@@ -10,12 +10,12 @@ import torch
 
 from ddbench.artefact import canonical, tensors_sha256
 from ddbench.data.realset import RealSet
+from ddbench.distillation.guard import undone_steps
 from ddbench.evaluate.published import look_up
 from ddbench.evaluate.rates import RateSearch
 from ddbench.evaluate.rows import Row, RowSelection, without_paths
 from ddbench.evaluate.score import Scores
 from ddbench.evaluate.test_split import image_test_split
-from ddbench.guard import undone_steps
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ddbench.registry import Registry
 
 if TYPE_CHECKING:
-    from ddbench.method import Method
+    from ddbench.distillation.method import Method
 
 METHODS: Registry[type[Method]] = Registry(
     "method",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ddbench.distillation.method import Task
 from ddbench.errors import UserError
-from ddbench.method import Task
 from ddbench.methods.parts.pixels import class_major_labels
 from ddbench.synthetic.synthetic_set import SyntheticSet
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
-from ddbench.guard import Guard
-from ddbench.method import Count
+from ddbench.distillation.guard import Guard
+from ddbench.distillation.method import Count
 from ddbench.methods.parts.correct import CorrectPixels
 from ddbench.methods.parts.labels import LearnedLabels
 from ddbench.methods.trajectory import AnyLabels, AnyPixels, TrajectoryMatching

@@ -6,9 +6,9 @@ from typing import final
 
 import torch
 
+from ddbench.distillation.method import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.method import OuterStep
 from ddbench.methods.graph_subsets import real_graphs, rows_by_class
 from ddbench.methods.mirage.selection import plus
 

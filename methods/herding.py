@@ -5,7 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ddbench.method import Count, DirectMethod, OuterStep, Task
+from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
 from ddbench.methods.coreset import coreset
 from ddbench.synthetic.synthetic_set import SyntheticSet
 

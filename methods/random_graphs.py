@@ -7,9 +7,9 @@ from typing import final
 import numpy as np
 import torch
 
+from ddbench.distillation.method import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.method import OuterStep
 from ddbench.methods.graph_subsets import Equal, chosen_rows, real_graphs, rows_by_class
 from ddbench.methods.mirage.method import Mirage
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, final
 
 from pydantic import StrictBool
 
-from ddbench.method import Count
+from ddbench.distillation.method import Count
 from ddbench.methods.parts.unrolls import UnrollChoice
 from ddbench.methods.trajectory import TrajectoryMatching
 

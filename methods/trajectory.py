@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
+from ddbench.distillation.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import Knob, Sizes
-from ddbench.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.methods.parts.correct import CorrectPixels
 from ddbench.methods.parts.footprint import Footprint
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels

@@ -3,7 +3,7 @@
 import torch
 from expert_data import tiny_real
 
-from ddbench.method import OuterStep, Task
+from ddbench.distillation.method import OuterStep, Task
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.runtime.progress import Silent

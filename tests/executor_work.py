@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
+from ddbench.distillation.job_method import IndependentMethod
 from ddbench.errors import UserError
-from ddbench.independent import IndependentMethod
 from ddbench.randomness import stream
 
 prepared = []

@@ -25,6 +25,7 @@ from graph_files import triangles_and_paths, write_tu
 from ddbench import artefact
 from ddbench.data import load_dataset
 from ddbench.data.rawdata import Request
+from ddbench.distillation.run_dir import Run
 from ddbench.evaluate.continual.step import Question, StepScore, load_step
 from ddbench.evaluate.nas import read_truth
 from ddbench.evaluate.nas import space as space_named
@@ -41,7 +42,6 @@ from ddbench.graphs.download import fetch_texts
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import load_recipe
-from ddbench.run_folder import Run
 from ddbench.synthetic.description import GraphSetDescription, ImageSetDescription
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers, load_teachers

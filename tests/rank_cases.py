@@ -9,11 +9,11 @@ from distillation_makers import StopAt, at, tiny_task
 
 from ddbench.commands.pipeline import Pipeline
 from ddbench.commands.place import Place
+from ddbench.distillation.outer_loop import optimise
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
-from ddbench.outer_loop import optimise
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -38,7 +38,7 @@ def _outer_gradient(ranks, name, settings, captured):
     syn = method.init(task, 2, at())
     names = [name for name in ("images", "labels", "student_lr") if name in method.outer_rates()]
     learned = {name: getattr(syn, name).double().requires_grad_() for name in names}
-    with patch("ddbench.method.GradientKernel", partial(GradientKernel, backend="eager")):
+    with patch("ddbench.distillation.method.GradientKernel", partial(GradientKernel, backend="eager")):
         loss, _ = method.outer_loss(replace(syn, **learned), task, at(3))
     gradients = torch.autograd.grad(loss, list(learned.values()))
     return [loss.item(), *(gradient.tolist() for gradient in gradients)]

@@ -5,7 +5,7 @@ from expert_data import content, tiny_recipe, train
 from infer_makers import taught_task
 from nas_makers import tiny_space
 
-from ddbench.distillation import carry_out
+from ddbench.distillation.run import carry_out
 from ddbench.evaluate.nas import rank, recipe
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select

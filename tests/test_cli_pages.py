@@ -17,7 +17,7 @@ COMMANDS = [command.name for command in app.registered_commands]
 LISTINGS = ("methods", "datasets", "networks", "protocols", "recipes")
 
 DIRECT = '''
-from ddbench.method import DirectMethod
+from ddbench.distillation.method import DirectMethod
 from ddbench.methods import METHODS
 from ddbench.methods.parts.pixels import class_major_labels
 
@@ -37,7 +37,7 @@ class Brightest(DirectMethod):
 '''
 
 OPTIMISED = '''
-from ddbench.method import OptimisedMethod, OuterRate
+from ddbench.distillation.method import OptimisedMethod, OuterRate
 from ddbench.methods import METHODS
 from ddbench.methods.parts.pixels import class_major_labels, random_rows
 

@@ -12,9 +12,9 @@ from command_line import RECIPE, one_error, written
 
 from ddbench.artefact import read_json
 from ddbench.commands import main
+from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.run_dir import Run
 from ddbench.expert_buffers import unfinished as expert_state
-from ddbench.learner import Learner
-from ddbench.run_folder import Run
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,11 @@ from distillation_makers import StopAt, at, tiny_task
 from trained_task import EPOCHS, trained_task
 
 from ddbench import artefact
+from ddbench.distillation.guard import Guard
+from ddbench.distillation.method import OptimisedMethod
+from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
-from ddbench.guard import Guard
-from ddbench.method import OptimisedMethod
 from ddbench.methods import METHODS
 from ddbench.methods.datm import DATM
 from ddbench.methods.ftd import FTD
@@ -19,8 +21,6 @@ from ddbench.methods.mtt import MTT
 from ddbench.methods.random_images import RandomImages
 from ddbench.methods.random_soft import RandomSoft
 from ddbench.methods.trajectory import TrajectoryMatching
-from ddbench.outer_loop import optimise
-from ddbench.run_folder import Run
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 NEEDED = {"inner_steps": 4, "max_start_epoch": 3, "image_lr": 5.0, "student_lr": 0.05}

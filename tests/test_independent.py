@@ -7,12 +7,12 @@ import pytest
 import torch
 from distillation_makers import StopAt, tiny_task
 
-from ddbench.distillation import carry_out
+from ddbench.distillation.job_checkpoint import Shelf
+from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.run import carry_out
 from ddbench.errors import UserError
-from ddbench.independent import IndependentMethod
 from ddbench.randomness import stream
 from ddbench.runtime.progress import Silent
-from ddbench.shelf import Shelf
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 

@@ -10,7 +10,8 @@ from infer_makers import NETWORKS, drawn_teachers, taught_task
 
 from ddbench.data import load_dataset
 from ddbench.data.preprocessing import Preprocessing
-from ddbench.distillation import carry_out
+from ddbench.distillation.job_checkpoint import Shelf
+from ddbench.distillation.run import carry_out
 from ddbench.errors import UserError
 from ddbench.evaluate.score import score
 from ddbench.evaluate.teaching import train_teachers
@@ -19,7 +20,6 @@ from ddbench.methods.infer.method import INFER
 from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.views import View
 from ddbench.runtime.progress import Silent
-from ddbench.shelf import Shelf
 from ddbench.synthetic.compensators import rendered
 from ddbench.synthetic.synthetic_set import load_synthetic
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
+from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.method import DirectMethod, OptimisedMethod
 from ddbench.errors import UserError
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
-from ddbench.independent import IndependentMethod
-from ddbench.method import DirectMethod, OptimisedMethod
 from ddbench.methods import METHODS
 from ddbench.methods.herding import herd
 from ddbench.methods.k_center import farthest_first

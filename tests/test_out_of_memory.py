@@ -10,11 +10,11 @@ from distillation_makers import tiny_task
 from memory_makers import ERRORS
 
 from ddbench import artefact
+from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
-from ddbench.learner import Learner
 from ddbench.methods.mtt import MTT
-from ddbench.outer_loop import optimise
-from ddbench.run_folder import Run
 
 SETTINGS = {"inner_steps": 4, "max_start_epoch": 4, "image_lr": 5.0, "student_lr": 0.05, "student_lr_lr": 1e-4}
 
@@ -86,7 +86,7 @@ def test_a_step_that_stops_half_way_is_taken_back(tmp_path, monkeypatch, call):
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_candidate_that_did_not_fit_is_made_when_the_run_goes_on(tmp_path, monkeypatch, call):
     whole = run(tmp_path / "whole")
-    failing(monkeypatch, "ddbench.learner.Learner.keep", MemoryError(), {call})
+    failing(monkeypatch, "ddbench.distillation.outer_state.Learner.keep", MemoryError(), {call})
     with pytest.raises(UserError, match=f"the state after outer step {4 * call}"):
         run(tmp_path / "parts", checkpoint_seconds=1e9)
     monkeypatch.undo()
@@ -189,7 +189,7 @@ from distillation_makers import tiny_task
 from memory_makers import ERRORS
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
-from ddbench.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimise
 from ddbench.runtime.progress import Silent
 more = dict(inner_steps=40, max_start_epoch=4, image_lr=5.0, student_lr=0.05, student_lr_lr=1e-4)
 task = tiny_task(images=600)

@@ -9,12 +9,12 @@ from distillation_makers import StopAt, at, tiny_task
 from torch import Tensor
 
 from ddbench import artefact
+from ddbench.distillation.guard import Guard
+from ddbench.distillation.method import OptimisedMethod, OuterRate
+from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
-from ddbench.guard import Guard
-from ddbench.method import OptimisedMethod, OuterRate
 from ddbench.methods.mtt import MTT
-from ddbench.outer_loop import optimise
-from ddbench.run_folder import Run
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
 
@@ -84,7 +84,9 @@ def test_a_process_that_dies_without_a_word_loses_only_what_follows_its_checkpoi
     class DieAt(Silent):
         def update(self, done, **facts):
             if done == 8:
-                monkeypatch.setattr("ddbench.learner.Learner.checkpoint", lambda *_: None)  # no last words
+                monkeypatch.setattr(
+                    "ddbench.distillation.outer_state.Learner.checkpoint", lambda *_: None
+                )  # no last words
                 raise Killed
 
     with pytest.raises(Killed):

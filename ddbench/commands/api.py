@@ -11,15 +11,15 @@ from typing import Any
 import ddbench.data
 from ddbench.commands.options import home_folder
 from ddbench.data.realset import RealSet
-from ddbench.distillation import carry_out, last_candidate
+from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.method import DirectMethod, OptimisedMethod, Task
+from ddbench.distillation.run import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, require, room_on
 from ddbench.evaluate.teaching import train_teachers as learned_teachers
 from ddbench.expert_buffers.description import describe_buffer
 from ddbench.expert_buffers.record import train_experts as record_experts
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.independent import IndependentMethod
-from ddbench.method import DirectMethod, OptimisedMethod, Task
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from ddbench.distillation.method import Method
 from ddbench.errors import unknown
-from ddbench.method import Method
 from ddbench.recipe.recipe import Entry, LoadedRecipe
 from ddbench.recipe.settings import Part
 from ddbench.recipe.yaml_source import Key

@@ -7,11 +7,11 @@ from functools import partial
 
 from ddbench.commands.jobs import Job
 from ddbench.data import RealSet
+from ddbench.distillation.method import OptimisedMethod
 from ddbench.errors import UserError
 from ddbench.evaluate.pools import expanded
 from ddbench.evaluate.protocols import Protocol, teaching_protocol
 from ddbench.evaluate.teaching import checked_teachers
-from ddbench.method import OptimisedMethod
 from ddbench.networks import build_network
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.recipe.teachers import TeachersRecipe

@@ -10,10 +10,10 @@ from ddbench.commands.jobs import Job
 from ddbench.commands.pipeline import Pipeline
 from ddbench.data import RealSet
 from ddbench.data.class_subset import only_classes, subset_fingerprint
-from ddbench.distillation import last_candidate
+from ddbench.distillation.outer_state import require_same
+from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.continual.memory import Part, split_by_class
-from ddbench.learner import require_same
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 STEP_BY_STEP = "distilled step by step from the images of that step's classes; the set of the last outer step"

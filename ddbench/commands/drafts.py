@@ -10,9 +10,9 @@ from ddbench.artefact import fingerprint
 from ddbench.commands.broadcast import drop_keys_of_other_methods
 from ddbench.commands.graph_checks import require_kind_of_data
 from ddbench.commands.plugins import require_method
+from ddbench.distillation.method import Method, OptimisedMethod
 from ddbench.errors import UserError
 from ddbench.graphs.method import GraphMethod
-from ddbench.method import Method, OptimisedMethod
 from ddbench.methods import METHODS
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import Entry, LoadedRecipe

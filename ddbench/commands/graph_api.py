@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.commands.options import home_folder
+from ddbench.distillation.method import OuterStep
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
 from ddbench.graphs import load as sources
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs
-from ddbench.method import OuterStep
 from ddbench.methods import METHODS
 from ddbench.randomness import derive
 from ddbench.recipe.settings import validate

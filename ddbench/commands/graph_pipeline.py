@@ -13,6 +13,8 @@ from ddbench.commands.graph_checks import refuse_what_graphs_have_not
 from ddbench.commands.jobs import Job, jobs_of, resolved
 from ddbench.commands.place import Place
 from ddbench.data.sources import check_dataset_name
+from ddbench.distillation.method import OuterStep
+from ddbench.distillation.outer_state import require_same
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import (
     graph_versions,
@@ -31,8 +33,6 @@ from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs
-from ddbench.learner import require_same
-from ddbench.method import OuterStep
 from ddbench.randomness import derive
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device, peak_bytes, reset_peak

@@ -13,9 +13,9 @@ from ddbench.artefact import fingerprint
 from ddbench.commands.drafts import Draft, Drafter, require_labels_apart
 from ddbench.commands.graph_baselines import graph_baselines
 from ddbench.data.sources import find_source
+from ddbench.distillation.method import Method
 from ddbench.errors import UserError
 from ddbench.evaluate.rows import without_paths
-from ddbench.method import Method
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import LoadedRecipe, Recipe
 

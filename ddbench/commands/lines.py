@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from ddbench.commands.jobs import Job
+from ddbench.distillation.method import OptimisedMethod
+from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.evaluate.make_row import synthetic_sha256
-from ddbench.method import OptimisedMethod
-from ddbench.run_folder import Run
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 

@@ -11,7 +11,7 @@ import typer
 from ddbench.commands import options
 
 if TYPE_CHECKING:
-    from ddbench.method import Method
+    from ddbench.distillation.method import Method
 
 
 def methods(
@@ -24,9 +24,9 @@ def methods(
     A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
     """
     from ddbench.commands.plugins import run_plugin
+    from ddbench.distillation.job_method import IndependentMethod
+    from ddbench.distillation.method import DirectMethod, OptimisedMethod
     from ddbench.graphs.method import GraphMethod
-    from ddbench.independent import IndependentMethod
-    from ddbench.method import DirectMethod, OptimisedMethod
     from ddbench.methods import METHODS
 
     for path in plugin or []:

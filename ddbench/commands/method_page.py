@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ddbench.method import Method
+from ddbench.distillation.method import Method
 from ddbench.recipe.settings import Part, Settings, models_in
 
 REQUIRED = "required"

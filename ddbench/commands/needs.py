@@ -9,7 +9,7 @@ from ddbench.commands.dataset_facts import DatasetFacts, dataset_facts
 from ddbench.commands.graph_pipeline import GraphPipeline
 from ddbench.commands.jobs import BufferNeed, Job
 from ddbench.commands.pipeline import Pipeline
-from ddbench.distillation import last_candidate
+from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
 from ddbench.estimates.memory_check import require, room_on

@@ -26,7 +26,11 @@ from ddbench.commands.schooling import taught
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.memory_limits import refuse_huge_size
 from ddbench.data.sources import check_dataset_name
-from ddbench.distillation import carry_out, last_candidate
+from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.method import OptimisedMethod, Task
+from ddbench.distillation.outer_state import require_same
+from ddbench.distillation.run import carry_out, last_candidate
+from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.evaluate.pools import expanded
 from ddbench.evaluate.protocols import protocol
@@ -36,15 +40,11 @@ from ddbench.evaluate.selection import select
 from ddbench.evaluate.workers import worth_workers
 from ddbench.expert_buffers.record import train_experts, training_cost
 from ddbench.expert_buffers.store import ExpertBuffer
-from ddbench.independent import IndependentMethod
-from ddbench.learner import require_same
-from ddbench.method import OptimisedMethod, Task
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.randomness import derive
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.recipe.teachers import TeachersRecipe
-from ddbench.run_folder import Run
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic

@@ -46,7 +46,7 @@ def _judges(pipeline: Pipeline) -> str:
 
 def _candidates(pipeline: Pipeline, job: Job) -> int:
     """How many candidates of a job are judged; 0 where there is nothing to choose."""
-    from ddbench.method import OptimisedMethod
+    from ddbench.distillation.method import OptimisedMethod
 
     if not isinstance(job.method, OptimisedMethod) or pipeline.recipe.evaluation.selection == "last":
         return 0

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.learner import Learner, identity
-from ddbench.method import OuterStep, Task
+from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.outer_state import Learner, identity
+from ddbench.distillation.run_dir import Run
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
-from ddbench.run_folder import Run
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import synchronise
 from ddbench.runtime.threads import threads_for

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ddbench.distillation.method import Method, OuterStep
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.method import Method, OuterStep
 
 if TYPE_CHECKING:
     from ddbench.graphs.forests import Forests
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphTask:
-    """What a method distils from. method, origin, provenance: as in :class:`ddbench.method.Task`."""
+    """What a method distils from. method, origin, provenance: as in :class:`ddbench.distillation.method.Task`."""
 
     real: GraphSet
     method: str = ""

@@ -11,12 +11,13 @@ from pydantic import Field
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
+from ddbench.distillation.job_checkpoint import Shelf
+from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.method import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.estimates.stacked_memory import training_seconds
-from ddbench.independent import IndependentMethod
-from ddbench.method import OuterStep, Task
 from ddbench.methods.infer import told
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.charge import charged_bytes
@@ -28,7 +29,6 @@ from ddbench.methods.infer.natural import natural_pixels, natural_rows
 from ddbench.methods.infer.objective import Objective
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
-from ddbench.shelf import Shelf
 from ddbench.synthetic.compensators import Compensation, seen_pixels
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers

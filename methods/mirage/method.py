@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field
 
+from ddbench.distillation.method import Count, OuterStep
 from ddbench.graphs.forests import build_forests
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.refine import MOST_HOPS
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.method import Count, OuterStep
 from ddbench.methods.mirage.mining import mining_of
 from ddbench.methods.mirage.selection import Selection, select
 from ddbench.methods.mirage.sharing import Sharing

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ddbench.method import OuterStep, Task
+from ddbench.distillation.method import OuterStep, Task
 from ddbench.methods.parts.jury import Jury
 from ddbench.methods.parts.pixels import Pixels, Start, shuffled_classes
 

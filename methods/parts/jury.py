@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from ddbench.distillation.method import Task
 from ddbench.errors import UserError
-from ddbench.method import Task
 from ddbench.networks import build_network
 
 JUDGED_AT_ONCE = 2**18

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.method import OuterRate, Task
+from ddbench.distillation.method import OuterRate, Task
 from ddbench.methods.parts.jury import Jury, at_once
 from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddbench.distillation.method import OuterStep, Task
 from ddbench.errors import UserError
-from ddbench.method import OuterStep, Task
 from ddbench.methods.parts.jury import Jury
 from ddbench.methods.parts.pixels import Pixels, Start
 from ddbench.randomness import derive

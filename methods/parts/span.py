@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ddbench.distillation.method import OuterStep, Trajectories
 from ddbench.errors import UserError
-from ddbench.method import OuterStep, Trajectories
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Settings
 

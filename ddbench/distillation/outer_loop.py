@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ddbench.distillation.guard import GuardCounts
+from ddbench.distillation.method import Method, OptimisedMethod, OuterStep, Task
+from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.run_dir import Clock, Run
 from ddbench.estimates.memory_check import in_words
-from ddbench.guard import GuardCounts
-from ddbench.learner import Learner
-from ddbench.method import Method, OptimisedMethod, OuterStep, Task
-from ddbench.run_folder import Clock, Run
 from ddbench.runtime.available_memory import free_bytes
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronise
 from ddbench.runtime.oom import is_out_of_memory, let_go, memory_errors

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench.learner import identity
-from ddbench.method import Method, OuterStep, Task
+from ddbench.distillation.job_checkpoint import Shelf
+from ddbench.distillation.method import Method, OuterStep, Task
+from ddbench.distillation.outer_state import identity
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
 from ddbench.runtime.executors.executor import Executor, Serial, Tell
 from ddbench.runtime.executors.job_progress import SharedMeter, Telling
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.threads import one_thread
-from ddbench.shelf import Shelf
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 

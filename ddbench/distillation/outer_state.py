@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from ddbench import artefact
+from ddbench.distillation.guard import GuardCounts
+from ddbench.distillation.method import Method, OptimisedMethod, OuterStep, Task
+from ddbench.distillation.run_dir import Clock, Run
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
-from ddbench.guard import GuardCounts
-from ddbench.method import Method, OptimisedMethod, OuterStep, Task
 from ddbench.networks.mixing import refuse_mixed_batches
-from ddbench.run_folder import Clock, Run
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 KIND = "distillation state"

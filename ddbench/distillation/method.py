@@ -17,9 +17,9 @@ from pydantic import model_validator
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
+from ddbench.distillation.guard import Guard
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import Knob, Sizes
-from ddbench.guard import Guard
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Positive, Settings, Share

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ddbench.artefact import describe
+from ddbench.distillation.job_method import IndependentMethod, carry_out_jobs
+from ddbench.distillation.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
+from ddbench.distillation.outer_loop import less_memory, optimise
+from ddbench.distillation.outer_state import identity, require_same
+from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.files.folder_lock import locked
-from ddbench.independent import IndependentMethod, carry_out_jobs
-from ddbench.learner import identity, require_same
-from ddbench.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
-from ddbench.outer_loop import less_memory, optimise
-from ddbench.run_folder import Run
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
 from ddbench.runtime.distributed import ALONE
 from ddbench.runtime.executors import Executor
@@ -66,7 +66,7 @@ def _carried_out(
     if not isinstance(method, DirectMethod | IndependentMethod):
         raise UserError(
             f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod nor an IndependentMethod",
-            fix="derive it from one of them (ddbench.method, ddbench.independent)",
+            fix="derive it from one of them (ddbench.distillation.method, ddbench.distillation.job_method)",
         )
     with task.ranks.rank_0_first():
         alone = replace(task, ranks=ALONE)
