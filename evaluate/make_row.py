@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ddbench.artefact import canonical, tensors_sha256
+from ddbench.artifact import canonical, tensors_sha256
 from ddbench.data.realset import RealSet
 from ddbench.distillation.guard import undone_steps
 from ddbench.evaluate.published import look_up
@@ -29,7 +29,7 @@ def synthetic_sha256(syn: SyntheticSet) -> str:
 
 
 def described_sha256(document: Mapping[str, Any]) -> str:
-    """The same of a set's file, from its description alone (``ddbench.artefact.describe``)."""
+    """The same of a set's file, from its description alone (``ddbench.artifact.describe``)."""
     stored, extra = document.get("epoch_labels") or {}, document.get("compensation") or {}
     return set_identity(
         document["sha256"],

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, pstdev, pvariance
 from typing import Any
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.evaluate.rows import Row
 
 

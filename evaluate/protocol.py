@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 
 OptimizerName = Literal["sgd", "adamw"]
 Schedule = Literal["drop", "constant", "cosine", "half-cosine", "steps"]

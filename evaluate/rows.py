@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from statistics import fmean, pstdev
 from typing import Any, ClassVar, Literal
 
-from ddbench.artefact import fingerprint, read_json, write_json
+from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
 from ddbench.evaluate.test_split import EvalSplit
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import torch
 
-from ddbench.artefact import describe, fingerprint, read_json, write_json
+from ddbench.artifact import describe, fingerprint, read_json, write_json
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.candidate_job import CandidateJob

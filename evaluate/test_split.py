@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ddbench.artefact import tensors_sha256
+from ddbench.artifact import tensors_sha256
 
 if TYPE_CHECKING:
     from ddbench.data.realset import RealSet

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
@@ -44,8 +44,8 @@ class Unfinished:
         if not self.path.is_file():
             return None
         try:
-            tensors, facts = artefact.load(self.path, KIND)
-        except artefact.WrittenByNewerError:
+            tensors, facts = artifact.load(self.path, KIND)
+        except artifact.WrittenByNewerError:
             raise
         except UserError:
             return None
@@ -72,7 +72,7 @@ class Unfinished:
         try:
             self._put_back(tensors, facts, network, optimizer, streams)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise artefact.damaged(self.path, _first_line(error)) from None
+            raise artifact.damaged(self.path, _first_line(error)) from None
         return self.epochs
 
     def _put_back(
@@ -129,7 +129,7 @@ class Unfinished:
         """Write the state that was kept last, if it is not on disk. Errors: UserError when the disk is full."""
         if self._unwritten is not None:
             began = time.monotonic()
-            artefact.save(self.path, KIND, *self._unwritten)
+            artifact.save(self.path, KIND, *self._unwritten)
             self._unwritten, self._last_write = None, time.monotonic()
             self._pause = max(self._least_pause, _SHARE * (self._last_write - began)) if self._least_pause else 0.0
 

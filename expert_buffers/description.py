@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ddbench.artefact import canonical, fingerprint
+from ddbench.artifact import canonical, fingerprint
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.networks import build_network, canonical_network_name

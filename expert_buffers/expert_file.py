@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.trajectory import PER_EPOCH
 from ddbench.files.strict_json import parse_json
@@ -82,10 +82,10 @@ def read_header(path: Path) -> Header:
             header = _header(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         if not isinstance(error, _EndlessHeaderError):
-            artefact.describe(path)  # which knows every kind of damage by name
-        raise artefact.damaged(path, f"its header is not that of an expert: {error!r}") from None
-    if header.facts["schema"] > artefact.SCHEMA:
-        raise artefact.newer(path, header.facts["schema"])
+            artifact.describe(path)  # which knows every kind of damage by name
+        raise artifact.damaged(path, f"its header is not that of an expert: {error!r}") from None
+    if header.facts["schema"] > artifact.SCHEMA:
+        raise artifact.newer(path, header.facts["schema"])
     return header
 
 
@@ -190,7 +190,7 @@ def _header(file: FileIO) -> Header:
     if not _fill(file, memoryview(rest)):
         raise ValueError("the file ends within its header")
     document = parse_json(bytes(first + rest)[8:data])
-    facts = artefact.description_in(document.pop("__metadata__"))
+    facts = artifact.description_in(document.pop("__metadata__"))
     places: dict[str, Place] = {}
     end = 0
     for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.replay_files import Wanted, experts_in, file_sha256, replay_files, survey
@@ -78,7 +78,7 @@ def export_replay_buffer(buffer: ExpertBuffer, folder: str | Path, per_file: int
     for first in range(0, len(buffer), per_file):
         experts = [_snapshots(buffer, e) for e in range(first, min(first + per_file, len(buffer)))]
         path = folder / f"replay_buffer_{len(paths)}.pt"
-        with artefact.replacing(path) as part:
+        with artifact.replacing(path) as part:
             torch.save(experts, part)
         paths.append(path)
     return paths

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
@@ -171,7 +171,7 @@ def _adopt(folder: Path, description: BufferDescription) -> Contents:
     """Make the folder this buffer's, or see that it is. A lost or damaged description is written anew."""
     try:
         there = read_description(folder)
-    except artefact.WrittenByNewerError:
+    except artifact.WrittenByNewerError:
         raise
     except UserError:
         there = None

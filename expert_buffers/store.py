@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.expert_file import ExpertFile, read_header, row_sha256
@@ -44,12 +44,12 @@ def write_expert(
     rows = {name: [row_sha256(row) for row in tensors[name]] for name in ROWS if name in tensors}
     facts = {"buffer": description.fingerprint, "expert": expert, "epochs": trajectory.epochs, "rows": rows}
     facts |= {"seconds": round(seconds, 3), "extendable": end is not None}
-    return artefact.save(expert_path(folder, expert), KIND, {**tensors, **(end or {})}, facts)
+    return artifact.save(expert_path(folder, expert), KIND, {**tensors, **(end or {})}, facts)
 
 
 def write_description(folder: Path, description: BufferDescription) -> None:
-    kind = {"kind": "expert buffer", "schema": artefact.SCHEMA}
-    artefact.write_json(folder / DESCRIPTION, {**kind, **description.document()})
+    kind = {"kind": "expert buffer", "schema": artifact.SCHEMA}
+    artifact.write_json(folder / DESCRIPTION, {**kind, **description.document()})
 
 
 def read_description(folder: Path) -> BufferDescription:
@@ -63,17 +63,17 @@ def read_description(folder: Path) -> BufferDescription:
             fix="check the path, or train the experts (ddbench buffer RECIPE); those that are there will be kept",
         )
     if (size := path.stat().st_size) > _LARGEST_DESCRIPTION:
-        raise artefact.damaged(path, f"it has {size} bytes, far more than any description")
-    document = artefact.read_json(path, "description of an expert buffer")
+        raise artifact.damaged(path, f"it has {size} bytes, far more than any description")
+    document = artifact.read_json(path, "description of an expert buffer")
     try:
         schema = document["schema"]
         if isinstance(schema, bool) or not isinstance(schema, int):
             raise TypeError("schema is not a number")
-        if schema > artefact.SCHEMA:
-            raise artefact.newer(path, schema)
+        if schema > artifact.SCHEMA:
+            raise artifact.newer(path, schema)
         return BufferDescription.from_document(document)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise artefact.damaged(path, f"not a whole description: {error}") from None
+        raise artifact.damaged(path, f"not a whole description: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def scan(folder: Path, description: BufferDescription, only: Sequence[int] | Non
             continue
         try:
             header = read_header(expert_path(folder, expert))
-        except artefact.WrittenByNewerError:  # whole, and not to be trained over
+        except artifact.WrittenByNewerError:  # whole, and not to be trained over
             raise
         except UserError as error:
             damaged[expert] = " ".join(fact.removeprefix("why   ") for fact in error.facts) or error.problem
@@ -179,12 +179,12 @@ class ExpertBuffer:
     @property
     def fingerprint(self) -> str:
         """Of the description and of every expert's content: what artefacts made from this buffer carry."""
-        return artefact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
+        return artifact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
 
     def digest(self, epochs: int) -> str:
         """Of the rows 0 to ``epochs`` of every expert: what a method that looks at no more of them depends on."""
         rows = [self._file(expert).digests("parameters")[: epochs + 1] for expert in range(len(self))]
-        return artefact.fingerprint([self.description.fingerprint, rows])
+        return artifact.fingerprint([self.description.fingerprint, rows])
 
     @property
     def seconds(self) -> float:
@@ -218,7 +218,7 @@ class ExpertBuffer:
 
     def trajectory(self, expert: int) -> Trajectory:
         """The whole of one expert, its checksum verified; E+1 rows in memory."""
-        return Trajectory.from_tensors(artefact.load(expert_path(self.folder, self.experts[expert]), KIND)[0])
+        return Trajectory.from_tensors(artifact.load(expert_path(self.folder, self.experts[expert]), KIND)[0])
 
     def require_match(self, asked: BufferDescription) -> None:
         """Errors: UserError when this buffer is of another dataset, network or preprocessing; both values are named."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers import store
 from ddbench.expert_buffers.continuation import end_state, put_back
@@ -60,7 +60,7 @@ class Unfinished:
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
             place = self.path if facts["kind"] == KIND else self._finished
-            raise artefact.damaged(place, f"it is not of such a network: {first}") from None
+            raise artifact.damaged(place, f"it is not of such a network: {first}") from None
         self._earlier = facts["seconds"]
         return facts["epochs"]
 
@@ -70,8 +70,8 @@ class Unfinished:
         if not path.is_file():
             return nothing
         try:
-            tensors, facts = artefact.load(path, kind)
-        except artefact.WrittenByNewerError:
+            tensors, facts = artifact.load(path, kind)
+        except artifact.WrittenByNewerError:
             raise
         except UserError:
             return nothing
@@ -93,7 +93,7 @@ class Unfinished:
         """Write the state that was kept last, if it is not on disk. Errors: UserError when the disk is full."""
         if self._unwritten is not None:
             began = time.monotonic()
-            artefact.save(self.path, KIND, *self._unwritten)
+            artifact.save(self.path, KIND, *self._unwritten)
             self._unwritten = None
             self._last_write = time.monotonic()
             self._pause = max(self._least_pause, _SHARE * (self._last_write - began)) if self._least_pause else 0.0

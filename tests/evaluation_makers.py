@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.protocols import PROTOCOLS, Protocol, Setting

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.expert_buffers import ExpertBuffer, train_experts
@@ -102,7 +102,7 @@ def content(folder):
     """What every file holds, by name, but for the seconds that a training took."""
     found: dict[str, object] = {path.name: path.read_text() for path in folder.glob("*.json")}
     for path in folder.glob("*.safetensors"):
-        _, facts = artefact.load(path, "expert")
+        _, facts = artifact.load(path, "expert")
         found[path.name] = {**facts, "seconds": 0}
     assert len(found) == len(list(folder.iterdir())), "nothing is left over"
     return found

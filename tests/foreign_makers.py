@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from evaluation_makers import NETWORK, tiny_split
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.formats.assemble import assemble

@@ -22,7 +22,7 @@ from fuzz_mutants import mutated, mutated_document, mutated_json
 from gnn_makers import random_graphs
 from graph_files import triangles_and_paths, write_tu
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data import load_dataset
 from ddbench.data.rawdata import Request
 from ddbench.distillation.run_dir import Run
@@ -66,7 +66,7 @@ class Reader:
 
 
 def digest(tensors) -> str:
-    return artefact.tensors_sha256(tensors)
+    return artifact.tensors_sha256(tensors)
 
 
 # Sets, states and experts of our own
@@ -80,7 +80,7 @@ def make_set(folder):
 def read_set(folder):
     syn = load_synthetic(folder / "set.safetensors")
     facts = (syn.ipc, syn.class_names, syn.method, syn.network, syn.dataset, syn.label_kind)
-    return digest(syn.tensors()), artefact.canonical([syn.preprocessing, syn.provenance]), facts
+    return digest(syn.tensors()), artifact.canonical([syn.preprocessing, syn.provenance]), facts
 
 
 def make_graph_set(folder):
@@ -102,7 +102,7 @@ def make_graph_set(folder):
 
 def read_graph_set(folder):
     syn = load_synthetic_graphs(folder / "set.safetensors")
-    return digest(syn.tensors()), artefact.canonical(syn.provenance), (syn.ipc, syn.class_names, syn.method)
+    return digest(syn.tensors()), artifact.canonical(syn.provenance), (syn.ipc, syn.class_names, syn.method)
 
 
 def forged(dice: random.Random, content: bytes) -> bytes:
@@ -120,7 +120,7 @@ def forged(dice: random.Random, content: bytes) -> bytes:
 def read_forged_set(folder):
     path = folder / "set.safetensors"
     syn = load_synthetic(path)
-    document = artefact.describe(path)
+    document = artifact.describe(path)
     ImageSetDescription.model_validate(document)
     seen = syn.decoded()
     assert len(seen.labels) == len(seen.images) and len(syn) // syn.classes == syn.ipc
@@ -131,13 +131,13 @@ def read_forged_set(folder):
 def read_forged_graphs(folder):
     path = folder / "set.safetensors"
     syn = load_synthetic_graphs(path)
-    GraphSetDescription.model_validate(artefact.describe(path))
+    GraphSetDescription.model_validate(artifact.describe(path))
     assert sum(syn.bytes.values()) > 0 and syn.charged_bytes > 0
     return None
 
 
 def make_state(folder):
-    artefact.save(
+    artifact.save(
         path := folder / "state.safetensors",
         "distillation state",
         {"images": torch.arange(48.0).view(3, 1, 4, 4), "velocity.images": torch.ones(3, 1, 4, 4)},
@@ -147,8 +147,8 @@ def make_state(folder):
 
 
 def read_state(folder):
-    tensors, document = artefact.load(folder / "state.safetensors", "distillation state")
-    return digest(tensors), artefact.canonical(document)
+    tensors, document = artifact.load(folder / "state.safetensors", "distillation state")
+    return digest(tensors), artifact.canonical(document)
 
 
 def make_teachers(folder):
@@ -205,7 +205,7 @@ def as_text_says(path: Path, found: Any) -> None:
 
 def make_row_file(folder):
     row = make_tiny_row(recipe={"dataset": "digits", "evaluation": {"seeds": 3}})
-    artefact.write_json(path := folder / "row.json", dataclasses.asdict(row))
+    artifact.write_json(path := folder / "row.json", dataclasses.asdict(row))
     return [path]
 
 

@@ -9,7 +9,7 @@ from evaluation_makers import tiny_split
 from PIL import Image
 from torch.utils.data import BatchSampler, RandomSampler
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.data.fitting import fit_preprocessing
 from ddbench.data.realset import RealSet
 from ddbench.formats.assemble import assemble

@@ -12,7 +12,7 @@ from unittest import mock
 
 import torch
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.ddranking.contenders import random_set

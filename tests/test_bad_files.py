@@ -12,7 +12,7 @@ import pytest
 import torch
 from command_line import ENVIRONMENT, RECIPE, copy_of, one_error, only, written
 
-from ddbench.artefact import read_json, write_json
+from ddbench.artifact import read_json, write_json
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from command_line import one_error, only, process, times, written
 
-from ddbench.artefact import load, read_json, write_json
+from ddbench.artifact import load, read_json, write_json
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 

@@ -103,7 +103,7 @@ def test_another_set_where_natural_images_are_left_out(tmp_path):
     both = replace(without, compensation=replace(without.compensation, natural=True), labels=torch.arange(3).repeat(6))
     assert synthetic_sha256(both) != synthetic_sha256(without)
     without.save(tmp_path / "a.safetensors")
-    from ddbench.artefact import describe
+    from ddbench.artifact import describe
 
     assert described_sha256(describe(tmp_path / "a.safetensors")) == synthetic_sha256(without)
 
@@ -158,12 +158,12 @@ def test_natural_images_are_what_a_picture_shows(tmp_path):
 
 
 def test_a_damaged_set_says_so(tmp_path):
-    from ddbench import artefact
+    from ddbench import artifact
 
     syn = compensated(tiny_real())
     syn.save(tmp_path / "a.safetensors")
-    tensors, document = artefact.load(tmp_path / "a.safetensors", "synthetic set")
+    tensors, document = artifact.load(tmp_path / "a.safetensors", "synthetic set")
     tensors.pop("compensators")
-    artefact.save(tmp_path / "b.safetensors", "synthetic set", tensors, document)
+    artifact.save(tmp_path / "b.safetensors", "synthetic set", tensors, document)
     with pytest.raises(UserError, match="not a whole synthetic set"):
         load_synthetic(tmp_path / "b.safetensors")

@@ -16,7 +16,7 @@ from expert_data import drawn_buffer, tiny_real, tiny_recipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer
 from ddbench.expert_buffers.expert_file import read_header
@@ -149,7 +149,7 @@ def test_damaged_bytes_end_in_one_error_or_in_the_same_experts(whole, tmp_path_f
     found = used(folder)
     if isinstance(found, ExpertBuffer):
         for expert in range(2):
-            want = artefact.load(whole / f"expert-000{expert}.safetensors", "expert")[0]["parameters"]
+            want = artifact.load(whole / f"expert-000{expert}.safetensors", "expert")[0]["parameters"]
             assert torch.equal(found.trajectory(expert).parameters, want)
 
 
@@ -175,7 +175,7 @@ def test_experts_of_another_width_are_damaged(whole, tmp_path):
     header = read_header(tmp_path / "expert-0000.safetensors")
     assert header.widths == {"parameters": described.parameter_count}
     path = tmp_path / "expert-0000.safetensors"
-    tensors, facts = artefact.load(path, "expert")
-    artefact.save(path, "expert", {**tensors, "parameters": tensors["parameters"][:, 1:].contiguous()}, facts)
+    tensors, facts = artifact.load(path, "expert")
+    artifact.save(path, "expert", {**tensors, "parameters": tensors["parameters"][:, 1:].contiguous()}, facts)
     found = scan(tmp_path, described)
     assert not found.usable and "numbers" in found.damaged[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import RECIPE, one_error, written
 
-from ddbench.artefact import read_json
+from ddbench.artifact import read_json
 from ddbench.commands import main
 from ddbench.distillation.outer_state import Learner
 from ddbench.distillation.run_dir import Run

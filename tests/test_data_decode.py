@@ -9,7 +9,7 @@ import torch
 from data_makers import encoded, pixels, write_folder, write_image
 from PIL import Image
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data import decode
 from ddbench.data.image_folder import image_files, list_classes, pictures_of, subfolders
 from ddbench.errors import UserError
@@ -31,7 +31,7 @@ def test_pixels_are_those_of_the_files(tmp_path):
     assert found.images.dtype == torch.uint8
     assert np.array_equal(found.images.numpy(), expected)
     assert found.images.max() > 0
-    assert found.sha256 == artefact.hashlib.sha256(expected.tobytes()).hexdigest()
+    assert found.sha256 == artifact.hashlib.sha256(expected.tobytes()).hexdigest()
 
 
 def test_images_are_decoded_once_and_again_when_a_file_changes(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import torch
 from command_line import times
 from expert_data import EVERY_KIND, NETWORK, Watching, content, corrupt, tiny_recipe, train
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, buffer_bytes
 from ddbench.expert_buffers.store import expert_path
@@ -44,9 +44,9 @@ def test_an_extension_that_is_interrupted_goes_on_as_well(tmp_path, stopped):
 def rewritten(folder, change) -> None:
     """Every expert file of a folder written anew, its tensors and facts changed in place."""
     for path in folder.glob("expert-*"):
-        tensors, facts = artefact.load(path, "expert")
+        tensors, facts = artifact.load(path, "expert")
         change(tensors, facts)
-        artefact.save(path, "expert", tensors, facts)
+        artifact.save(path, "expert", tensors, facts)
 
 
 def test_an_expert_that_holds_nothing_to_go_on_from_is_trained_again_whole(tmp_path):
@@ -77,7 +77,7 @@ def test_a_short_expert_with_a_changed_bit_is_trained_again_whole(tmp_path):
 def test_a_short_expert_of_a_newer_version_is_not_replaced(tmp_path, monkeypatch):
     train(tmp_path, tiny_recipe(), epochs=2)
     with monkeypatch.context() as later:
-        later.setattr(artefact, "SCHEMA", artefact.SCHEMA + 1)
+        later.setattr(artifact, "SCHEMA", artifact.SCHEMA + 1)
         rewritten(tmp_path, lambda tensors, facts: None)
     before = times(tmp_path)
     with pytest.raises(UserError, match="newer ddbench"):

@@ -8,7 +8,7 @@ import torch
 from distillation_makers import StopAt, at, tiny_task
 from trained_task import EPOCHS, trained_task
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.distillation.guard import Guard
 from ddbench.distillation.method import OptimisedMethod
 from ddbench.distillation.outer_loop import optimise
@@ -107,7 +107,7 @@ def test_interrupted_anywhere_and_resumed_a_run_ends_with_the_same_bits(name, tm
         with pytest.raises(KeyboardInterrupt):
             run_of(method, tmp_path / "broken", progress=StopAt(step), checkpoint_seconds=0)
         there = Run(tmp_path / "broken").state
-        assert (artefact.describe(there)["step"] if there.exists() else 0) == step - 1
+        assert (artifact.describe(there)["step"] if there.exists() else 0) == step - 1
     run_of(method, tmp_path / "broken")
     for folder in ("candidates", "candidates-plain"):
         names = sorted(path.name for path in (tmp_path / "whole" / folder).glob("*"))

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 import pytest
 from command_line import ENVIRONMENT, RECIPE, command, only, written
 
-from ddbench.artefact import read_json
+from ddbench.artifact import read_json
 from ddbench.commands.jobs import Job
 from ddbench.commands.turns import in_turns
 from ddbench.files import folder_lock

@@ -9,7 +9,7 @@ import torch
 from command_line import only
 from expert_data import drawn_buffer
 
-from ddbench.artefact import fingerprint, read_json
+from ddbench.artifact import fingerprint, read_json
 from ddbench.commands.expert_scores import require_knowing, training_sample
 from ddbench.data import load_dataset
 from ddbench.errors import UserError

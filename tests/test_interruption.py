@@ -12,7 +12,7 @@ import pytest
 import torch
 from command_line import ENVIRONMENT, RECIPE, command, only, written
 
-from ddbench.artefact import describe, load, read_json
+from ddbench.artifact import describe, load, read_json
 from ddbench.commands import main
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, make_tiny_row, short, tiny_real, tiny_synthetic
 
-from ddbench.artefact import describe, tensors_sha256
+from ddbench.artifact import describe, tensors_sha256
 from ddbench.commands.judging import Judging
 from ddbench.commands.place import Place
 from ddbench.errors import UserError

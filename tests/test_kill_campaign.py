@@ -16,7 +16,7 @@ from data_makers import write_folder
 from foreign_makers import sorted_labels
 from killing import Nursery
 
-from ddbench.artefact import load, read_json
+from ddbench.artifact import load, read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")]
 

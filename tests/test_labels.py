@@ -7,7 +7,7 @@ import torch
 from distillation_makers import at, tiny_task
 from trained_task import EPOCHS, expert_module, trained_task
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.methods.parts.labels import (
     HardLabels,
@@ -87,8 +87,8 @@ def test_a_file_whose_labels_are_of_another_number_of_classes(tmp_path):
     syn = task.synthetic(task.real.inputs(task.real.train)[:3], torch.zeros(3, 3), ipc=1, label_kind="logits")
     path = tmp_path / "wrong.safetensors"
     syn.save(path)
-    tensors, document = artefact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, "synthetic set")
     facts = {key: value for key, value in document.items() if key not in ("kind", "schema", "sha256")}
-    artefact.save(path, "synthetic set", {**tensors, "labels": torch.zeros(3, 5)}, facts)
+    artifact.save(path, "synthetic set", {**tensors, "labels": torch.zeros(3, 5)}, facts)
     with pytest.raises(UserError, match="labels are over 5 classes, but 3 are named"):
         load_synthetic(path)

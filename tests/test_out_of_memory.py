@@ -9,7 +9,7 @@ from command_line import ENVIRONMENT, copy_of, times
 from distillation_makers import tiny_task
 from memory_makers import ERRORS
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.distillation.outer_loop import optimise
 from ddbench.distillation.outer_state import Learner
 from ddbench.distillation.run_dir import Run
@@ -45,7 +45,7 @@ def failing(monkeypatch, target, error, calls):
 def same_bits(one, two):
     assert [path.name for path in one] == [path.name for path in two]
     for a, b in zip(one, two, strict=True):
-        assert artefact.describe(a)["sha256"] == artefact.describe(b)["sha256"]
+        assert artifact.describe(a)["sha256"] == artifact.describe(b)["sha256"]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -55,7 +55,7 @@ def test_a_step_that_does_not_fit_leaves_the_state_before_it(tmp_path, monkeypat
     with pytest.raises(UserError, match="out of memory while distilling") as caught:
         run(tmp_path / "parts", checkpoint_seconds=1e9)
     assert "the state after outer step 5" in str(caught.value) and "-o method.batch_syn=1" in caught.value.fix
-    assert artefact.describe(Run(tmp_path / "parts").state)["step"] == 5
+    assert artifact.describe(Run(tmp_path / "parts").state)["step"] == 5
     monkeypatch.undo()
     same_bits(whole, run(tmp_path / "parts"))
 
@@ -78,7 +78,7 @@ def test_a_step_that_stops_half_way_is_taken_back(tmp_path, monkeypatch, call):
     monkeypatch.setattr(torch.optim.SGD, "step", half)
     with pytest.raises(UserError, match="out of memory"):
         run(tmp_path / "parts", checkpoint_seconds=1e9)
-    assert artefact.describe(Run(tmp_path / "parts").state)["step"] == call - 1
+    assert artifact.describe(Run(tmp_path / "parts").state)["step"] == call - 1
     monkeypatch.undo()
     same_bits(whole, run(tmp_path / "parts"))
 
@@ -119,7 +119,7 @@ def test_a_run_goes_on_with_fewer_graphs_at_a_time_to_the_same_set_but_for_round
     monkeypatch.undo()
     parts = run(tmp_path / "parts", method(**one))
     for a, b in zip(whole, parts, strict=True):
-        found, expected = (artefact.load(path, "synthetic set")[0]["images"] for path in (b, a))
+        found, expected = (artifact.load(path, "synthetic set")[0]["images"] for path in (b, a))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -227,5 +227,5 @@ def test_a_real_lack_of_memory_is_caught_and_the_state_saved(tmp_path):
     )
     assert done.returncode == 2, done.stderr
     assert "out of memory while distilling" in done.stdout and "the state after outer step 2" in done.stdout
-    tensors, document = artefact.load(Run(tmp_path / "run").state, "distillation state")
+    tensors, document = artifact.load(Run(tmp_path / "run").state, "distillation state")
     assert document["step"] == 2 and tensors["images"].isfinite().all()

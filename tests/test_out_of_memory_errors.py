@@ -6,7 +6,7 @@ import pytest
 import torch
 from memory_makers import ERRORS
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.runtime.oom import is_out_of_memory, let_go, memory_errors
 
 
@@ -81,14 +81,14 @@ def test_other_errors_pass():
 
 def test_a_file_that_can_not_be_read_for_lack_of_memory_is_not_called_damaged(tmp_path, monkeypatch):
     path = tmp_path / "one.safetensors"
-    artefact.save(path, "thing", {"x": torch.zeros(2)}, {})
+    artifact.save(path, "thing", {"x": torch.zeros(2)}, {})
 
     def lacking(*_, **__):
         raise OSError("unable to mmap 64 bytes from file: Cannot allocate memory (12)")
 
     monkeypatch.setattr("safetensors.torch.load_file", lacking)
     with pytest.raises(MemoryError):
-        artefact.load(path, "thing")
+        artifact.load(path, "thing")
     monkeypatch.setattr("safetensors.safe_open", lacking)
     with pytest.raises(MemoryError):
-        artefact.describe(path)
+        artifact.describe(path)

@@ -8,7 +8,7 @@ import torch
 from distillation_makers import StopAt, at, tiny_task
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.distillation.guard import Guard
 from ddbench.distillation.method import OptimisedMethod, OuterRate
 from ddbench.distillation.outer_loop import optimise
@@ -69,7 +69,7 @@ def test_resumed_is_not_interrupted_to_the_bit(tmp_path, stop, seconds):
     parts = run(method, tmp_path / "parts")
     assert [path.name for path in parts] == [path.name for path in whole]
     for one, two in zip(whole, parts, strict=True):
-        assert artefact.describe(one)["sha256"] == artefact.describe(two)["sha256"]
+        assert artifact.describe(one)["sha256"] == artifact.describe(two)["sha256"]
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "events.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 11))
 
@@ -94,9 +94,9 @@ def test_a_process_that_dies_without_a_word_loses_only_what_follows_its_checkpoi
     with (tmp_path / "parts" / "events.jsonl").open("a") as file:
         file.write('{"step": 9, "lo')  # a line that was being written
     monkeypatch.undo()
-    assert artefact.describe(Run(tmp_path / "parts").state)["step"] == 7
+    assert artifact.describe(Run(tmp_path / "parts").state)["step"] == 7
     parts = run(method, tmp_path / "parts")
-    assert artefact.describe(parts[-1])["sha256"] == artefact.describe(whole[-1])["sha256"]
+    assert artifact.describe(parts[-1])["sha256"] == artifact.describe(whole[-1])["sha256"]
 
 
 def test_candidates_are_kept_as_often_as_asked(tmp_path):
@@ -137,7 +137,7 @@ def test_a_run_that_can_not_recover_says_what_to_change_and_keeps_its_state(tmp_
     with pytest.raises(UserError, match="acted on 4 outer steps in a row, up to step 7") as caught:
         run(method, tmp_path)
     assert "last  non-finite" in str(caught.value) and "lower image_lr" in caught.value.fix
-    tensors, document = artefact.load(Run(tmp_path).state, "distillation state")
+    tensors, document = artifact.load(Run(tmp_path).state, "distillation state")
     assert document["step"] == 7 and tensors["images"].isfinite().all() and tensors["images"].any()
 
 
@@ -168,7 +168,7 @@ def test_taking_back_survives_an_interruption_to_the_bit(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(method, tmp_path / "parts", progress=StopAt(5), checkpoint_seconds=0.0)  # right after the fall
     parts = run(method, tmp_path / "parts")
-    assert artefact.describe(parts[-1])["sha256"] == artefact.describe(whole[-1])["sha256"]
+    assert artifact.describe(parts[-1])["sha256"] == artifact.describe(whole[-1])["sha256"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import torch
 from command_line import ENVIRONMENT, only
 from rank_pair import Pair
 
-from ddbench.artefact import describe
+from ddbench.artifact import describe
 from ddbench.runtime.compile import what_is_missing
 from ddbench.runtime.distributed import ALONE
 from ddbench.synthetic.synthetic_set import load_synthetic

@@ -10,8 +10,8 @@ from command_line import ROOT, only
 from evaluation_makers import tiny_real, tiny_synthetic
 from safetensors.torch import load_file, save_file
 
-from ddbench import artefact
-from ddbench.artefact import read_json, write_json
+from ddbench import artifact
+from ddbench.artifact import read_json, write_json
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.step import Question
@@ -33,10 +33,10 @@ def trap(tmp_path, monkeypatch):
 
 def changed_set(path: Path, change, target: Path) -> Path:
     """The set with another description, its checksums right: as anybody can write it."""
-    tensors, document = artefact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, "synthetic set")
     document = copy.deepcopy(document)
     change(document)
-    artefact.save(target, "synthetic set", tensors, document)
+    artifact.save(target, "synthetic set", tensors, document)
     return target
 
 
@@ -78,9 +78,9 @@ def test_graphs_that_a_file_names_are_not_imported(ddbench, tmp_path, trap):
     home = tmp_path / "home"
     ddbench.done("distill", recipe, "--home", home, "-q")
     made = next(home.glob("runs/*random-graphs*/synthetic.safetensors"))
-    tensors, document = artefact.load(made, "synthetic graph set")
+    tensors, document = artifact.load(made, "synthetic graph set")
     document["provenance"]["recipe"]["dataset"] = CODE
-    artefact.save(tmp_path / "forged.safetensors", "synthetic graph set", tensors, document)
+    artifact.save(tmp_path / "forged.safetensors", "synthetic graph set", tensors, document)
     said = ddbench.refused("evaluate", tmp_path / "forged.safetensors", "--home", home, "-q")
     assert "would run code" in said and f"--dataset {CODE}" in said and not trap.exists()
 
@@ -136,9 +136,9 @@ def test_a_description_that_can_not_be_is_refused(tmp_path, mtt_set, key):
 def test_labels_outside_the_classes_are_refused(tmp_path):
     syn = tiny_synthetic(tiny_real())
     syn.save(path := tmp_path / "set.safetensors")
-    tensors, document = artefact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, "synthetic set")
     for label in (-1, 3):
-        artefact.save(path, "synthetic set", {**tensors, "labels": torch.full((6,), label)}, document)
+        artifact.save(path, "synthetic set", {**tensors, "labels": torch.full((6,), label)}, document)
         with pytest.raises(UserError, match="a label is not one of 3 classes"):
             load_synthetic(path)
 
@@ -188,7 +188,7 @@ def test_every_committed_row_passes_the_checks():
 
 def test_an_older_set_says_that_its_description_is_not_covered(ddbench, tmp_path, mtt_set):
     file = tmp_path / "older.safetensors"
-    text = artefact.canonical({**artefact.describe(mtt_set), "schema": 1})
+    text = artifact.canonical({**artifact.describe(mtt_set), "schema": 1})
     save_file(load_file(mtt_set), file, metadata={"ddbench": text})
     called = ddbench("evaluate", file, "--home", tmp_path / "home", "-q")
     assert called.status == 0 and "the checksum covers the tensors, and not the description" in called.err

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.files.atomic_write import OLD_SECONDS, replacing, sweep, temporary_name
 from ddbench.files.process_identity import ProcessIdentity, identity_in, this_process
 
@@ -39,8 +39,8 @@ def test_a_temporary_name_says_who_writes_and_fits_into_a_file_system(tmp_path):
 def test_files_get_the_permissions_that_the_umask_says(tmp_path, mask, mode):
     before = os.umask(mask)
     try:
-        artefact.save(tmp_path / "x.safetensors", "thing", {"a": torch.ones(1)}, {})
-        artefact.write_json(tmp_path / "x.json", {})
+        artifact.save(tmp_path / "x.safetensors", "thing", {"a": torch.ones(1)}, {})
+        artifact.write_json(tmp_path / "x.json", {})
     finally:
         os.umask(before)
     assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [mode, mode]
@@ -64,7 +64,7 @@ def writer_killed_while_it_writes(folder):
 
 def test_what_a_killed_writer_left_is_removed_at_once(tmp_path):
     left = writer_killed_while_it_writes(tmp_path)
-    artefact.write_json(tmp_path / "other.json", {})
+    artifact.write_json(tmp_path / "other.json", {})
     assert not left.exists() and os.listdir(tmp_path) == ["other.json"]
 
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tree_makers import graphs_of, labelled_graphs, published
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.graphs.forests import Forests, build_forests
 from ddbench.graphs.graphs import Graphs
@@ -66,7 +66,7 @@ def same_payload(found, wanted):
             torch.equal(found.tensors()[name], tensor) for name, tensor in wanted.tensors().items() if name != "y"
         )
     assert isinstance(found, Forests)
-    return artefact.tensors_sha256(found.tensors()) == artefact.tensors_sha256(wanted.tensors())
+    return artifact.tensors_sha256(found.tensors()) == artifact.tensors_sha256(wanted.tensors())
 
 
 @often
@@ -82,7 +82,7 @@ def test_save_and_load_keep_every_bit(tmp_path, syn):
     for name in ("label_kind", "ipc", "dataset", "class_names", "method", "node_cardinalities", "edge_cardinalities"):
         assert getattr(back, name) == getattr(syn, name), name
     assert back.provenance == syn.provenance and back.save(path) == digest
-    stored, _ = artefact.load(path, "synthetic graph set")
+    stored, _ = artifact.load(path, "synthetic graph set")
     assert sum(syn.bytes.values()) == sum(tensor.numel() * tensor.element_size() for tensor in stored.values())
 
 
@@ -183,15 +183,15 @@ class TestRefusedFiles:
             saved.write_bytes(content)
             with pytest.raises(UserError, match="is damaged"):
                 load_synthetic_graphs(saved)
-        artefact.save(saved, "synthetic set", {"images": torch.zeros(1)}, {})
+        artifact.save(saved, "synthetic set", {"images": torch.zeros(1)}, {})
         with pytest.raises(UserError, match="is a synthetic set, not a synthetic graph set"):
             load_synthetic_graphs(saved)
 
     def test_probabilities_of_no_class(self, tmp_path):
         set_of(graphs_of([([(0,)], [])])).save(path := tmp_path / "set.safetensors")
-        tensors, document = artefact.load(path, "synthetic graph set")
+        tensors, document = artifact.load(path, "synthetic graph set")
         document |= {"label_kind": "probabilities", "class_names": []}
-        artefact.save(path, "synthetic graph set", {**tensors, "labels": torch.zeros(1, 0)}, document)
+        artifact.save(path, "synthetic graph set", {**tensors, "labels": torch.zeros(1, 0)}, document)
         with pytest.raises(UserError, match="key   class_names"):
             load_synthetic_graphs(path)
 
@@ -200,7 +200,7 @@ class TestRefusedFiles:
     def test_a_strangers_file_is_a_set_or_one_error(self, tmp_path, syn, data):
         path = tmp_path / "stranger.safetensors"
         syn.save(path)
-        tensors, document = artefact.load(path, "synthetic graph set")
+        tensors, document = artifact.load(path, "synthetic graph set")
         if data.draw(st.booleans()):
             name = data.draw(st.sampled_from(sorted(document)))
             junk = st.sampled_from(
@@ -222,7 +222,7 @@ class TestRefusedFiles:
             junk += [held.new_full(held.shape, 200), torch.full(held.shape, 2**32 - 1, dtype=torch.uint32)]
             tensors[name] = data.draw(st.sampled_from(junk))
         facts = {key: value for key, value in document.items() if key not in ("kind", "schema", "sha256")}
-        artefact.save(path, "synthetic graph set", {key: tensor.clone() for key, tensor in tensors.items()}, facts)
+        artifact.save(path, "synthetic graph set", {key: tensor.clone() for key, tensor in tensors.items()}, facts)
         try:
             back = load_synthetic_graphs(path)
         except UserError as refused:

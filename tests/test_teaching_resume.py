@@ -13,7 +13,7 @@ from evaluation_makers import NETWORK, short, tiny_real, tiny_split
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ddbench.artefact import describe, load, save
+from ddbench.artifact import describe, load, save
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.score_real import real_exam
@@ -143,7 +143,7 @@ class TestStatesThatAreNotUsed:
         assert Unfinished(path, ASKED, CPU).epochs == 0
 
     def test_one_of_a_newer_ddbench_is_not_replaced(self, path, monkeypatch):
-        monkeypatch.setattr("ddbench.artefact.SCHEMA", 0)
+        monkeypatch.setattr("ddbench.artifact.SCHEMA", 0)
         with pytest.raises(UserError, match="written by a newer ddbench"):
             Unfinished(path, ASKED, CPU)
 

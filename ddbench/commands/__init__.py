@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from ddbench.artefact import is_disk_full
+from ddbench.artifact import is_disk_full
 from ddbench.commands import (
     buffer,
     continual,

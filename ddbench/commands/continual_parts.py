@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.commands.jobs import Job
 from ddbench.commands.pipeline import Pipeline
 from ddbench.data import RealSet

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.commands.broadcast import drop_keys_of_other_methods
 from ddbench.commands.graph_checks import require_kind_of_data
 from ddbench.commands.plugins import require_method

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddbench.artefact import replacing
+from ddbench.artifact import replacing
 from ddbench.commands.graph_layouts import Layout, layout_of
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ddbench.artefact import describe
+from ddbench.artifact import describe
 from ddbench.commands.graph_pipeline import USUAL_PROTOCOL
 from ddbench.commands.place import Place
 from ddbench.commands.scoring import require_recorded_training, say_what_is_not_covered

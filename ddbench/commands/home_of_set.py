@@ -19,7 +19,7 @@ def require_whitening(file: Path, home: Path, command: str) -> None:
     Raises:
         UserError: Where the whitening lies in the home of the set's run instead, which is named.
     """
-    from ddbench.artefact import describe
+    from ddbench.artifact import describe
     from ddbench.data.preprocessing import zca_path
     from ddbench.errors import UserError
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from ddbench.artefact import fingerprint, tensors_sha256
+from ddbench.artifact import fingerprint, tensors_sha256
 from ddbench.commands.place import Place
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name

@@ -30,7 +30,7 @@ def readable(document: Any) -> str:
 
 def facts_of(path: Path) -> dict[str, Any]:
     """What lies at a path. Errors: UserError when it is nothing of ddbench's."""
-    from ddbench.artefact import describe, uncovered
+    from ddbench.artifact import describe, uncovered
     from ddbench.formats.recognise import refuse_foreign
 
     refuse_foreign(path)
@@ -71,7 +71,7 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    from ddbench.artefact import describe
+    from ddbench.artifact import describe
     from ddbench.errors import UserError
 
     state, made = path / "state.safetensors", path / "synthetic.safetensors"
@@ -91,7 +91,7 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _buffer(path: Path) -> dict[str, Any]:
-    from ddbench.artefact import read_json
+    from ddbench.artifact import read_json
     from ddbench.expert_buffers.store import ExpertBuffer
 
     buffer = ExpertBuffer.open(path)

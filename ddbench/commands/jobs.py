@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.commands.drafts import Draft, Drafter, require_labels_apart
 from ddbench.commands.graph_baselines import graph_baselines
 from ddbench.data.sources import find_source

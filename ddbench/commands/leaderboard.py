@@ -107,7 +107,7 @@ def _as_called(file: Path, home: Path) -> str:
 
 
 def _written(text: str, out: Path) -> str:
-    from ddbench.artefact import replacing
+    from ddbench.artifact import replacing
 
     if out.is_dir():
         raise UserError(f"{out} is a folder", fix=f"name the file, such as --out {out / 'leaderboard.html'}")

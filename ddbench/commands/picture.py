@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ddbench.artefact import replacing
+from ddbench.artifact import replacing
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.synthetic.compensators import seen_pixels
 from ddbench.synthetic.synthetic_set import SyntheticSet

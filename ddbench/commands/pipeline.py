@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from ddbench.artefact import describe
+from ddbench.artifact import describe
 from ddbench.commands.agreement import joined, require_agreement
 from ddbench.commands.buffers import imported_experts
 from ddbench.commands.checks import (

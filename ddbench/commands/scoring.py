@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from ddbench.artefact import describe, uncovered
+from ddbench.artifact import describe, uncovered
 from ddbench.commands.judging import Judging
 from ddbench.commands.place import Place
 from ddbench.data import Preprocessing, RealSet, load_dataset

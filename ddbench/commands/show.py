@@ -34,7 +34,7 @@ def show(
 
 def draw_set(file: Path, target: Path, home: Path) -> None:
     """Write the picture of a synthetic set, of images or of graphs. home: where a whitening is kept."""
-    from ddbench.artefact import describe
+    from ddbench.artifact import describe
     from ddbench.graphs.synthetic_graphs import KIND as GRAPHS
 
     if describe(file).get("kind") == GRAPHS:

@@ -35,7 +35,7 @@ def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
 
     What can not be read is passed over, as if it were not there.
     """
-    from ddbench.artefact import describe
+    from ddbench.artifact import describe
 
     wanted, found = set(digests), {}
     for pattern in ("runs/*/synthetic*.safetensors", "runs/*/candidates*/*.safetensors"):
@@ -68,7 +68,7 @@ def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progr
 
 
 def _picture_of(path: Path, home: Path, limit: int) -> bytes:
-    from ddbench.artefact import describe
+    from ddbench.artifact import describe
     from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
 
     if describe(path).get("kind") == KIND:

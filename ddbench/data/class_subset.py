@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.realset import RealSet, Split
 from ddbench.data.split import take_rows
 from ddbench.errors import UserError
@@ -71,12 +71,12 @@ def check_classes(real: RealSet, classes: Sequence[int]) -> list[int]:
 
 def subset_fingerprint(real: RealSet, classes: Sequence[int]) -> str:
     """The fingerprint that ``only_classes`` gives, without touching an image."""
-    return artefact.fingerprint({"of": real.fingerprint, "classes": list(classes)})
+    return artifact.fingerprint({"of": real.fingerprint, "classes": list(classes)})
 
 
 def subset_name(name: str, classes: Sequence[int]) -> str:
     """``"cifar100[0,4,7]"``; beyond ten classes their number and a hash stand for them."""
     listed = ",".join(map(str, classes))
     if len(classes) > MOST_NAMED:
-        listed = f"{len(classes)}-classes-{artefact.fingerprint(list(classes))[:6]}"
+        listed = f"{len(classes)}-classes-{artifact.fingerprint(list(classes))[:6]}"
     return f"{name}[{listed}]"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 
 SETTLED_NS = 2_000_000_000
@@ -66,7 +66,7 @@ def keep_hint(home: Path, state: str | None, content: str) -> None:
     """Keep the hash of content of files in this state. That it cannot be kept is no error: it saves time alone."""
     if state is not None:
         with suppress(OSError, UserError):
-            artefact.write_json(_hint(home, state), {"kind": "content of files", "state": state, "sha256": content})
+            artifact.write_json(_hint(home, state), {"kind": "content of files", "state": state, "sha256": content})
 
 
 def drop_hint(home: Path, state: str | None) -> None:
@@ -83,7 +83,7 @@ def _hint(home: Path, state: str) -> Path:
 def read_note(path: Path) -> dict[str, Any] | None:
     """A small JSON document of a cache; None where it is absent or damaged: what it describes is then made anew."""
     try:
-        found = artefact.read_json(path, "note")
+        found = artifact.read_json(path, "note")
     except (OSError, UserError):
         return None
     return found if isinstance(found, dict) else None
@@ -131,7 +131,7 @@ def open_verified(path: Path, shape: Sequence[int], sha256: Any, dtype: Any = np
         return None
     if found.nbytes > ALWAYS_HASHED and settled is not None:
         with suppress(OSError, UserError):
-            artefact.write_json(note, {"kind": "verified array", "state": settled, "sha256": sha256})
+            artifact.write_json(note, {"kind": "verified array", "state": settled, "sha256": sha256})
     _verified.add(mark)
     return found
 

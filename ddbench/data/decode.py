@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data import content
 from ddbench.data.pixels import DEEP_MODES as DEEP_MODES
 from ddbench.data.pixels import FORMATS as FORMATS
@@ -63,7 +63,7 @@ class Pictures:
                 if row is None:
                     return
 
-        part = f"{self.part} rows {artefact.fingerprint(chosen)}"
+        part = f"{self.part} rows {artifact.fingerprint(chosen)}"
         sample = next(batches(), [])
         return Pictures(what=self.what, count=len(chosen), sample=sample, batches=batches, files=self.files, part=part)
 
@@ -120,7 +120,7 @@ def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> 
     """
     state = _state(pictures)
     hashed = _content(pictures, state, home, quiet)
-    key = artefact.fingerprint(
+    key = artifact.fingerprint(
         {"content": hashed, "channels": form.channels, "size": form.size, "upright": form.upright, "decoder": DECODER}
     )
     folder = home / "data" / key
@@ -138,10 +138,10 @@ def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> 
         content.drop_hint(home, state)
         raise
     described = {"of": pictures.what, "shape": list(shape), "content": hashed, "transparent": transparent}
-    artefact.write_json(about_path, {"kind": ABOUT, "sha256": digest, **described})
+    artifact.write_json(about_path, {"kind": ABOUT, "sha256": digest, **described})
     written = content.open_verified(images_path, shape, digest)
     if written is None:
-        raise artefact.damaged(images_path, "it was changed while it was written")
+        raise artifact.damaged(images_path, "it was changed while it was written")
     return Decoded(written, digest, folder, transparent)
 
 
@@ -181,7 +181,7 @@ def _write(
     pixels, total = hashlib.sha256(), hashlib.sha256()
     written = transparent = 0
     with (
-        artefact.replacing(path) as part,
+        artifact.replacing(path) as part,
         part.open("wb") as file,
         ThreadPoolExecutor(_threads()) as pool,
         _progress(pictures, "reading", quiet) as bar,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.preprocessing import ZCA_ARTEFACT, ZCA_EPS, Kind, Preprocessing, load_zca, zca_fingerprint, zca_path
 from ddbench.errors import UserError
 
@@ -41,7 +41,7 @@ def fit_preprocessing(
         return cached
     mu, W, W_inv = fit_zca(images, quiet=quiet)
     about = {"fingerprint": zca_fingerprint(fitted_on), "eps": ZCA_EPS, "fitted_on": fitted_on}
-    artefact.save(path, ZCA_ARTEFACT, {"mu": mu, "W": W, "W_inv": W_inv}, about)
+    artifact.save(path, ZCA_ARTEFACT, {"mu": mu, "W": W, "W_inv": W_inv}, about)
     return load_zca(path)
 
 
@@ -54,7 +54,7 @@ def _whole_zca(path: Path, size: int) -> Preprocessing | None:
         return None
     try:
         found = load_zca(path)
-    except artefact.WrittenByNewerError:
+    except artifact.WrittenByNewerError:
         raise
     except (UserError, KeyError, TypeError):
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.check import check_classes, check_known
 from ddbench.data.fitting import fit_preprocessing
 from ddbench.data.preprocessing import check_preprocessing_name
@@ -70,24 +70,24 @@ def load_dataset(
     with_own = raw.validation is not None and validation > 0
     seed_of_cut = derive(seed, "validation", found.short)
     kept, held = _validation_rows(raw, 0.0 if with_own else validation, seed_of_cut, where)
-    content = raw.train_sha256 or artefact.tensors_sha256({"images": raw.train.images})
-    fitted_on = artefact.fingerprint({"images": content, "rows": artefact.tensors_sha256({"rows": kept})})
+    content = raw.train_sha256 or artifact.tensors_sha256({"images": raw.train.images})
+    fitted_on = artifact.fingerprint({"images": content, "rows": artifact.tensors_sha256({"rows": kept})})
     train = _rows(raw.train, kept, home / "data" / content[:16])
     fitted = fit_preprocessing(kind, train.images, fitted_on=fitted_on, constants=raw.constants, home=home, quiet=quiet)
     identity = {
         "name": found.short,
         "train": fitted_on,
-        "labels": artefact.tensors_sha256({"labels": train.labels}),
-        "test": raw.test_sha256 or artefact.tensors_sha256({"images": raw.test.images}),
-        "test labels": artefact.tensors_sha256({"labels": raw.test.labels}),
+        "labels": artifact.tensors_sha256({"labels": train.labels}),
+        "test": raw.test_sha256 or artifact.tensors_sha256({"images": raw.test.images}),
+        "test labels": artifact.tensors_sha256({"labels": raw.test.labels}),
         "preprocessing": fitted.fingerprint,
     }
     held_back = raw.validation if with_own else None
     if held_back is None:
         held_back = _rows(raw.train, held, home / "data" / content[:16])
     else:
-        identity["validation"] = raw.validation_sha256 or artefact.tensors_sha256({"images": held_back.images})
-        identity["validation labels"] = artefact.tensors_sha256({"labels": held_back.labels})
+        identity["validation"] = raw.validation_sha256 or artifact.tensors_sha256({"images": held_back.images})
+        identity["validation labels"] = artifact.tensors_sha256({"labels": held_back.labels})
     return RealSet(
         name=found.short,
         class_names=raw.class_names,
@@ -95,7 +95,7 @@ def load_dataset(
         validation=held_back,
         test=raw.test,
         preprocessing=fitted,
-        fingerprint=artefact.fingerprint(identity),
+        fingerprint=artifact.fingerprint(identity),
         mirror=raw.mirror if mirror is None else mirror,
         splits=splits_in_words(len(train), len(held_back), len(raw.test), raw.split_names, own=with_own),
         notes=(*raw.notes, *_validation_notes(raw, held_back, validation)),
@@ -115,7 +115,7 @@ def readable(name: str, where: str) -> Iterator[None]:
             raise
         raise error.at(where) from error.__cause__
     except OSError as error:
-        if artefact.is_disk_full(error):
+        if artifact.is_disk_full(error):
             raise UserError(
                 f"the disk is full: {name} could not be read into the cache",
                 f"from  {where}" if where else "",

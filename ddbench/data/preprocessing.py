@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError, unknown
 
 Kind = Literal["identity", "meanstd", "zca"]
@@ -46,7 +46,7 @@ class Preprocessing:
     @staticmethod
     def identity() -> Preprocessing:
         """Images stay in [0, 1]."""
-        return Preprocessing(kind="identity", fingerprint=artefact.fingerprint({"kind": "identity"}))
+        return Preprocessing(kind="identity", fingerprint=artifact.fingerprint({"kind": "identity"}))
 
     @staticmethod
     def meanstd(mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
@@ -54,7 +54,7 @@ class Preprocessing:
         constants = {"mean": [round(float(m), 6) for m in mean], "std": [round(float(s), 6) for s in std]}
         return Preprocessing(
             kind="meanstd",
-            fingerprint=artefact.fingerprint({"kind": "meanstd", **constants}),
+            fingerprint=artifact.fingerprint({"kind": "meanstd", **constants}),
             mean=torch.tensor(constants["mean"]).view(-1, 1, 1),
             std=torch.tensor(constants["std"]).view(-1, 1, 1),
         )
@@ -101,7 +101,7 @@ class Preprocessing:
 
 def zca_fingerprint(fitted_on: str) -> str:
     """The fingerprint of the ZCA map fitted on the training images of this hash."""
-    return artefact.fingerprint({"kind": "zca", "eps": ZCA_EPS, "fitted_on": fitted_on})
+    return artifact.fingerprint({"kind": "zca", "eps": ZCA_EPS, "fitted_on": fitted_on})
 
 
 def check_preprocessing_name(name: str, where: str = "") -> Kind:
@@ -173,8 +173,8 @@ def zca_path(home: Path, fingerprint: str) -> Path:
 
 def load_zca(path: Path) -> Preprocessing:
     """A whitening from the cache. Errors: UserError when it is damaged or not the one its name promises."""
-    tensors, about = artefact.load(path, ZCA_ARTEFACT)
+    tensors, about = artifact.load(path, ZCA_ARTEFACT)
     found = Preprocessing.whitening(tensors["mu"], tensors["W"], tensors["W_inv"], about["fitted_on"])
     if found.fingerprint != path.stem:
-        raise artefact.damaged(path, f"it holds the whitening {found.fingerprint}")
+        raise artifact.damaged(path, f"it holds the whitening {found.fingerprint}")
     return found

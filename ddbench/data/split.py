@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data import content
 from ddbench.errors import UserError
 
@@ -77,14 +77,14 @@ def take_rows(images: Tensor, rows: Tensor, folder: Path) -> Tensor:
         return images
     if images.nbytes <= IN_MEMORY_BYTES:
         return images[rows]
-    path = folder / f"rows-{artefact.tensors_sha256({'rows': rows})[:16]}.npy"
+    path = folder / f"rows-{artifact.tensors_sha256({'rows': rows})[:16]}.npy"
     about = path.with_suffix(".json")
     shape, dtype = (len(rows), *images.shape[1:]), images.numpy().dtype
     known = content.read_note(about) or {}
     if (kept := content.open_verified(path, shape, known.get("sha256"), dtype)) is not None:
         return kept
     digest = hashlib.sha256()
-    with artefact.replacing(path) as part, part.open("wb") as file:
+    with artifact.replacing(path) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         )
@@ -92,8 +92,8 @@ def take_rows(images: Tensor, rows: Tensor, folder: Path) -> Tensor:
             values = images[chunk].numpy().tobytes()
             digest.update(values)
             file.write(values)
-    artefact.write_json(about, {"kind": "rows of images", "shape": list(shape), "sha256": digest.hexdigest()})
+    artifact.write_json(about, {"kind": "rows of images", "shape": list(shape), "sha256": digest.hexdigest()})
     written = content.open_verified(path, shape, digest.hexdigest(), dtype)
     if written is None:
-        raise artefact.damaged(path, "it was changed while it was written")
+        raise artifact.damaged(path, "it was changed while it was written")
     return written

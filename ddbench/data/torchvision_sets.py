@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.artefact import is_disk_full
+from ddbench.artifact import is_disk_full
 from ddbench.data import constants
 from ddbench.data.rawdata import DIGIT_NAMES, RawData, Request, arrays_to_split
 from ddbench.data.realset import Split

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.progress import Progress, Silent
@@ -50,7 +50,7 @@ class Shelf:
         """
         if not self.path.exists():
             return None
-        tensors, facts = artefact.load(self.path, FINISHED)
+        tensors, facts = artifact.load(self.path, FINISHED)
         if facts.get("identity") != self.identity:
             raise UserError(
                 f"{self.path} is of another distillation",
@@ -66,8 +66,8 @@ class Shelf:
         if not self._state.is_file():
             return None
         try:
-            tensors, facts = artefact.load(self._state, UNFINISHED)
-        except artefact.WrittenByNewerError:
+            tensors, facts = artifact.load(self._state, UNFINISHED)
+        except artifact.WrittenByNewerError:
             raise
         except UserError:
             return None
@@ -88,11 +88,11 @@ class Shelf:
         self._progress.update(done, **facts)
         if done < of and time.monotonic() - self._last_write >= self._pause:
             about = {"identity": self.identity, "done": done, "seconds": round(self.seconds, 3)}
-            artefact.save(self._state, UNFINISHED, state(), about)
+            artifact.save(self._state, UNFINISHED, state(), about)
             self._last_write = time.monotonic()
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Keep what the job made, and forget its state."""
         about = {**facts, "identity": self.identity, "seconds": round(self.seconds, 3)}
-        artefact.save(self.path, FINISHED, tensors, about)
+        artifact.save(self.path, FINISHED, tensors, about)
         self._state.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.distillation.guard import GuardCounts
 from ddbench.distillation.method import Method, OptimisedMethod, OuterStep, Task
 from ddbench.distillation.run_dir import Clock, Run
@@ -109,17 +109,17 @@ class Learner:
             return
         tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.good.items()}}
         document = {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row, "identity": self.identity}
-        artefact.save(run.state, KIND, tensors, document)
+        artifact.save(run.state, KIND, tensors, document)
         run.saved = clock.step
 
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
         """Go back to the state on disk. Errors: UserError when it is damaged, or of another distillation."""
-        tensors, document = artefact.load(run.state, KIND)
+        tensors, document = artifact.load(run.state, KIND)
         try:
             return self._resumed(tensors, document, run)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-            raise artefact.damaged(run.state, f"it is not the state of such a distillation: {first}") from None
+            raise artifact.damaged(run.state, f"it is not the state of such a distillation: {first}") from None
 
     def _resumed(self, tensors: dict[str, Tensor], document: Mapping[str, Any], run: Run) -> tuple[Clock, GuardCounts]:
         require_same(document["identity"], self.identity, run.folder)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from ddbench.artefact import describe
+from ddbench.artifact import describe
 from ddbench.distillation.job_method import IndependentMethod, carry_out_jobs
 from ddbench.distillation.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
 from ddbench.distillation.outer_loop import less_memory, optimise

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.files.strict_json import parse_json
 
@@ -70,7 +70,7 @@ class Run:
         with (
             self._no_reason_to_stop(),
             self.events.open("rb") as there,
-            artefact.replacing(self.events) as part,
+            artifact.replacing(self.events) as part,
             part.open("wb") as kept,
         ):
             kept.writelines(line for line in _whole_lines(there) if _step_of(line) <= step)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from ddbench.artefact import replacing
+from ddbench.artifact import replacing
 from ddbench.data.constants import CIFAR10, IMAGENET, Constants
 from ddbench.data.preprocessing import Preprocessing, load_preprocessing
 from ddbench.formats.ddranking_settings import DATASETS, guide, model_name, settings

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from ddbench.artefact import canonical, replacing
+from ddbench.artifact import canonical, replacing
 from ddbench.formats.export import Exported, Exporter, classes_of, not_kept
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import file_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.formats.export import Exported, Exporter, classes_of, not_kept
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import whole_folder
@@ -31,8 +31,8 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(png(image))
         tensors = {"labels": syn.labels, **{f"epoch_labels.{name}": tensor for name, tensor in stored.items()}}
-        digest = artefact.save(folder / LABELS, LABELS_KIND, tensors, {"label_kind": syn.label_kind})
-        artefact.write_json(
+        digest = artifact.save(folder / LABELS, LABELS_KIND, tensors, {"label_kind": syn.label_kind})
+        artifact.write_json(
             folder / DOCUMENT, {**document_of(syn), "kind": DOCUMENT_KIND, "schema": 1, "labels_sha256": digest}
         )
     kept = not_kept(syn, "student_lr", "epoch_labels", "provenance")

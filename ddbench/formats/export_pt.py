@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddbench.artefact import replacing
+from ddbench.artifact import replacing
 from ddbench.formats.export import Exported, Exporter, as_logits, not_kept, taken_apart
 from ddbench.formats.export_folder import whole_folder
 from ddbench.synthetic.synthetic_set import SyntheticSet

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.data.image_folder import image_files, subfolders
@@ -38,7 +38,7 @@ class OwnPictures:
         only_path(facts)
         document = _document(path)
         beside = read_beside(document, str(path / DOCUMENT), real)
-        tensors, _ = artefact.load(path / LABELS, LABELS_KIND)
+        tensors, _ = artifact.load(path / LABELS, LABELS_KIND)
         files = _in_order(path, beside)
         labels = as_labels(tensors.get("labels"), path / LABELS)
         if (labels.ndim == 1) != (beside.label_kind == "hard"):
@@ -64,7 +64,7 @@ def _document(root: Path) -> Any:
     if not root.is_dir():
         raise UserError(f"there is no folder {root}", fix="give the folder that ddbench export --format png wrote")
     try:
-        return artefact.read_json(root / DOCUMENT, DOCUMENT_KIND)
+        return artifact.read_json(root / DOCUMENT, DOCUMENT_KIND)
     except RecursionError:
         raise UserError(
             f"{root / DOCUMENT} is nested too deeply to be what ddbench wrote", fix="export again"

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from ddbench.artefact import is_disk_full
+from ddbench.artifact import is_disk_full
 from ddbench.data.rawdata import Request
 from ddbench.errors import UserError
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.check import check_classes
 from ddbench.data.known_sets import KNOWN_GRAPHS
 from ddbench.data.load import readable
@@ -83,13 +83,13 @@ def load_graphs(
         "split": official.name if official else split_in_words(validation, seed),
         "metric": raw.metric or ("roc-auc" if len(raw.class_names) == 2 else "accuracy"),
     }
-    content = [artefact.tensors_sha256(part.tensors()) for part in (train, held, test)]
+    content = [artifact.tensors_sha256(part.tensors()) for part in (train, held, test)]
     return GraphSet(
         **facts,
         train=train,
         validation=held,
         test=test,
-        fingerprint=artefact.fingerprint({**facts, "content": content}),
+        fingerprint=artifact.fingerprint({**facts, "content": content}),
         notes=(*raw.notes, *_validation_notes(held, raw)),
     )
 

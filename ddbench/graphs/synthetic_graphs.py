@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.graphs.forests import Forests, forests_from
 from ddbench.graphs.graphs import Graphs
@@ -143,13 +143,13 @@ class SyntheticGraphs:
             "edge_cardinalities": list(self.edge_cardinalities),
             **{name: getattr(self, name) for name in _PLAIN},
         }
-        return artefact.save(path, KIND, self.tensors(), document)
+        return artifact.save(path, KIND, self.tensors(), document)
 
 
 def load_synthetic_graphs(path: str | Path) -> SyntheticGraphs:
     """Read what :meth:`SyntheticGraphs.save` wrote. Errors: UserError when it is absent, damaged, or something else."""
     path = Path(path)
-    tensors, document = artefact.load(path, KIND)
+    tensors, document = artifact.load(path, KIND)
     check_graph_set(document, path)
     try:
         return _from_file(tensors, document)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.recipe.recorded import (
     Amount,
     Fingerprint,

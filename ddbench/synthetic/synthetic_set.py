@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.preprocessing import seen_value
 from ddbench.errors import UserError
 from ddbench.synthetic.compensators import Compensation, compensation_from, rendered, seen_pixels
@@ -174,7 +174,7 @@ class SyntheticSet:
             document["compensation"] = {"natural": self.compensation.natural}
         if self.epoch_labels is not None:
             document["epoch_labels"] = self.epoch_labels.document()
-        return artefact.save(path, "synthetic set", self.tensors(), document)
+        return artifact.save(path, "synthetic set", self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, by name; those of the epoch labels begin with ``epoch_labels.``."""
@@ -202,7 +202,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             of bounds, a fingerprint that is not that of what it stands for, other counts than its tensors have.
     """
     path = Path(path)
-    tensors, document = artefact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, "synthetic set")
     about = check_image_set(document, path)
     try:
         _require_agreement(tensors, about)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.networks import build_network, canonical_network_name
 
@@ -82,7 +82,7 @@ class Teachers:
     @property
     def fingerprint(self) -> str:
         """Sixteen digits for names and parameters."""
-        return artefact.tensors_sha256(self._tensors())[:16]
+        return artifact.tensors_sha256(self._tensors())[:16]
 
     def to(self, device: torch.device | str) -> Teachers:
         moved = tuple({name: tensor.to(device) for name, tensor in state.items()} for state in self.states)
@@ -105,7 +105,7 @@ class Teachers:
     def save(self, path: Path) -> str:
         """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
         document = {name: getattr(self, name) for name in _PLAIN}
-        return artefact.save(path, KIND, self._tensors(), document)
+        return artifact.save(path, KIND, self._tensors(), document)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {
@@ -130,7 +130,7 @@ class Teachers:
 def load_teachers(path: str | Path) -> Teachers:
     """Read teachers. Errors: UserError when the file is absent, damaged, or something else."""
     path = Path(path)
-    tensors, document = artefact.load(path, KIND)
+    tensors, document = artifact.load(path, KIND)
     try:
         networks = tuple(canonical_network_name(str(name)) for name in document["networks"])
         found = Teachers(

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.evaluate.continual.step import StepScore, in_a_path
 
 
@@ -92,11 +92,11 @@ class Curve:
         """Write the document beside its steps, under a name that follows from the steps it is made of."""
         question = self.scores[0][0].question
         parts = [score.question.path(home).name for order in self.scores for score in order]
-        name = f"curve-{in_a_path(question.title)}-{question.steps}-steps-{artefact.fingerprint(parts)}.json"
+        name = f"curve-{in_a_path(question.title)}-{question.steps}-steps-{artifact.fingerprint(parts)}.json"
         path = question.path(home).with_name(name)
         document = {**self.document(), "parts": parts}
-        if not path.exists() or artefact.read_json(path, "curve") != document:
-            artefact.write_json(path, document)
+        if not path.exists() or artifact.read_json(path, "curve") != document:
+            artifact.write_json(path, document)
         return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ddbench.artefact import tensors_sha256
+from ddbench.artifact import tensors_sha256
 from ddbench.data.class_subset import rows_of_classes
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError

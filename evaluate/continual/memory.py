@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ddbench.artefact import tensors_sha256
+from ddbench.artifact import tensors_sha256
 from ddbench.data.class_subset import rows_of_classes
 from ddbench.data.preprocessing import require_same_preprocessing
 from ddbench.data.realset import RealSet, Split

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.errors import UserError
 
 KIND = "continual step"
@@ -53,7 +53,7 @@ class Question:
         """Where the answer lies: one file a question, so that nothing is asked twice."""
         name = f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
         folder = home / "continual" / in_a_path(self.dataset)
-        return folder / f"{name}-{artefact.fingerprint(asdict(self))}.json"
+        return folder / f"{name}-{artifact.fingerprint(asdict(self))}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class StepScore:
     def save(self, home: Path) -> Path:
         path = self.question.path(home)
         document = {**asdict(self), "kind": KIND, "schema": SCHEMA, "versions": dict(self.versions)}
-        artefact.write_json(path, document)
+        artifact.write_json(path, document)
         return path
 
 
@@ -91,21 +91,21 @@ def known_score(question: Question, home: Path) -> StepScore | None:
 
 def load_step(path: Path) -> StepScore:
     """A point of a curve from its file. Errors: UserError when it is absent, damaged, or something else."""
-    document = artefact.read_json(path, "step of a continual evaluation")
+    document = artifact.read_json(path, "step of a continual evaluation")
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise UserError(f"{path} is not a step of a continual evaluation", fix="give a file from HOME/continual")
     if type(found := document.get("schema")) is int and found > SCHEMA:
-        raise artefact.newer(path, found)
+        raise artifact.newer(path, found)
     told = {name: value for name, value in document.items() if name not in ("kind", "schema")}
     try:
         score = TypeAdapter(StepScore).validate_json(json.dumps(told), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise artefact.damaged(path, f"its fields are not whole: {key}: {first['msg']}") from None
+        raise artifact.damaged(path, f"its fields are not whole: {key}: {first['msg']}") from None
     question = score.question
     if len(score.accuracy) != len(question.seeds) or not all(_is_fraction(value) for value in score.accuracy):
-        raise artefact.damaged(path, "its accuracies are not one fraction a seed")
+        raise artifact.damaged(path, "its accuracies are not one fraction a seed")
     return score
 
 

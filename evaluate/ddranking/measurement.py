@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ddbench.artefact import fingerprint, read_json, write_json
+from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError
 from ddbench.evaluate.ddranking.compete import Side
 from ddbench.evaluate.ddranking.recipes import LabelMode, Track

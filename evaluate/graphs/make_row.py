@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ddbench.artefact import canonical, tensors_sha256
+from ddbench.artifact import canonical, tensors_sha256
 from ddbench.evaluate.graphs.score import GraphScores
 from ddbench.evaluate.make_row import seed_of
 from ddbench.evaluate.rows import Row, without_paths

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 
 Sampling = Literal["frequency", "uniform"]
 

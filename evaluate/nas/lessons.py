@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ddbench import artefact
+from ddbench import artifact
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.fit import require_fit
@@ -110,7 +110,7 @@ def random_subject(ipc: int, bench: Bench, seed: int) -> Subject:
     of_classes = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
     rows = torch.cat([of_class[torch.randperm(len(of_class), generator=generator)[:ipc]] for of_class in of_classes])
     size = len(rows) * (4 * real.channels * real.size**2 + 8)
-    identity = {"real images": artefact.tensors_sha256({"rows": rows})}
+    identity = {"real images": artifact.tensors_sha256({"rows": rows})}
     return _of_real(bench, f"random images ipc {ipc}", identity, len(rows), size, rows=rows)
 
 

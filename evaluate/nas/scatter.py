@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from ddbench.artefact import replacing
+from ddbench.artifact import replacing
 from ddbench.evaluate.nas.ranking import Entry, Ranking
 from ddbench.evaluate.nas.report import title
 

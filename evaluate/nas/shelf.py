@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ddbench.artefact import damaged, fingerprint, read_json, write_json
+from ddbench.artifact import damaged, fingerprint, read_json, write_json
 from ddbench.evaluate.marks import Scores, SplitName
 from ddbench.evaluate.nas.lessons import Bench, Subject
 

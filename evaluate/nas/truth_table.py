@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ddbench.artefact import LARGEST_JSON, replacing
+from ddbench.artifact import LARGEST_JSON, replacing
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.truth import Truth

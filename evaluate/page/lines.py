@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.evaluate.graphs.no_learning import NO_LEARNING
 from ddbench.evaluate.leaderboard import GROUP, entries
 from ddbench.evaluate.over_seeds import plus_minus

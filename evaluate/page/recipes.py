@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ddbench.artefact import fingerprint
+from ddbench.artifact import fingerprint
 from ddbench.evaluate.page.lines import Line, plain
 from ddbench.evaluate.page.markup import Html, join, name_of, tag
 
