@@ -24,9 +24,6 @@ from imagenet_stages import EPOCHS, EXPERT, STAGES, course, measured, predicted_
 from measure import PeakMemory, arguments, fresh_process, report, start, status_bytes
 from torch import Tensor
 
-from ddbench.commands.jobs import jobs_of
-from ddbench.commands.rehearsal import Stage, outer_step_seconds
-from ddbench.commands.rehearsal_training import evaluation_seconds, expert_seconds
 from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
@@ -39,6 +36,9 @@ from ddbench.estimates.memory import activation_floats, distillation_bytes, oute
 from ddbench.evaluate.protocols import protocol
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
+from ddbench.pipeline.jobs import jobs_of
+from ddbench.plan.time_distillation import Stage, outer_step_seconds
+from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 from ddbench.randomness import stream
 from ddbench.recipe.recipe import load_recipe
 

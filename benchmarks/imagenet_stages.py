@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ddbench.commands.needs import evaluation_bytes, expert_need
 from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimise
 from ddbench.estimates.model_size import Sizes
@@ -20,6 +19,7 @@ from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import build_network
+from ddbench.plan.memory import evaluation_bytes, expert_need
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ddbench.version import __version__
 
 if TYPE_CHECKING:
-    from ddbench.commands.api import distill, load_dataset, load_synthetic, open_buffer, train_experts, train_teachers
-    from ddbench.commands.graph_api import distill_graphs, evaluate_graphs, load_graphs, load_synthetic_graphs
+    from ddbench.api import distill, load_dataset, load_synthetic, open_buffer, train_experts, train_teachers
     from ddbench.evaluate.evaluation import evaluate
+    from ddbench.graph_api import distill_graphs, evaluate_graphs, load_graphs, load_synthetic_graphs
 
 if (Path(__file__).parent / "methods").is_file():  # as git leaves links where the system, or its settings, know none
     warnings.warn(
@@ -42,5 +42,5 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("ddbench.evaluate")  # a package that can be called
     if name not in __all__:
         raise AttributeError(f"module 'ddbench' has no attribute {name!r}")
-    where = "graph_api" if name.endswith("graphs") else "api"
-    return getattr(importlib.import_module(f"ddbench.commands.{where}"), name)
+    module = "graph_api" if name.endswith("graphs") else "api"
+    return getattr(importlib.import_module(f"ddbench.{module}"), name)

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 import torch
 from torch import nn
 
+from ddbench.data.loader import Feed
 from ddbench.data.preprocessing import seen_value
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
@@ -28,7 +29,6 @@ from ddbench.evaluate.mixing import Mixer
 from ddbench.evaluate.protocol import Circumstances, Course, Protocol
 from ddbench.evaluate.unfinished import Unfinished
 from ddbench.evaluate.views import DrawnViews, StoredViews, Views
-from ddbench.feed import Feed
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.runtime.compile import Choice, wanted

@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ddbench.data.loader import Feed
 from ddbench.data.realset import RealSet
-from ddbench.feed import Feed
 from ddbench.synthetic.compensators import rendered
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -63,7 +63,7 @@ class CompensatedLesson:
 class RealLesson:
     """Training images of a real set with their labels. rows: (n,), int64, which of them; None is all.
 
-    They are fed as ``ddbench.feed`` does: preprocessed once where that fits, else batch by batch.
+    They are fed as ``ddbench.data.loader`` does: preprocessed once where that fits, else batch by batch.
     """
 
     real: RealSet

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ddbench.artifact import fingerprint
+from ddbench.data.loader import Feed
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.exam import TEST_BATCH
@@ -18,7 +19,6 @@ from ddbench.evaluate.fresh import is_finite
 from ddbench.evaluate.protocols import Protocol, teaching_protocol
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.unfinished import Unfinished
-from ddbench.feed import Feed
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ddbench import artifact
+from ddbench.data.loader import feed_bytes
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
@@ -22,7 +23,6 @@ from ddbench.expert_buffers.store import (
     scan,
     write_description,
 )
-from ddbench.feed import feed_bytes
 from ddbench.files.folder_lock import locked
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students

@@ -10,7 +10,7 @@ from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.formats.assemble import assemble
-from ddbench.formats.layout import LAYOUTS, Facts
+from ddbench.formats.reader import LAYOUTS, Facts
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.2, 0.5)
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))

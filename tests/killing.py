@@ -14,8 +14,8 @@ from command_line import ENVIRONMENT
 NURSERY = """
 import json, os, signal, sys, time
 import torch, torchvision, timm, safetensors.torch, scipy, sklearn.datasets, matplotlib.pyplot, PIL.Image
-import ddbench.commands.pipeline, ddbench.commands.scoring, ddbench.commands.show, ddbench.commands.picture
-import ddbench.commands.imported, ddbench.commands.needs, ddbench.evaluate.table, ddbench.expert_buffers.legacy
+import ddbench.pipeline.image_pipeline, ddbench.pipeline.score_files, ddbench.commands.show, ddbench.figures.image_grid
+import ddbench.pipeline.import_set, ddbench.plan.memory, ddbench.evaluate.table, ddbench.expert_buffers.legacy
 from ddbench.commands import main
 print("ready", flush=True)
 for line in sys.stdin:

@@ -13,7 +13,7 @@ from ddbench.artifact import fingerprint
 from ddbench.data.fitting import fit_preprocessing
 from ddbench.data.realset import RealSet
 from ddbench.formats.assemble import assemble
-from ddbench.formats.layout import LAYOUTS, Facts
+from ddbench.formats.reader import LAYOUTS, Facts
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 CLASSES, SIZE, TRAIN = 3, 8, 60

@@ -7,13 +7,13 @@ from unittest.mock import patch
 import torch
 from distillation_makers import StopAt, at, tiny_task
 
-from ddbench.commands.pipeline import Pipeline
-from ddbench.commands.place import Place
 from ddbench.distillation.outer_loop import optimise
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -91,7 +91,7 @@ def refusal(ranks, question, *arguments):
 def job_of_a_recipe(ranks, recipe, homes, overrides):
     """The images of the set that a recipe's last job leaves. homes, overrides: of each rank."""
     place = Place(homes[ranks.rank], quiet=True, together=not ranks.alone)
-    with patch("ddbench.commands.agreement._PATIENCE", 0.3):
+    with patch("ddbench.pipeline.rank_consistency._PATIENCE", 0.3):
         pipeline = Pipeline(load_recipe(str(recipe), overrides[ranks.rank]), place)
     job = pipeline.jobs[-1]
     pipeline.distill(job)

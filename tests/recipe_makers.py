@@ -3,8 +3,8 @@
 import pytest
 from command_line import written
 
-from ddbench.commands.jobs import jobs_of
 from ddbench.errors import UserError
+from ddbench.pipeline.jobs import jobs_of
 from ddbench.recipe.recipe import load_recipe
 
 ENTRY = """\

@@ -98,6 +98,6 @@ def test_a_set_takes_no_recipes_options(home, ddbench):
 
 def test_runs_of_other_images_are_refused(continued, ddbench, monkeypatch):
     recipe, home, _ = continued
-    monkeypatch.setattr("ddbench.commands.continual_parts.subset_fingerprint", lambda real, classes: "others")
+    monkeypatch.setattr("ddbench.pipeline.continual_sets.subset_fingerprint", lambda real, classes: "others")
     error = ddbench.refused("continual", recipe, "--home", home, *FAST)
     assert "was made with another real images" in error

@@ -5,12 +5,12 @@ import pickle
 import pytest
 import torch
 
-from ddbench.commands.continual_files import order_of, parts_of_file
 from ddbench.data import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.memory import joint_memory
 from ddbench.evaluate.continual.order import class_order, class_steps
+from ddbench.pipeline.continual_files import order_of, parts_of_file
 
 CLASSES, MEAN, STD = 10, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
@@ -110,7 +110,7 @@ def digits(steps):
 
 def test_files_of_two_orders_give_one_curve(tmp_path, ddbench, monkeypatch):
     constants = {"digits": ((0.3,), (0.4,))}
-    monkeypatch.setattr("ddbench.commands.continual_files.project_constants", lambda project, name: constants[name])
+    monkeypatch.setattr("ddbench.pipeline.continual_files.project_constants", lambda project, name: constants[name])
     files = []
     for order in (0, 1):
         data = [(torch.rand(len(step), 1, 8, 8), torch.tensor(step)) for step in class_steps(CLASSES, 2, order)]

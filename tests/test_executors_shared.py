@@ -9,8 +9,8 @@ from command_line import ENVIRONMENT, RECIPE, process, written
 from expert_data import content, tiny_recipe, train
 from shared_out import EVERYTHING, compensators, evaluation
 
-from ddbench.commands.executing import Executors
 from ddbench.errors import UserError
+from ddbench.pipeline.executor_choice import Executors
 from ddbench.runtime.executors import Local, RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -80,14 +80,14 @@ def test_graphs_have_no_jobs_to_share_out(ddbench):
 
 
 def test_ranks_share_experts_out_themselves(monkeypatch):
-    monkeypatch.setattr("ddbench.commands.executing.launched", lambda: (0, 2))
+    monkeypatch.setattr("ddbench.pipeline.executor_choice.launched", lambda: (0, 2))
     Executors("auto")
     with pytest.raises(UserError, match="torchrun"):
         Executors("local")
 
 
 def test_auto_starts_processes_where_they_are_worth_it(monkeypatch):
-    monkeypatch.setattr("ddbench.commands.executing._cores", lambda: 4)
+    monkeypatch.setattr("ddbench.pipeline.executor_choice._cores", lambda: 4)
     with Executors() as executors:
         assert isinstance(executors.on(CPU, worth=False), Serial)
         assert executors.on(CPU, worth=True).at_once == 4
@@ -95,7 +95,7 @@ def test_auto_starts_processes_where_they_are_worth_it(monkeypatch):
         monkeypatch.setattr("ddbench.runtime.available_memory.free_bytes", lambda device: 1000)
         assert executors.on(CPU, worth=True, each=400).at_once == 2
         assert isinstance(executors.on(CPU, worth=True, each=600), Serial)
-    monkeypatch.setattr("ddbench.commands.executing._cores", lambda: 1)
+    monkeypatch.setattr("ddbench.pipeline.executor_choice._cores", lambda: 1)
     with Executors() as executors:
         assert isinstance(executors.on(CPU, worth=True), Serial)
     with Executors("auto", 3) as executors:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.data.decode import open_images
+from ddbench.data.loader import Feed, feed_bytes
 from ddbench.data.realset import Split
-from ddbench.feed import Feed, feed_bytes
 from ddbench.randomness import stream
 from ddbench.training.epoch import consecutive_batches, shuffled_batches
 
@@ -102,7 +102,7 @@ from pathlib import Path
 from expert_data import tiny_real
 from ddbench.data.decode import open_images
 from ddbench.data.realset import Split
-from ddbench.feed import Feed
+from ddbench.data.loader import Feed
 from ddbench.randomness import stream
 from ddbench.training.epoch import shuffled_batches
 

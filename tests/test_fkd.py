@@ -13,7 +13,7 @@ from ddbench.formats.class_folders import list_class_folders
 from ddbench.formats.export import export_set
 from ddbench.formats.fkd import read_fkd
 from ddbench.formats.fkd_order import SAMPLERS, sampler_order
-from ddbench.formats.layout import Facts
+from ddbench.formats.reader import Facts
 
 IPC = 4
 

@@ -13,11 +13,11 @@ import pytest
 from command_line import ENVIRONMENT, RECIPE, command, only, written
 
 from ddbench.artifact import read_json
-from ddbench.commands.jobs import Job
-from ddbench.commands.turns import in_turns
 from ddbench.files import folder_lock
 from ddbench.files.folder_lock import LOCK, holder_of, is_free, locked
 from ddbench.files.process_identity import this_process
+from ddbench.pipeline.job_order import in_turns
+from ddbench.pipeline.jobs import Job
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are looked up as on POSIX")
 

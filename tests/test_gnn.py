@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 from torch_geometric.nn import global_add_pool, global_mean_pool
 
 from ddbench.errors import UserError
-from ddbench.graphs.computation import of_distinct_trees, of_graphs
+from ddbench.graphs.message_passing import of_distinct_trees, of_graphs
 from ddbench.graphs.networks import GRAPH_NETWORKS, build_gnn, canonical_graph_network
 
 NAMES = list(GRAPH_NETWORKS)

@@ -9,8 +9,8 @@ from torch_geometric.data import Batch
 from torch_geometric.nn import GCNConv
 
 from ddbench.errors import UserError
-from ddbench.graphs.computation import of_forests, of_graphs, of_payload
 from ddbench.graphs.forests import build_forests
+from ddbench.graphs.message_passing import of_forests, of_graphs, of_payload
 from ddbench.graphs.networks import GRAPH_NETWORKS
 from ddbench.graphs.refine import refine
 

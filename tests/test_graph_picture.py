@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ddbench.commands import graph_layouts
-from ddbench.commands.graph_layouts import LEAVES, NODES, forest_layout, graph_layout
-from ddbench.commands.graph_picture import COLOURS, OTHERS, colours_of, draw_graphs, figure_of
-from ddbench.commands.thumbnail import graph_thumbnail, thumbnails
+from ddbench.figures import graph_layout as graph_layouts
+from ddbench.figures.graph_grid import COLOURS, OTHERS, colours_of, draw_graphs, figure_of
+from ddbench.figures.graph_layout import LEAVES, NODES, forest_layout, graph_layout
+from ddbench.figures.thumbnails import graph_thumbnail, thumbnails
 from ddbench.graphs.forests import build_forests
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.refine import refine

@@ -13,8 +13,8 @@ from ddbench.errors import UserError
 from ddbench.evaluate.graphs.lesson import GraphLesson, chances, mean_loss
 from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS, GraphSetting, graph_protocol
 from ddbench.evaluate.protocols import PROTOCOLS
-from ddbench.graphs.computation import of_graphs
 from ddbench.graphs.forests import build_forests
+from ddbench.graphs.message_passing import of_graphs
 from ddbench.graphs.networks import build_gnn
 from ddbench.graphs.refine import refine
 

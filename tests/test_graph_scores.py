@@ -11,8 +11,8 @@ from ddbench.errors import UserError
 from ddbench.evaluate.graphs.measures import accuracy, log_odds, roc_auc
 from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS, GraphSetting
 from ddbench.evaluate.graphs.score import score_graphs
-from ddbench.graphs.computation import of_graphs
 from ddbench.graphs.forests import build_forests
+from ddbench.graphs.message_passing import of_graphs
 from ddbench.graphs.networks import GRAPH_NETWORKS, build_gnn
 from ddbench.graphs.refine import refine
 from ddbench.randomness import derive

@@ -6,9 +6,9 @@ import pytest
 import torch
 from command_line import only
 
-from ddbench.commands import imported
 from ddbench.data import load_dataset
-from ddbench.formats.layout import LAYOUTS
+from ddbench.formats.reader import LAYOUTS
+from ddbench.pipeline import import_set
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 OWN = ["--mean", "0.305522", "--std", "0.376121"]
@@ -100,7 +100,7 @@ def test_options_that_can_not_be(ddbench, call, options, said):
 
 
 def test_next_commands_repeat_where_the_data_lie(ddbench, call, run, tmp_path, monkeypatch, digits):
-    monkeypatch.setattr(imported, "load_dataset", lambda *_, **__: digits)
+    monkeypatch.setattr(import_set, "load_dataset", lambda *_, **__: digits)
     call[call.index("digits")] = "folder:/some where/mine"
     said = ddbench.done(*call, *OWN, "--lr", "none", "--network", "mlp", "--data-root", tmp_path)
     assert "--dataset 'folder:/some where/mine' --home" in said and "--data-root" in said

@@ -10,12 +10,12 @@ from command_line import only
 from expert_data import drawn_buffer
 
 from ddbench.artifact import fingerprint, read_json
-from ddbench.commands.expert_scores import require_knowing, training_sample
 from ddbench.data import load_dataset
 from ddbench.errors import UserError
 from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.replay_files import says_unwhitened
 from ddbench.networks import build_network
+from ddbench.pipeline.expert_accuracy import require_knowing, training_sample
 
 NETWORK = "mlp"
 
@@ -159,7 +159,9 @@ class TestCommand:
 
     def test_files_are_looked_at_before_a_whitening_is_fitted(self, ddbench, recipe, legacy, tmp_path, monkeypatch):
         loaded = []
-        monkeypatch.setattr("ddbench.commands.pipeline.load_dataset", lambda *a, **k: loaded.append(k["preprocessing"]))
+        monkeypatch.setattr(
+            "ddbench.pipeline.image_pipeline.load_dataset", lambda *a, **k: loaded.append(k["preprocessing"])
+        )
         (legacy / "replay_buffer_0.pt").write_bytes(b"\x80\x02]q\x00.")
         asked = ("--recipe", recipe, "--home", tmp_path / "new", "-o", "preprocessing=zca")
         assert "can not be read" in ddbench.refused("import", legacy, *asked)

@@ -7,7 +7,7 @@ from foreign_makers import CIFAR10, CLASSES, MEAN, STD, close, drawn, imported, 
 from torch.nn import functional
 
 from ddbench.errors import UserError
-from ddbench.formats.layout import LAYOUTS
+from ddbench.formats.reader import LAYOUTS
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 CIFAR100 = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))

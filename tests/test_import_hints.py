@@ -134,7 +134,7 @@ import torch
 from pathlib import Path
 from foreign_makers import real_set
 from ddbench.errors import UserError
-from ddbench.formats.layout import LAYOUTS, Facts
+from ddbench.formats.reader import LAYOUTS, Facts
 import ddbench.formats.parquet_set
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

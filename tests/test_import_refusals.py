@@ -7,7 +7,7 @@ from foreign_makers import MEAN, STD, drawn, imported, real_set, save, sorted_la
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.formats.assemble import assemble
-from ddbench.formats.layout import Facts, Read
+from ddbench.formats.reader import Facts, Read
 from ddbench.formats.recognise import looks_like
 
 KNOWN = {"lr": "none", "mean": MEAN, "std": STD}

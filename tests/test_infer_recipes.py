@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from ddbench.commands.jobs import jobs_of
-from ddbench.commands.pipeline import Pipeline
-from ddbench.commands.place import Place
 from ddbench.evaluate.protocols import PROTOCOLS
 from ddbench.evaluate.published import look_up
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.method import INFER
 from ddbench.networks import canonical_network_name
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.jobs import jobs_of
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 # iterations, lr, bn_weight, shift, crop, teachers, epochs of the rendered images

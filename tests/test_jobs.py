@@ -3,8 +3,8 @@
 import pytest
 from recipe_makers import HEAD, by_label, jobs, refusal, text_of
 
-from ddbench.commands.jobs import shared_buffers
 from ddbench.methods import METHODS
+from ddbench.pipeline.jobs import shared_buffers
 
 FOUR = ("mtt", "ftd", "datm", "ast")
 

@@ -7,8 +7,6 @@ import torch
 from evaluation_makers import NETWORK, make_tiny_row, short, tiny_real, tiny_synthetic
 
 from ddbench.artifact import describe, tensors_sha256
-from ddbench.commands.judging import Judging
-from ddbench.commands.place import Place
 from ddbench.errors import UserError
 from ddbench.evaluate.claims import PRINTED_NETWORKS, check_claim, claim_about
 from ddbench.evaluate.make_row import described_sha256, synthetic_sha256
@@ -22,6 +20,8 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.table import render
 from ddbench.evaluate.verify import verify
 from ddbench.networks import network_names
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.evaluator import Judging
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ class TestRates:
             asked.append((syn.method, split, lr, tuple(seeds)))
             return score(syn, real, split=split, lr=lr, seeds=seeds, **rest)
 
-        monkeypatch.setattr("ddbench.commands.judging.score", counted)
+        monkeypatch.setattr("ddbench.pipeline.evaluator.score", counted)
         monkeypatch.setattr("ddbench.evaluate.score.protocol_named", lambda name: short(epochs=2))
         judging = Judging(
             real=real,

@@ -5,7 +5,7 @@ import json
 import pytest
 from command_line import Ddbench
 
-from ddbench.commands.method_page import REQUIRED, settings_table
+from ddbench.commands.method_docs import REQUIRED, settings_table
 from ddbench.methods import METHODS
 
 

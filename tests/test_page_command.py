@@ -9,8 +9,8 @@ from command_line import only
 from evaluation_makers import tiny_real, tiny_synthetic
 from page_reader import Reader
 
-from ddbench.commands.thumbnail import thumbnail
 from ddbench.evaluate.page import PICTURE_BYTES
+from ddbench.figures.thumbnails import thumbnail
 
 
 class TestCommand:

@@ -9,8 +9,8 @@ from evaluation_makers import tiny_real, tiny_synthetic
 from PIL import Image
 from test_compensation import compensated
 
-from ddbench.commands.picture import compensator_rows, draw
-from ddbench.commands.thumbnail import thumbnail
+from ddbench.figures.image_grid import compensator_rows, draw
+from ddbench.figures.thumbnails import thumbnail
 
 REAL = tiny_real()
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from command_line import RECIPE, written
 
-from ddbench.commands import rehearsal, rehearsal_training
-from ddbench.commands.rehearsal import Stage, in_turns, outer_step_seconds
-from ddbench.commands.rehearsal_training import evaluation_seconds, expert_seconds
 from ddbench.evaluate.protocol import Circumstances
 from ddbench.evaluate.protocols import protocol
 from ddbench.methods import METHODS
+from ddbench.plan import time_distillation, time_training
+from ddbench.plan.time_distillation import Stage, in_turns, outer_step_seconds
+from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 from ddbench.recipe.experts import ExpertRecipe
 
 STAGE = Stage(network="convnet-d1-w4", channels=1, size=8, classes=3, device=torch.device("cpu"))
@@ -37,32 +37,32 @@ def test_a_line_through_two_numbers_of_inner_steps(monkeypatch, name, inner_step
         job()
         return 2.0 + 3.0 * seen[-1]
 
-    step = rehearsal.Learner.step
+    step = time_distillation.Learner.step
 
     def noted(self, at):
         seen.append(self.method.inner_steps)
         return step(self, at)
 
-    monkeypatch.setattr(rehearsal.Learner, "step", noted)
-    monkeypatch.setattr(rehearsal, "seconds", clocked)
+    monkeypatch.setattr(time_distillation.Learner, "step", noted)
+    monkeypatch.setattr(time_distillation, "seconds", clocked)
     assert outer_step_seconds(method, 2, STAGE) == pytest.approx(2.0 + 3.0 * inner_steps)
     assert set(seen) == ({1, 2} if method.match.kind == "final" else {2, 4})
 
 
 def test_what_takes_little_is_timed_whole(monkeypatch):
     method, seen = METHODS.get("mtt")(**TRAJECTORY, inner_steps=7), []
-    step = rehearsal.Learner.step
+    step = time_distillation.Learner.step
     monkeypatch.setattr(
-        rehearsal.Learner, "step", lambda self, at: (seen.append(self.method.inner_steps), step(self, at))[1]
+        time_distillation.Learner, "step", lambda self, at: (seen.append(self.method.inner_steps), step(self, at))[1]
     )
-    monkeypatch.setattr(rehearsal, "seconds", lambda job, device: (job(), 0.01)[1])
+    monkeypatch.setattr(time_distillation, "seconds", lambda job, device: (job(), 0.01)[1])
     assert outer_step_seconds(method, 1, STAGE) == pytest.approx(0.01)
     assert set(seen) == {1, 7}
 
 
 @pytest.mark.parametrize("kind", ["sgd", "gsam", "smooth"])
 def test_an_expert_is_as_many_times_what_was_timed_as_it_has_images(monkeypatch, kind):
-    monkeypatch.setattr(rehearsal_training._Clock, "each", lambda self: 10.0 if len(self.times) > 2 else None)
+    monkeypatch.setattr(time_training._Clock, "each", lambda self: 10.0 if len(self.times) > 2 else None)
     recipe = ExpertRecipe(optimizer=kind, batch=16, lr=1e-3)
     assert expert_seconds(recipe, 3, 16 * 100, 160, 1, STAGE) == pytest.approx(3 * 10.0 * 100 / 8)
     assert expert_seconds(recipe, 3, 16, 0, 1, STAGE) == pytest.approx(3 * 10.0), "no more batches than there are"
@@ -70,8 +70,8 @@ def test_an_expert_is_as_many_times_what_was_timed_as_it_has_images(monkeypatch,
 
 @pytest.mark.parametrize("name", ["dsa-v1", "infer-static-v1"])
 def test_an_evaluation_is_as_many_times_what_was_timed_as_it_sees_images(monkeypatch, name):
-    monkeypatch.setattr(rehearsal_training._Clock, "each", lambda self: 10.0 if len(self.times) > 2 else None)
-    monkeypatch.setattr(rehearsal_training, "_test_seconds", lambda images, stage: 0.25)
+    monkeypatch.setattr(time_training._Clock, "each", lambda self: 10.0 if len(self.times) > 2 else None)
+    monkeypatch.setattr(time_training, "_test_seconds", lambda images, stage: 0.25)
     chosen = protocol(name)
     about = Circumstances(dataset="tiny", network=STAGE.network, batch_norm=False, ipc=2, classes=3, size=8)
     found = evaluation_seconds(chosen, chosen.course(about), 6, 600, 9, 1, STAGE)
@@ -94,6 +94,6 @@ def test_what_is_there_takes_no_time(ddbench, recipe, finished_home):
 
 
 def test_without_it_nothing_is_tried(ddbench, tmp_path, monkeypatch):
-    monkeypatch.setattr(rehearsal, "seconds", None)
+    monkeypatch.setattr(time_distillation, "seconds", None)
     recipe = written(tmp_path, RECIPE)
     assert "seconds" not in ddbench.done("plan", recipe, "--home", tmp_path / "home", "--format", "json")

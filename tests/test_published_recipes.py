@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ddbench.commands.jobs import jobs_of
-from ddbench.commands.pipeline import Pipeline
-from ddbench.commands.place import Place
 from ddbench.evaluate.published import look_up
 from ddbench.methods import METHODS
 from ddbench.networks import canonical_network_name
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.jobs import jobs_of
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 

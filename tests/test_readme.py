@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ddbench.commands import main
-from ddbench.commands.jobs import jobs_of
+from ddbench.pipeline.jobs import jobs_of
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text()
@@ -78,7 +78,7 @@ def test_protocols_pools_and_formats_it_names_exist():
     from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
     from ddbench.evaluate.pools import POOLS
     from ddbench.evaluate.protocols import PROTOCOLS
-    from ddbench.formats.layout import LAYOUTS
+    from ddbench.formats.reader import LAYOUTS
 
     docs = Path(__file__).resolve().parents[1] / "docs"
     assert set(re.findall(r"`([a-z0-9-]+-v1)`", EVERY)) <= {*PROTOCOLS, *GRAPH_PROTOCOLS}

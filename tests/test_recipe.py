@@ -169,8 +169,8 @@ GRAPH_BASELINE = re.compile("(random-items|random-bytes|herding-items|full)$")
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_is_whole(name, tmp_path):
     """Every key of every recipe is known to its method, its data set and its network; nothing in its sweep is idle."""
-    from ddbench.commands.open_recipe import open_recipe
-    from ddbench.commands.place import Place
+    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.open_recipe import open_recipe
 
     pipeline = open_recipe(name, None, None, None, Place(tmp_path, device="cpu", quiet=True))
     assert pipeline.recipe.description

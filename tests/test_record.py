@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from ddbench.augmentation import DSA
+from ddbench.data.loader import Feed
 from ddbench.errors import UserError
 from ddbench.expert_buffers import buffer_bytes, train_experts
 from ddbench.expert_buffers.record import expert_path
 from ddbench.expert_buffers.store import DESCRIPTION
-from ddbench.feed import Feed
 from ddbench.networks import build_network, flatten_parameters
 from ddbench.randomness import derive, stream
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from test_expert_optimizers import drawn_batches, small_network
 
 from ddbench.augmentation import AUGMENTATIONS, DSA, augmentation
+from ddbench.augmentation.stacked_dsa import apply_packed, packed
+from ddbench.data.loader import Feed
 from ddbench.errors import UserError
 from ddbench.expert_buffers.optimizers import expert_optimizer
 from ddbench.expert_buffers.unfinished import Unfinished
-from ddbench.feed import Feed
 from ddbench.randomness import stream
 from ddbench.runtime.compile import compiled
-from ddbench.stacked_dsa import apply_packed, packed
 from ddbench.training.epoch import shuffled_batches, train_epoch
 from ddbench.training.forward_pass import ForwardPass
 from ddbench.training.model_stack import Alone, Stack
@@ -120,8 +120,8 @@ def test_all_families_at_once_are_each_by_itself(mirror, seed):
 
 def test_all_families_at_once_are_one_graph(monkeypatch):
     quick = partial(compiled, backend="aot_eager")
-    monkeypatch.setattr("ddbench.stacked_dsa.compiled", quick)
-    monkeypatch.setattr("ddbench.stacked_dsa.what_is_missing", lambda device: None)
+    monkeypatch.setattr("ddbench.augmentation.stacked_dsa.compiled", quick)
+    monkeypatch.setattr("ddbench.augmentation.stacked_dsa.what_is_missing", lambda device: None)
     dsa, images = DSA(brightness=0.9), torch.randn(6, 4, 3, 8, 8, generator=stream(0, "images"))
     draws = [dsa.draw_family(name, 4, 8, stream(0, name)) for name in dsa.families]
     plain = apply_each(dsa, images, draws)

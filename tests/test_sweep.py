@@ -7,7 +7,7 @@ import pytest
 from command_line import RECIPE, only, written
 from recipe_makers import by_label, jobs, line_of, refusal, text_of
 
-from ddbench.commands.jobs import jobs_of, resolved
+from ddbench.pipeline.jobs import jobs_of, resolved
 from ddbench.recipe.recipe import load_recipe
 
 SWEEP = """\

@@ -6,13 +6,13 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
-from ddbench.commands.judging import Judging
-from ddbench.commands.place import Place
 from ddbench.errors import UserError
 from ddbench.evaluate.pools import Asked
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.teaching import checked_teachers, train_teachers
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.evaluator import Judging
 from ddbench.training.teachers import Teachers, combined, load_teachers
 
 

@@ -16,7 +16,6 @@ from ddbench.commands import (
     distill,
     evaluate,
     export_set,
-    formats,
     import_set,
     info,
     leaderboard,
@@ -28,7 +27,7 @@ from ddbench.commands import (
     teach,
     verify,
 )
-from ddbench.commands.together import has_no_part, heard_once, one_voice
+from ddbench.commands.torchrun import has_no_part, heard_once, one_voice
 from ddbench.errors import UserError
 from ddbench.version import __version__
 
@@ -72,7 +71,7 @@ for _command, _name, _summary in (
     (teach.teach, "teach", "Train teachers, for protocols whose labels are theirs"),
     (import_set.import_files, "import", "Synthetic sets and experts of other projects, in"),
     (export_set.export, "export", "Synthetic sets and experts for other programs, out"),
-    (formats.formats, "formats", "Whose synthetic sets can be read and written"),
+    (listings.formats, "formats", "Whose synthetic sets can be read and written"),
     (listings.methods, "methods", "The distillation methods"),
     (listings.datasets, "datasets", "The data sets, and how to give your own"),
     (listings.networks, "networks", "The networks"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.open_recipe import open_image_recipe
+from ddbench.pipeline.open_recipe import open_image_recipe
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 
@@ -27,7 +27,7 @@ def buffer(
     quiet: options.Quiet = False,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
-    from ddbench.commands.needs import require_room_for_experts
+    from ddbench.plan.memory import require_room_for_experts
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
         where = options.place(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.open_recipe import open_image_recipe
 from ddbench.errors import UserError
+from ddbench.pipeline.open_recipe import open_image_recipe
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 
@@ -71,12 +71,12 @@ def continual(
     At every step networks are trained from scratch on the sets of all classes seen so far, and tested on these classes.
     What is done is kept under HOME/continual, so the same command goes on where it was stopped.
     """
-    from ddbench.commands.continual_run import Asked, bounds, of_files, of_recipe, of_set
     from ddbench.evaluate.continual.curve import curves_of
     from ddbench.evaluate.continual.measure import with_epochs
     from ddbench.evaluate.continual.plot import plot as draw
     from ddbench.evaluate.continual.table import caption, render
     from ddbench.evaluate.protocols import protocol as protocol_named
+    from ddbench.pipeline.continual import Asked, bounds, of_files, of_recipe, of_set
 
     where = options.place(home, data_root, device, quiet, checkpoint_seconds)
     by, bound_by = protocol_named(protocol, "--protocol"), protocol_named("real-v1")

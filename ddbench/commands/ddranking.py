@@ -11,8 +11,8 @@ from ddbench.commands import options
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ddbench.commands.place import Place
     from ddbench.evaluate.ddranking.measurement import Measurement
+    from ddbench.pipeline.context import Place
 
 
 def ddranking(
@@ -124,10 +124,10 @@ def _weighted(path: Path, asked: dict[str, Any], weight: float | None, ars_weigh
 def _measured(
     path: Path, place: Place, asked: dict[str, Any], weight: float | None, ars_weight: float | None
 ) -> Measurement:
-    from ddbench.commands.scoring import real_set_of
     from ddbench.evaluate.ddranking.measure import measure
     from ddbench.evaluate.ddranking.recipes import lasting, recipe_of
     from ddbench.evaluate.workers import workers_for, worth_workers
+    from ddbench.pipeline.score_files import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
     from ddbench.training.teachers import load_teachers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.open_recipe import open_recipe
+from ddbench.pipeline.open_recipe import open_recipe
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 
@@ -28,9 +28,9 @@ def distill(
     quiet: options.Quiet = False,
 ) -> None:
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
-    from ddbench.commands.needs import require_room
-    from ddbench.commands.together import shared_out
-    from ddbench.commands.turns import in_turns
+    from ddbench.commands.torchrun import shared_out
+    from ddbench.pipeline.job_order import in_turns
+    from ddbench.plan.memory import require_room
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
         where = options.place(

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.open_recipe import open_recipe
 from ddbench.errors import UserError
+from ddbench.pipeline.open_recipe import open_recipe
 
 
 class Rates(StrEnum):
@@ -94,8 +94,8 @@ def evaluate(
         where = options.place(home, data_root, device, quiet, compile=compile, executors=by)
         file = options.set_file(Path(target))
         if file.suffix == ".safetensors":
-            from ddbench.commands.graph_scoring import holds_graphs, score_graph_set
-            from ddbench.commands.scoring import score_set
+            from ddbench.pipeline.score_files import score_set
+            from ddbench.pipeline.score_graph_files import holds_graphs, score_graph_set
 
             if override or plugin:
                 raise UserError(
@@ -111,7 +111,7 @@ def evaluate(
             else:
                 scored = score_set(file, where, **asked, **of_images)
         else:
-            from ddbench.commands.turns import evaluated_in_turns
+            from ddbench.pipeline.job_order import evaluated_in_turns
 
             if validation is not None:
                 raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.export_buffer import export_buffer, is_buffer
 
 
 def export(
@@ -41,9 +40,9 @@ def export(
 
     What a format can not hold, or holds otherwise, is said line by line after the files.
     """
-    from ddbench.commands.home_of_set import require_whitening
     from ddbench.errors import UserError
     from ddbench.formats.export import EXPORTS, export_set
+    from ddbench.pipeline.set_home import require_whitening
     from ddbench.synthetic.synthetic_set import load_synthetic
 
     if is_buffer(what):
@@ -68,3 +67,17 @@ def export(
         typer.echo(str(file))
     for note in exported.notes:
         typer.echo(f"note: {note}")
+
+
+def is_buffer(path: Path) -> bool:
+    """Whether this is the folder of an expert buffer, also of one whose description is missing."""
+    return (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors"))
+
+
+def export_buffer(buffer: Path, out: Path, per_file: int) -> None:
+    """Write an expert buffer as replay_buffer_*.pt files, which MTT and its children read. Every bit is kept."""
+    from ddbench.expert_buffers.legacy import export_replay_buffer
+    from ddbench.expert_buffers.store import ExpertBuffer
+
+    for file in export_replay_buffer(ExpertBuffer.open(buffer), out, per_file=per_file):
+        typer.echo(str(file))

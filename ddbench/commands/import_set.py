@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.open_recipe import open_image_recipe
 
 
 class SpaceName(StrEnum):
@@ -165,8 +167,8 @@ def import_files(
     Nothing in the files is run: those that need unpickling are refused. What a file does not say, such as its learned
     rate or the space of its images, is asked for by name. Say only what you know: it becomes part of every row.
     """
-    from ddbench.commands.imported import import_set, parse_facts, what_is_missing
     from ddbench.errors import UserError
+    from ddbench.pipeline.import_set import import_set, parse_facts, what_is_missing
 
     where = options.place(home, data_root, "cpu", quiet or recipe is not None)
     of_set = {
@@ -190,7 +192,7 @@ def import_files(
         "--out": out,
     }
     if recipe is not None:
-        from ddbench.commands.import_buffer import import_buffer
+        from ddbench.commands.import_set import import_buffer
 
         if said := [option for option, value in of_set.items() if value is not None]:
             raise UserError(
@@ -222,3 +224,62 @@ def import_files(
         method=method,
     )
     import_set(files[0], format, dataset, facts, where, size=size, out=out)
+
+
+def import_buffer(
+    files: list[Path],
+    recipe: str,
+    override: list[str] | None,
+    seed: int | None,
+    plugin: list[Path] | None,
+    where: Place,
+    *,
+    scored: bool = True,
+) -> None:
+    """Turn replay buffers of other projects into an expert buffer, where the recipe's runs will find it.
+
+    Args:
+        files: As they were given.
+        recipe: Says data, network and preprocessing.
+        override: Of keys of the recipe.
+        seed: Of the recipe, where it is not its own.
+        plugin: Files of plugins.
+        where: The home, and where data lie.
+        scored: Whether a few experts must know the training images.
+
+    Raises:
+        UserError: When the recipe needs several buffers, and as in ``import_experts``.
+    """
+    from ddbench.errors import UserError
+    from ddbench.pipeline.imported_experts import import_experts
+    from ddbench.plan.dataset_sizes import dataset_facts
+
+    pipeline = open_image_recipe(recipe, override, seed, plugin, where)
+    if len(pipeline.buffers) != 1:
+        raise UserError(
+            f"the recipe {pipeline.loaded.name} needs {len(pipeline.buffers)} expert buffers, and one can be imported",
+            fix="give a recipe whose methods share one buffer",
+        )
+    (need,) = pipeline.buffers
+    buffer = import_experts(
+        files,
+        need,
+        pipeline.network,
+        pipeline.recipe.preprocessing,
+        dataset_facts(pipeline),
+        lambda: pipeline.real,
+        scored=scored,
+    )
+    typer.echo(f"{len(buffer)} experts of {buffer.epochs} epochs:  {buffer.folder}")
+    about = buffer.description.imported or {}
+    if about.get("accuracy") is not None:
+        right = 100 * about["accuracy"]
+        typer.echo(
+            f"their last snapshots know {right:.1f} % of the training images, under {pipeline.recipe.preprocessing}"
+        )
+    for note in buffer.description.notes:
+        typer.echo(f"note: {note}")
+    if buffer.epochs < need.epochs:
+        typer.echo(f"note: the recipe needs {need.epochs} epochs of each, and these have {buffer.epochs}")
+    if len(buffer) < need.recipe.count:
+        typer.echo(f"note: the recipe asks for {need.recipe.count} experts: -o experts.count={len(buffer)}")

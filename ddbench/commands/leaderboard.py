@@ -88,8 +88,8 @@ def _rows(results: Sequence[Path]) -> dict[Path, Row]:
 
 
 def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
-    from ddbench.commands.thumbnail import thumbnails
     from ddbench.evaluate.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
+    from ddbench.figures.thumbnails import thumbnails
     from ddbench.runtime.progress import Bar, Silent
 
     digests = [row.synthetic_sha256 for row in rows.values()]

@@ -23,11 +23,11 @@ def methods(
 
     A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
     """
-    from ddbench.commands.plugins import run_plugin
     from ddbench.distillation.job_method import IndependentMethod
     from ddbench.distillation.method import DirectMethod, OptimisedMethod
     from ddbench.graphs.method import GraphMethod
     from ddbench.methods import METHODS
+    from ddbench.pipeline.plugins import run_plugin
 
     for path in plugin or []:
         run_plugin(path)
@@ -136,7 +136,7 @@ def recipes(
 def _show_method(kind: type[Method], format: options.TableFormat) -> None:
     from textwrap import fill
 
-    from ddbench.commands.method_page import about, experts_said, settings_table
+    from ddbench.commands.method_docs import about, experts_said, settings_table
 
     table = settings_table(kind)
     if format is options.TableFormat.text:
@@ -164,3 +164,15 @@ def print_table(table: Sequence[dict[str, Any]], format: options.TableFormat) ->
 
         style = "github" if format is options.TableFormat.markdown else "plain"
         typer.echo(tabulate(table, headers="keys", tablefmt=style, disable_numparse=True))
+
+
+def formats(format: options.Format = options.TableFormat.text) -> None:
+    """List the formats that ddbench import reads and ddbench export writes, those of installed plugins among them."""
+    from ddbench.formats.export import EXPORTS
+    from ddbench.formats.reader import LAYOUTS
+
+    read = [(name, LAYOUTS.get(name)) for name in LAYOUTS.names()]
+    written = [(name, EXPORTS.get(name)) for name in EXPORTS.names()]
+    table = [{"format": name, "way": "import", "files": one.title, "source": one.source} for name, one in read]
+    table += [{"format": name, "way": "export", "files": one.title, "source": ""} for name, one in written]
+    print_table(table, format)

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from ddbench.commands import nas_parts, options
+from ddbench.commands import nas_options, options
 
 
 def rank(
     sets: Annotated[
         list[Path], typer.Argument(metavar="SET...", help="Synthetic sets (.safetensors), or folders of their runs.")
     ],
-    space: nas_parts.SpaceName = "convnet-36",
-    networks: nas_parts.Count = None,
-    seeds: nas_parts.Seeds = 3,
+    space: nas_options.SpaceName = "convnet-36",
+    networks: nas_options.Count = None,
+    seeds: nas_options.Seeds = 3,
     baselines: Annotated[
         str,
         typer.Option(
@@ -25,8 +25,8 @@ def rank(
             "set), parameters (their number, without training), or none.",
         ),
     ] = "random,early-stopping",
-    epochs: nas_parts.Epochs = None,
-    augmentation: nas_parts.Augment = None,
+    epochs: nas_options.Epochs = None,
+    augmentation: nas_options.Augment = None,
     truth: Annotated[
         Path | None,
         typer.Option(
@@ -40,8 +40,8 @@ def rank(
         Path | None,
         typer.Option(metavar="FILE", help="Also draw the scores against the truth (.png).", show_default=False),
     ] = None,
-    part: nas_parts.Part = None,
-    seed: nas_parts.DrawSeed = 0,
+    part: nas_options.Part = None,
+    seed: nas_options.DrawSeed = 0,
     dataset: options.Dataset = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
@@ -58,30 +58,30 @@ def rank(
     Networks are ranked on the validation split; test accuracies are told of the networks chosen alone. Every network is
     kept as soon as it is trained: the same command goes on.
     """
-    from ddbench.commands.scoring import real_set_of
     from ddbench.evaluate.nas import rank as rank_networks
     from ddbench.evaluate.nas import read_truth
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas.report import render
     from ddbench.evaluate.nas.scatter import scatter
+    from ddbench.pipeline.score_files import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
 
-    nas_parts.require_ending(plot, ".png")
+    nas_options.require_ending(plot, ".png")
     by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
         options.place(home, data_root, device, quiet),
         space_named(space),
-        nas_parts.recipe_of(epochs, augmentation),
+        nas_options.recipe_of(epochs, augmentation),
     )
     asked = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
-    pieces, table = nas_parts.part_of(part), None if truth is None else read_truth(truth, of)
+    pieces, table = nas_options.part_of(part), None if truth is None else read_truth(truth, of)
     loaded = [load_synthetic(options.set_file(path)) for path in sets]
     first = loaded[0]
     recipe = first.provenance.get("recipe") or {}
     real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset, where=sets[0])
     on = choose_device(device)
-    worth = nas_parts.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
+    worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
         found = rank_networks(
             loaded,

@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-from ddbench.commands import nas_parts, options
+from ddbench.commands import nas_options, options
 
 
 def search(
     set: Annotated[
         Path, typer.Argument(metavar="SET", help="A synthetic set (.safetensors), or the folder of its run.")
     ],
-    space: nas_parts.SpaceName = "convnet-720",
+    space: nas_options.SpaceName = "convnet-720",
     trials: Annotated[int, typer.Option(min=1, metavar="N", help="Networks trained on the set, at most.")] = 30,
     seconds: Annotated[
         float | None,
         typer.Option(min=0, metavar="S", help="Of training on the set, at most.  [default: any]", show_default=False),
     ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="N", help="How many are trained on real data in the end.")] = 3,
-    seeds: nas_parts.Seeds = 1,
+    seeds: nas_options.Seeds = 1,
     compare: Annotated[bool, typer.Option("--compare", help="Also search at random, under the same budget.")] = False,
-    epochs: nas_parts.Epochs = None,
-    augmentation: nas_parts.Augment = None,
-    seed: nas_parts.DrawSeed = 0,
+    epochs: nas_options.Epochs = None,
+    augmentation: nas_options.Augment = None,
+    seed: nas_options.DrawSeed = 0,
     dataset: options.Dataset = None,
     home: options.Home = None,
     data_root: options.DataRoot = None,
@@ -42,11 +42,11 @@ def search(
     Beside them convnet-d3 is trained, to compare. Every network is kept as soon as it is trained: the same command goes
     on. Needs Optuna (pip install 'optuna>=3.6').
     """
-    from ddbench.commands.scoring import real_set_of
     from ddbench.evaluate.nas import search as search_networks
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas.proposals import require_optuna
     from ddbench.evaluate.nas.search_report import render_search
+    from ddbench.pipeline.score_files import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
 
@@ -55,14 +55,14 @@ def search(
     where, of, protocol = (
         options.place(home, data_root, device, quiet),
         space_named(space),
-        nas_parts.recipe_of(epochs, augmentation),
+        nas_options.recipe_of(epochs, augmentation),
     )
     syn = load_synthetic(options.set_file(set))
     real = real_set_of(
         syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset, where=set
     )
     on = choose_device(device)
-    worth = nas_parts.worth_sharing(real, protocol, of.networks[:top], seeds)
+    worth = nas_options.worth_sharing(real, protocol, of.networks[:top], seeds)
     with by:
         found = search_networks(
             syn,

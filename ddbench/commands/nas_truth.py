@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from ddbench.commands import nas_parts, options
+from ddbench.commands import nas_options, options
 
 
 def truth(
     dataset: Annotated[str, typer.Option(metavar="NAME", help="The real data (ddbench datasets).")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The table to write (.csv or .json).")],
-    space: nas_parts.SpaceName = "convnet-36",
-    networks: nas_parts.Count = None,
-    seeds: nas_parts.Seeds = 3,
-    epochs: nas_parts.Epochs = None,
-    augmentation: nas_parts.Augment = None,
+    space: nas_options.SpaceName = "convnet-36",
+    networks: nas_options.Count = None,
+    seeds: nas_options.Seeds = 3,
+    epochs: nas_options.Epochs = None,
+    augmentation: nas_options.Augment = None,
     test: Annotated[
         bool, typer.Option("--test", help="Also the test accuracy of every network, which takes a second training.")
     ] = False,
@@ -25,8 +25,8 @@ def truth(
     validation: Annotated[
         float, typer.Option(metavar="FRACTION", help="Of the training images, that networks are ranked on.")
     ] = 0.1,
-    part: nas_parts.Part = None,
-    seed: nas_parts.DrawSeed = 0,
+    part: nas_options.Part = None,
+    seed: nas_options.DrawSeed = 0,
     home: options.Home = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
@@ -46,14 +46,14 @@ def truth(
     from ddbench.evaluate.nas import true_accuracies, write_truth
     from ddbench.runtime.device import choose_device
 
-    nas_parts.require_ending(out, ".csv", ".json")
+    nas_options.require_ending(out, ".csv", ".json")
     by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
         options.place(home, data_root, device, quiet),
         space_named(space),
-        nas_parts.recipe_of(epochs, augmentation),
+        nas_options.recipe_of(epochs, augmentation),
     )
-    pieces = nas_parts.part_of(part)
+    pieces = nas_options.part_of(part)
     real = load_dataset(
         dataset,
         preprocessing=preprocessing,
@@ -64,7 +64,7 @@ def truth(
         quiet=quiet,
     )
     on = choose_device(device)
-    worth = nas_parts.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
+    worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
         found = true_accuracies(
             real,

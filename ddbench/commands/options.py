@@ -12,8 +12,8 @@ import typer
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
-    from ddbench.commands.executing import Executors
-    from ddbench.commands.place import Place
+    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.executor_choice import Executors
 
 RecipeName = Annotated[
     str,
@@ -228,8 +228,8 @@ def place(
     memory: MemoryChoice = MemoryChoice.refuse,
     executors: Executors | None = None,
 ) -> Place:
-    from ddbench.commands.executing import Executors
-    from ddbench.commands.place import Place
+    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.executor_choice import Executors
 
     where, by = home_folder(home), executors or Executors()
     return Place(where, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
@@ -244,7 +244,7 @@ def executors(
     plugins: list[Path] | None = None,
 ) -> Executors:
     """Who does independent jobs, to be closed. Errors: UserError for options that do not go together."""
-    from ddbench.commands.executing import Executors
+    from ddbench.pipeline.executor_choice import Executors
 
     return Executors(executor.value, workers, address, gpus_per_job, device, plugins or ())
 

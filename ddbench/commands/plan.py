@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.open_recipe import open_recipe
+from ddbench.pipeline.open_recipe import open_recipe
 
 if TYPE_CHECKING:
-    from ddbench.commands.graph_pipeline import GraphPipeline
-    from ddbench.commands.pipeline import Pipeline
+    from ddbench.pipeline.graph_pipeline import GraphPipeline
+    from ddbench.pipeline.image_pipeline import Pipeline
 
 
 def plan(
@@ -36,9 +36,9 @@ def plan(
     """
     from tabulate import tabulate
 
-    from ddbench.commands.data_lines import labelled_lines
-    from ddbench.commands.plan_facts import wrapped
     from ddbench.estimates.memory_check import in_gb
+    from ddbench.pipeline.data_summary import labelled_lines
+    from ddbench.plan.plan import wrapped
 
     where = options.place(home, data_root, device, quiet, compile=compile)
     pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
@@ -69,9 +69,8 @@ def plan(
 
 
 def _facts(pipeline: Pipeline | GraphPipeline, timed: bool) -> dict[str, Any]:
-    from ddbench.commands.pipeline import Pipeline
-    from ddbench.commands.plan_facts import plan_facts
-    from ddbench.commands.plan_graphs import graph_plan_facts
+    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.plan.plan import graph_plan_facts, plan_facts
 
     return plan_facts(pipeline, timed=timed) if isinstance(pipeline, Pipeline) else graph_plan_facts(pipeline)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from ddbench.commands import options
-from ddbench.commands.open_recipe import open_recipe
-from ddbench.commands.turns import evaluated_in_turns
+from ddbench.pipeline.job_order import evaluated_in_turns
+from ddbench.pipeline.open_recipe import open_recipe
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ddbench.commands.graph_pipeline import GraphPipeline
-    from ddbench.commands.pipeline import Pipeline
+    from ddbench.pipeline.graph_pipeline import GraphPipeline
+    from ddbench.pipeline.image_pipeline import Pipeline
 
 
 def run(
@@ -42,10 +42,10 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
-    from ddbench.commands.data_lines import data_lines
-    from ddbench.commands.needs import require_room
-    from ddbench.commands.together import shared_out
+    from ddbench.commands.torchrun import shared_out
     from ddbench.evaluate.table import render
+    from ddbench.pipeline.data_summary import data_lines
+    from ddbench.plan.memory import require_room
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
         where = options.place(

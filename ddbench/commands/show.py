@@ -22,7 +22,7 @@ def show(
     home: options.Home = None,
 ) -> None:
     """Draw a synthetic set as a PNG, its preprocessing undone: classes down, images, or graphs, across."""
-    from ddbench.commands.home_of_set import require_whitening
+    from ddbench.pipeline.set_home import require_whitening
 
     file = options.set_file(set)
     require_whitening(file, options.home_folder(home), f"ddbench show {shlex.quote(str(set))}")
@@ -38,13 +38,13 @@ def draw_set(file: Path, target: Path, home: Path) -> None:
     from ddbench.graphs.synthetic_graphs import KIND as GRAPHS
 
     if describe(file).get("kind") == GRAPHS:
-        from ddbench.commands.graph_picture import draw_graphs
+        from ddbench.figures.graph_grid import draw_graphs
         from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
 
         draw_graphs(load_synthetic_graphs(file), target)
         return
-    from ddbench.commands.picture import draw
     from ddbench.data.preprocessing import load_preprocessing
+    from ddbench.figures.image_grid import draw
     from ddbench.synthetic.synthetic_set import load_synthetic
 
     syn = load_synthetic(file)

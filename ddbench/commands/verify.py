@@ -13,10 +13,10 @@ from ddbench.commands import options
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ddbench.commands.place import Place
     from ddbench.evaluate.graphs.verify import GraphVerification
     from ddbench.evaluate.rows import Row
     from ddbench.evaluate.verify import Verification
+    from ddbench.pipeline.context import Place
 
 
 def verify(
@@ -107,9 +107,9 @@ def _verified(
     target: Path, set_path: Path | None, where: Place, dataset: str | None, teachers: Path | None
 ) -> Iterator[tuple[Path, Row, Verification | GraphVerification]]:
     """The rows that are asked about, of images or of graphs, each with what was found."""
-    from ddbench.commands.graph_scoring import holds_graphs, verify_graph_rows
-    from ddbench.commands.scoring import verify_rows
     from ddbench.evaluate.rows import load_row
+    from ddbench.pipeline.score_files import verify_rows
+    from ddbench.pipeline.score_graph_files import holds_graphs, verify_graph_rows
 
     graphs = bool(load_row(target).roc_auc) if target.suffix == ".json" else holds_graphs(target)
     if not graphs:
@@ -121,7 +121,7 @@ def _verified(
 
 def _check_published(file: Path, where: Place, format: options.ReportFormat, **asked: Any) -> None:
     """Errors: UserError where the printed accuracy does not hold, and where too few networks were trained to tell."""
-    from ddbench.commands.scoring import check_published
+    from ddbench.pipeline.score_files import check_published
 
     found = check_published(file, where, **asked)
     typer.echo(json.dumps(found.as_dict(), indent=2) if format is options.ReportFormat.json else found.text())

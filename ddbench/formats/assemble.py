@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.formats.import_provenance import facts_said, file_hashes
 from ddbench.formats.label_numbers import with_classes_named
-from ddbench.formats.layout import Facts, Read
-from ddbench.formats.said import facts_said, file_hashes
+from ddbench.formats.pixel_space import Untold, brought_over, resolve_space
+from ddbench.formats.reader import Facts, Read
 from ddbench.formats.sorted_labels import checked_labels
-from ddbench.formats.spaces import Untold, brought_over, resolve_space
 from ddbench.formats.tensors import check_rate
 from ddbench.formats.value_range import range_note
 from ddbench.networks import canonical_network_name

@@ -14,8 +14,8 @@ from ddbench.data import RealSet
 from ddbench.data.image_folder import image_files, subfolders
 from ddbench.data.imagenet import SUBSETS
 from ddbench.errors import UserError
-from ddbench.formats.find import natural
-from ddbench.formats.layout import Facts
+from ddbench.formats.find_files import natural
+from ddbench.formats.reader import Facts
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

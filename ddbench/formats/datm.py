@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.layout import Facts, Read
 from ddbench.formats.mtt import TrajectoryTensors
+from ddbench.formats.reader import Facts, Read
 
 
 @dataclass(frozen=True)

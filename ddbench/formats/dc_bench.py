@@ -12,11 +12,11 @@ from pathlib import Path
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.formats.condensation import DC
-from ddbench.formats.find import labels_beside, one_of, require_path
+from ddbench.formats.find_files import labels_beside, one_of, require_path
 from ddbench.formats.kip import KIP
-from ddbench.formats.layout import Facts, Layout, Read
 from ddbench.formats.mtt import MTT
 from ddbench.formats.project_constants import project_constants
+from ddbench.formats.reader import Facts, Layout, Read
 from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels
 

@@ -24,7 +24,7 @@ from ddbench.errors import UserError
 from ddbench.formats.class_folders import ClassListing
 from ddbench.formats.fkd_batch import Batch, read_batch
 from ddbench.formats.fkd_order import order_of_views
-from ddbench.formats.layout import Facts, Read
+from ddbench.formats.reader import Facts, Read
 from ddbench.synthetic.epoch_labels import EpochLabels, Mixed
 
 

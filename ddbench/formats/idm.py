@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.find import require_path
-from ddbench.formats.layout import Facts, Read
+from ddbench.formats.find_files import require_path
+from ddbench.formats.reader import Facts, Read
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from ddbench.data.decode import Picture
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import ClassListing, list_class_folders, only_path
 from ddbench.formats.fkd import read_fkd
-from ddbench.formats.layout import Facts, Read
 from ddbench.formats.pictures import read_pictures
+from ddbench.formats.reader import Facts, Read
 
 
 @dataclass(frozen=True)

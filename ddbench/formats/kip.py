@@ -14,8 +14,8 @@ from pathlib import Path
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.formats.arrays import read_npz
-from ddbench.formats.find import one_of, require_path
-from ddbench.formats.layout import Facts, Read
+from ddbench.formats.find_files import one_of, require_path
+from ddbench.formats.reader import Facts, Read
 from ddbench.formats.tensors import as_images, as_labels
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.layout import Facts, Read
-from ddbench.formats.spaces import Untold
+from ddbench.formats.pixel_space import Untold
+from ddbench.formats.reader import Facts, Read
 
 
 def with_classes_named(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Read, str]:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.find import labels_beside, one_of, rate_beside, require_path, shards
-from ddbench.formats.layout import Facts, Read
+from ddbench.formats.find_files import labels_beside, one_of, rate_beside, require_path, shards
 from ddbench.formats.project_constants import project_constants
+from ddbench.formats.reader import Facts, Read
 from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels, told_rate
 from ddbench.training.losses import LabelKind

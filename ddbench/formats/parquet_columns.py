@@ -18,9 +18,9 @@ from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.data.parquet import IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
 from ddbench.errors import UserError
-from ddbench.formats.beside import Beside, read_beside
 from ddbench.formats.export_parquet import METADATA
 from ddbench.formats.safe_load import LARGEST, require_file, unreadable
+from ddbench.formats.sidecar import Beside, read_beside
 
 CLASS_COLUMNS = (*LABEL_COLUMNS, "class_id")
 SOFT_COLUMNS = ("soft_label", "soft_labels")

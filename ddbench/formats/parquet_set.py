@@ -16,11 +16,11 @@ from torch import Tensor
 from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.errors import UserError
-from ddbench.formats.beside import Beside
-from ddbench.formats.find import natural, require_path
-from ddbench.formats.layout import Facts, Read
+from ddbench.formats.find_files import natural, require_path
 from ddbench.formats.parquet_columns import Source, open_source, row_batches
 from ddbench.formats.pictures import read_pictures
+from ddbench.formats.reader import Facts, Read
+from ddbench.formats.sidecar import Beside
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.data.image_folder import image_files, subfolders
 from ddbench.errors import UserError
-from ddbench.formats.beside import Beside, read_beside
 from ddbench.formats.class_folders import only_path
 from ddbench.formats.export_png import DOCUMENT, DOCUMENT_KIND, LABELS, LABELS_KIND
-from ddbench.formats.layout import Facts, Read
 from ddbench.formats.pictures import read_pictures
+from ddbench.formats.reader import Facts, Read
+from ddbench.formats.sidecar import Beside, read_beside
 from ddbench.formats.tensors import as_labels
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.layout import Facts, Read
-from ddbench.formats.spaces import Untold
+from ddbench.formats.pixel_space import Untold
+from ddbench.formats.reader import Facts, Read
 from ddbench.training.losses import LabelKind
 
 _ROUNDING = 1e-2

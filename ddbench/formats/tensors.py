@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddbench.errors import UserError
 from ddbench.formats.label_forms import not_labels, plain_labels
-from ddbench.formats.layout import Facts
+from ddbench.formats.reader import Facts
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.graphs.extract_trees import with_true_degrees
+from ddbench.graphs.integer_packing import packed, stored_bytes, unpacked
 from ddbench.graphs.levels import Level, completed
-from ddbench.graphs.packing import packed, stored_bytes, unpacked
 from ddbench.graphs.refine import Refinement
 from ddbench.graphs.shared_trees import MOST_NODES, SharedTrees
-from ddbench.graphs.sharing import with_true_degrees
 from ddbench.graphs.stored_trees import pack_trees, unpack_trees
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv
 
-from ddbench.graphs.computation import Computation, Layer
+from ddbench.graphs.message_passing import Computation, Layer
 
 
 @final

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ddbench.errors import UserError
-from ddbench.graphs.numbering import UNSEEN, Numbering, rows, trees
+from ddbench.graphs.tree_ids import UNSEEN, Numbering, rows, trees
 
 if TYPE_CHECKING:
     from ddbench.graphs.graphs import Graphs

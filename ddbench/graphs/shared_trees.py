@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ddbench.graphs.numbering import Numbering, parts, rows, trees
 from ddbench.graphs.refine import MOST_HOPS, grown
+from ddbench.graphs.tree_ids import Numbering, parts, rows, trees
 
 MOST_NODES = 50_000_000
 """As many nodes as trees may have when they are written out, and as many branches as a file may have."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ddbench.graphs.graphs import Graphs
-from ddbench.graphs.packing import packed, unpacked
+from ddbench.graphs.integer_packing import packed, unpacked
 
 Edges = tuple[Tensor, Tensor]
 """Ends of edges, (2, m), and their codes, (m, R)."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from ddbench.graphs.packing import packed, stored_bytes, unpacked
+from ddbench.graphs.integer_packing import packed, stored_bytes, unpacked
 from ddbench.graphs.shared_trees import MOST_NODES, SharedTrees
 
 

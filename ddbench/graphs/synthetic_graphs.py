@@ -14,7 +14,7 @@ from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.graphs.forests import Forests, forests_from
 from ddbench.graphs.graphs import Graphs
-from ddbench.graphs.packing import packed, stored_bytes, unpacked
+from ddbench.graphs.integer_packing import packed, stored_bytes, unpacked
 from ddbench.graphs.stored_graphs import pack_graphs, unpack_graphs
 from ddbench.synthetic.description import check_graph_set
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ddbench.augmentation.draw import Augmentation, Draw
 from ddbench.augmentation.dsa import DSA
-from ddbench.feed import Feed
-from ddbench.stacked_dsa import apply_fused
+from ddbench.augmentation.stacked_dsa import apply_fused
+from ddbench.data.loader import Feed
 from ddbench.training.epoch import Update
 
 

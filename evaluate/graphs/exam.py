@@ -14,9 +14,9 @@ from ddbench.evaluate.fresh import layers_seeded
 from ddbench.evaluate.graphs.lesson import GraphBatch, GraphLesson, mean_loss
 from ddbench.evaluate.graphs.measures import accuracy, roc_auc
 from ddbench.evaluate.graphs.protocol import GraphProtocol, GraphSetting
-from ddbench.graphs.computation import Computation, of_distinct_trees
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
+from ddbench.graphs.message_passing import Computation, of_distinct_trees
 from ddbench.graphs.networks import build_gnn
 from ddbench.randomness import derive, stream
 from ddbench.runtime.threads import one_thread

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ddbench.evaluate.graphs.protocol import GraphProtocol, Sampling
-from ddbench.graphs.computation import Computation, of_graphs, of_payload
 from ddbench.graphs.graphs import Graphs
+from ddbench.graphs.message_passing import Computation, of_graphs, of_payload
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs

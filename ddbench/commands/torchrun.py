@@ -1,0 +1,66 @@
+"""A command that torchrun started several times: which processes carry it out, and which speaks for all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING
+
+from ddbench.runtime.rank_store import launched, rank_store
+
+if TYPE_CHECKING:
+    from ddbench.pipeline.graph_pipeline import GraphPipeline
+    from ddbench.pipeline.image_pipeline import Pipeline
+
+SHARED = ("run", "distill", "buffer")
+"""The commands that ranks carry out together; of every other the first rank does it all."""
+
+
+def works_together(given: Sequence[str]) -> bool:
+    """Whether this process is one of several that carry out this command line together."""
+    return launched()[1] > 1 and bool(given) and given[0] in SHARED
+
+
+def has_no_part(given: Sequence[str]) -> bool:
+    """Whether another rank does all of this command line."""
+    return launched()[0] > 0 and not works_together(given)
+
+
+@contextmanager
+def heard_once(given: Sequence[str]) -> Iterator[None]:
+    """Inside, what is written to stdout is written by one rank. All ranks meet first."""
+    if not works_together(given):
+        yield
+        return
+    rank_store()
+    if launched()[0] == 0:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        yield
+
+
+@contextmanager
+def one_voice(given: Sequence[str]) -> Iterator[bool]:
+    """Around what is said of a failure: whether this rank is to say it."""
+    if not works_together(given):
+        yield True
+        return
+    with rank_store().one_voice() as speaks:
+        yield speaks
+
+
+def shared_out(pipeline: Pipeline | GraphPipeline) -> bool:
+    """Distil with all ranks, where there are several. Returns whether this process does what comes after, alone."""
+    from ddbench.pipeline.image_pipeline import Pipeline
+
+    if not isinstance(pipeline, Pipeline):
+        return launched()[0] == 0
+    if pipeline.ranks.alone:
+        return True
+    for job in pipeline.jobs:
+        pipeline.distill(job)
+    first = pipeline.ranks.writes
+    pipeline.ranks = pipeline.ranks.leave()
+    return first

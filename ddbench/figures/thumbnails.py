@@ -1,0 +1,138 @@
+"""Synthetic sets as pictures small enough to be sent along: those of the leaderboard page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.errors import UserError
+from ddbench.figures.image_grid import classes_of, compensator_rows, displayable, stored_images, tile
+from ddbench.runtime.progress import Progress
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+
+CLASSES = 10
+IMAGES = 10
+"""How many classes, and images of each, are drawn."""
+
+GRAPHS = 4
+"""The same of graphs, which take more room."""
+
+SIDE = 640
+"""Pixels of the picture's longer side, at most."""
+
+
+def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
+    """The files under HOME/runs that hold the sets of these hashes, candidates among them.
+
+    What can not be read is passed over, as if it were not there.
+    """
+    from ddbench.artifact import describe
+
+    wanted, found = set(digests), {}
+    for pattern in ("runs/*/synthetic*.safetensors", "runs/*/candidates*/*.safetensors"):
+        for path in sorted(home.glob(pattern)):
+            with suppress(UserError):
+                digest = describe(path).get("sha256")
+                if digest in wanted:
+                    found.setdefault(digest, path)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
+    """Pictures by hash, of the sets that lie under HOME and can be read and un-preprocessed there.
+
+    limit: bytes of one picture. total: of all; nothing is drawn beyond it.
+    """
+    files = set_files(home, digests)
+    pictures: dict[str, bytes] = {}
+    progress.start(len(files), "pictures")
+    for done, (digest, path) in enumerate(files.items(), start=1):
+        if sum(map(len, pictures.values())) + limit > total:
+            break
+        with suppress(UserError):
+            pictures[digest] = _picture_of(path, home, limit)
+        progress.update(done)
+    progress.close()
+    return pictures
+
+
+def _picture_of(path: Path, home: Path, limit: int) -> bytes:
+    from ddbench.artifact import describe
+    from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
+
+    if describe(path).get("kind") == KIND:
+        return graph_thumbnail(load_synthetic_graphs(path), limit)
+    syn = load_synthetic(path)
+    return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
+
+
+def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:
+    """The first classes and images of a set as a PNG, or as WebP where that would take more than ``limit`` bytes.
+
+    One row a class; at ipc 1 two rows in all. Compensators stand below, one row a teacher. What is too large even so
+    is drawn smaller.
+    """
+    import torch
+    from PIL import Image
+
+    classes = classes_of(syn)
+    rows = [torch.nonzero(classes == label).flatten()[:IMAGES] for label in range(min(syn.classes, CLASSES))]
+    rows = [row for row in rows if len(row)]
+    if all(len(row) == 1 for row in rows):
+        rows = list(torch.cat(rows).split(max(1, (len(rows) + 1) // 2)))
+    chosen = torch.cat(rows)
+    images = displayable(preprocessing.to("cpu").inverse(stored_images(syn)[chosen]))
+    added = [row[:IMAGES] for row in compensator_rows(syn).values()]
+    grid = tile([*images.split([len(row) for row in rows]), *added])
+    picture = Image.fromarray((grid.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    longer = max(picture.size)
+    if longer < SIDE // 2:
+        factor = SIDE // 2 // longer + 1
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    elif longer > SIDE:
+        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return _within(picture, limit)
+
+
+def graph_thumbnail(syn: SyntheticGraphs, limit: int) -> bytes:
+    """The first classes and items of a set of graphs, without words, as a PNG, or as WebP as in :func:`thumbnail`."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    from ddbench.figures.graph_grid import figure_of
+
+    figure = figure_of(syn, classes=GRAPHS, items=GRAPHS, words=False)
+    figure.set_dpi(SIDE / max(figure.get_size_inches()))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return _within(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), limit)
+
+
+def _within(picture: Image, limit: int) -> bytes:
+    encoded = _encoded(picture, "PNG", optimize=True)
+    for quality in (85, 70, 50):
+        if len(encoded) <= limit:
+            return encoded
+        encoded = _encoded(picture, "WEBP", quality=quality)
+    while len(encoded) > limit and min(picture.size) > 16:
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4))
+        encoded = _encoded(picture, "WEBP", quality=50)
+    return encoded
+
+
+def _encoded(picture: Image, form: str, **how: object) -> bytes:
+    target = io.BytesIO()
+    picture.save(target, format=form, **how)
+    return target.getvalue()

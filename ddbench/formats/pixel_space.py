@@ -1,0 +1,131 @@
+"""In which space foreign images lie, and how they come into the space of the real data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddbench.data import RealSet
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.errors import UserError
+from ddbench.formats.reader import Facts, Read
+
+_LARGEST_PIXEL = 16.0
+
+
+@dataclass
+class Untold:
+    """Collects what the files do not say, to ask for all of it at once."""
+
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def ask(self, option: str, what: str, form: str) -> None:
+        """option: by which the user says it. what: in words. form: of the option's value."""
+        self.asked.append((option, what, form))
+
+    def require_nothing(self, path: Path | None) -> None:
+        """Errors: UserError that names every option that is missing."""
+        if self.asked:
+            width = max(len(option) for option, _, _ in self.asked)
+            who = "the files do" if path is None else f"{path} does"
+            raise UserError(
+                f"{who} not say everything that is needed to use the set",
+                *(f"{option:{width}}  {what}" for option, what, _ in self.asked),
+                fix=f"say it:  {' '.join(f'{option} {form}' for option, _, form in self.asked)}",
+            )
+
+
+def resolve_space(read: Read, facts: Facts, real: RealSet, untold: Untold) -> Preprocessing | None:
+    """The map under which the images were made; None where that is not known yet, which is then asked for.
+
+    Errors: UserError for options that contradict each other, constants that do not fit the channels, and a whitening
+    that is not that of the whole training set.
+    """
+    given = facts.mean is not None or facts.std is not None
+    space = facts.space or ("meanstd" if given else read.space)
+    if given and space != "meanstd":
+        raise UserError(f"--mean and --std belong to --space meanstd, not to {space}", fix="leave them out")
+    if (facts.mean is None) != (facts.std is None):
+        raise UserError("of --mean and --std one is missing", fix="give both, or none")
+    if space is None:
+        hint = _hint(read.files) + ("" if read.mean else "; with meanstd say --mean and --std too")
+        untold.ask("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca")
+        return None
+    if space == "pixels":
+        return Preprocessing.identity()
+    if space == "zca":
+        return _require_whitening(real)
+    mean, std = (facts.mean, facts.std) if given else (read.mean, read.std)
+    if mean is None or std is None:
+        untold.ask("--mean", f"by which the images were standardised{_own_constants(real)}", "M,M,M")
+        untold.ask("--std", "the deviations that go with it", "S,S,S")
+        return None
+    _check_constants(mean, std, real)
+    return Preprocessing.meanstd(mean, std)
+
+
+def brought_over(images: Tensor, made_in: Preprocessing, real: RealSet) -> tuple[Tensor, str]:
+    """The images in the space of ``real``, and a note where they had to be moved; bit by bit the same where not.
+
+    Errors: UserError where they can not be pixels, or their numbers overflow on the way.
+    """
+    own = real.preprocessing.to("cpu")
+    if made_in.kind == "identity" and (most := images.abs().max().item()) > _LARGEST_PIXEL:
+        raise UserError(
+            "the images are no pixels in [0, 1]",
+            f"found values up to {most:.3g}",
+            fix="divide pixels of 0 to 255 by 255; say --space meanstd where they are standardised",
+        )
+    if made_in.fingerprint == own.fingerprint:
+        return images, ""
+    moved = own.forward(made_in.inverse(images)).contiguous()
+    if not bool(torch.isfinite(moved).all()):
+        raise UserError("the images leave the range of float32 when they are standardised", fix="check --space")
+    from_where = {
+        "identity": "pixels in [0, 1]",
+        "meanstd": f"mean {_numbers(made_in.mean)}, std {_numbers(made_in.std)}",
+    }
+    return moved, f"brought over from {from_where[made_in.kind]}"
+
+
+def _require_whitening(real: RealSet) -> Preprocessing:
+    own = real.preprocessing
+    if own.kind != "zca" or len(real.validation):
+        raise UserError(
+            "whitened images can only be used with the whitening of the whole training set",
+            f"found preprocessing {own.kind}, {len(real.validation)} images held out for validation",
+            fix="load the data with preprocessing zca and validation 0; ddbench import does so by --space zca",
+        )
+    return own
+
+
+def _check_constants(mean: tuple[float, ...], std: tuple[float, ...], real: RealSet) -> None:
+    if len(mean) != real.channels or len(std) != real.channels:
+        raise UserError(
+            f"{len(mean)} means and {len(std)} deviations for images of {real.channels} channels",
+            fix="give one of each for every channel, with commas between:  --mean 0.49,0.48,0.45",
+        )
+    if not all(math.isfinite(number) for number in (*mean, *std)) or min(std) <= 0:
+        raise UserError("means must be finite, and deviations above zero", fix="check --mean and --std")
+
+
+def _own_constants(real: RealSet) -> str:
+    if real.preprocessing.kind != "meanstd":
+        return ""
+    return f" (ddbench has {_numbers(real.preprocessing.mean)} and {_numbers(real.preprocessing.std)} for {real.name})"
+
+
+def _hint(files: tuple[Path, ...]) -> str:
+    """A word where the path says something of whitening: it is no proof."""
+    parts = " ".join(part.lower() for file in files for part in file.parts[-4:])
+    if "no_zca" in parts or "nozca" in parts:
+        return " (its path says that it is not whitened)"
+    return " (its path says zca: whitened)" if "zca" in parts else ""
+
+
+def _numbers(constants: Tensor) -> str:
+    return ",".join(f"{value:.6g}" for value in constants.flatten().tolist())

@@ -1,0 +1,1 @@
+"""Pipelines: from a recipe to experts, synthetic sets and rows."""

@@ -1,0 +1,91 @@
+"""What is asked of a recipe before its first second is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from ddbench.data import RealSet
+from ddbench.distillation.method import OptimisedMethod
+from ddbench.errors import UserError
+from ddbench.evaluate.pools import expanded
+from ddbench.evaluate.protocols import Protocol, teaching_protocol
+from ddbench.evaluate.teaching import checked_teachers
+from ddbench.networks import build_network
+from ddbench.pipeline.jobs import Job
+from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.training.pretrained import canonical_teacher
+
+
+def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:
+    """Errors: UserError where anything is to be chosen on a validation split that the recipe leaves empty."""
+    asked = loaded.recipe.evaluation
+    if loaded.recipe.validation:
+        return
+    if asked.selection == "validation" and any(isinstance(job.method, OptimisedMethod) for job in jobs):
+        raise UserError(
+            "selection is by validation, but there are no validation images",
+            f"from  {loaded.where('validation')}",
+            fix="set validation: 0.1, or choose with evaluation.selection: last",
+        )
+    if asked.lr == "search":
+        raise UserError(
+            "learning rates are searched on validation, but there are no validation images",
+            f"from  {loaded.where('validation')}",
+            fix="set validation: 0.1, or evaluation.lr: protocol",
+        )
+
+
+def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol, jobs: Iterable[Job]) -> None:
+    """Errors: UserError where labels are to come from teachers, and the recipe names none, or unknown ones."""
+    asked = loaded.recipe.evaluation
+    hard = [job.label for job in jobs if not job.method.soft_labels()]
+    if asked.teachers is None and (protocol.targets == "teacher" or (protocol.loss == "kl" and hard)):
+        whose = "labels of teachers" if protocol.targets == "teacher" else f"soft labels, which {hard[0]} has not"
+        raise UserError(
+            f"{protocol.key} trains on {whose}, and the recipe names no teachers",
+            f"from  {loaded.where('evaluation', 'protocol')}",
+            fix="for example  -o 'evaluation.teachers={networks: resnet18-bn, epochs: 200}'",
+        )
+    for whose, teachers in _teachers(loaded, jobs):
+        teaching_protocol(teachers.protocol, loaded.where(*whose, "protocol"))
+        for number, name in enumerate(teachers.networks):
+            canonical_teacher(name, loaded.where(*whose, "networks", number))
+
+
+def _teachers(loaded: LoadedRecipe, jobs: Iterable[Job]) -> Iterator[tuple[tuple[str, ...], TeachersRecipe]]:
+    """The teachers that the evaluation and methods ask for, with the keys under which they stand."""
+    if loaded.recipe.evaluation.teachers is not None:
+        yield ("evaluation", "teachers"), loaded.recipe.evaluation.teachers
+    for job in jobs:
+        if (wanted := job.method.teachers_wanted()) is not None:
+            yield ("methods", job.label, "teachers"), wanted
+
+
+def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs: Iterable[Job]) -> None:
+    """Errors: UserError for a network, or a teacher, that does not take these images; asked before any is trained."""
+    asked = loaded.recipe.evaluation
+    named: list[tuple[str, tuple[str | int, ...]]] = [(student, ("network",))]
+    for number, name in enumerate(asked.networks):
+        named += [(entry.network, ("evaluation", "networks", number)) for entry in expanded([name], student)]
+    for name, key in named:
+        try:
+            build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+        except UserError as error:
+            raise error.at(loaded.where(*key)) from None
+    for whose, teachers in _teachers(loaded, jobs):
+        checked_teachers(teachers.networks, real, partial(_place, loaded, whose))
+
+
+def require_methods_fit(loaded: LoadedRecipe, real: RealSet, jobs: Iterable[Job]) -> None:
+    """Errors: UserError where a method's settings do not work with this data; asked before anything is trained."""
+    for job in jobs:
+        try:
+            job.method.check(real, job.ipc)
+        except UserError as error:
+            raise error.at(loaded.where("methods", job.label)) from None
+
+
+def _place(loaded: LoadedRecipe, whose: tuple[str, ...], number: int) -> str:
+    return loaded.where(*whose, "networks", number)

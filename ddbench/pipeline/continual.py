@@ -1,0 +1,132 @@
+"""The points of all curves of a continual evaluation, each found on disk or made when it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddbench.data import RealSet, load_dataset
+from ddbench.errors import UserError
+from ddbench.evaluate.continual.measure import Examiner
+from ddbench.evaluate.continual.order import class_steps
+from ddbench.evaluate.continual.step import StepScore
+from ddbench.evaluate.protocol import Protocol
+from ddbench.networks import canonical_network_name
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.continual_files import order_of, parts_of_file
+from ddbench.pipeline.continual_sets import AT_ONCE, STEP_BY_STEP, StepByStep, parts_of_set
+from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.score_files import real_set_of
+from ddbench.runtime.device import choose_device
+from ddbench.synthetic.synthetic_set import load_synthetic
+
+_USUAL = "convnet-d3"
+"""The network of the project whose files are read."""
+AS_GIVEN = "memories of another project, which say that they were made step by step"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a continual evaluation is to be. networks: how many. network: which; None is the one distilled with."""
+
+    steps: int
+    orders: int
+    networks: int
+    network: str | None
+    protocol: Protocol
+
+    def examiner(self, real: RealSet, place: Place, usual: str, seed: int) -> Examiner:
+        """Who asks the questions. usual: the network that was distilled with. seed: of the run."""
+        return Examiner(
+            real=real,
+            home=place.home,
+            network=canonical_network_name(self.network or usual, "--network"),
+            protocol=self.protocol,
+            seeds=tuple(seed * self.networks + number for number in range(self.networks)),
+            device=real.device,
+            progress=place.progress,
+        )
+
+    def rounds(self, classes: int) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
+        """Every order and step, with the classes that each step of that order brings."""
+        for order in range(self.orders):
+            by_step = class_steps(classes, self.steps, order)
+            for step in range(self.steps):
+                yield order, step, by_step
+
+
+def of_recipe(pipeline: Pipeline, asked: Asked, methods: list[str]) -> tuple[Examiner, Iterator[StepScore]]:
+    """Points of every method of a recipe, distilled step by step. methods: only these labels; empty is all."""
+    distiller = StepByStep(pipeline, methods)
+    examiner = asked.examiner(pipeline.real, pipeline.place, pipeline.network, pipeline.recipe.seed)
+
+    def points() -> Iterator[StepScore]:
+        for order, step, by_step in asked.rounds(examiner.real.classes):
+            for job in distiller.jobs:
+                parts = distiller.parts(job, by_step, step)
+                yield examiner.ask(
+                    job.label, job.ipc, parts, order=order, step=step, steps=asked.steps, how=STEP_BY_STEP
+                )
+
+    return examiner, points()
+
+
+def of_set(
+    file: Path, asked: Asked, place: Place, dataset: str | None, seed: int | None
+) -> tuple[Examiner, Iterator[StepScore]]:
+    """Points of one synthetic set of all classes, parted by class. dataset: where the real data lie now."""
+    syn = load_synthetic(file)
+    recipe = syn.provenance.get("recipe") or {}
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, where=file).to(
+        choose_device(place.device)
+    )
+    examiner = asked.examiner(real, place, syn.network, recipe.get("seed", 0) if seed is None else seed)
+    label = syn.provenance.get("label") or syn.method
+
+    def points() -> Iterator[StepScore]:
+        for order, step, by_step in asked.rounds(real.classes):
+            parts = parts_of_set(syn, by_step, step, real)
+            yield examiner.ask(label, syn.ipc, parts, order=order, step=step, steps=asked.steps, how=AT_ONCE)
+
+    return examiner, points()
+
+
+def of_files(
+    files: Sequence[Path], asked: Asked, place: Place, dataset: str | None, seed: int | None
+) -> tuple[Examiner, Iterator[StepScore]]:
+    """Points of memories of another project, one file a class order. Steps and orders are as the files say.
+
+    Errors: UserError where no data set is named, and as in ``parts_of_file``.
+    """
+    if dataset is None:
+        raise UserError(f"{files[0]} does not say what data it is of", fix="--dataset cifar100")
+    real = load_dataset(dataset, home=place.home, data_root=place.data_root, quiet=place.quiet)
+    usual = asked.network or _USUAL
+    examiner = asked.examiner(real.to(choose_device(place.device)), place, usual, seed or 0)
+    memories = {file: parts_of_file(file, real, examiner.network) for file in files}
+
+    def points() -> Iterator[StepScore]:
+        for file, parts in memories.items():
+            for step in range(len(parts)):
+                syn = parts[step].syn
+                yield examiner.ask(
+                    syn.method,
+                    syn.ipc,
+                    parts[: step + 1],
+                    order=order_of(file),
+                    step=step,
+                    steps=len(parts),
+                    how=AS_GIVEN,
+                )
+
+    return examiner, points()
+
+
+def bounds(examiner: Examiner, answers: Sequence[StepScore], protocol: Protocol) -> list[StepScore]:
+    """Points of the upper bound wherever there is one of a memory. protocol: of training on real images."""
+    places = {(asked.order, asked.step): asked for asked in (answer.question for answer in answers)}
+    return [
+        examiner.ask_whole_data(asked.seen, protocol, order=order, step=step, steps=asked.steps)
+        for (order, step), asked in places.items()
+    ]

@@ -1,0 +1,97 @@
+"""Memories of another project: ``cl_*_{steps}steps_seed{order}.pt``, one file a class order, made step by step."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddbench.data import Preprocessing, RealSet
+from ddbench.data.class_subset import subset_name
+from ddbench.errors import UserError
+from ddbench.evaluate.continual.memory import Part
+from ddbench.evaluate.continual.order import class_steps
+from ddbench.formats.pixel_space import brought_over
+from ddbench.formats.project_constants import project_constants
+from ddbench.formats.safe_load import read_torch
+from ddbench.formats.tensors import as_images, as_labels
+from ddbench.synthetic.synthetic_set import SyntheticSet
+
+_METHODS = ("herding", "dsa", "dm", "dc", "random")
+
+
+def order_of(file: Path) -> int:
+    """The number of the class order, which the name of a file ends with. Errors: UserError where it does not."""
+    said = re.search(r"seed(\d{1,9})$", file.stem)
+    if said is None:
+        raise UserError(
+            f"the name of {file} does not say which class order it is of",
+            fix="call it by it, as its project does:  ..._5steps_seed0.pt",
+        )
+    return int(said[1])
+
+
+def parts_of_file(file: Path, real: RealSet, network: str) -> list[Part]:
+    """The sets of all steps, in the space of ``real``. network: the one distilled with.
+
+    The file is a dictionary whose ``data`` lists (images, labels) by step: images standardised as the project does for
+    this data set, labels the classes of the whole data set. Source: CL_DM.py of VICO-UoE/DatasetCondensation.
+    Errors: UserError for any other file, images of another size, and classes that do not come in numpy's order.
+    """
+    found = read_torch(file)
+    data = found.get("data") if isinstance(found, dict) else None
+    if not isinstance(data, list) or not data or not all(isinstance(p, list | tuple) and len(p) == 2 for p in data):
+        raise UserError(
+            f"{file} holds no memories step by step",
+            "want  a dictionary whose 'data' lists (images, labels), one pair a step",
+            fix="give a cl_*_{steps}steps_seed{order}.pt of DatasetCondensation",
+        )
+    by_step = class_steps(real.classes, len(data), order_of(file))
+    return [_part(pair, classes, file, real, network) for pair, classes in zip(data, by_step, strict=True)]
+
+
+def _part(pair: Any, classes: tuple[int, ...], file: Path, real: RealSet, network: str) -> Part:
+    images, labels = as_images(pair[0], file), as_labels(pair[1], file)
+    if labels.ndim != 1 or len(labels) != len(images):
+        raise UserError(f"{file} does not have one class an image", fix="give a file of hard labels")
+    if tuple(images.shape[1:]) != (real.channels, real.size, real.size):
+        raise UserError(
+            f"the images in {file} are not like those of {real.name}",
+            f"found channels, height, width {tuple(images.shape[1:])}",
+            f"want  {(real.channels, real.size, real.size)}",
+            fix="check --dataset",
+        )
+    if sorted(set(labels.tolist())) != sorted(classes):
+        raise UserError(
+            f"the classes in {file} do not come in the order that its name says",
+            f"found {sorted(set(labels.tolist()))} in one step",
+            f"want  {sorted(classes)}, of numpy's permutation with seed {order_of(file)}",
+            fix="check the name of the file, and --dataset",
+        )
+    mean, std = project_constants("dc", real.name)
+    if mean is None or std is None:
+        raise UserError(
+            f"it is not known how DatasetCondensation standardises {real.name}",
+            fix="give files of cifar100, or of another data set of that project",
+        )
+    moved, _ = brought_over(images, Preprocessing.meanstd(mean, std), real)
+    place = torch.full((real.classes,), -1)
+    place[torch.tensor(classes)] = torch.arange(len(classes))
+    syn = SyntheticSet(
+        images=moved,
+        labels=place[labels],
+        ipc=len(images) // len(classes),
+        dataset=subset_name(real.name, classes),
+        class_names=tuple(real.class_names[label] for label in classes),
+        network=network,
+        preprocessing=real.preprocessing.describe(),
+        method=_method(file),
+    )
+    return Part(syn, classes)
+
+
+def _method(file: Path) -> str:
+    words = re.split(r"[_\W]+", file.stem.lower())
+    return next((name for name in _METHODS if name in words), file.stem)

@@ -1,0 +1,141 @@
+"""How sets are judged, once for recipes and for single files: learning rate, networks, row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ddbench.data import RealSet
+from ddbench.evaluate.fit import require_labels
+from ddbench.evaluate.make_row import make_row, synthetic_sha256
+from ddbench.evaluate.pools import Asked
+from ddbench.evaluate.protocols import Protocol
+from ddbench.evaluate.rates import RATES, RateSearch, search_rate
+from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
+from ddbench.evaluate.score import score
+from ddbench.evaluate.selection import selection_seeds
+from ddbench.evaluate.test_split import image_test_split
+from ddbench.pipeline.context import Place
+from ddbench.runtime.executors import Executor
+from ddbench.synthetic.synthetic_set import SyntheticSet
+from ddbench.training.teachers import Teachers
+
+
+@dataclass(kw_only=True)
+class Judging:
+    """Everything that is the same for every set that is judged together.
+
+    seeds: of the networks that score on test. lr_policy: None takes each pool's, else the protocol's. rates: tried in
+    a search, with ``searchers`` networks each, whose seeds follow from ``seed``. steps: of every training, None is the
+    protocol's.
+    """
+
+    real: RealSet
+    protocol: Protocol
+    device: torch.device
+    place: Place
+    seeds: Sequence[int]
+    seed: int = 0
+    lr_policy: LrPolicy | None = None
+    rates: Sequence[float] = RATES
+    steps: int | None = None
+    searchers: int = 1
+    teachers: Teachers | None = None
+    executor: Executor | None = None
+
+    def policy(self, asked: Asked) -> LrPolicy:
+        """How a network comes to its learning rate."""
+        return self.lr_policy or (asked.pools[0].lr_policy if asked.pools else "protocol")
+
+    def row(self, syn: SyntheticSet, asked: Asked, selection: RowSelection, note: str = "") -> tuple[Row, Path]:
+        """Score a set on one network, and keep the row: itself and its file.
+
+        selection: how the set was chosen. note: what a reader of the row must know. A row that answered the same
+        question before is replaced, but for the pools it was asked for with.
+        """
+        teachers = self.labelled_by(syn)
+        rates = self._search(syn, asked.network) if self.policy(asked) == "search" else None
+        scores = score(
+            syn,
+            self.real,
+            protocol=self.protocol,
+            network=asked.network,
+            seeds=self.seeds,
+            device=self.device,
+            teachers=self.teachers,
+            progress=self.place.progress(),
+            executor=self.executor,
+            lr=rates.lr if rates else None,
+            steps=self.steps,
+            compile=self.place.compile,
+        )
+        row = make_row(
+            syn,
+            self.real,
+            scores,
+            selection=selection,
+            device=self.device,
+            label=syn.provenance.get("label"),
+            student=syn.provenance.get("student"),
+            expert_seconds=syn.provenance.get("expert_seconds", 0.0),
+            rates=rates,
+            teachers=teachers,
+            pool=",".join(pool.name for pool in asked.pools) or None,
+            note=note,
+        )
+        path = row.path(self.results)
+        row = with_pools(row, load_row(path).pools) if path.exists() else row
+        return row, row.save(self.results)
+
+    def known(self, syn: SyntheticSet, asked: Asked, selection: RowSelection, ipc: int) -> tuple[Row, Path] | None:
+        """The row that answers this question already, of this very set, if there is one, and its file."""
+        teachers = self.labelled_by(syn)
+        facts = (syn.provenance["label"], asked.network, self.protocol.key, self.policy(asked), selection)
+        question = (*facts, tuple(self.seeds), teachers and teachers.fingerprint, synthetic_sha256(syn))
+        folder = folder_of(self.results, self.real.name, ipc)
+        for row in load_rows([folder]) if folder.exists() else []:
+            facts = (row.label, row.network, row.protocol, row.lr_policy, row.selection, row.seeds)
+            found = (*facts, row.teachers_fingerprint, row.synthetic_sha256)
+            same_data = row.real_fingerprint == self.real.fingerprint
+            if found == question and same_data and row.recipe == syn.provenance["recipe"]:
+                known = with_pools(row, [pool.name for pool in asked.pools])
+                known = replace(known, tested_on=row.tested_on or image_test_split(self.real))
+                return known, row.path(self.results) if known == row else known.save(self.results)
+        return None
+
+    @property
+    def results(self) -> Path:
+        return self.place.home / "results"
+
+    def labelled_by(self, syn: SyntheticSet) -> Teachers | None:
+        """The teachers, where they are asked about this set. Errors: UserError where the protocol needs them."""
+        source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
+        return self.teachers if source in ("teachers", "teachers, once") else None
+
+    def _search(self, syn: SyntheticSet, network: str) -> RateSearch:
+        return search_rate(
+            lambda rate: score(
+                syn,
+                self.real,
+                protocol=self.protocol,
+                network=network,
+                seeds=selection_seeds(self.seed, self.searchers),
+                device=self.device,
+                split="validation",
+                lr=rate,
+                steps=self.steps,
+                teachers=self.teachers,
+                progress=self.place.progress(),
+                executor=self.executor,
+                compile=self.place.compile,
+            ),
+            self.rates,
+        )
+
+
+def with_pools(row: Row, names: Sequence[str]) -> Row:
+    """The row, asked for with these pools too."""
+    return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)

@@ -1,0 +1,122 @@
+"""Who carries out independent jobs, as the options of a command say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from ddbench.errors import UserError
+from ddbench.pipeline.plugins import Plugin
+from ddbench.runtime.executors import Executor, Local, RayExecutor, Serial
+from ddbench.runtime.executors.local import sweep_parcels
+from ddbench.runtime.rank_store import launched
+
+if TYPE_CHECKING:
+    import torch
+
+Kind = Literal["auto", "serial", "local", "ray"]
+
+WORTH_SECONDS = 60.0
+"""Of training, one network after the other, above which ``auto`` starts processes, which takes seconds."""
+
+
+class Executors:
+    """The executor that a command line asks for, started when it is first needed. It belongs in a ``with`` block.
+
+    kind: auto shares jobs out among processes of this machine, on a CPU, where they are worth it. workers: processes,
+    or CPUs of a Ray cluster that is started here; None is as many as torch would use threads. address, gpus_per_job: as
+    in ``RayExecutor``; None is a GPU for each job where ``device`` is one. plugins: files that other processes run too.
+    Errors: UserError, at once, for options that do not go together, and as in ``RayExecutor``.
+    """
+
+    def __init__(
+        self,
+        kind: Kind = "auto",
+        workers: int | None = None,
+        address: str | None = None,
+        gpus_per_job: float | None = None,
+        device: str = "auto",
+        plugins: Sequence[Path] = (),
+    ) -> None:
+        _refuse_mixtures(kind, workers, address, gpus_per_job)
+        self.kind, self.workers = kind, workers
+        self._setup = tuple(Plugin(str(path), path.read_text()) for path in plugins if path.is_file())
+        self._local: Local | None = None
+        self._ray = self._on_ray(address, gpus_per_job, device) if kind == "ray" else None
+
+    def on(self, device: torch.device, *, worth: bool, each: int = 0) -> Executor:
+        """Who does jobs. worth: whether they are work enough for ``auto`` to share them out. each: bytes of memory that
+        a process takes for them, so that ``auto`` starts no more than fit."""
+        if self._ray is not None:
+            return self._ray
+        if self.kind == "serial" or (self.kind == "auto" and (not worth or device.type != "cpu")):
+            return Serial()
+        count = self.workers or (self._fitting(device, each) if self.kind == "auto" else _cores())
+        if self.kind == "auto" and count < 2:
+            return Serial()
+        if self._local is None or self._local.at_once != count:
+            self.close()
+            self._local = Local(count, setup=self._setup)
+        return self._local
+
+    def refuse(self, what: str) -> None:
+        """Errors: UserError where jobs were to be sent somewhere, and ``what`` has none that could be."""
+        if self.kind in ("local", "ray"):
+            raise UserError(f"{what} has no jobs to share out", f"given --executor {self.kind}", fix="leave it out")
+
+    def close(self) -> None:
+        for started in (self._local, self._ray):
+            if started is not None:
+                started.close()
+        self._local = None
+
+    def __enter__(self) -> Self:
+        if self.kind in ("auto", "local"):
+            sweep_parcels()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _on_ray(self, address: str | None, gpus_per_job: float | None, device: str) -> RayExecutor:
+        if gpus_per_job is None:
+            from ddbench.runtime.device import choose_device
+
+            gpus_per_job = float(choose_device(device).type == "cuda")
+        return RayExecutor(address, workers=self.workers, gpus_per_job=gpus_per_job, setup=self._setup)
+
+    @staticmethod
+    def _fitting(device: torch.device, each: int) -> int:
+        from ddbench.runtime.available_memory import free_bytes
+
+        room = free_bytes(device) if each else None
+        return _cores() if room is None else min(_cores(), room // each)
+
+
+def _cores() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _refuse_mixtures(kind: Kind, workers: int | None, address: str | None, gpus_per_job: float | None) -> None:
+    given = {"--workers": workers, "--address": address, "--gpus-per-job": gpus_per_job}
+    fit = {
+        "--workers": kind != "serial" and not (kind == "ray" and address),
+        "--address": kind == "ray",
+        "--gpus-per-job": kind == "ray",
+    }
+    for name, value in given.items():
+        if value is not None and not fit[name]:
+            what = f"--executor {kind}" + (f" --address {address}" if name == "--workers" and address else "")
+            raise UserError(
+                f"{name} does not go with {what}",
+                f"given {name} {value}",
+                fix=f"leave {name} out" if name == "--workers" else "add --executor ray",
+            )
+    if kind in ("local", "ray") and launched()[1] > 1:
+        raise UserError(
+            f"--executor {kind} does not go with torchrun, whose ranks share the experts out themselves",
+            fix="leave --executor out, or start ddbench without torchrun",
+        )

@@ -1,0 +1,181 @@
+"""Jobs before it is known how long the experts that they share must be: each checked on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ddbench.artifact import fingerprint
+from ddbench.distillation.method import Method, OptimisedMethod
+from ddbench.errors import UserError
+from ddbench.graphs.method import GraphMethod
+from ddbench.methods import METHODS
+from ddbench.pipeline.graph_checks import require_kind_of_data
+from ddbench.pipeline.method_overrides import drop_keys_of_other_methods
+from ddbench.pipeline.plugins import require_method
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import Entry, LoadedRecipe
+from ddbench.recipe.settings import validate
+
+SOFT = "random-soft"
+"""The baseline beside every method whose labels are soft: random real images, labelled by the same experts."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A job, its settings checked.
+
+    experts, needed: which experts it asks for, and how many epochs of each; None where it needs none. buffer_key: names
+    the trajectories. source: what of the recipe it is from. epochs_from: where a fixed number of epochs was asked for.
+    """
+
+    label: str
+    name: str
+    method: Method
+    ipc: int
+    experts: ExpertRecipe
+    needed: int | None
+    buffer_key: str
+    source: str
+    epochs_from: str
+
+    @property
+    def row_labels(self) -> list[str]:
+        """Of the sets that it leaves: see ``ddbench.pipeline.jobs``."""
+        averaged = isinstance(self.method, OptimisedMethod) and self.method.ema_decay is not None
+        return [self.label, *([f"{self.label}-plain"] if averaged else [])]
+
+    @property
+    def outcome(self) -> tuple[Any, ...]:
+        """What its synthetic set follows from, beside the data and the student."""
+        experts = None if self.needed is None else (self.buffer_key, self.experts.count)
+        return self.name, self.method, self.ipc, experts
+
+
+class Drafter:
+    """Makes the drafts of a recipe. real, network: what names the data and the student."""
+
+    def __init__(self, loaded: LoadedRecipe, real: dict[str, Any], network: str) -> None:
+        self.loaded, self.real, self.network = loaded, real, network
+
+    def drafts(self) -> list[Draft]:
+        """Every method at every ipc, as it stands and under each entry of the sweep that changes it, and baselines."""
+        found = [draft for label in self.loaded.recipe.methods for draft in self._of(label)]
+        require_labels_apart(found)
+        return [*found, *self._soft_baselines(found)]
+
+    def _of(self, label: str) -> Iterator[Draft]:
+        plain = [self._draft(self.loaded, label, ipc) for ipc in self.loaded.recipe.ipc]
+        yield from plain
+        for name, variant in self.loaded.sweep.items():
+            place = self.loaded.where("sweep", name)
+            for draft in plain:
+                try:
+                    swept = self._draft(variant, label, draft.ipc)
+                except UserError as error:
+                    if any(place in fact or f"sweep.{name}." in fact for fact in error.facts):
+                        raise
+                    raise UserError(error.problem, *error.facts, f"under {place}", fix=error.fix) from None
+                if swept.outcome != draft.outcome:
+                    yield replace(swept, label=f"{label}-{name}", source=f"{label} under {place}")
+
+    def _draft(self, loaded: LoadedRecipe, label: str, ipc: int) -> Draft:
+        entry = loaded.entry(label, ipc)
+        kind = _kind_of(loaded, entry)
+        require_kind_of_data(loaded, label, issubclass(kind, GraphMethod))
+        settings = drop_keys_of_other_methods(loaded, entry, lambda other: _kind_of(loaded, other))
+        method = validate(kind, settings, entry.source, ("methods", label))
+        try:
+            method.refuse(ipc)
+        except UserError as error:
+            raise error.at(entry.source.where("methods", label)) from None
+        experts = loaded.experts(entry, kind.EXPERTS)
+        whose = ("methods", label) if "epochs" in entry.experts else ()
+        return Draft(
+            label,
+            entry.name,
+            method,
+            ipc,
+            experts,
+            method.needed_epochs(),
+            self._buffer_key(experts),
+            source=f"{label} of {loaded.where('methods', label)}",
+            epochs_from=entry.source.where(*whose, "experts", "epochs"),
+        )
+
+    def _buffer_key(self, experts: ExpertRecipe) -> str:
+        """Names a buffer by what its trajectories depend on: not how many experts and epochs of them are wanted."""
+        how = experts.model_dump(exclude={"count", "epochs"})
+        return fingerprint({"real": self.real, "network": self.network, "experts": how})
+
+    def _soft_baselines(self, drafts: list[Draft]) -> Iterator[Draft]:
+        """One at each ipc with soft labels, by the experts of the first such method, at the epoch that labels there."""
+        label = SOFT
+        while label in {taken for draft in drafts for taken in draft.row_labels}:
+            label += "-labels"
+        for ipc in self.loaded.recipe.ipc:
+            here = [draft for draft in drafts if draft.ipc == ipc]
+            soft = next((draft for draft in here if draft.method.soft_labels() and draft.needed), None)
+            if soft is not None and all(draft.name != SOFT for draft in here):
+                epoch = getattr(soft.method, "teacher_epoch", None) or soft.needed
+                method = METHODS.get(SOFT).model_validate({"teacher_epoch": epoch})
+                yield replace(soft, label=label, name=SOFT, method=method, needed=method.needed_epochs())
+
+
+def require_labels_apart(drafts: list[Draft]) -> None:
+    """Errors: UserError where rows of two methods would have one label."""
+    seen: dict[str, str] = {}
+    for draft in drafts:
+        for label in draft.row_labels:
+            if seen.setdefault(label, draft.source) != draft.source:
+                raise UserError(
+                    f"two methods would be labelled {label!r}",
+                    f"first  {seen[label]}",
+                    f"second {draft.source}",
+                    fix="give one of them another name",
+                )
+
+
+def _kind_of(loaded: LoadedRecipe, entry: Entry) -> type[Method]:
+    own = ["method"] if "method" in loaded.recipe.methods[entry.label] else []
+    kind = METHODS.get(entry.name, loaded.where("methods", entry.label, *own))
+    require_method(kind, entry.name)
+    return kind
+
+
+MIRAGE = "mirage"
+
+
+def graph_baselines(drafts: Sequence[Draft]) -> Iterator[Draft]:
+    """Random graphs and herding of as many items and of as many bytes as each Mirage set; and all training graphs.
+
+    drafts: what the recipe asks for. Where it has several Mirage entries, labels say which one a baseline equals. One
+    that the recipe asks for itself is not repeated.
+    """
+    asked = {draft.outcome for draft in drafts}
+    mirages = [draft for draft in drafts if draft.name == MIRAGE]
+    several = len({draft.label for draft in mirages}) > 1
+    for draft in mirages:
+        prefix = f"{draft.label}-" if several else ""
+        to = draft.method.model_dump()
+        for label, name, settings in (
+            (f"{prefix}random-items", "random-graphs", {"equal": "items", "to": to}),
+            (f"{prefix}random-bytes", "random-graphs", {"equal": "bytes", "to": to}),
+            (f"{prefix}herding-items", "herding-graphs", {"equal": "items", "to": to}),
+        ):
+            yield from _unless_asked(_draft(draft, label, name, settings), asked)
+    for ipc in dict.fromkeys(draft.ipc for draft in drafts):
+        first = next(draft for draft in drafts if draft.ipc == ipc)
+        yield from _unless_asked(_draft(first, "full", "full-graphs", {}), asked)
+
+
+def _draft(beside: Draft, label: str, name: str, settings: dict[str, Any]) -> Draft:
+    method = METHODS.get(name).model_validate(settings)
+    return replace(beside, label=label, name=name, method=method, source=f"the baseline {label}")
+
+
+def _unless_asked(draft: Draft, asked: set[Any]) -> Iterator[Draft]:
+    if draft.outcome not in asked:
+        asked.add(draft.outcome)
+        yield draft

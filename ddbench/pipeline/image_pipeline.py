@@ -1,0 +1,311 @@
+"""The stages of a recipe, each carried out once: experts, distillation, selection, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from ddbench.artifact import describe
+from ddbench.data import RealSet, load_dataset
+from ddbench.data.memory_limits import refuse_huge_size
+from ddbench.data.sources import check_dataset_name
+from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.method import OptimisedMethod, Task
+from ddbench.distillation.outer_state import require_same
+from ddbench.distillation.run import carry_out, last_candidate
+from ddbench.distillation.run_dir import Run
+from ddbench.errors import UserError
+from ddbench.evaluate.pools import expanded
+from ddbench.evaluate.protocols import protocol
+from ddbench.evaluate.rates import RATES
+from ddbench.evaluate.rows import Row
+from ddbench.evaluate.selection import select
+from ddbench.evaluate.workers import worth_workers
+from ddbench.expert_buffers.record import train_experts, training_cost
+from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.networks import FlatNetwork, build_network, canonical_network_name
+from ddbench.networks.mixing import refuse_mixed_batches
+from ddbench.pipeline.checks import (
+    refuse_protocol_without_teachers,
+    refuse_selection_without_images,
+    require_methods_fit,
+    require_networks_fit,
+)
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.evaluator import Judging
+from ddbench.pipeline.executor_choice import WORTH_SECONDS
+from ddbench.pipeline.imported_experts import imported_experts
+from ddbench.pipeline.jobs import (
+    BufferNeed,
+    Job,
+    Line,
+    is_its_start,
+    jobs_of,
+    lines_of,
+    publish,
+    resolved,
+    shared_buffers,
+)
+from ddbench.pipeline.rank_consistency import joined, require_agreement
+from ddbench.pipeline.teachers import taught
+from ddbench.randomness import derive
+from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.provenance import code_identity, device_name, versions
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.training.teachers import Teachers
+
+
+class Pipeline:
+    """A recipe, checked whole before its first second is spent, and the stages that carry it out.
+
+    Every stage looks at what is on disk and does what is missing. Errors: UserError for anything wrong in the recipe.
+    """
+
+    def __init__(self, loaded: LoadedRecipe, place: Place) -> None:
+        self.loaded, self.recipe, self.place = loaded, loaded.recipe, place
+        where, asked = loaded.where, loaded.recipe
+        check_dataset_name(asked.dataset, where("dataset"))
+        refuse_huge_size(asked.dataset, asked.size, where("size"))
+        self.network = canonical_network_name(asked.network, where("network"))
+        self.protocol = protocol(asked.evaluation.protocol, where("evaluation", "protocol"))
+        named = asked.evaluation.networks
+        places = [where("evaluation", "networks", number) for number in range(len(named))]
+        self.asked = expanded(named or [self.protocol.network or self.network], self.network, places)
+        self.networks = [asked.network for asked in self.asked]
+        if not asked.methods:
+            raise UserError(
+                "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
+            )
+        self.device, self.ranks = joined(place)
+        self.jobs = jobs_of(loaded, self.network, place.home)
+        self.executor: Executor | None = None
+        refuse_selection_without_images(loaded, self.jobs)
+        refuse_protocol_without_teachers(loaded, self.protocol, self.jobs)
+        require_agreement(self.ranks, loaded, self.jobs, self.networks, place)
+
+    @property
+    def buffers(self) -> list[BufferNeed]:
+        """The buffers that the jobs need, each once: as large as the most demanding of them wants it."""
+        return shared_buffers(self.jobs)
+
+    @property
+    def results(self) -> Path:
+        return self.place.home / "results"
+
+    def load(self, preprocessing: str) -> RealSet:
+        """The recipe's data set, seen through a preprocessing; a ZCA that is not cached takes minutes to fit."""
+        asked = self.recipe
+        return load_dataset(
+            asked.dataset,
+            preprocessing=preprocessing,
+            validation=asked.validation,
+            seed=asked.seed,
+            home=self.place.home,
+            data_root=self.place.data_root,
+            size=asked.size,
+            mirror=asked.mirror,
+            quiet=self.place.quiet,
+            where=self.loaded.where("dataset"),
+        )
+
+    @cached_property
+    def real(self) -> RealSet:
+        """The data set, with its inputs on the device. Errors: UserError where an ipc or a network does not fit it."""
+        with self.ranks.rank_0_first():
+            loaded = self.load(self.recipe.preprocessing)
+        for ipc in self.recipe.ipc:
+            loaded.require_ipc(ipc, self.loaded.where("ipc"))
+        require_networks_fit(self.loaded, loaded, self.network, self.jobs)
+        require_methods_fit(self.loaded, loaded, self.jobs)
+        return loaded.to(self.device)
+
+    @cached_property
+    def student(self) -> FlatNetwork:
+        real = self.real
+        seed = derive(self.recipe.seed, "student")
+        module = build_network(self.network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
+        return FlatNetwork(module).to(self.device)
+
+    def record(self, need: BufferNeed) -> ExpertBuffer:
+        """The experts of one buffer, trained where they are missing; imported ones serve as they are."""
+        imported = imported_experts(need, lambda: self.real, self.network)
+        return imported or train_experts(
+            need.folder,
+            self.real,
+            self.network,
+            need.recipe,
+            epochs=need.epochs,
+            seed=self.recipe.seed,
+            device=self.device,
+            progress=self.place.progress(),
+            checkpoint_seconds=self.place.checkpoint_seconds,
+            compile=self.place.compile,
+            ranks=self.ranks,
+            executor=self._for_experts(need),
+        )
+
+    def _for_experts(self, need: BufferNeed) -> Executor | None:
+        """Who trains the experts of a buffer. Ranks share them out themselves."""
+        if not self.ranks.alone:
+            return None
+        seconds, each = training_cost(self.real, self.network, need.recipe, need.epochs, self.device)
+        return self.place.executors.on(self.device, worth=need.recipe.count * seconds > WORTH_SECONDS, each=each)
+
+    def task(self, job: Job) -> Task:
+        if isinstance(job.method, OptimisedMethod) and not self.ranks.alone:
+            refuse_mixed_batches(self.student, self.real.channels, self.real.size)
+        experts = None if job.buffer is None else self.record(job.buffer)
+        digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
+        wanted = job.method.teachers_wanted()
+        teachers = wanted and self._taught(wanted).to(self.device)
+        provenance = {
+            **({} if experts is None or not experts.description.notes else {"notes": list(experts.description.notes)}),
+            "recipe": resolved(self.loaded, job, self.networks),
+            "label": job.label,
+            "student": self.network if isinstance(job.method, OptimisedMethod) else None,
+            "real_fingerprint": self.real.fingerprint,
+            "buffer_fingerprint": digest,
+            "expert_seconds": 0.0 if experts is None else experts.seconds,
+            "code": code_identity(),
+            "versions": versions(),
+            "device": ("" if self.ranks.alone else f"{self.ranks.world} x ") + device_name(self.device),
+        }
+        origin = {"real images": self.real.fingerprint, "experts": digest}
+        origin |= {"teachers": teachers.fingerprint} if teachers else {}
+        self.ranks.require_same(origin, fix="give all ranks the same home and the same data")
+        return Task(
+            real=self.real,
+            network=self.student,
+            network_name=self.network,
+            experts=experts,
+            device=self.device,
+            teachers=teachers,
+            method=job.name,
+            origin=origin,
+            provenance=provenance,
+            compile=self.place.compile,
+            ranks=self.ranks,
+        )
+
+    def distill(self, job: Job) -> list[Path]:
+        """The candidates of a job, one file each, in the order of outer steps; nothing is done twice.
+
+        Errors: UserError when a run that is done was made from other images than lie there now.
+        """
+        last = last_candidate(job.method, job.folder)
+        if self.ranks.decided(self.ranks.writes and last.exists()):
+            made_from = describe(last).get("provenance", {}).get("identity") or {}
+            require_same(made_from, {**made_from, "real images": self.real.fingerprint}, job.folder)
+        else:
+            task = self.task(job)
+            carry_out(
+                job.method,
+                task,
+                job.ipc,
+                job.folder,
+                seed=derive(job.seed, "distill"),
+                checkpoint_seconds=self.place.checkpoint_seconds,
+                progress=self.place.progress(),
+                executor=self._for_jobs(job, task),
+            )
+        for line in lines_of(job):
+            if self.ranks.writes and not line.set_path.exists():
+                publish(line, self._as_set(job, line, line.folder / last.name, "last"))
+        self.ranks.wait()
+        return Run(job.folder).kept()
+
+    def _for_jobs(self, job: Job, task: Task) -> Executor | None:
+        """Who does the jobs of a method that is made of independent ones."""
+        if not isinstance(job.method, IndependentMethod) or not self.ranks.alone:
+            return None
+        return self.place.executors.on(self.device, worth=job.method.seconds(task, job.ipc) > WORTH_SECONDS)
+
+    def set_path(self, job: Job) -> Path:
+        """Where the job's synthetic set lies: the last one at first, after evaluation the one selected.
+
+        Where several networks are asked, each selects for itself, and it is the choice of the first.
+        """
+        return lines_of(job)[0].set_path
+
+    def set_paths(self, job: Job) -> list[Path]:
+        """Where the sets lie that a job leaves."""
+        return [line.set_path for line in lines_of(job)]
+
+    def references(self) -> Iterator[tuple[Row, Path]]:
+        """Rows that no set is needed for: of images there are none."""
+        return iter(())
+
+    def _as_set(self, job: Job, line: Line, candidate: Path, selection: str) -> SyntheticSet:
+        """A candidate as it was made, with how it is evaluated, and what the whole run cost, not its part of it."""
+        syn = load_synthetic(candidate)
+        whole = describe(Run(candidate.parent.parent).kept()[-1])["provenance"]
+        cost = {"seconds": whole["seconds"], "peak_bytes": whole["peak_bytes"]}
+        asked_now = {"evaluation": resolved(self.loaded, job, self.networks)["evaluation"]}
+        recipe = {**syn.provenance["recipe"], **asked_now}
+        unmoved = {"unmoved": True} if is_its_start(syn, Run(job.folder)) else {}
+        told = {"selection": selection, "recipe": recipe, "label": line.label, **unmoved}
+        return replace(syn, provenance={**syn.provenance, **cost, **told})
+
+    def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
+        """Score a job's selected sets on every network of the recipe: the rows and their files; known ones are read.
+
+        Each network selects for itself; but for those of a pool, which all judge the set that the student's selects.
+        """
+        candidates = self.distill(job)
+        asked = self.recipe.evaluation
+        seeds = tuple(job.seed * asked.seeds + i for i in range(asked.seeds))
+        worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
+        self.executor = self.place.executors.on(self.device, worth=worth)
+        judging, own = self._judging(seeds, job.seed), self.protocol.network or self.network
+        for line, (number, entry) in product(lines_of(job), enumerate(self.asked)):
+            chosen = select(
+                line.folder,
+                asked.selection,
+                self.real,
+                protocol=self.protocol,
+                network=own if entry.pools else entry.network,
+                networks=asked.selection_seeds,
+                seed=job.seed,
+                device=self.device,
+                steps=asked.steps,
+                teachers=self.teachers,
+                progress=self.place.progress(),
+                executor=self.executor,
+                compile=self.place.compile,
+            )
+            syn = self._as_set(job, line, chosen.path, asked.selection)
+            if number == 0:
+                publish(line, syn)
+            yield judging.known(syn, entry, asked.selection, job.ipc) or judging.row(syn, entry, asked.selection)
+
+    def _judging(self, seeds: tuple[int, ...], seed: int) -> Judging:
+        asked = self.recipe.evaluation
+        return Judging(
+            real=self.real,
+            protocol=self.protocol,
+            device=self.device,
+            place=self.place,
+            seeds=seeds,
+            seed=seed,
+            lr_policy=asked.lr,
+            rates=asked.rates or RATES,
+            steps=asked.steps,
+            searchers=asked.selection_seeds,
+            teachers=self.teachers,
+            executor=self.executor,
+        )
+
+    @cached_property
+    def teachers(self) -> Teachers | None:
+        """Who label while networks are trained, trained where they are missing; None where the recipe names none."""
+        asked = self.recipe.evaluation.teachers
+        return asked and self._taught(asked)
+
+    def _taught(self, asked: TeachersRecipe) -> Teachers:
+        with self.ranks.rank_0_first():
+            return taught(asked, self.real, self.place, self.recipe.seed, self.device)

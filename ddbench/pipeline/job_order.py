@@ -1,0 +1,52 @@
+"""The order in which a process takes the jobs of a recipe, where others of the same home may be at work on some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from ddbench.files.folder_lock import is_free, locked
+from ddbench.runtime.rank_store import launched
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ddbench.evaluate.rows import Row
+    from ddbench.pipeline.graph_pipeline import GraphPipeline
+    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.pipeline.jobs import Job
+
+
+def in_turns(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Each job once, its folder locked while the caller has it.
+
+    Jobs come in their order, but for those at whose folder another process works, which come last; they are waited for.
+    The ranks of torchrun take jobs together, so these keep to the order, and rank 0 alone locks.
+
+    Args:
+        jobs: All jobs of a recipe.
+
+    Yields:
+        The next job to carry out.
+    """
+    rank, world = launched()
+    left = list(jobs)
+    while left:
+        job = next((job for job in left if is_free(job.folder)), left[0]) if world == 1 else left[0]
+        left.remove(job)
+        with locked(job.folder) if rank == 0 else nullcontext():
+            yield job
+
+
+def evaluated_in_turns(pipeline: Pipeline | GraphPipeline) -> list[tuple[Row, Path]]:
+    """Every row of a recipe's jobs, with its file, in the order of the recipe.
+
+    Args:
+        pipeline: Of a recipe on images or on graphs.
+
+    Returns:
+        The rows, of a job after the other, without those of what needs no set.
+    """
+    found = {job.folder: list(pipeline.evaluate(job)) for job in in_turns(pipeline.jobs)}
+    return [entry for job in pipeline.jobs for entry in found[job.folder]]

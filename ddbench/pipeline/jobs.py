@@ -1,0 +1,214 @@
+"""What a recipe asks for: one job a synthetic set, and the expert buffers that jobs share."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddbench.artifact import fingerprint
+from ddbench.data.sources import find_source
+from ddbench.distillation.method import Method, OptimisedMethod
+from ddbench.distillation.run_dir import Run
+from ddbench.errors import UserError
+from ddbench.evaluate.make_row import synthetic_sha256
+from ddbench.evaluate.rows import without_paths
+from ddbench.pipeline.expand_recipe import Draft, Drafter, graph_baselines, require_labels_apart
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.recipe import LoadedRecipe, Recipe
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+
+
+@dataclass(frozen=True)
+class BufferNeed:
+    """One expert buffer that a recipe asks for; methods whose experts agree share it."""
+
+    recipe: ExpertRecipe
+    epochs: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One synthetic set that a recipe asks for: a method at an ipc, distilled with one seed."""
+
+    label: str
+    name: str
+    method: Method
+    ipc: int
+    seed: int
+    """Of the distillation, and of the networks that score its set."""
+    buffer: BufferNeed | None
+    folder: Path
+    """Of its run."""
+    title: str
+    """Names it among the jobs of its recipe, such as ``mtt ipc 10``; with its seed where the recipe has several."""
+
+
+def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
+    """Every method of a recipe at every ipc and distillation seed, its settings checked, in the recipe's order; with
+    its sweep and baselines.
+
+    Under an entry of the sweep a method is labelled ``<label>-<entry>``, and made only where that entry changes it.
+    Where labels are soft, ``random-soft`` is added, unless the recipe has it; on graphs, what stands beside every
+    method. network: canonical name of the student.
+    Errors: UserError for an unknown method, a wrong setting, too few epochs.
+    """
+    real = real_definition(loaded.recipe)
+    source = find_source(loaded.recipe.dataset)
+    drafts = Drafter(loaded, real, network).drafts()
+    if source.source.graphs:
+        drafts = [*drafts, *graph_baselines(drafts)]
+        require_labels_apart(drafts)
+    longest: dict[str, int] = {}
+    for draft in drafts:
+        if draft.needed is not None:
+            longest[draft.buffer_key] = max(longest.get(draft.buffer_key, 0), draft.needed)
+    return [
+        _job(draft, seed, loaded.recipe, longest.get(draft.buffer_key, 0), source.short, real, network, home)
+        for draft in drafts
+        for seed in loaded.recipe.distillation_seeds
+    ]
+
+
+def shared_buffers(jobs: Iterable[Job]) -> list[BufferNeed]:
+    """The buffers that these jobs need, each once: with as many experts and epochs as any of them asks for."""
+    needs: dict[Path, BufferNeed] = {}
+    for need in [job.buffer for job in jobs if job.buffer is not None]:
+        known = needs.get(need.folder, need)
+        count, epochs = max(known.recipe.count, need.recipe.count), max(known.epochs, need.epochs)
+        needs[need.folder] = replace(known, recipe=known.recipe.model_copy(update={"count": count}), epochs=epochs)
+    return list(needs.values())
+
+
+def resolved(loaded: LoadedRecipe, job: Job, networks: list[str]) -> dict[str, Any]:
+    """Everything a job follows from, defaults included and paths cut short: what its rows and its set carry."""
+    whole = loaded.recipe.model_dump(mode="json", exclude=_OF_OTHER_JOBS)
+    told = {key: value for key, value in whole["evaluation"].items() if value is not None}
+    whole["evaluation"] = {**told, "networks": networks}
+    whole["experts"] = None
+    if job.buffer is not None:
+        whole["experts"] = {**job.buffer.recipe.model_dump(mode="json"), "epochs": job.buffer.epochs}
+    whole["methods"] = {job.label: {"method": job.name, **job.method.model_dump(mode="json")}}
+    seeds = {} if job.seed == loaded.recipe.seed else {"seeds": [job.seed]}
+    return without_paths({**whole, "name": loaded.name, "ipc": [job.ipc], **seeds})
+
+
+_OF_OTHER_JOBS = {"methods", "sweep", "ipc", "experts", "description", "sources", "seeds"}
+
+
+def _job(
+    draft: Draft,
+    seed: int,
+    recipe: Recipe,
+    longest: int,
+    short: str,
+    real: dict[str, Any],
+    network: str,
+    home: Path,
+) -> Job:
+    """Turn a draft into a job.
+
+    Args:
+        draft: The method at an ipc.
+        seed: Of the distillation.
+        recipe: Whose job it is.
+        longest: Epochs that are needed of the experts, over all jobs that share them.
+        short: Name of the data set in files.
+        real: What names the real data.
+        network: Canonical name of the student.
+        home: Where buffers and runs lie.
+
+    Returns:
+        The job; its folder follows from everything that its set follows from.
+    """
+    buffer = None
+    if draft.needed is not None:
+        epochs = longest if draft.experts.epochs == "auto" else draft.experts.epochs
+        if epochs < draft.needed:
+            raise UserError(
+                f"{draft.label} looks at {draft.needed} epochs of each expert, the recipe records {epochs}",
+                f"from  {draft.epochs_from}",
+                fix=f"experts.epochs: {draft.needed}, or auto",
+            )
+        buffer = BufferNeed(draft.experts, epochs, home / "buffers" / f"{short}-{network}-{draft.buffer_key}")
+    asked = {
+        "real": real,
+        "network": network,
+        "method": draft.name,
+        "settings": draft.method.defining_settings(),
+        "ipc": draft.ipc,
+        "experts": buffer and [buffer.folder.name, buffer.recipe.count],
+        "code": code_of(type(draft.method)),
+        **({} if seed == recipe.seed else {"distillation seed": seed}),
+    }
+    folder = home / "runs" / f"{short}-ipc{draft.ipc}-{draft.label}-{fingerprint(asked)}"
+    title = f"{draft.label} ipc {draft.ipc}"
+    if len(recipe.distillation_seeds) > 1:
+        title = f"{title} seed {seed}"
+    return Job(draft.label, draft.name, draft.method, draft.ipc, seed, buffer, folder, title)
+
+
+def real_definition(recipe: Recipe) -> dict[str, Any]:
+    """What names the real data of a recipe before any of it is read."""
+    named = recipe.model_dump(include={"size", "mirror", "preprocessing", "validation", "seed"})
+    prefix, colon, path = recipe.dataset.partition(":")
+    if colon and prefix != "hub":
+        return {**named, "dataset": f"{prefix}:{Path(path).expanduser().resolve()}"}
+    return {**named, "dataset": recipe.dataset}
+
+
+def code_of(kind: type) -> str | None:
+    """A hash of the file in which a method that is not ddbench's own is written: edited, it is another method."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if kind.__module__.startswith("ddbench.") or file is None:
+        return None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The candidates of a job that selection compares with each other, and the set that is chosen from them."""
+
+    label: str
+    folder: Path
+    set_path: Path
+
+
+def lines_of(job: Job) -> list[Line]:
+    """The job's own line; and where that is of moving averages, a second one, of the images that were averaged."""
+    run = Run(job.folder)
+    own = Line(job.label, run.candidates, job.folder / "synthetic.safetensors")
+    if not isinstance(job.method, OptimisedMethod) or job.method.ema_decay is None:
+        return [own]
+    return [own, Line(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
+
+
+def publish(line: Line, syn: SyntheticSet) -> None:
+    """Make this the set of a line of candidates, unless it is already."""
+    if not (line.set_path.exists() and _holds(line.set_path, syn)):
+        syn.save(line.set_path)
+
+
+def _holds(path: Path, syn: SyntheticSet) -> bool:
+    """Whether a whole file has this set in it, made for the same recipe; when, and by which code, does not count."""
+    try:
+        there = load_synthetic(path)
+    except UserError:
+        return False
+    facts = ("recipe", "label", "selection", "step")
+    same_origin = all(there.provenance.get(fact) == syn.provenance.get(fact) for fact in facts)
+    return same_origin and synthetic_sha256(there) == synthetic_sha256(syn)
+
+
+def is_its_start(syn: SyntheticSet, run: Run) -> bool:
+    """Tell whether a set's images and labels are, bit for bit, those that its run began with."""
+    if not run.start.exists():
+        return False
+    start = load_synthetic(run.start)
+    return torch.equal(start.images, syn.images) and torch.equal(start.labels, syn.labels)

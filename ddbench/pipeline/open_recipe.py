@@ -1,0 +1,101 @@
+"""Recipes as commands open them: by name, with plugins and options applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ddbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.graph_pipeline import GraphPipeline
+    from ddbench.pipeline.image_pipeline import Pipeline
+
+
+def open_recipe(
+    name: str,
+    overrides: list[str] | None,
+    seed: int | None,
+    plugins: list[Path] | None,
+    where: Place,
+    seeds: str | None = None,
+) -> Pipeline | GraphPipeline:
+    """Open a recipe with what the options changed, checked whole.
+
+    Args:
+        name: Of a shipped recipe, or a path.
+        overrides: Values of ``-o``.
+        seed: Of everything; None leaves the recipe's.
+        plugins: Python files to run first.
+        where: Home, data root, device.
+        seeds: Distillation seeds as ``--seeds`` lists them.
+
+    Returns:
+        Its stages, on images or on graphs.
+
+    Raises:
+        UserError: Anything wrong in the recipe or the options.
+    """
+    from ddbench.data.sources import find_source
+    from ddbench.formats.recognise import refuse_foreign
+    from ddbench.pipeline.plugins import run_plugin
+    from ddbench.recipe.recipe import load_recipe, shipped_recipes
+
+    if name not in shipped_recipes():
+        refuse_foreign(Path(name))
+    for plugin in plugins or []:
+        run_plugin(plugin)
+    extra = [] if seed is None else [f"seed={seed}"]
+    loaded = load_recipe(name, [*with_seeds(overrides, seeds), *extra])
+    if find_source(loaded.recipe.dataset, loaded.where("dataset")).source.graphs:
+        where.executors.refuse("a recipe on graphs")
+        from ddbench.pipeline.graph_pipeline import GraphPipeline
+
+        return GraphPipeline(loaded, where)
+    from ddbench.pipeline.image_pipeline import Pipeline
+
+    return Pipeline(loaded, where)
+
+
+def open_image_recipe(
+    name: str,
+    overrides: list[str] | None,
+    seed: int | None,
+    plugins: list[Path] | None,
+    where: Place,
+) -> Pipeline:
+    """As ``open_recipe``, of a command that is about images alone. Errors: UserError for a recipe on graphs."""
+    from ddbench.pipeline.image_pipeline import Pipeline
+
+    pipeline = open_recipe(name, overrides, seed, plugins, where)
+    if not isinstance(pipeline, Pipeline):
+        raise UserError(
+            f"this command is about images, and {pipeline.recipe.dataset} is a set of graphs",
+            f"from  {pipeline.loaded.where('dataset')}",
+            fix="give a recipe on images (ddbench recipes)",
+        )
+    return pipeline
+
+
+def with_seeds(overrides: list[str] | None, seeds: str | None) -> list[str]:
+    """Add the override that ``--seeds 0,1,2`` stands for to those of a recipe.
+
+    Args:
+        overrides: Values of ``-o``.
+        seeds: Whole numbers with commas between; None adds nothing.
+
+    Returns:
+        All overrides, that of the seeds last.
+
+    Raises:
+        UserError: Something else than a list of whole numbers of 0 or more.
+    """
+    if seeds is None:
+        return list(overrides or ())
+    numbers = [number.strip() for number in seeds.split(",")]
+    if not all(number.isascii() and number.isdecimal() and len(number) < 20 for number in numbers):
+        raise UserError(
+            f"--seeds {seeds!r} is not a list of seeds", fix="write whole numbers with commas:  --seeds 0,1,2"
+        )
+    return [*(overrides or ()), f"seeds=[{', '.join(str(int(number)) for number in numbers)}]"]

@@ -1,0 +1,85 @@
+"""What all ranks must have in common before they begin: recipe, code, versions, and one home."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddbench.errors import UserError
+from ddbench.pipeline.context import Place
+from ddbench.pipeline.jobs import Job, resolved
+from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.distributed import ALONE, Ranks, rank_device
+from ddbench.runtime.provenance import code_identity, versions
+
+_PATIENCE = 5.0
+"""Seconds in which a file must be seen that another machine wrote; network file systems take some."""
+
+
+def joined(place: Place) -> tuple[torch.device, Ranks]:
+    """The device of this process, and the ranks that torchrun started with it, where they work together."""
+    if not place.together:
+        return choose_device(place.device), ALONE
+    device = choose_device(rank_device(place.device))
+    return device, Ranks.from_environment(device)
+
+
+def require_agreement(
+    ranks: Ranks, loaded: LoadedRecipe, jobs: Sequence[Job], networks: list[str], place: Place
+) -> None:
+    """Errors: UserError, on all ranks, that names the key of the recipe or the version in which one differs, or the
+    rank that does not see the home of the others."""
+    if ranks.alone:
+        return
+    asked = {key: value for job in jobs for key, value in _flat(resolved(loaded, job, networks))}
+    ranks.require_same(asked, fix="start every rank with the same recipe and the same options")
+    folders = {f"run of {job.title}": job.folder.name for job in jobs}
+    ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
+    needs = {"code": code_identity(), **{f"version of {name}": found for name, found in versions().items()}}
+    ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")
+    ranks.require_same({"--compile": place.compile}, fix="start every rank with the same options")
+    _require_one_home(ranks, place.home)
+
+
+def _flat(document: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    """The leaves of a document, by their dotted keys."""
+    if not (isinstance(document, dict) and document):
+        yield ".".join(path), document
+        return
+    for key, below in document.items():
+        yield from _flat(below, *path, str(key))
+
+
+def _require_one_home(ranks: Ranks, home: Path) -> None:
+    name = ranks.decided(f".ranks-{secrets.token_hex(8)}")
+    try:
+        if ranks.writes:
+            home.mkdir(parents=True, exist_ok=True)
+            (home / name).touch()
+        ranks.wait()
+        blind = [rank for rank, sees in enumerate(ranks.gather(_appears(home / name))) if not sees]
+    finally:
+        if ranks.writes:
+            (home / name).unlink(missing_ok=True)
+    if blind:
+        raise UserError(
+            f"rank {blind[0]} does not see what rank 0 writes to its home",
+            f"home  {home}",
+            fix="give --home a folder on a file system that all machines share",
+        )
+
+
+def _appears(path: Path) -> bool:
+    """Whether a file is there, or comes soon."""
+    until = time.monotonic() + _PATIENCE
+    while not path.exists():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,1 @@
+"""Plans: what a recipe takes, before it starts."""

@@ -1,0 +1,58 @@
+"""Counts of a data set that a plan needs, without downloading it where they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ddbench.data.known_sets import KNOWN
+from ddbench.data.split_words import splits_in_words
+from ddbench.pipeline.data_summary import facts_in_words
+
+if TYPE_CHECKING:
+    from ddbench.pipeline.image_pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """Counts of a data set."""
+
+    images: int
+    """Of the training split, validation cut off."""
+    classes: int
+    channels: int
+    size: int
+    """Side in pixels."""
+    test_images: int
+    validation: int = 0
+    """Images that were cut off."""
+    lines: tuple[str, ...] = ()
+    """What train, validation and test are, and what else a user must know of the set."""
+
+
+def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
+    """Of the recipe's data set: known ones from the table, the user's own by reading it.
+
+    Errors: UserError where a set that is read cannot be trained and tested on, or an ipc is larger than a class.
+    """
+    asked = pipeline.recipe
+    known = KNOWN.get(asked.dataset)
+    if known is None:
+        with pipeline.ranks.rank_0_first():
+            real = pipeline.load("identity")
+        for ipc in asked.ipc:
+            real.require_ipc(ipc, pipeline.loaded.where("ipc"))
+        shape = (real.classes, real.channels, real.size)
+        return DatasetFacts(len(real.train), *shape, len(real.test), len(real.validation), facts_in_words(real))
+    images = round(known.train * (1 - asked.validation))
+    held = known.train - images
+    counted = splits_in_words(images, held, known.test)
+    return DatasetFacts(
+        images=images,
+        classes=known.classes,
+        channels=known.channels,
+        size=asked.size or known.size,
+        test_images=known.test,
+        validation=held,
+        lines=(counted if known.exact else f"at most {counted}",),
+    )

@@ -1,0 +1,95 @@
+"""How many networks the evaluation of a recipe trains, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ddbench.evaluate.pools import Asked
+    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.pipeline.jobs import Job
+
+
+def evaluation_in_words(pipeline: Pipeline) -> str:
+    """One sentence: networks that score, that choose among candidates and among learning rates, and teachers."""
+    from ddbench.pipeline.jobs import lines_of
+
+    asked, sets = pipeline.recipe.evaluation, sum(len(lines_of(job)) for job in pipeline.jobs)
+    trainings = sets * len(pipeline.networks) * asked.seeds
+    long = f"{asked.steps} steps" if asked.steps else f"{pipeline.protocol.trained_epochs} epochs"
+    return (
+        f"evaluation: {trainings} fresh networks of {long} by {asked.protocol}, "
+        f"selection by {asked.selection}{_judges(pipeline)}{_searchers(pipeline, sets)}{_teachers(pipeline)}"
+    )
+
+
+def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
+    """How many fresh networks of this kind the sets of a job ask for: those that score, and those that choose."""
+    from ddbench.pipeline.jobs import lines_of
+
+    asked, sets = pipeline.recipe.evaluation, len(lines_of(job))
+    scoring = pipeline.networks.count(network) * asked.seeds
+    judging = _candidates(pipeline, job) * asked.selection_seeds if network in _selecting(pipeline) else 0
+    policies = [_policy(pipeline, entry) for entry in pipeline.asked if entry.network == network]
+    searching = policies.count("search") * _rates(pipeline) * asked.selection_seeds
+    return sets * (scoring + judging + searching)
+
+
+def _judges(pipeline: Pipeline) -> str:
+    """How many more networks are trained to choose among candidates; nothing where none are."""
+    from ddbench.pipeline.jobs import lines_of
+
+    several = sum(_candidates(pipeline, job) * len(lines_of(job)) for job in pipeline.jobs)
+    judges = several * len(_selecting(pipeline)) * pipeline.recipe.evaluation.selection_seeds
+    return f" among {several} candidates with {judges} more networks" if several else ""
+
+
+def _candidates(pipeline: Pipeline, job: Job) -> int:
+    """How many candidates of a job are judged; 0 where there is nothing to choose."""
+    from ddbench.distillation.method import OptimisedMethod
+
+    if not isinstance(job.method, OptimisedMethod) or pipeline.recipe.evaluation.selection == "last":
+        return 0
+    every = job.method.keep_every or max(job.method.iterations // 10, 1)
+    candidates = -(-job.method.iterations // every)
+    return candidates if candidates > 1 else 0
+
+
+def _selecting(pipeline: Pipeline) -> set[str]:
+    """The networks that choose among candidates, each for itself."""
+    own = pipeline.protocol.network or pipeline.network
+    return {own if entry.pools else entry.network for entry in pipeline.asked}
+
+
+def _searchers(pipeline: Pipeline, sets: int) -> str:
+    policies, rates = [_policy(pipeline, entry) for entry in pipeline.asked], _rates(pipeline)
+    searchers = sets * policies.count("search") * rates * pipeline.recipe.evaluation.selection_seeds
+    return f", rates searched among {rates} with {searchers} more networks" if searchers else ""
+
+
+def _policy(pipeline: Pipeline, entry: Asked) -> str:
+    return pipeline.recipe.evaluation.lr or (entry.pools[0].lr_policy if entry.pools else "protocol")
+
+
+def _rates(pipeline: Pipeline) -> int:
+    from ddbench.evaluate.rates import RATES
+
+    return len(pipeline.recipe.evaluation.rates or RATES)
+
+
+def _teachers(pipeline: Pipeline) -> str:
+    """The teachers that the evaluation, or a method, asks for, each kind once."""
+    from ddbench.evaluate.protocols import protocol
+    from ddbench.training.pretrained import is_pretrained
+
+    wanted = [pipeline.recipe.evaluation.teachers, *(job.method.teachers_wanted() for job in pipeline.jobs)]
+    told = []
+    for asked in dict.fromkeys(asked for asked in wanted if asked is not None):
+        epochs = asked.epochs or protocol(asked.protocol).trained_epochs
+        trained = [name for name in asked.networks if not is_pretrained(name)]
+        fetched = [name for name in asked.networks if is_pretrained(name)]
+        if trained:
+            told.append(f"teachers {', '.join(trained)} of {epochs} epochs on all real images by {asked.protocol}")
+        if fetched:
+            told.append(f"published weights {', '.join(fetched)} as teachers")
+    return "".join(f", {text}" for text in told)

@@ -1,0 +1,194 @@
+"""What a recipe's stages need of memory, by estimate, and whether it is there before the first of them begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ddbench.data.loader import feed_bytes
+from ddbench.distillation.run import last_candidate
+from ddbench.errors import UserError
+from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
+from ddbench.estimates.memory_check import require, room_on
+from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.evaluate.exam import TEST_BATCH
+from ddbench.evaluate.fresh import has_batch_norm
+from ddbench.evaluate.protocol import Circumstances, Course
+from ddbench.expert_buffers.store import DESCRIPTION, read_description, scan
+from ddbench.networks import build_network
+from ddbench.pipeline.graph_pipeline import GraphPipeline
+from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.jobs import BufferNeed, Job
+from ddbench.plan.dataset_sizes import DatasetFacts, dataset_facts
+from ddbench.recipe.experts import ExpertRecipe, SmoothExperts
+
+
+@dataclass(frozen=True)
+class Need:
+    """what: takes so many bytes, by estimate. knobs: what makes it fit in the bytes they are given."""
+
+    what: str
+    bytes: int
+    knobs: Callable[[int], Sequence[Knob]]
+
+
+def require_room(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
+    """See that what is still to be made fits in memory. scored: whether it is evaluated as well.
+
+    Errors: UserError, before anything is trained, with what to change; under ``--memory warn`` a warning.
+    """
+    if not isinstance(pipeline, Pipeline):
+        return
+    left = [job for job in pipeline.jobs if not last_candidate(job.method, job.folder).exists()]
+    if not left:
+        return
+    facts, wanted = dataset_facts(pipeline), {job.buffer.folder for job in left if job.buffer is not None}
+    sizes = sizes_of(pipeline, facts)
+    training = [need for need in pipeline.buffers if need.folder in wanted and lacks_experts(need)]
+    needs = [expert_need(need.recipe, need.epochs, sizes, facts.images, facts.validation) for need in training]
+    needs += [need for job in left if (need := distillation_need(job, sizes)) is not None]
+    _require(pipeline, [*needs, *(evaluation_need(pipeline, n, facts) for n in pipeline.networks if scored)])
+
+
+def require_room_for_experts(pipeline: Pipeline) -> None:
+    """See that the experts that are still to be trained fit in memory. Errors: as in :func:`require_room`."""
+    if missing := [need for need in pipeline.buffers if lacks_experts(need)]:
+        facts = dataset_facts(pipeline)
+        sizes = sizes_of(pipeline, facts)
+        _require(
+            pipeline, [expert_need(need.recipe, need.epochs, sizes, facts.images, facts.validation) for need in missing]
+        )
+
+
+def _require(pipeline: Pipeline, needs: Iterable[Need]) -> None:
+    room = room_on(pipeline.device)
+    for need in needs:
+        require(need.what, need.bytes, pipeline.device, room, need.knobs, policy=pipeline.place.memory)
+
+
+def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None) -> Sizes:
+    """Of the recipe's student, or of another network, on its data."""
+    asked = pipeline.recipe.evaluation.networks
+    where = pipeline.loaded.where("network")
+    if network not in (None, pipeline.network):
+        place = ("evaluation", "networks")
+        where = (
+            pipeline.loaded.where(*place, asked.index(network)) if network in asked else pipeline.loaded.where(*place)
+        )
+    shape = {"channels": facts.channels, "size": facts.size, "classes": facts.classes}
+    try:
+        module = build_network(network or pipeline.network, **shape, seed=0)
+    except UserError as error:
+        raise error.at(where) from None
+    ranks, compile = pipeline.ranks.world, pipeline.place.compile
+    return Sizes.of(module, **shape, device=pipeline.device.type, ranks=ranks, compile=compile)
+
+
+def distillation_need(job: Job, sizes: Sizes) -> Need | None:
+    """Of a job's set; None where its method makes no estimate."""
+    needed = job.method.peak_bytes(sizes, job.ipc)
+    if needed is None:
+        return None
+    what = f"the distillation of {job.label} at ipc {job.ipc}"
+    return Need(what, needed, lambda room: job.method.knobs(sizes, job.ipc, room))
+
+
+def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, validation: int = 0) -> Need:
+    """Of training one expert: its step, its trajectory as it grows, and the images, those for validation as well."""
+    on_cpu = sizes.device == "cpu"
+    trajectory = 2 * (epochs + 1) * 4 * sizes.parameters  # and once more while it is written
+    fed = feed_bytes(images, sizes.pixels) + feed_bytes(validation, sizes.pixels)
+    lying = trajectory + fed if on_cpu else 0
+    kind = recipe.optimizer.kind
+    vectors = 2 + (recipe.momentum > 0) + (recipe.weight_decay > 0) + (_GSAM_VECTORS if kind == "gsam" else 0)
+    penalised = isinstance(recipe.optimizer, SmoothExperts) and recipe.optimizer.penalty > 0
+
+    def needed(batch: int) -> int:
+        return lying + training_bytes(
+            parameters=sizes.parameters,
+            activations=sizes.activations,
+            batch=batch,
+            pixels=sizes.pixels,
+            vectors=vectors,
+            per_activation=PENALISED_PER_ACTIVATION if penalised else TRAINED_PER_ACTIVATION,
+        )
+
+    def knobs(room: int) -> list[Knob]:
+        batch = largest(recipe.batch, lambda batch: needed(batch) <= room)
+        return [Knob(f"-o experts.batch={batch}", needed(batch), "other experts")] if batch < recipe.batch else []
+
+    batch = min(recipe.batch, images)
+    return Need(f"the training of experts by {kind} in batches of {batch}", needed(batch), knobs)
+
+
+_GSAM_VECTORS = 5
+"""The weights in one vector, both gradients, the weights nearby, and the way there."""
+
+
+def passes(recipe: ExpertRecipe) -> float:
+    """What a step of an expert costs, in forward and backward passes of the network on its batch.
+
+    GSAM takes two. The gradient penalty of smooth experts is a forward and a backward pass, and a backward pass through
+    both; measured on ConvNets, a step is 4.5 passes.
+    """
+    if isinstance(recipe.optimizer, SmoothExperts) and recipe.optimizer.penalty > 0:
+        return 4.5
+    return 2.0 if recipe.optimizer.kind == "gsam" else 1.0
+
+
+def largest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest number from 1 to ``most`` that fits, where smaller ones fit as well; 1 where none does."""
+    low, high = 1, most + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def evaluation_need(pipeline: Pipeline, network: str, facts: DatasetFacts) -> Need:
+    """Of one fresh network in training, and of its test."""
+    sizes = sizes_of(pipeline, facts, network)
+    course = course_of(pipeline, network, facts, max(job.ipc for job in pipeline.jobs))
+    return Need(f"the evaluation on {network}", evaluation_bytes(course, sizes, facts.test_images), lambda room: ())
+
+
+def evaluation_bytes(course: Course, sizes: Sizes, test_images: int) -> int:
+    """Estimated peak of one fresh network in training, and in its test, with the test images that lie there."""
+    measures = {"parameters": sizes.parameters, "activations": sizes.activations, "pixels": sizes.pixels}
+    trained = training_bytes(**measures, batch=course.batch, vectors=5 if course.optimizer == "adamw" else 4)
+    tested = inference_bytes(**measures, batch=min(TEST_BATCH, test_images))
+    lying = feed_bytes(test_images, sizes.pixels) if sizes.device == "cpu" else 0
+    return max(trained, tested + lying)
+
+
+def course_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -> Course:
+    """How a network is trained on a set of the recipe."""
+    module = build_network(network, channels=facts.channels, size=facts.size, classes=facts.classes, seed=0)
+    about = Circumstances(
+        dataset=pipeline.recipe.dataset,
+        network=network,
+        batch_norm=has_batch_norm(module),
+        ipc=ipc,
+        classes=facts.classes,
+        size=facts.size,
+    )
+    return pipeline.protocol.course(about)
+
+
+def lacks_experts(need: BufferNeed) -> bool:
+    """Whether some are to be trained. A damaged description, which training writes anew, counts for none."""
+    try:
+        return experts_there(need)[0] < need.recipe.count
+    except UserError:
+        return True
+
+
+def experts_there(need: BufferNeed) -> tuple[int, int]:
+    """How many experts lie there that are long enough, and how many that training will make longer."""
+    if not (need.folder / DESCRIPTION).is_file():
+        return 0, 0
+    description = read_description(need.folder)
+    epochs = scan(need.folder, description).usable
+    there = [epochs[expert] for expert in range(need.recipe.count) if expert in epochs]
+    long_enough = sum(known >= need.epochs for known in there)
+    return long_enough, 0 if description.seed is None else len(there) - long_enough

@@ -1,0 +1,172 @@
+"""What a recipe takes, as plain data: experts, sets, evaluation, in steps and bytes, and, where timed, in seconds."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from ddbench.estimates.memory_check import NEARLY, in_words, room_on
+from ddbench.expert_buffers.record import buffer_bytes
+from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.imported_experts import imported_buffer
+from ddbench.pipeline.jobs import BufferNeed, Job
+from ddbench.plan.dataset_sizes import DatasetFacts, dataset_facts
+from ddbench.plan.evaluation import evaluation_in_words
+from ddbench.plan.memory import Need, distillation_need, evaluation_need, expert_need, experts_there, passes, sizes_of
+from ddbench.plan.time import Times
+from ddbench.recipe.experts import ExpertOptimization
+
+if TYPE_CHECKING:
+    from ddbench.pipeline.graph_pipeline import GraphPipeline
+
+
+def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
+    """The plan as plain data: ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``,
+    what does not fit in the bytes that are free, with what would help. Memory in bytes, time in seconds.
+
+    timed: whether steps are tried on the device, to say how long all will take. Errors: UserError for imported experts
+    that are too few or too short, which nobody can train on.
+    """
+    for need in pipeline.buffers:
+        imported_buffer(need)
+    facts = dataset_facts(pipeline)
+    sizes = sizes_of(pipeline, facts)
+    times = Times(pipeline, facts) if timed else None
+    buffers = {
+        need.folder: expert_need(need.recipe, need.epochs, sizes, facts.images, facts.validation)
+        for need in pipeline.buffers
+    }
+    sets = [distillation_need(job, sizes) for job in pipeline.jobs]
+    networks = {name: evaluation_need(pipeline, name, facts) for name in dict.fromkeys(pipeline.networks)}
+    free = room_on(pipeline.device)
+    every = [*buffers.values(), *(need for need in sets if need), *networks.values()]
+    return {
+        "recipe": pipeline.loaded.name,
+        "data": list(facts.lines),
+        "parameters": sizes.parameters,
+        "device": str(pipeline.device),
+        "free bytes": free,
+        "buffers": [
+            _buffer_facts(pipeline, need, buffers[need.folder], sizes.parameters, facts.images, times)
+            for need in pipeline.buffers
+        ],
+        "sets": [_set_facts(pipeline, job, need, facts, times) for job, need in zip(pipeline.jobs, sets, strict=True)],
+        "evaluation": evaluation_in_words(pipeline),
+        "networks": [_network_facts(pipeline, name, need, times) for name, need in networks.items()],
+        "too large": [_helped(need, free) for need in every if free is not None and need.bytes > free],
+    }
+
+
+def _helped(need: Need, free: int) -> dict[str, Any]:
+    return {
+        "what": need.what,
+        "bytes": need.bytes,
+        "helps": [in_words(knob) for knob in need.knobs(int(NEARLY * free))],
+    }
+
+
+def _buffer_facts(
+    pipeline: Pipeline, need: BufferNeed, memory: Need, parameters: int, images: int, times: Times | None
+) -> dict[str, Any]:
+    count, batch = need.recipe.count, need.recipe.batch
+    long_enough, short = experts_there(need)
+    ipcs: dict[str, dict[str, None]] = {}
+    for job in pipeline.jobs:
+        if job.buffer and job.buffer.folder == need.folder:
+            ipcs.setdefault(job.label, {})[str(job.ipc)] = None
+    seconds = {} if times is None else {"seconds": times.experts(need, count - long_enough)}
+    return {
+        "optimizer": _in_words(need.recipe.optimizer),
+        "experts": count,
+        "of them there": long_enough,
+        "to extend": short,
+        "epochs": need.epochs,
+        "steps": count * need.epochs * -(-images // batch),
+        "passes a step": passes(need.recipe),
+        "bytes": buffer_bytes(parameters, need.epochs, count, need.recipe.dtype, need.recipe.momentum),
+        "peak bytes": memory.bytes,
+        **seconds,
+        "for": "; ".join(f"{label} ipc {', '.join(at)}" for label, at in ipcs.items()),
+    }
+
+
+def _set_facts(
+    pipeline: Pipeline, job: Job, memory: Need | None, facts: DatasetFacts, times: Times | None
+) -> dict[str, Any]:
+    there = pipeline.set_path(job).exists()
+    row: dict[str, Any] = {
+        "method": job.label,
+        "ipc": job.ipc,
+        **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
+        "images": facts.classes * job.ipc,
+        "there": "yes" if there else "no",
+        **job.method.amounts(sizes_of(pipeline, facts), job.ipc),
+    }
+    if memory is not None:
+        row["peak bytes"] = memory.bytes
+    if times is not None and (seconds := times.distillation(job)) is not None:
+        row["seconds"] = 0.0 if there else seconds
+    return row
+
+
+def _network_facts(pipeline: Pipeline, name: str, memory: Need, times: Times | None) -> dict[str, Any]:
+    seconds = {} if times is None else {"seconds": times.evaluation(name)}
+    return {"network": name, "protocol": pipeline.protocol.key, "peak bytes": memory.bytes, **seconds}
+
+
+def _in_words(optimizer: ExpertOptimization) -> str:
+    """Its kind, and what of it is not as by default: ``gsam alpha=0.3``."""
+    standard = type(optimizer)()
+    given = {name: getattr(optimizer, name) for name in type(optimizer).model_fields}
+    other = [f"{name}={_short(value)}" for name, value in given.items() if value != getattr(standard, name)]
+    return " ".join([optimizer.kind, *other])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_short, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def wrapped(sharers: str, width: int) -> str:
+    """A list that is broken after its semicolons alone, into lines of about this width; 0 leaves it in one."""
+    whole = sharers.replace(" ", "\N{NO-BREAK SPACE}").replace(";\N{NO-BREAK SPACE}", "; ")
+    lines = wrap(whole, width, break_long_words=False, break_on_hyphens=False) if width else [whole]
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _data(pipeline: GraphPipeline) -> list[str]:
+    """The splits of the graphs, checked, where the set lies on this machine already; nothing is downloaded or run.
+
+    Errors: UserError where the graphs cannot be used, or an ipc is larger than a class.
+    """
+    from ddbench.graphs.load import NotHereError
+    from ddbench.pipeline.data_summary import facts_in_words
+
+    if pipeline.recipe.dataset.startswith("pyg:"):
+        return [f"{pipeline.recipe.dataset} is a function, which is called when the recipe runs"]
+    try:
+        return list(facts_in_words(pipeline.graphs(download=False)))
+    except NotHereError:
+        return [f"{pipeline.recipe.dataset} is not on this machine, and is downloaded when the recipe runs"]
+
+
+def graph_plan_facts(pipeline: GraphPipeline) -> dict[str, Any]:
+    """The plan of a recipe on graphs: ``buffers``, which there are none of, ``sets``, and what is trained."""
+    asked, count = pipeline.recipe.evaluation, len(pipeline.jobs) * len(pipeline.networks)
+    return {
+        "recipe": pipeline.loaded.name,
+        "data": _data(pipeline),
+        "buffers": [],
+        "sets": [
+            {
+                "method": job.label,
+                "ipc": job.ipc,
+                **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
+                "there": "yes" if pipeline.set_path(job).exists() else "no",
+            }
+            for job in pipeline.jobs
+        ],
+        "evaluation": f"evaluation: {count * asked.seeds} fresh networks ({', '.join(pipeline.networks)}) by "
+        f"{pipeline.protocol.key}; node count, edge count and label histogram beside them, without any network",
+    }

@@ -1,0 +1,66 @@
+"""How long the stages of a recipe will take on this device, by a few of their steps, each kind tried once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ddbench.methods.trajectory import TrajectoryMatching
+from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.jobs import BufferNeed, Job, lines_of
+from ddbench.plan.dataset_sizes import DatasetFacts
+from ddbench.plan.evaluation import trainings_of
+from ddbench.plan.memory import course_of
+from ddbench.plan.time_distillation import Stage, outer_step_seconds
+from ddbench.plan.time_training import evaluation_seconds, expert_seconds
+
+
+class Times:
+    """Seconds of the stages of a recipe, one process at work. What was tried once is not tried again."""
+
+    def __init__(self, pipeline: Pipeline, facts: DatasetFacts) -> None:
+        self.pipeline, self.facts = pipeline, facts
+        self._evaluation_of = cache(self._evaluation_at)
+
+    def _stage(self, network: str) -> Stage:
+        facts, pipeline = self.facts, self.pipeline
+        return Stage(
+            network=network,
+            channels=facts.channels,
+            size=facts.size,
+            classes=facts.classes,
+            device=pipeline.device,
+            compile=pipeline.place.compile,
+        )
+
+    def experts(self, need: BufferNeed, missing: int) -> float:
+        """Of training the experts of a buffer that are not there."""
+        if not missing:
+            return 0.0
+        facts, stage = self.facts, self._stage(self.pipeline.network)
+        return missing * expert_seconds(need.recipe, need.epochs, facts.images, facts.validation, missing, stage)
+
+    def distillation(self, job: Job) -> float | None:
+        """Of a job's outer steps; None where nothing of the method can be tried beforehand."""
+        if not isinstance(job.method, TrajectoryMatching):
+            return None
+        return job.method.iterations * outer_step_seconds(job.method, job.ipc, self._stage(self.pipeline.network))
+
+    def evaluation(self, network: str) -> float | None:
+        """Of all fresh networks of this kind, those included that choose; None where teachers would have to label."""
+        if self.pipeline.protocol.targets == "teacher":
+            return None
+        every = [(job, trainings_of(self.pipeline, job, network)) for job in self.pipeline.jobs]
+        return sum(number * self._evaluation_of(network, job.ipc, self._twice(job)) for job, number in every)
+
+    def _twice(self, job: Job) -> bool:
+        """Whether networks are first warmed up on images that come with the set."""
+        return self.pipeline.protocol.warm_up and len(lines_of(job)) > 1
+
+    def _evaluation_at(self, network: str, ipc: int, twice: bool) -> float:
+        facts, asked = self.facts, self.pipeline.recipe.evaluation
+        course, images = course_of(self.pipeline, network, facts, ipc), facts.classes * ipc
+        seen = (1 + twice) * (
+            asked.steps * min(course.batch, images) if asked.steps else course.trained_epochs * images
+        )
+        stage = self._stage(network)
+        return evaluation_seconds(self.pipeline.protocol, course, images, seen, facts.test_images, asked.seeds, stage)

@@ -1,0 +1,137 @@
+"""How long experts and evaluations take on this device: a few epochs on drawn data, timed, and multiplied."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from statistics import median
+
+import torch
+
+from ddbench.estimates.memory import activation_floats
+from ddbench.estimates.stacked_memory import training_seconds
+from ddbench.evaluate.exam import TEST_BATCH
+from ddbench.evaluate.protocol import Course, Protocol
+from ddbench.evaluate.score import score
+from ddbench.expert_buffers.record import train_experts
+from ddbench.networks import build_network
+from ddbench.plan.memory import passes
+from ddbench.plan.time_distillation import Stage, in_turns, seconds
+from ddbench.recipe.experts import ExpertRecipe
+from ddbench.runtime.compile import wanted
+from ddbench.runtime.progress import Silent
+from ddbench.runtime.threads import one_thread
+from ddbench.synthetic.synthetic_set import SyntheticSet
+from ddbench.training.epoch import consecutive_batches, top1_accuracy
+
+_EPOCHS = 4
+"""Of which the first, which loads and allocates, is not counted."""
+
+_EPOCH_SECONDS = 1.0
+"""About how long an epoch of a rehearsal is to take, where that is more than a batch."""
+
+_MOST_BATCHES = 8
+
+
+class _Clock(Silent):
+    """A progress meter that notes when each unit of work was done."""
+
+    def __init__(self) -> None:
+        self.times: dict[int, float] = {}
+
+    def update(self, done: int, **facts: object) -> None:
+        self.times.setdefault(done, time.perf_counter())
+
+    def each(self) -> float:
+        """Median seconds of a unit; the first that was told of is not counted."""
+        told = sorted(self.times.items())
+        return median((t1 - t0) / (d1 - d0) for (d0, t0), (d1, t1) in zip(told[:-1], told[1:], strict=True))
+
+
+def expert_seconds(
+    recipe: ExpertRecipe, epochs: int, images: int, validation: int, missing: int, stage: Stage
+) -> float:
+    """Of one expert of so many epochs. images, validation: how many there are in an epoch. missing: experts that are
+    to be trained, by which compiling is decided."""
+    floats = _floats(stage)
+    whole = training_seconds(floats, epochs * images, recipe.batch, stage.device)
+    batch = min(recipe.batch, images)
+    of_batch = passes(recipe) * training_seconds(floats, batch, batch, stage.device)
+    batches = max(1, min(_MOST_BATCHES, round(_EPOCH_SECONDS / of_batch), images // batch))
+    real = stage.drawn(batches * batch, validation=round(batches * batch * validation / images))
+    clock = _Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        train_experts(
+            folder,
+            real,
+            stage.network,
+            recipe.model_copy(update={"count": 1, "epochs": "auto"}),
+            epochs=_EPOCHS,
+            seed=0,
+            device=stage.device,
+            progress=clock,
+            checkpoint_seconds=1e9,
+            compile="on" if wanted(stage.compile, seconds=missing * whole, device=stage.device.type) else "off",
+        )
+    return epochs * clock.each() * images / (batches * batch)
+
+
+def evaluation_seconds(
+    protocol: Protocol, course: Course, images: int, seen: int, tested: int, networks: int, stage: Stage
+) -> float:
+    """Of one fresh network, trained by a course and tested.
+
+    images: of the synthetic set. seen: of them in the whole training, each as often as it is. tested: real images.
+    networks: that are evaluated together, by which compiling is decided.
+    """
+    floats, batch = _floats(stage), min(course.batch, images)
+    shown = min(images, _MOST_BATCHES // 2 * batch)
+    real = stage.drawn(stage.classes, test=8)
+    whole = networks * training_seconds(floats, seen, batch, stage.device)
+    labels = torch.arange(shown) % stage.classes
+    kind = "hard"
+    if course.loss == "kl":
+        labels, kind = torch.nn.functional.one_hot(labels, stage.classes).float(), "logits"
+    syn = SyntheticSet(
+        images=torch.randn(shown, stage.channels, stage.size, stage.size),
+        labels=labels,
+        label_kind=kind,
+        ipc=1,
+        method="rehearsal",
+        provenance={},
+        dataset="drawn",
+        class_names=real.class_names,
+        network=stage.network,
+        preprocessing=real.preprocessing.describe(),
+    )
+    clock = _Clock()
+    score(
+        syn,
+        real,
+        protocol=protocol,
+        network=stage.network,
+        seeds=(0,),
+        device=stage.device,
+        lr=1e-3,
+        steps=_EPOCHS * -(-shown // batch),
+        progress=clock,
+        compile="on" if wanted(stage.compile, seconds=whole, device=stage.device.type) else "off",
+    )
+    return clock.each() * seen / shown + _test_seconds(tested, stage)
+
+
+def _test_seconds(images: int, stage: Stage) -> float:
+    """Of a look at so many real images, as many at once as in a test."""
+    network = build_network(stage.network, **stage.shape, seed=0).to(stage.device).eval()
+    seen = torch.randn(min(TEST_BATCH, images), stage.channels, stage.size, stage.size, device=stage.device)
+    labels = torch.zeros(len(seen), dtype=torch.int64, device=stage.device)
+
+    def look() -> None:
+        top1_accuracy(network, ((seen[rows], labels[rows]) for rows in consecutive_batches(len(seen), TEST_BATCH)))
+
+    with one_thread(stage.device):
+        return in_turns({"test": lambda: seconds(look, stage.device)}, {})["test"] * images / len(seen)
+
+
+def _floats(stage: Stage) -> int:
+    return activation_floats(build_network(stage.network, **stage.shape, seed=0), stage.channels, stage.size)
