@@ -14,7 +14,7 @@ from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocol import Circumstances, Course
 from ddbench.evaluate.protocols import protocol
 from ddbench.evaluate.score import score
-from ddbench.expert_buffers.record import train_experts
+from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching

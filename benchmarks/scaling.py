@@ -33,8 +33,8 @@ from measure import (
 from steps import DrawnStep, Work, evaluation_job, experts_job
 
 from ddbench.estimates.memory import KEPT_PER_ACTIVATION, PASSING_PER_ACTIVATION
-from ddbench.expert_buffers.description import describe_buffer
-from ddbench.expert_buffers.store import ExpertBuffer, expert_path, write_description, write_expert
+from ddbench.expert_buffers.buffer import ExpertBuffer, expert_path, write_description, write_expert
+from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe

@@ -34,9 +34,9 @@ from measure import (
     start,
 )
 
-from ddbench.expert_buffers.description import describe_buffer
-from ddbench.expert_buffers.legacy import export_replay_buffer
-from ddbench.expert_buffers.store import ExpertBuffer, expert_path, write_description, write_expert
+from ddbench.expert_buffers.buffer import ExpertBuffer, expert_path, write_description, write_expert
+from ddbench.expert_buffers.metadata import describe_buffer
+from ddbench.expert_buffers.replay_buffer import export_replay_buffer
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe

@@ -17,9 +17,9 @@ from ddbench.distillation.run import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, require, room_on
 from ddbench.evaluate.teaching import train_teachers as learned_teachers
-from ddbench.expert_buffers.description import describe_buffer
-from ddbench.expert_buffers.record import train_experts as record_experts
-from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.metadata import describe_buffer
+from ddbench.expert_buffers.train_experts import train_experts as record_experts
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive

@@ -6,19 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ddbench.expert_buffers.description import BufferDescription, describe_buffer
-    from ddbench.expert_buffers.legacy import export_replay_buffer, import_replay_buffer
-    from ddbench.expert_buffers.record import buffer_bytes, train_experts
-    from ddbench.expert_buffers.store import ExpertBuffer
+    from ddbench.expert_buffers.buffer import ExpertBuffer
+    from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
+    from ddbench.expert_buffers.replay_buffer import export_replay_buffer, import_replay_buffer
+    from ddbench.expert_buffers.train_experts import buffer_bytes, train_experts
 
 _HOME = {
-    "BufferDescription": "description",
-    "describe_buffer": "description",
-    "export_replay_buffer": "legacy",
-    "import_replay_buffer": "legacy",
-    "buffer_bytes": "record",
-    "train_experts": "record",
-    "ExpertBuffer": "store",
+    "BufferDescription": "metadata",
+    "describe_buffer": "metadata",
+    "export_replay_buffer": "replay_buffer",
+    "import_replay_buffer": "replay_buffer",
+    "buffer_bytes": "train_experts",
+    "train_experts": "train_experts",
+    "ExpertBuffer": "buffer",
 }
 
 __all__ = [

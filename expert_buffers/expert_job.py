@@ -12,10 +12,10 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.expert_buffers.description import BufferDescription
-from ddbench.expert_buffers.store import DESCRIPTION, scan, write_expert
+from ddbench.expert_buffers.buffer import DESCRIPTION, scan, write_expert
+from ddbench.expert_buffers.checkpoint import Unfinished
+from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.trainer import Trainer
-from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.executors.executor import Tell
 from ddbench.runtime.executors.job_progress import Telling

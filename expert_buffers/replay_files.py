@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
-from ddbench.expert_buffers.description import Shapes
+from ddbench.expert_buffers.metadata import Shapes
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.files.regular_file import require_regular
 from ddbench.formats.safe_load import EXPERTS, read_torch

@@ -15,11 +15,11 @@ from ddbench.augmentation import augmentation
 from ddbench.data.loader import Feed
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.expert_buffers.continuation import end_state
-from ddbench.expert_buffers.description import BufferDescription
+from ddbench.expert_buffers.checkpoint import Unfinished
+from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, Member, expert_optimizer
+from ddbench.expert_buffers.training_state import end_state
 from ddbench.expert_buffers.trajectory import Trajectory
-from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.recipe.experts import ExpertRecipe

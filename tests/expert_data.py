@@ -7,8 +7,8 @@ from ddbench import artifact
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.expert_buffers import ExpertBuffer, train_experts
-from ddbench.expert_buffers.description import BufferDescription, describe_buffer
-from ddbench.expert_buffers.store import write_description, write_expert
+from ddbench.expert_buffers.buffer import write_description, write_expert
+from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe

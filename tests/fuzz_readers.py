@@ -31,10 +31,10 @@ from ddbench.evaluate.nas import read_truth
 from ddbench.evaluate.nas import space as space_named
 from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.selection import CACHE, _Cache
-from ddbench.expert_buffers.description import describe_buffer
-from ddbench.expert_buffers.legacy import export_replay_buffer, import_replay_buffer
-from ddbench.expert_buffers.record import train_experts
-from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.metadata import describe_buffer
+from ddbench.expert_buffers.replay_buffer import export_replay_buffer, import_replay_buffer
+from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.files.folder_lock import LOCK, holder_of
 from ddbench.formats.safe_load import read_torch
 from ddbench.graphs import tu

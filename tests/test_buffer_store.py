@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer
-from ddbench.expert_buffers.store import DESCRIPTION, expert_path, usable_fact, write_description, write_expert
+from ddbench.expert_buffers.buffer import DESCRIPTION, expert_path, usable_fact, write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
 
 

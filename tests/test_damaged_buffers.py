@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer
+from ddbench.expert_buffers.buffer import read_description, scan
 from ddbench.expert_buffers.expert_file import read_header
-from ddbench.expert_buffers.store import read_description, scan
 
 ODD: tuple[Any, ...] = (None, True, -1, 0, 10**9, 10**30, 1.5, math.nan, math.inf, "", "x", [], [[]], {}, [10**9] * 3)
 

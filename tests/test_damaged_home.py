@@ -14,7 +14,7 @@ from ddbench.artifact import read_json
 from ddbench.commands import main
 from ddbench.distillation.outer_state import Learner
 from ddbench.distillation.run_dir import Run
-from ddbench.expert_buffers import unfinished as expert_state
+from ddbench.expert_buffers import checkpoint as expert_state
 
 pytestmark = pytest.mark.slow
 

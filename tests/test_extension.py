@@ -8,7 +8,7 @@ from expert_data import EVERY_KIND, NETWORK, Watching, content, corrupt, tiny_re
 from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, buffer_bytes
-from ddbench.expert_buffers.store import expert_path
+from ddbench.expert_buffers.buffer import expert_path
 
 
 @EVERY_KIND
@@ -90,7 +90,7 @@ class Clock:
 
     def __init__(self, monkeypatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("ddbench.expert_buffers.unfinished.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("ddbench.expert_buffers.checkpoint.time.monotonic", lambda: self.now)
 
     def watching(self, stop_at: int | None = None) -> Watching:
         watching = Watching(stop_at)

@@ -12,7 +12,7 @@ from expert_data import drawn_buffer
 from ddbench.artifact import fingerprint, read_json
 from ddbench.data import load_dataset
 from ddbench.errors import UserError
-from ddbench.expert_buffers.description import BufferDescription
+from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.replay_files import says_unwhitened
 from ddbench.networks import build_network
 from ddbench.pipeline.expert_accuracy import require_knowing, training_sample

@@ -20,7 +20,7 @@ from ddbench.data.image_folder import list_classes, pictures_of
 from ddbench.data.preprocessing import load_preprocessing
 from ddbench.data.realset import Split
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
-from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll
 

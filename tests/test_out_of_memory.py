@@ -150,7 +150,7 @@ def test_a_step_taken_back_does_not_forget_what_the_guard_may_put_back(tmp_path)
 def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
     from expert_data import tiny_real
 
-    from ddbench.expert_buffers.record import train_experts
+    from ddbench.expert_buffers.train_experts import train_experts
     from ddbench.recipe.experts import ExpertRecipe
 
     real, recipe = tiny_real(images=60), ExpertRecipe(count=2, batch=20, lr=0.05)

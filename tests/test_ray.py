@@ -11,7 +11,7 @@ from shared_out import EVERYTHING, evaluation
 
 from ddbench.errors import UserError
 from ddbench.evaluate.rows import load_rows
-from ddbench.expert_buffers.store import expert_path
+from ddbench.expert_buffers.buffer import expert_path
 from ddbench.runtime.executors import RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
 from ddbench.runtime.progress import Silent

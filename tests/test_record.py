@@ -13,8 +13,8 @@ from ddbench.augmentation import DSA
 from ddbench.data.loader import Feed
 from ddbench.errors import UserError
 from ddbench.expert_buffers import buffer_bytes, train_experts
-from ddbench.expert_buffers.record import expert_path
-from ddbench.expert_buffers.store import DESCRIPTION
+from ddbench.expert_buffers.buffer import DESCRIPTION
+from ddbench.expert_buffers.train_experts import expert_path
 from ddbench.networks import build_network, flatten_parameters
 from ddbench.randomness import derive, stream
 

@@ -14,8 +14,8 @@ from ddbench.augmentation import AUGMENTATIONS, DSA, augmentation
 from ddbench.augmentation.stacked_dsa import apply_packed, packed
 from ddbench.data.loader import Feed
 from ddbench.errors import UserError
+from ddbench.expert_buffers.checkpoint import Unfinished
 from ddbench.expert_buffers.optimizers import expert_optimizer
-from ddbench.expert_buffers.unfinished import Unfinished
 from ddbench.randomness import stream
 from ddbench.runtime.compile import compiled
 from ddbench.training.epoch import shuffled_batches, train_epoch

@@ -76,8 +76,8 @@ def is_buffer(path: Path) -> bool:
 
 def export_buffer(buffer: Path, out: Path, per_file: int) -> None:
     """Write an expert buffer as replay_buffer_*.pt files, which MTT and its children read. Every bit is kept."""
-    from ddbench.expert_buffers.legacy import export_replay_buffer
-    from ddbench.expert_buffers.store import ExpertBuffer
+    from ddbench.expert_buffers.buffer import ExpertBuffer
+    from ddbench.expert_buffers.replay_buffer import export_replay_buffer
 
     for file in export_replay_buffer(ExpertBuffer.open(buffer), out, per_file=per_file):
         typer.echo(str(file))

@@ -92,7 +92,7 @@ def _run(path: Path) -> dict[str, Any]:
 
 def _buffer(path: Path) -> dict[str, Any]:
     from ddbench.artifact import read_json
-    from ddbench.expert_buffers.store import ExpertBuffer
+    from ddbench.expert_buffers.buffer import ExpertBuffer
 
     buffer = ExpertBuffer.open(path)
     on_disk = sum(file.stat().st_size for file in path.glob("expert-*.safetensors"))

@@ -24,8 +24,8 @@ from ddbench.evaluate.rates import RATES
 from ddbench.evaluate.rows import Row
 from ddbench.evaluate.selection import select
 from ddbench.evaluate.workers import worth_workers
-from ddbench.expert_buffers.record import train_experts, training_cost
-from ddbench.expert_buffers.store import ExpertBuffer
+from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.train_experts import train_experts, training_cost
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.checks import (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.expert_buffers.description import describe_buffer
-from ddbench.expert_buffers.legacy import import_replay_buffer
+from ddbench.expert_buffers.buffer import DESCRIPTION, ExpertBuffer, read_description
+from ddbench.expert_buffers.metadata import describe_buffer
+from ddbench.expert_buffers.replay_buffer import import_replay_buffer
 from ddbench.expert_buffers.replay_files import Wanted, replay_files, says_unwhitened, survey
-from ddbench.expert_buffers.store import DESCRIPTION, ExpertBuffer, read_description
 from ddbench.networks import build_network
 from ddbench.pipeline.expert_accuracy import require_knowing
 from ddbench.pipeline.jobs import BufferNeed

@@ -14,7 +14,7 @@ from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.evaluate.exam import TEST_BATCH
 from ddbench.evaluate.fresh import has_batch_norm
 from ddbench.evaluate.protocol import Circumstances, Course
-from ddbench.expert_buffers.store import DESCRIPTION, read_description, scan
+from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.networks import build_network
 from ddbench.pipeline.graph_pipeline import GraphPipeline
 from ddbench.pipeline.image_pipeline import Pipeline

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ddbench.estimates.memory_check import NEARLY, in_words, room_on
-from ddbench.expert_buffers.record import buffer_bytes
+from ddbench.expert_buffers.train_experts import buffer_bytes
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.imported_experts import imported_buffer
 from ddbench.pipeline.jobs import BufferNeed, Job

@@ -13,16 +13,9 @@ from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
-from ddbench.expert_buffers.description import BufferDescription, describe_buffer
+from ddbench.expert_buffers.buffer import Contents, ExpertBuffer, expert_path, read_description, scan, write_description
 from ddbench.expert_buffers.expert_job import ExpertJob
-from ddbench.expert_buffers.store import (
-    Contents,
-    ExpertBuffer,
-    expert_path,
-    read_description,
-    scan,
-    write_description,
-)
+from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
 from ddbench.files.folder_lock import locked
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.errors import UserError
-from ddbench.expert_buffers.description import BufferDescription
 from ddbench.expert_buffers.expert_file import ExpertFile, read_header, row_sha256
+from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.trajectory import Trajectory
 
 KIND = "expert"

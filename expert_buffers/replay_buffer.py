@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.errors import UserError
-from ddbench.expert_buffers.description import BufferDescription
+from ddbench.expert_buffers.buffer import DESCRIPTION, ExpertBuffer, numbers, write_description, write_expert
+from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.replay_files import Wanted, experts_in, file_sha256, replay_files, survey
-from ddbench.expert_buffers.store import DESCRIPTION, ExpertBuffer, numbers, write_description, write_expert
 
 
 def import_replay_buffer(
