@@ -5,8 +5,8 @@ from typing import Any, ClassVar, final
 
 from pydantic import StrictBool
 
+from ddbench.methods.parts.init_kmeans import RepresentativePixels
 from ddbench.methods.parts.matching import IntermediateMatch
-from ddbench.methods.parts.representative import RepresentativePixels
 from ddbench.methods.trajectory import AnyMatch, AnyPixels, TrajectoryMatching
 from ddbench.recipe.settings import NotNegative, Share
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, final
 
 from ddbench.distillation.guard import Guard
 from ddbench.distillation.method import Count
-from ddbench.methods.parts.correct import CorrectPixels
+from ddbench.methods.parts.init_correct import CorrectPixels
 from ddbench.methods.parts.labels import LearnedLabels
 from ddbench.methods.trajectory import AnyLabels, AnyPixels, TrajectoryMatching
 

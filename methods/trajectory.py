@@ -19,15 +19,15 @@ from ddbench.augmentation import augmentation
 from ddbench.distillation.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import Knob, Sizes
-from ddbench.methods.parts.correct import CorrectPixels
-from ddbench.methods.parts.footprint import Footprint
+from ddbench.methods.parts.ast_student import balance, perturbed
+from ddbench.methods.parts.expert_segment import Growth, Span, StartWindow, draw_span
+from ddbench.methods.parts.init_correct import CorrectPixels
+from ddbench.methods.parts.init_kmeans import RepresentativePixels
+from ddbench.methods.parts.initialization import NoisePixels, RealPixels, class_major_labels
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
 from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
-from ddbench.methods.parts.pixels import NoisePixels, RealPixels, class_major_labels
-from ddbench.methods.parts.representative import RepresentativePixels
-from ddbench.methods.parts.span import Growth, Span, StartWindow, draw_span
-from ddbench.methods.parts.student import balance, perturbed
-from ddbench.methods.parts.unrolls import UnrollChoice
+from ddbench.methods.parts.memory_estimate import Footprint
+from ddbench.methods.parts.unroll_choice import UnrollChoice
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import student_seconds, wanted
 from ddbench.synthetic.synthetic_set import SyntheticSet

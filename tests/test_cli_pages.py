@@ -19,7 +19,7 @@ LISTINGS = ("methods", "datasets", "networks", "protocols", "recipes")
 DIRECT = '''
 from ddbench.distillation.method import DirectMethod
 from ddbench.methods import METHODS
-from ddbench.methods.parts.pixels import class_major_labels
+from ddbench.methods.parts.initialization import class_major_labels
 
 @METHODS.register("brightest")
 class Brightest(DirectMethod):
@@ -39,7 +39,7 @@ class Brightest(DirectMethod):
 OPTIMISED = '''
 from ddbench.distillation.method import OptimisedMethod, OuterRate
 from ddbench.methods import METHODS
-from ddbench.methods.parts.pixels import class_major_labels, random_rows
+from ddbench.methods.parts.initialization import class_major_labels, random_rows
 
 @METHODS.register("class-means")
 class ClassMeans(OptimisedMethod):

@@ -91,7 +91,7 @@ class TestGradients:
         asked = {**NEEDED, "max_start_epoch": 6}
         for step in range(4):
             method = MTT(**asked, balanced_loss=True)
-            from ddbench.methods.parts.student import balance
+            from ddbench.methods.parts.ast_student import balance
 
             start = method._span(task, at(step)).start_epoch
             scaled = MTT(**{**asked, "student_lr": 0.05 * balance(start, 6)})

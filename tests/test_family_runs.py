@@ -15,11 +15,11 @@ from ddbench.distillation.outer_loop import optimise
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
+from ddbench.methods.coresets.random_images import RandomImages
+from ddbench.methods.coresets.random_soft import RandomSoft
 from ddbench.methods.datm import DATM
 from ddbench.methods.ftd import FTD
 from ddbench.methods.mtt import MTT
-from ddbench.methods.random_images import RandomImages
-from ddbench.methods.random_soft import RandomSoft
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.synthetic.synthetic_set import load_synthetic
 

@@ -16,11 +16,11 @@ from ddbench.errors import UserError
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.method import GraphTask
 from ddbench.methods import METHODS
-from ddbench.methods.graph_subsets import graph_bytes, within_bytes
-from ddbench.methods.herding import herd
-from ddbench.methods.herding_graphs import Herd, histograms
+from ddbench.methods.coresets.herding import herd
+from ddbench.methods.graph_coresets.herding_graphs import Herd, histograms
+from ddbench.methods.graph_coresets.random_graphs import Shuffled
+from ddbench.methods.graph_coresets.subset import graph_bytes, within_bytes
 from ddbench.methods.mirage import Mirage
-from ddbench.methods.random_graphs import Shuffled
 
 SUBSETS = ("random-graphs", "herding-graphs")
 GIVEN = {"hops": 1, "threshold": {"kind": "absolute", "theta": [2, 2]}}

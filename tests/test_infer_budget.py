@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ddbench.errors import UserError
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.charge import charged_bytes
-from ddbench.methods.infer.groups import groups_of, sets_at_once
+from ddbench.methods.infer.jobs import groups_of, sets_at_once
 
 # classes, teachers, ipc; natural images a class, rendered ones, compensators, charged, budget
 TABLE = """

@@ -10,9 +10,9 @@ from torch.nn import functional
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resized_crop
 
+from ddbench.methods.infer.augmentation import View, drawn_view, seen_under
 from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.statistics import BatchStatistics, matching_loss
-from ddbench.methods.infer.views import View, drawn_view, seen_under
 from ddbench.randomness import stream
 
 STILL = View(None, False, 0, 0)

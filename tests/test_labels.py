@@ -9,6 +9,7 @@ from trained_task import EPOCHS, expert_module, trained_task
 
 from ddbench import artifact
 from ddbench.errors import UserError
+from ddbench.methods.parts.initialization import RealPixels, class_major_labels
 from ddbench.methods.parts.labels import (
     HardLabels,
     LearnedLabels,
@@ -17,7 +18,6 @@ from ddbench.methods.parts.labels import (
     expert_logits,
     probabilities,
 )
-from ddbench.methods.parts.pixels import RealPixels, class_major_labels
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 

@@ -13,12 +13,12 @@ from ddbench.errors import UserError
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.methods import METHODS
-from ddbench.methods.herding import herd
-from ddbench.methods.k_center import farthest_first
+from ddbench.methods.coresets.herding import herd
+from ddbench.methods.coresets.k_center import farthest_first
 from ddbench.methods.mtt import MTT
+from ddbench.methods.parts.expert_segment import StartWindow, draw_span, expert_of_step
+from ddbench.methods.parts.initialization import random_rows
 from ddbench.methods.parts.matching import trajectory_matching_loss
-from ddbench.methods.parts.pixels import random_rows
-from ddbench.methods.parts.span import StartWindow, draw_span, expert_of_step
 
 SMALL = {"inner_steps": 3, "max_start_epoch": 4, "image_lr": 10.0, "student_lr": 0.05, "iterations": 2}
 """What members of the trajectory family need to be told."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from mirage_makers import brute_force, mining_of_sets, transactions_of
 
 from ddbench.errors import UserError
-from ddbench.methods.mirage.descent import lowered
-from ddbench.methods.mirage.sharing import each_once, unshared
+from ddbench.methods.mirage.shared_sets import each_once, unshared
+from ddbench.methods.mirage.threshold_search import lowered
 from ddbench.methods.mirage.thresholds import (
     AbsoluteThreshold,
     BytesThreshold,

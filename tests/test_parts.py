@@ -13,16 +13,16 @@ from trained_task import EPOCHS, expert_module, planted_real, trained_task
 
 from ddbench.data.realset import Split
 from ddbench.errors import UserError
-from ddbench.methods.parts.correct import CorrectPixels
-from ddbench.methods.parts.jury import Jury
+from ddbench.methods.parts.ast_student import balance, perturbed
+from ddbench.methods.parts.expert_ensemble import Jury
+from ddbench.methods.parts.expert_segment import Growth, StartWindow, draw_span
+from ddbench.methods.parts.init_correct import CorrectPixels
+from ddbench.methods.parts.init_kmeans import RepresentativePixels, nearest_to_centres
+from ddbench.methods.parts.initialization import NoisePixels, RealPixels, class_major_labels
 from ddbench.methods.parts.labels import (
     expert_logits,
 )
 from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch, trajectory_matching_loss
-from ddbench.methods.parts.pixels import NoisePixels, RealPixels, class_major_labels
-from ddbench.methods.parts.representative import RepresentativePixels, nearest_to_centres
-from ddbench.methods.parts.span import Growth, StartWindow, draw_span
-from ddbench.methods.parts.student import balance, perturbed
 
 
 @pytest.fixture(scope="module")

@@ -18,15 +18,15 @@ from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import Knob, Sizes
 from ddbench.estimates.stacked_memory import training_seconds
-from ddbench.methods.infer import told
+from ddbench.methods.infer import provenance
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.charge import charged_bytes
-from ddbench.methods.infer.compensate import Optimisation
-from ddbench.methods.infer.footprint import Footprint, teacher_sizes
-from ddbench.methods.infer.groups import Group, groups_of, in_order, sets_at_once
+from ddbench.methods.infer.jobs import Group, groups_of, in_order, sets_at_once
 from ddbench.methods.infer.labels import static_logits
-from ddbench.methods.infer.natural import natural_pixels, natural_rows
+from ddbench.methods.infer.memory_estimate import Footprint, teacher_sizes
 from ddbench.methods.infer.objective import Objective
+from ddbench.methods.infer.optimize import Optimisation
+from ddbench.methods.infer.real_images import natural_pixels, natural_rows
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.synthetic.compensators import Compensation, seen_pixels
@@ -190,10 +190,10 @@ class INFER(IndependentMethod):
             label_kind="logits" if self.soft_labels() else "hard",
             compensation=compensation,
             ipc=ipc,
-            notes=told.notes(budget, teachers, rounded=rounded),
+            notes=provenance.notes(budget, teachers, rounded=rounded),
         )
         charged = charged_bytes(budget, pixels[0].numel(), static=self.soft_labels())
-        return replace(syn, provenance={**syn.provenance, **told.facts(budget, teachers), "charged": charged})
+        return replace(syn, provenance={**syn.provenance, **provenance.facts(budget, teachers), "charged": charged})
 
     def _rows(self, task: Task, ipc: int, at: OuterStep) -> Tensor:
         return natural_rows(task.real, self._plan(task, ipc).sets, at.stream("natural images"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ddbench.errors import UserError
 from ddbench.methods.mirage.eclat import TreeSet
 from ddbench.methods.mirage.mining import Mined, Mining
-from ddbench.methods.mirage.sharing import Sharing, unshared
+from ddbench.methods.mirage.shared_sets import Sharing, unshared
 
 SEARCHED = 100_000
 """Sets of a class among which a threshold is looked for that would have kept one."""

@@ -14,7 +14,7 @@ from ddbench.graphs.refine import MOST_HOPS
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.methods.mirage.mining import mining_of
 from ddbench.methods.mirage.selection import Selection, select
-from ddbench.methods.mirage.sharing import Sharing
+from ddbench.methods.mirage.shared_sets import Sharing
 from ddbench.methods.mirage.thresholds import AnyThreshold, ItemsThreshold
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ddbench.errors import UserError
 from ddbench.methods.mirage.eclat import TreeSet, by_frequency
 from ddbench.methods.mirage.loss import require_sets
 from ddbench.methods.mirage.mining import Mining
-from ddbench.methods.mirage.sharing import Sharing, each_once, unshared
+from ddbench.methods.mirage.shared_sets import Sharing, each_once, unshared
 from ddbench.methods.mirage.thresholds import Threshold
 
 

@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import Field, StrictInt, field_validator
 
 from ddbench.errors import UserError
-from ddbench.methods.mirage.descent import Lowered, lowered
 from ddbench.methods.mirage.eclat import TreeSet
 from ddbench.methods.mirage.mining import Mining
-from ddbench.methods.mirage.sharing import Sharing
+from ddbench.methods.mirage.shared_sets import Sharing
+from ddbench.methods.mirage.threshold_search import Lowered, lowered
 from ddbench.recipe.settings import Count, Part
 
 N = TypeVar("N", int, float)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ddbench.distillation.method import OuterRate, Task
-from ddbench.methods.parts.jury import Jury, at_once
+from ddbench.methods.parts.expert_ensemble import Jury, at_once
 from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
 

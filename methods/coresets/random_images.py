@@ -3,7 +3,7 @@
 from typing import final
 
 from ddbench.distillation.method import DirectMethod, OuterStep, Task
-from ddbench.methods.parts.pixels import class_major_labels, random_rows
+from ddbench.methods.parts.initialization import class_major_labels, random_rows
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 

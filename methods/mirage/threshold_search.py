@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ddbench.methods.mirage.eclat import TreeSet
 from ddbench.methods.mirage.mining import Mining
-from ddbench.methods.mirage.sharing import Sharing
+from ddbench.methods.mirage.shared_sets import Sharing
 
 
 class Lowered(NamedTuple):

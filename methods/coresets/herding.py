@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
-from ddbench.methods.coreset import coreset
+from ddbench.methods.coresets.coreset import coreset
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
-from ddbench.methods.parts.pixels import random_rows
+from ddbench.methods.parts.initialization import random_rows
 
 
 def natural_rows(real: RealSet, sets: int, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from ddbench.distillation.method import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.methods.graph_subsets import real_graphs, rows_by_class
+from ddbench.methods.graph_coresets.subset import real_graphs, rows_by_class
 from ddbench.methods.mirage.selection import plus
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ddbench.distillation.method import OuterStep, Task
 from ddbench.errors import UserError
-from ddbench.methods.parts.jury import Jury
-from ddbench.methods.parts.pixels import Pixels, Start
+from ddbench.methods.parts.expert_ensemble import Jury
+from ddbench.methods.parts.initialization import Pixels, Start
 from ddbench.randomness import derive
 from ddbench.recipe.settings import Count
 

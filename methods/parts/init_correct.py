@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ddbench.distillation.method import OuterStep, Task
-from ddbench.methods.parts.jury import Jury
-from ddbench.methods.parts.pixels import Pixels, Start, shuffled_classes
+from ddbench.methods.parts.expert_ensemble import Jury
+from ddbench.methods.parts.initialization import Pixels, Start, shuffled_classes
 
 
 class CorrectPixels(Pixels):

@@ -13,8 +13,8 @@ from torch import Tensor
 from ddbench.distillation.job_checkpoint import Shelf
 from ddbench.distillation.method import OuterStep
 from ddbench.errors import UserError
+from ddbench.methods.infer.augmentation import View, drawn_view
 from ddbench.methods.infer.objective import Objective
-from ddbench.methods.infer.views import View, drawn_view
 
 TOLD_EVERY = 10
 """Steps between those whose losses are read, which a GPU has to be waited for."""

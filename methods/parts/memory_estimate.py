@@ -8,7 +8,7 @@ from typing import final
 
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.estimates.model_size import Knob, Sizes
-from ddbench.methods.parts.unrolls import UnrollChoice
+from ddbench.methods.parts.unroll_choice import UnrollChoice
 
 SAME = "the same gradient"
 _MOST_RANKS = 64

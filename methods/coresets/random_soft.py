@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import final
 
 from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
+from ddbench.methods.parts.initialization import class_major_labels, random_rows
 from ddbench.methods.parts.labels import Teachers, expert_logits
-from ddbench.methods.parts.pixels import class_major_labels, random_rows
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 

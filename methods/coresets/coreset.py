@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ddbench.distillation.method import Task
 from ddbench.errors import UserError
-from ddbench.methods.parts.pixels import class_major_labels
+from ddbench.methods.parts.initialization import class_major_labels
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 Choose = Callable[[Tensor, int], Tensor]

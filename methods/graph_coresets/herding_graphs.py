@@ -11,7 +11,7 @@ from ddbench.distillation.method import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.refine import refine
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.methods.graph_subsets import Equal, chosen_rows, real_graphs, rows_by_class
+from ddbench.methods.graph_coresets.subset import Equal, chosen_rows, real_graphs, rows_by_class
 from ddbench.methods.mirage.method import Mirage
 
 

@@ -1,0 +1,1 @@
+"""Coresets of graphs: real graphs chosen as baselines."""
