@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.protocols import Protocol, Setting, protocol
+from ddbench.evaluate.protocols.builtin import Protocol, Setting, protocol
 from ddbench.evaluate.score import score
 from ddbench.networks import build_network
 from ddbench.randomness import stream

@@ -33,7 +33,7 @@ from ddbench.distillation.outer_loop import optimise
 from ddbench.distillation.outer_state import Learner
 from ddbench.distillation.run_dir import Run
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
-from ddbench.evaluate.protocols import protocol
+from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.pipeline.jobs import jobs_of

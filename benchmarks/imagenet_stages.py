@@ -11,8 +11,8 @@ from typing import Any
 from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimise
 from ddbench.estimates.model_size import Sizes
-from ddbench.evaluate.protocol import Circumstances, Course
-from ddbench.evaluate.protocols import protocol
+from ddbench.evaluate.protocols.builtin import protocol
+from ddbench.evaluate.protocols.protocol import Circumstances, Course
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.methods.parts.labels import TargetLabels

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.estimates.memory import activation_floats
-from ddbench.evaluate.protocols import Protocol, Setting, protocol
+from ddbench.evaluate.protocols.builtin import Protocol, Setting, protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.methods.parts.matching import trajectory_matching_loss

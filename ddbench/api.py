@@ -16,7 +16,7 @@ from ddbench.distillation.method import DirectMethod, OptimisedMethod, Task
 from ddbench.distillation.run import carry_out, last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, require, room_on
-from ddbench.evaluate.teaching import train_teachers as learned_teachers
+from ddbench.evaluate.train_teachers import train_teachers as learned_teachers
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.expert_buffers.train_experts import train_experts as record_experts

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fit import learning_rate, require_fit, require_labels, require_rate, split_of
-from ddbench.evaluate.lessons import lessons_of
-from ddbench.evaluate.marks import Scores, SplitName, marks
-from ddbench.evaluate.protocol import Protocol
-from ddbench.evaluate.protocols import protocol as protocol_named
+from ddbench.evaluate.compatibility import learning_rate, require_fit, require_labels, require_rate, split_of
+from ddbench.evaluate.protocols.builtin import protocol as protocol_named
+from ddbench.evaluate.protocols.protocol import Protocol
+from ddbench.evaluate.scores import Scores, SplitName, marks
+from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.training.training_sets import lessons_of
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fit import require_rate, require_teachers_fit, split_of
-from ddbench.evaluate.lesson import RealLesson
-from ddbench.evaluate.marks import Scores, SplitName, marks
-from ddbench.evaluate.protocol import Protocol
-from ddbench.evaluate.protocols import protocol as protocol_named
+from ddbench.evaluate.compatibility import require_rate, require_teachers_fit, split_of
+from ddbench.evaluate.protocols.builtin import protocol as protocol_named
+from ddbench.evaluate.protocols.protocol import Protocol
+from ddbench.evaluate.scores import Scores, SplitName, marks
+from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.training.training_sets import RealLesson
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor

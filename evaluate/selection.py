@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any, get_args
@@ -12,15 +14,18 @@ import torch
 from ddbench.artifact import describe, fingerprint, read_json, write_json
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.candidate_job import CandidateJob
-from ddbench.evaluate.protocols import Protocol
-from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.evaluate.rows import Selection
+from ddbench.evaluate.leaderboard.row import Selection
+from ddbench.evaluate.protocols.builtin import protocol as protocol_named
+from ddbench.evaluate.protocols.protocol import Protocol
+from ddbench.evaluate.score import score
+from ddbench.evaluate.scores import SplitName
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.executors import Executor, Serial
+from ddbench.runtime.executors import Executor, Serial, Tell
+from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.progress import Progress, Silent
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers
 
 CACHE = "scores.json"
@@ -167,3 +172,49 @@ class _Cache:
             **({} if self.asked.steps is None else {"steps": self.asked.steps}),
             **({} if self.asked.teachers is None else {"teachers": self.asked.teachers.fingerprint}),
         }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CandidateJob:
+    """Called with a candidate's file, it gives the accuracies of the networks of ``seeds`` on ``split``.
+
+    device: where it is done. The rest is as in ``score``.
+    """
+
+    real: RealSet
+    protocol: Protocol
+    network: str | None
+    seeds: Sequence[int]
+    split: SplitName
+    device: torch.device
+    steps: int | None
+    teachers: Teachers | None
+    compile: Choice
+
+    def __call__(self, candidate: Path, tell: Tell) -> tuple[float, ...]:
+        """Errors: UserError as in ``score``, and where this machine does not see the file."""
+        del tell
+        require_seen(candidate)
+        return score(
+            load_synthetic(candidate),
+            self._real,
+            protocol=self.protocol,
+            network=self.network,
+            seeds=self.seeds,
+            device=self.device,
+            split=self.split,
+            steps=self.steps,
+            teachers=self.teachers,
+            compile=self.compile,
+        ).accuracy
+
+    @cached_property
+    def _real(self) -> RealSet:
+        return self.real.to(self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the splits that nobody asks about."""
+        own = {name: value for name, value in self.__dict__.items() if name != "_real"}
+        asked = self.real.test if self.split == "test" else self.real.validation
+        real = replace(self.real, train=asked, validation=asked, test=asked)
+        return {**own, "real": real.to("cpu"), "teachers": self.teachers and self.teachers.to("cpu")}

@@ -10,10 +10,10 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import synthetic_sha256
-from ddbench.evaluate.rows import Row
+from ddbench.evaluate.leaderboard.formatting import percent
+from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
+from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.score import score
-from ddbench.evaluate.units import percent
 from ddbench.runtime.compile import Choice, what_is_missing
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress

@@ -8,8 +8,8 @@ import torch
 from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.evaluate.protocols import PROTOCOLS, Protocol, Setting
-from ddbench.evaluate.rows import Row
+from ddbench.evaluate.leaderboard.row import Row
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Protocol, Setting
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 NETWORK = "convnet-d1-w4"

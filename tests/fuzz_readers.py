@@ -26,10 +26,10 @@ from ddbench import artifact
 from ddbench.data import load_dataset
 from ddbench.data.rawdata import Request
 from ddbench.distillation.run_dir import Run
-from ddbench.evaluate.continual.step import Question, StepScore, load_step
+from ddbench.evaluate.continual.step_score import Question, StepScore, load_step
+from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.nas import read_truth
 from ddbench.evaluate.nas import space as space_named
-from ddbench.evaluate.rows import load_row
 from ddbench.evaluate.selection import CACHE, _Cache
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.metadata import describe_buffer
@@ -230,8 +230,8 @@ def read_recipe(folder):
 
 
 def cache_of(folder):
-    from ddbench.evaluate.candidate_job import CandidateJob
-    from ddbench.evaluate.protocols import protocol
+    from ddbench.evaluate.protocols.builtin import protocol
+    from ddbench.evaluate.selection import CandidateJob
 
     real = tiny_real()
     job = CandidateJob(

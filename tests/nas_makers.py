@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 import pytest
 
-from ddbench.evaluate.nas import lessons
+from ddbench.evaluate.nas import proxies
 from ddbench.evaluate.nas.space import Space
 from ddbench.networks import canonical_network_name
 from ddbench.networks.names import ConvNetSpec
@@ -23,7 +23,7 @@ class Counted:
         self.trained: list[tuple] = []
         self.stop: int | None = None
         for kind in ("score", "score_real"):
-            monkeypatch.setattr(lessons, kind, self._counting(kind, getattr(lessons, kind)))
+            monkeypatch.setattr(proxies, kind, self._counting(kind, getattr(proxies, kind)))
 
     def _counting(self, kind, score):
         def counted(*data, **asked):

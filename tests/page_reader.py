@@ -3,7 +3,7 @@
 import json
 from html.parser import HTMLParser
 
-from ddbench.evaluate.page import page
+from ddbench.evaluate.leaderboard.page import page
 
 VOID = {"meta", "link", "img", "input", "br"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from page_makers import some_rows, tiny_picture
 
-from ddbench.evaluate.page import page, row_key
+from ddbench.evaluate.leaderboard.page import page, row_key
 
 ROWS = some_rows()
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")

@@ -15,7 +15,7 @@ import torch
 from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.evaluate.ddranking.contenders import random_set
+from ddbench.evaluate.ddranking.baselines import random_set
 from ddbench.networks import build_network
 from ddbench.randomness import derive
 from ddbench.synthetic.synthetic_set import SyntheticSet

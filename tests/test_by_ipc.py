@@ -5,7 +5,7 @@ from evaluation_makers import make_tiny_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddbench.evaluate.table import render
+from ddbench.evaluate.leaderboard.render import render
 
 CIFAR = {"dataset": "cifar10", "network": "convnet-d3", "student": "convnet-d3"}
 

@@ -8,10 +8,10 @@ from evaluation_makers import NETWORK, tiny_real
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
-from ddbench.evaluate.lessons import lessons_of
-from ddbench.evaluate.make_row import described_sha256, synthetic_sha256
-from ddbench.evaluate.protocols import PROTOCOLS, Setting
+from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Setting
 from ddbench.evaluate.score import score
+from ddbench.evaluate.training.training_sets import lessons_of
 from ddbench.figures.image_grid import draw
 from ddbench.synthetic.compensators import Compensation
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ddbench.data.class_subset import only_classes
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.measure import Examiner, with_epochs
-from ddbench.evaluate.continual.memory import Part, joint_memory, seen_test, split_by_class
-from ddbench.evaluate.continual.order import class_order, class_steps
-from ddbench.evaluate.continual.step import load_step
-from ddbench.evaluate.protocols import PROTOCOLS
+from ddbench.evaluate.continual.class_order import class_order, class_steps
+from ddbench.evaluate.continual.evaluator import Examiner, with_epochs
+from ddbench.evaluate.continual.replay_memory import Part, joint_memory, seen_test, split_by_class
+from ddbench.evaluate.continual.step_score import load_step
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import score
 
 
@@ -170,7 +170,7 @@ def test_a_point_is_a_plain_score_and_is_not_computed_twice(tmp_path, monkeypatc
     def never(*arguments, **more):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("ddbench.evaluate.continual.measure.score", never)
+    monkeypatch.setattr("ddbench.evaluate.continual.evaluator.score", never)
     assert ask(examiner(tmp_path, real), parts, step=1) == point
     for changed in (
         {"seeds": (0, 1, 2)},
@@ -203,7 +203,7 @@ def test_the_bound_trains_on_all_images_of_the_classes_seen(tmp_path, monkeypatc
         )
         return score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1))
 
-    monkeypatch.setattr("ddbench.evaluate.continual.measure.score_real", score_real)
+    monkeypatch.setattr("ddbench.evaluate.continual.evaluator.score_real", score_real)
     point = examiner(tmp_path, tiny_real()).ask_whole_data(
         [2, 0], with_epochs(PROTOCOLS["real-v1"], 1), order=0, step=0, steps=2
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.curve import Curve, curves_of
-from ddbench.evaluate.continual.step import Question, StepScore, known_score, load_step
+from ddbench.evaluate.continual.step_score import Question, StepScore, known_score, load_step
 from ddbench.evaluate.continual.table import caption, render
 
 

@@ -8,8 +8,8 @@ import torch
 from ddbench.data import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.memory import joint_memory
-from ddbench.evaluate.continual.order import class_order, class_steps
+from ddbench.evaluate.continual.class_order import class_order, class_steps
+from ddbench.evaluate.continual.replay_memory import joint_memory
 from ddbench.pipeline.continual_files import order_of, parts_of_file
 
 CLASSES, MEAN, STD = 10, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)

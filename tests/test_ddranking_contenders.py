@@ -6,7 +6,7 @@ import pytest
 import torch
 from evaluation_makers import tiny_real, tiny_synthetic
 
-from ddbench.evaluate.ddranking.contenders import random_rows, random_set, with_classes
+from ddbench.evaluate.ddranking.baselines import random_rows, random_set, with_classes
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import torch
 from evaluation_makers import NETWORK, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
-from ddbench.evaluate.ddranking import contenders
-from ddbench.evaluate.ddranking.contenders import random_set
+from ddbench.evaluate.ddranking import baselines
+from ddbench.evaluate.ddranking.baselines import random_set
 from ddbench.evaluate.ddranking.measure import measure
 from ddbench.evaluate.ddranking.measurement import load_measurement
-from ddbench.evaluate.marks import Scores
-from ddbench.evaluate.rates import RATES
+from ddbench.evaluate.lr_search import RATES
+from ddbench.evaluate.scores import Scores
 from ddbench.networks import build_network
 from ddbench.randomness import derive
 from ddbench.runtime.executors import Local
@@ -52,8 +52,8 @@ class Referee:
 
     def __init__(self, monkeypatch):
         self.asked = []
-        monkeypatch.setattr(contenders, "score", lambda syn, real, **given: self.answer(syn, **given))
-        monkeypatch.setattr(contenders, "score_real", lambda real, **given: self.answer(None, **given))
+        monkeypatch.setattr(baselines, "score", lambda syn, real, **given: self.answer(syn, **given))
+        monkeypatch.setattr(baselines, "score_real", lambda real, **given: self.answer(None, **given))
 
     def answer(self, syn, *, protocol, network, seeds, device, split, lr, teachers=None, executor=None):
         who = "real" if syn is None else syn.method
@@ -197,7 +197,7 @@ def test_several_seeds_are_trained_together_where_there_are_workers(referee, rea
 
 def test_random_images_seen_are_those_of_the_run(monkeypatch, real):
     seen = {}
-    monkeypatch.setattr(contenders, "score_real", lambda real, **given: pytest.fail("real data were trained on"))
+    monkeypatch.setattr(baselines, "score_real", lambda real, **given: pytest.fail("real data were trained on"))
     answer = Referee.answer
 
     def remember(self, syn, **given):
@@ -207,7 +207,7 @@ def test_random_images_seen_are_those_of_the_run(monkeypatch, real):
 
     monkeypatch.setattr(Referee, "answer", remember)
     referee = Referee(monkeypatch)
-    monkeypatch.setattr(contenders, "score", lambda syn, real, **given: referee.answer(syn, **given))
+    monkeypatch.setattr(baselines, "score", lambda syn, real, **given: referee.answer(syn, **given))
     measure(tiny_synthetic(real), real, seeds=(4, 5), rates=(0.1,), real_accuracy=0.5)
     assert set(seen) == {4, 5}
     for seed, images in seen.items():

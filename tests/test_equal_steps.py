@@ -6,8 +6,8 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, make_tiny_row, tiny_real, tiny_synthetic
 
-from ddbench.evaluate.protocols import PROTOCOLS, Setting
-from ddbench.evaluate.rows import load_row
+from ddbench.evaluate.leaderboard.row import load_row
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Setting
 from ddbench.evaluate.score import score
 
 

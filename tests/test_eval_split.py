@@ -7,14 +7,14 @@ import torch
 from evaluation_makers import make_tiny_row, tiny_real, tiny_split
 
 from ddbench.errors import UserError
-from ddbench.evaluate.leaderboard import leaderboard
-from ddbench.evaluate.page import page
-from ddbench.evaluate.page.lines import lines_of
-from ddbench.evaluate.page.published_marks import published_marks
-from ddbench.evaluate.rows import load_row
-from ddbench.evaluate.table import render
-from ddbench.evaluate.test_split import EvalSplit, image_test_split
-from ddbench.evaluate.test_split import test_split_names as names_of
+from ddbench.evaluate.leaderboard.page import page
+from ddbench.evaluate.leaderboard.page.page_rows import lines_of
+from ddbench.evaluate.leaderboard.page.published_points import published_marks
+from ddbench.evaluate.leaderboard.ranking import leaderboard
+from ddbench.evaluate.leaderboard.render import render
+from ddbench.evaluate.leaderboard.row import load_row
+from ddbench.evaluate.leaderboard.test_split import EvalSplit, image_test_split
+from ddbench.evaluate.leaderboard.test_split import test_split_names as names_of
 
 A = EvalSplit(sha256="a" * 64, count=24, classes=3, size=16, channels=3)
 B = EvalSplit(sha256="b" * 64, count=24, classes=3, size=16, channels=3)

@@ -10,8 +10,8 @@ from expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, t
 from torch import nn
 
 from ddbench.estimates.stacked_memory import MOST_TOGETHER, side_by_side, training_bytes, training_seconds
-from ddbench.evaluate.make_row import make_row
-from ddbench.evaluate.rows import load_row
+from ddbench.evaluate.leaderboard.make_row import make_row
+from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import real_exam
 from ddbench.evaluate.verify import verify
@@ -50,7 +50,7 @@ def captured(monkeypatch):
     found = Captured()
     monkeypatch.setattr("ddbench.training.forward_pass.compiled", found.compiled)
     monkeypatch.setattr("ddbench.expert_buffers.trainer.forward_pass", found.forward_pass)
-    monkeypatch.setattr("ddbench.evaluate.exam.forward_pass", found.forward_pass)
+    monkeypatch.setattr("ddbench.evaluate.training.evaluation_trainer.forward_pass", found.forward_pass)
     return found
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import make_row
+from ddbench.evaluate.leaderboard.make_row import make_row
 from ddbench.evaluate.score import score
 from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.synthetic.multi_formation import decode_formation

@@ -10,7 +10,7 @@ from command_line import Ddbench
 
 from ddbench.commands import main
 from ddbench.evaluate.graphs import protocols
-from ddbench.evaluate.rows import load_rows
+from ddbench.evaluate.leaderboard.row import load_rows
 from ddbench.graphs.forests import Forests
 from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
 

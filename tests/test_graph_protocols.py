@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
-from ddbench.evaluate.graphs.lesson import GraphLesson, chances, mean_loss
+from ddbench.evaluate.graphs.batches import GraphLesson, chances, mean_loss
 from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS, GraphSetting, graph_protocol
-from ddbench.evaluate.protocols import PROTOCOLS
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.graphs.forests import build_forests
 from ddbench.graphs.message_passing import of_graphs
 from ddbench.graphs.networks import build_gnn

@@ -8,7 +8,7 @@ from graph_score_makers import as_set, sized_set
 from sklearn.metrics import roc_auc_score
 
 from ddbench.errors import UserError
-from ddbench.evaluate.graphs.measures import accuracy, log_odds, roc_auc
+from ddbench.evaluate.graphs.metrics import accuracy, log_odds, roc_auc
 from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS, GraphSetting
 from ddbench.evaluate.graphs.score import score_graphs
 from ddbench.graphs.forests import build_forests

@@ -9,9 +9,9 @@ from graph_score_makers import as_set, sized_set
 
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import make_graph_row, make_reference_row
-from ddbench.evaluate.graphs.no_learning import score_no_learning
 from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
 from ddbench.evaluate.graphs.score import score_graphs
+from ddbench.evaluate.graphs.statistics_baselines import score_no_learning
 from ddbench.evaluate.graphs.verify import verify_graph_row
 
 REAL, CPU = sized_set(), torch.device("cpu")

@@ -14,7 +14,7 @@ from ddbench.distillation.job_checkpoint import Shelf
 from ddbench.distillation.run import carry_out
 from ddbench.errors import UserError
 from ddbench.evaluate.score import score
-from ddbench.evaluate.teaching import train_teachers
+from ddbench.evaluate.train_teachers import train_teachers
 from ddbench.methods.infer.augmentation import View
 from ddbench.methods.infer.method import INFER
 from ddbench.methods.infer.objective import Objective

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ddbench.evaluate.protocols import PROTOCOLS
-from ddbench.evaluate.published import look_up
+from ddbench.evaluate.leaderboard.published import look_up
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.method import INFER
 from ddbench.networks import canonical_network_name

@@ -8,16 +8,16 @@ from evaluation_makers import NETWORK, make_tiny_row, short, tiny_real, tiny_syn
 
 from ddbench.artifact import describe, tensors_sha256
 from ddbench.errors import UserError
-from ddbench.evaluate.claims import PRINTED_NETWORKS, check_claim, claim_about
-from ddbench.evaluate.make_row import described_sha256, synthetic_sha256
-from ddbench.evaluate.marks import Scores
-from ddbench.evaluate.pools import POOLS, Asked, Pool, expanded
-from ddbench.evaluate.protocols import PROTOCOLS
-from ddbench.evaluate.published import Published
-from ddbench.evaluate.rates import RATES, search_rate
-from ddbench.evaluate.rows import load_row
+from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
+from ddbench.evaluate.leaderboard.published import Published
+from ddbench.evaluate.leaderboard.render import render
+from ddbench.evaluate.leaderboard.row import load_row
+from ddbench.evaluate.lr_search import RATES, search_rate
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
+from ddbench.evaluate.protocols.network_pools import POOLS, Asked, Pool, expanded
+from ddbench.evaluate.published_claims import PRINTED_NETWORKS, check_claim, claim_about
 from ddbench.evaluate.score import score
-from ddbench.evaluate.table import render
+from ddbench.evaluate.scores import Scores
 from ddbench.evaluate.verify import verify
 from ddbench.networks import network_names
 from ddbench.pipeline.context import Place
@@ -128,7 +128,7 @@ class TestPools:
     @pytest.fixture
     def small(self, monkeypatch):
         pool = Pool(name="small", networks=("convnet", "vgg11"), lr_policy="protocol", title="", source="")
-        monkeypatch.setattr("ddbench.evaluate.pools.POOLS", {"small": pool})
+        monkeypatch.setattr("ddbench.evaluate.protocols.network_pools.POOLS", {"small": pool})
 
     def rows_of(self, **sets):
         return [

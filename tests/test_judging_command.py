@@ -5,8 +5,8 @@ import json
 import pytest
 from command_line import written
 
-from ddbench.evaluate.pools import POOLS, Pool
-from ddbench.evaluate.published import Published
+from ddbench.evaluate.leaderboard.published import Published
+from ddbench.evaluate.protocols.network_pools import POOLS, Pool
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_pools(ddbench, home, made, monkeypatch):
         "evaluate", made, "--network", "mtt-pool", "--seeds", "1", "--home", home, "-q"
     )
     small = Pool(name="small", networks=("convnet", "mlp"), lr_policy="protocol", title="", source="")
-    monkeypatch.setattr("ddbench.evaluate.pools.POOLS", {**POOLS, "small": small})
+    monkeypatch.setattr("ddbench.evaluate.protocols.network_pools.POOLS", {**POOLS, "small": small})
     text = ddbench.done("evaluate", made, "--network", "small", "--seeds", "1", "--home", home, "-q")
     block = text.split("small: digits · ipc 1 · dc-v1\n")[1].splitlines()
     assert block[0].split() == ["method", "mean", "convnet-d1-w4", "mlp"] and block[1].startswith("mtt ")
@@ -94,13 +94,13 @@ def test_printed_claims(ddbench, home, made, monkeypatch):
         claim = Published(
             method="mtt", dataset="digits", ipc=1, network=key[3], accuracy=accuracy, std=0.01, source="x"
         )
-        monkeypatch.setattr("ddbench.evaluate.claims.published_numbers", lambda: {key: claim})
+        monkeypatch.setattr("ddbench.evaluate.published_claims.published_numbers", lambda: {key: claim})
 
     printed(0.02)
-    monkeypatch.setattr("ddbench.evaluate.claims.WIDEST", 10.0)
+    monkeypatch.setattr("ddbench.evaluate.published_claims.WIDEST", 10.0)
     assert "the claim holds" in ddbench.done(*asked)
     with monkeypatch.context() as narrow:
-        narrow.setattr("ddbench.evaluate.claims.WIDEST", 0.0)
+        narrow.setattr("ddbench.evaluate.published_claims.WIDEST", 0.0)
         found = ddbench(*asked)
         assert found.status == 2 and "can not be told" in found.out and "--seeds 10" in found.err
     printed(0.999)
@@ -140,7 +140,7 @@ def test_a_candidate_is_no_row_of_its_run(ddbench, home, made):
 
 def test_all_networks_of_a_pool_judge_one_set(ddbench, tmp_path, monkeypatch):
     small = Pool(name="small", networks=("convnet", "mlp"), lr_policy="protocol", title="", source="")
-    monkeypatch.setattr("ddbench.evaluate.pools.POOLS", {"small": small})
+    monkeypatch.setattr("ddbench.evaluate.protocols.network_pools.POOLS", {"small": small})
     asked = ("run", written(tmp_path), "--home", tmp_path / "home", "-q", "--format", "json")
     asked += ("-o", "evaluation.selection=validation", "-o", "evaluation.networks=small", "-o", "mtt.keep_every=1")
     rows = json.loads(ddbench.done(*[a.replace("mtt.keep_every", "methods.mtt.keep_every") for a in map(str, asked)]))

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ddbench.data import check_dataset_name
 from ddbench.errors import UserError
-from ddbench.evaluate.leaderboard import GROUP, leaderboard
-from ddbench.evaluate.published import look_up, published_numbers
-from ddbench.evaluate.table import FORMS, render
-from ddbench.evaluate.units import duration, percent, size
+from ddbench.evaluate.leaderboard.formatting import duration, percent, size
+from ddbench.evaluate.leaderboard.published import look_up, published_numbers
+from ddbench.evaluate.leaderboard.ranking import GROUP, leaderboard
+from ddbench.evaluate.leaderboard.render import FORMS, render
 from ddbench.networks import canonical_network_name
 
 RANDOM = {"method": "random", "label": "random", "student": None}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ddbench.evaluate.nas.agreement import KS, agreement, best, kendall, measures, regret, spearman
+from ddbench.evaluate.nas.rank_correlation import KS, agreement, best, kendall, measures, regret, spearman
 
 scores = st.lists(st.integers(0, 6), min_size=2, max_size=12)
 pairs = scores.flatmap(lambda first: st.tuples(st.just(first), st.permutations(first) | st.just(first[::-1])))

@@ -10,10 +10,10 @@ from nas_makers import Counted, tiny_space
 
 from ddbench.errors import UserError
 from ddbench.evaluate.nas import Truth, rank, recipe, true_accuracies
-from ddbench.evaluate.nas.agreement import measures
-from ddbench.evaluate.nas.lessons import Bench, random_subject, updates
+from ddbench.evaluate.nas.proxies import Bench, random_subject, updates
+from ddbench.evaluate.nas.rank_correlation import measures
 from ddbench.evaluate.nas.report import as_dict, render
-from ddbench.evaluate.protocols import PROTOCOLS
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 

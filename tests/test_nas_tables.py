@@ -9,7 +9,7 @@ from nas_makers import tiny_space
 
 from ddbench.errors import UserError
 from ddbench.evaluate.nas import Truth, read_truth, space, write_truth
-from ddbench.evaluate.nas.truth import differences
+from ddbench.evaluate.nas.ground_truth import differences
 
 NETWORKS = tiny_space().networks
 FACTS = {"dataset": "tiny", "real": "4ea1", "mirror": True, "protocol": ["nas-v1", "6d2"], "epochs": 2}

@@ -11,7 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ddbench.errors import UserError
-from ddbench.evaluate.graphs.no_learning import NO_LEARNING, edge_count, label_histogram, node_count, score_no_learning
+from ddbench.evaluate.graphs.statistics_baselines import (
+    NO_LEARNING,
+    edge_count,
+    label_histogram,
+    node_count,
+    score_no_learning,
+)
 
 BESIDE = {"protocol": "graphs-v1", "network": "gcn-sum"}
 

@@ -169,7 +169,7 @@ def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
 
 
 def test_an_evaluation_that_does_not_fit_says_so():
-    from ddbench.evaluate.sitting import Sitting
+    from ddbench.evaluate.training.evaluation_job import Sitting
 
     class Exam:
         def take_together(self, seeds, tell):

@@ -13,11 +13,11 @@ from evaluation_makers import make_tiny_row
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddbench.evaluate.leaderboard import leaderboard
-from ddbench.evaluate.over_seeds import plus_minus, settings_of, spread
-from ddbench.evaluate.page.lines import lines_of
-from ddbench.evaluate.rows import load_rows
-from ddbench.evaluate.table import render
+from ddbench.evaluate.leaderboard.over_seeds import plus_minus, settings_of, spread
+from ddbench.evaluate.leaderboard.page.page_rows import lines_of
+from ddbench.evaluate.leaderboard.ranking import leaderboard
+from ddbench.evaluate.leaderboard.render import render
+from ddbench.evaluate.leaderboard.row import load_rows
 
 
 def row_of_seed(seed, accuracy, label="mtt", **changes):

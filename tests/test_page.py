@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from page_makers import HOSTILE, hostile_rows, some_rows, tiny_picture
 from page_reader import Reader, read
 
-from ddbench.evaluate.leaderboard import leaderboard
-from ddbench.evaluate.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
-from ddbench.evaluate.page.lines import lines_of, plain
-from ddbench.evaluate.published import published_numbers
+from ddbench.evaluate.leaderboard.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
+from ddbench.evaluate.leaderboard.page.page_rows import lines_of, plain
+from ddbench.evaluate.leaderboard.published import published_numbers
+from ddbench.evaluate.leaderboard.ranking import leaderboard
 
 
 def names(reader):

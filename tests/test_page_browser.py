@@ -5,7 +5,7 @@ import pytest
 from page_makers import HOSTILE, hostile_rows
 from page_visits import ROWS, groups, shown, status
 
-from ddbench.evaluate.page import page
+from ddbench.evaluate.leaderboard.page import page
 
 chromium, file, visit = page_visits.chromium, page_visits.file, page_visits.visit
 

@@ -9,7 +9,7 @@ from command_line import only
 from evaluation_makers import tiny_real, tiny_synthetic
 from page_reader import Reader
 
-from ddbench.evaluate.page import PICTURE_BYTES
+from ddbench.evaluate.leaderboard.page import PICTURE_BYTES
 from ddbench.figures.thumbnails import thumbnail
 
 

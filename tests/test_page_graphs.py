@@ -10,9 +10,9 @@ from page_makers import graph_rows, some_rows, tiny_picture
 from page_reader import Reader, read
 from test_page_readers import CONTRAST
 
-from ddbench.evaluate.leaderboard import leaderboard
-from ddbench.evaluate.page import page
-from ddbench.evaluate.page.lines import lines_of
+from ddbench.evaluate.leaderboard.page import page
+from ddbench.evaluate.leaderboard.page.page_rows import lines_of
+from ddbench.evaluate.leaderboard.ranking import leaderboard
 
 ROWS = graph_rows((1, 5))
 MIXED = [*some_rows(), *ROWS]

@@ -9,7 +9,7 @@ from evaluation_makers import make_tiny_row
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddbench.evaluate.table import render
+from ddbench.evaluate.leaderboard.render import render
 from ddbench.files.plain_text import csv_cell, markdown_cell, printable
 
 EVIL = "\x1b[31mred\x1b[0m|a\nb\u202egnp.exe<img src=x onerror=y>[x](javascript:1)"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from command_line import RECIPE, written
 
-from ddbench.evaluate.protocol import Circumstances
-from ddbench.evaluate.protocols import protocol
+from ddbench.evaluate.protocols.builtin import protocol
+from ddbench.evaluate.protocols.protocol import Circumstances
 from ddbench.methods import METHODS
 from ddbench.plan import time_distillation, time_training
 from ddbench.plan.time_distillation import Stage, in_turns, outer_step_seconds

@@ -17,7 +17,7 @@ from torchvision import models
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import Split
 from ddbench.errors import UserError
-from ddbench.evaluate.teaching import train_teachers
+from ddbench.evaluate.train_teachers import train_teachers
 from ddbench.networks import canonical_network_name
 from ddbench.training.pretrained import Weights, canonical_teacher, is_pretrained, published, require_teacher_fits
 from ddbench.training.pretrained_files import fetched_state, url_path

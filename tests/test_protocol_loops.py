@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ddbench.evaluate.fresh import augment_by, train_fresh
-from ddbench.evaluate.lesson import TensorLesson
-from ddbench.evaluate.mixing import Mixer, Mixture, cut_box
-from ddbench.evaluate.protocols import PROTOCOLS, Circumstances
-from ddbench.evaluate.views import DrawnViews, StoredViews
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Circumstances
+from ddbench.evaluate.training.batches import DrawnViews, StoredViews
+from ddbench.evaluate.training.mixing import Mixer, Mixture, cut_box
+from ddbench.evaluate.training.train_network import augment_by, train_fresh
+from ddbench.evaluate.training.training_sets import TensorLesson
 from ddbench.networks import build_network
 from ddbench.synthetic.epoch_labels import EpochLabels
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ddbench.errors import UserError
-from ddbench.evaluate.fresh import augment_by, has_batch_norm, layers_seeded
-from ddbench.evaluate.protocols import PROTOCOLS, TEACHING, Circumstances, Setting, protocol, teaching_protocol
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, TEACHING, Circumstances, Setting, protocol, teaching_protocol
+from ddbench.evaluate.training.train_network import augment_by, has_batch_norm, layers_seeded
 from ddbench.networks import build_network
 
 # A fingerprint that changes here means rows that can not be compared with those before: add a version instead.

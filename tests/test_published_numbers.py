@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from ddbench.data import check_dataset_name
-from ddbench.evaluate.published import look_up, published_numbers
+from ddbench.evaluate.leaderboard.published import look_up, published_numbers
 from ddbench.networks import canonical_network_name
 
 COLUMNS = ["method", "dataset", "ipc", "network", "accuracy", "std", "source"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ddbench.evaluate.published import look_up
+from ddbench.evaluate.leaderboard.published import look_up
 from ddbench.methods import METHODS
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import Place

@@ -10,7 +10,7 @@ from expert_data import content, tiny_recipe, train
 from shared_out import EVERYTHING, evaluation
 
 from ddbench.errors import UserError
-from ddbench.evaluate.rows import load_rows
+from ddbench.evaluate.leaderboard.row import load_rows
 from ddbench.expert_buffers.buffer import expert_path
 from ddbench.runtime.executors import RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module

@@ -76,8 +76,8 @@ def test_every_option_it_names_exists(capsys):
 
 def test_protocols_pools_and_formats_it_names_exist():
     from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
-    from ddbench.evaluate.pools import POOLS
-    from ddbench.evaluate.protocols import PROTOCOLS
+    from ddbench.evaluate.protocols.builtin import PROTOCOLS
+    from ddbench.evaluate.protocols.network_pools import POOLS
     from ddbench.formats.reader import LAYOUTS
 
     docs = Path(__file__).resolve().parents[1] / "docs"

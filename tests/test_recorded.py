@@ -14,7 +14,7 @@ from ddbench import artifact
 from ddbench.artifact import read_json, write_json
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.step import Question
+from ddbench.evaluate.continual.step_score import Question
 from ddbench.recipe.recorded import recorded_dataset, recorded_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic
 

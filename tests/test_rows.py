@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
-from ddbench.evaluate.page.document import page
-from ddbench.evaluate.rows import load_row, load_rows, without_paths
-from ddbench.evaluate.table import render
+from ddbench.evaluate.leaderboard.page.document import page
+from ddbench.evaluate.leaderboard.render import render
+from ddbench.evaluate.leaderboard.row import load_row, load_rows, without_paths
 
 fractions = st.floats(0, 1, allow_nan=False)
 rows = st.lists(st.tuples(fractions, st.integers(0, 2**62)), min_size=1, max_size=9).flatmap(

@@ -8,8 +8,8 @@ import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
-from ddbench.evaluate import candidate_job, selection
-from ddbench.evaluate.protocols import PROTOCOLS
+from ddbench.evaluate import selection
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.selection import select, selection_seeds
@@ -69,7 +69,10 @@ def test_progress_counts_epochs_and_is_closed(real):
 
 def rates_used(monkeypatch, syn, real, protocol):
     seen = []
-    monkeypatch.setattr("ddbench.evaluate.exam.train_fresh", lambda net, views, course, **rest: seen.append(course.lr))
+    monkeypatch.setattr(
+        "ddbench.evaluate.training.evaluation_trainer.train_fresh",
+        lambda net, views, course, **rest: seen.append(course.lr),
+    )
     scores = score(syn, real, protocol=protocol, seeds=(0,))
     return seen, scores.notes
 
@@ -171,7 +174,7 @@ class TestSingleImages:
                 torch.nn.AdaptiveAvgPool2d(1), norm, torch.nn.Flatten(), torch.nn.Linear(channels, classes)
             )
 
-        monkeypatch.setattr("ddbench.evaluate.exam.build_network", built)
+        monkeypatch.setattr("ddbench.evaluate.training.evaluation_trainer.build_network", built)
         return real
 
     def test_the_last_is_joined(self, tall):
@@ -218,7 +221,7 @@ def scripted(monkeypatch):
             accuracy=values, seeds=seeds, network="", protocol="", split=split, seconds=0.0, peak_bytes=0, notes=()
         )
 
-    monkeypatch.setattr(candidate_job, "score", pretend)
+    monkeypatch.setattr(selection, "score", pretend)
     return calls
 
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
-from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fresh import augment_by, train_fresh, train_together
-from ddbench.evaluate.lesson import TensorLesson
-from ddbench.evaluate.mixing import Mixer
-from ddbench.evaluate.protocols import PROTOCOLS, Circumstances
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Circumstances
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import real_exam
-from ddbench.evaluate.views import DrawnViews
+from ddbench.evaluate.training.batches import DrawnViews
+from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.training.mixing import Mixer
+from ddbench.evaluate.training.train_network import augment_by, train_fresh, train_together
+from ddbench.evaluate.training.training_sets import TensorLesson
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass

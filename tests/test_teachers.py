@@ -7,10 +7,10 @@ import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
-from ddbench.evaluate.pools import Asked
+from ddbench.evaluate.protocols.network_pools import Asked
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
-from ddbench.evaluate.teaching import checked_teachers, train_teachers
+from ddbench.evaluate.train_teachers import checked_teachers, train_teachers
 from ddbench.pipeline.context import Place
 from ddbench.pipeline.evaluator import Judging
 from ddbench.training.teachers import Teachers, combined, load_teachers
@@ -34,7 +34,7 @@ class TestTeachers:
         ]
         assert not torch.equal(*(state["classifier.weight"] for state in (teachers.states[0], teachers.states[2])))
         assert min(teachers.accuracy) > 0.4
-        monkeypatch.setattr("ddbench.evaluate.teaching._taught", lambda *given: pytest.fail("trained again"))
+        monkeypatch.setattr("ddbench.evaluate.train_teachers._taught", lambda *given: pytest.fail("trained again"))
         again = train_teachers(real, teachers.networks, tmp_path / "teachers", epochs=20)
         assert again.fingerprint == teachers.fingerprint
 
@@ -91,7 +91,7 @@ class TestTeachers:
             checked_teachers(["lenet"], real, lambda number: f"r.yaml, line {number}")
 
     def test_a_teacher_that_diverges_is_not_kept(self, real, tmp_path, monkeypatch):
-        monkeypatch.setattr("ddbench.evaluate.teaching.is_finite", lambda network: False)
+        monkeypatch.setattr("ddbench.evaluate.train_teachers.is_finite", lambda network: False)
         with pytest.raises(UserError, match="diverged(.*\n)*.*squeeze-v1, which begins with a rate of 0.1"):
             train_teachers(real, [NETWORK], tmp_path, epochs=1, protocol="squeeze-v1", checkpoint_seconds=0)
         assert not list(tmp_path.iterdir())

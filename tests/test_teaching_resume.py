@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from ddbench.artifact import describe, load, save
 from ddbench.errors import UserError
-from ddbench.evaluate.protocols import PROTOCOLS
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score_real import real_exam
-from ddbench.evaluate.teaching import train_teachers
-from ddbench.evaluate.unfinished import KIND, Unfinished
+from ddbench.evaluate.train_teachers import train_teachers
+from ddbench.evaluate.training.checkpoint import KIND, Unfinished
 from ddbench.runtime.progress import Silent
 
 CPU = torch.device("cpu")
@@ -107,7 +107,9 @@ def test_layers_that_draw_go_on_drawing(tmp_path):
 
 def test_the_state_is_written_when_it_is_due_and_when_a_training_breaks_off(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr("ddbench.evaluate.unfinished.artefact.save", lambda path, kind, *state: written.append(state))
+    monkeypatch.setattr(
+        "ddbench.evaluate.training.checkpoint.artefact.save", lambda path, kind, *state: written.append(state)
+    )
     exam = real_exam(tiny_real(), protocol=short("real-v1", epochs=6, augmentation="none"), network=NETWORK)
     state_of(exam, 0, Unfinished(tmp_path / ".a.unfinished", ASKED, CPU, 0))
     assert [facts["epochs"] for _, facts in written] == [1, 2, 3, 4, 5, 6]

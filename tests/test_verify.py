@@ -7,8 +7,8 @@ import pytest
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import make_row, synthetic_sha256
-from ddbench.evaluate.protocols import PROTOCOLS
+from ddbench.evaluate.leaderboard.make_row import make_row, synthetic_sha256
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import score
 from ddbench.evaluate.verify import Verification, verify
 
@@ -20,7 +20,7 @@ def real():
 
 @pytest.fixture
 def row_and_set(real, monkeypatch):
-    monkeypatch.setattr("ddbench.evaluate.protocols.PROTOCOLS", {**PROTOCOLS, "mtt-v1": short(epochs=8)})
+    monkeypatch.setattr("ddbench.evaluate.protocols.builtin.PROTOCOLS", {**PROTOCOLS, "mtt-v1": short(epochs=8)})
     syn = tiny_synthetic(real)
     scores = score(syn, real, protocol="mtt-v1", seeds=(0, 1))
     return make_row(syn, real, scores, selection="last", device="cpu", student=NETWORK), syn

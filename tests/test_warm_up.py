@@ -6,12 +6,12 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
-from ddbench.evaluate.exam import Exam
-from ddbench.evaluate.fresh import train_fresh
-from ddbench.evaluate.lesson import TensorLesson
-from ddbench.evaluate.mixing import Mixer
 from ddbench.evaluate.score import score
-from ddbench.evaluate.views import DrawnViews
+from ddbench.evaluate.training.batches import DrawnViews
+from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.training.mixing import Mixer
+from ddbench.evaluate.training.train_network import train_fresh
+from ddbench.evaluate.training.training_sets import TensorLesson
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 

@@ -72,10 +72,10 @@ def continual(
     What is done is kept under HOME/continual, so the same command goes on where it was stopped.
     """
     from ddbench.evaluate.continual.curve import curves_of
-    from ddbench.evaluate.continual.measure import with_epochs
+    from ddbench.evaluate.continual.evaluator import with_epochs
     from ddbench.evaluate.continual.plot import plot as draw
     from ddbench.evaluate.continual.table import caption, render
-    from ddbench.evaluate.protocols import protocol as protocol_named
+    from ddbench.evaluate.protocols.builtin import protocol as protocol_named
     from ddbench.pipeline.continual import Asked, bounds, of_files, of_recipe, of_set
 
     where = options.place(home, data_root, device, quiet, checkpoint_seconds)

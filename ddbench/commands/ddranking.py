@@ -126,7 +126,7 @@ def _measured(
 ) -> Measurement:
     from ddbench.evaluate.ddranking.measure import measure
     from ddbench.evaluate.ddranking.recipes import lasting, recipe_of
-    from ddbench.evaluate.workers import workers_for, worth_workers
+    from ddbench.evaluate.training.worker_count import workers_for, worth_workers
     from ddbench.pipeline.score_files import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic

@@ -88,7 +88,7 @@ def evaluate(
     For a synthetic set, all that is not said follows the recipe that made it. For a recipe, whatever it needs first is
     done first.
     """
-    from ddbench.evaluate.table import render
+    from ddbench.evaluate.leaderboard.render import render
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
         where = options.place(home, data_root, device, quiet, compile=compile, executors=by)

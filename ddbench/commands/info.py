@@ -41,7 +41,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     if path.suffix == ".json":
         from dataclasses import asdict
 
-        from ddbench.evaluate.rows import load_row
+        from ddbench.evaluate.leaderboard.row import load_row
 
         row = load_row(path)
         return {"kind": "row", **asdict(row), "accuracy_mean": row.accuracy_mean, "accuracy_std": row.accuracy_std}

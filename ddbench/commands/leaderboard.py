@@ -13,7 +13,7 @@ from ddbench.commands import options
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ddbench.evaluate.rows import Row
+    from ddbench.evaluate.leaderboard.row import Row
 
 
 class BoardFormat(StrEnum):
@@ -64,7 +64,7 @@ def leaderboard(
 
     Where there are several ipcs, as a table of methods by ipc.
     """
-    from ddbench.evaluate.table import render
+    from ddbench.evaluate.leaderboard.render import render
 
     folder = options.home_folder(home)
     rows = {
@@ -81,14 +81,14 @@ def leaderboard(
 
 def _rows(results: Sequence[Path]) -> dict[Path, Row]:
     """Rows by the files they were read from, each file once, in the order of their paths."""
-    from ddbench.evaluate.rows import load_rows
+    from ddbench.evaluate.leaderboard.row import load_rows
 
     files = (file for place in results for file in (place.rglob("*.json") if place.is_dir() else [place]))
     return {file: row for file in sorted({file.resolve() for file in files}) for row in load_rows([file])}
 
 
 def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
-    from ddbench.evaluate.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
+    from ddbench.evaluate.leaderboard.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
     from ddbench.figures.thumbnails import thumbnails
     from ddbench.runtime.progress import Bar, Silent
 

@@ -62,7 +62,7 @@ def networks(format: options.Format = options.TableFormat.text) -> None:
 def protocols(format: options.Format = options.TableFormat.text) -> None:
     """List the evaluation protocols, frozen and versioned; those on graphs last, which count steps, not epochs."""
     from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
-    from ddbench.evaluate.protocols import PROTOCOLS
+    from ddbench.evaluate.protocols.builtin import PROTOCOLS
 
     table = [
         {
@@ -91,7 +91,7 @@ def protocols(format: options.Format = options.TableFormat.text) -> None:
 
 def pools(format: options.Format = options.TableFormat.text) -> None:
     """List the pools of networks by which sets are judged across architectures: evaluate SET --network POOL."""
-    from ddbench.evaluate.pools import POOLS
+    from ddbench.evaluate.protocols.network_pools import POOLS
 
     print_table(
         [

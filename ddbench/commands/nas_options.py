@@ -12,7 +12,7 @@ from ddbench.errors import UserError
 
 if TYPE_CHECKING:
     from ddbench.data.realset import RealSet
-    from ddbench.evaluate.protocol import Protocol
+    from ddbench.evaluate.protocols.protocol import Protocol
 
 SpaceName = Annotated[str, typer.Option(metavar="NAME", help="Which networks (ddbench nas spaces).")]
 Count = Annotated[
@@ -64,7 +64,7 @@ def part_of(text: str | None) -> tuple[int, int] | None:
 def worth_sharing(real: RealSet, protocol: Protocol, networks: Sequence[str], seeds: int) -> bool:
     """Whether training all networks on real data is work enough for several processes."""
     from ddbench.estimates.memory import activation_floats
-    from ddbench.evaluate.workers import WORTH_WORKERS
+    from ddbench.evaluate.training.worker_count import WORTH_WORKERS
     from ddbench.networks import build_network
 
     shape = {"channels": real.channels, "size": real.size, "classes": real.classes}

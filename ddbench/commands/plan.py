@@ -77,7 +77,7 @@ def _facts(pipeline: Pipeline | GraphPipeline, timed: bool) -> dict[str, Any]:
 
 def _readable(row: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Bytes and seconds as people read them; everything else as it is."""
-    from ddbench.evaluate.units import duration, size
+    from ddbench.evaluate.leaderboard.formatting import duration, size
 
     found: dict[str, Any] = {}
     for key, value in row.items():

@@ -43,7 +43,7 @@ def run(
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
     from ddbench.commands.torchrun import shared_out
-    from ddbench.evaluate.table import render
+    from ddbench.evaluate.leaderboard.render import render
     from ddbench.pipeline.data_summary import data_lines
     from ddbench.plan.memory import require_room
 

@@ -60,8 +60,8 @@ def teach(
     """
     from ddbench.data import load_dataset
     from ddbench.errors import UserError
-    from ddbench.evaluate.protocols import teaching_protocol
-    from ddbench.evaluate.teaching import train_teachers
+    from ddbench.evaluate.protocols.builtin import teaching_protocol
+    from ddbench.evaluate.train_teachers import train_teachers
     from ddbench.runtime.device import choose_device
     from ddbench.training.pretrained import canonical_teacher
 

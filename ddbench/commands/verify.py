@@ -14,7 +14,7 @@ from ddbench.errors import UserError
 
 if TYPE_CHECKING:
     from ddbench.evaluate.graphs.verify import GraphVerification
-    from ddbench.evaluate.rows import Row
+    from ddbench.evaluate.leaderboard.row import Row
     from ddbench.evaluate.verify import Verification
     from ddbench.pipeline.context import Place
 
@@ -107,7 +107,7 @@ def _verified(
     target: Path, set_path: Path | None, where: Place, dataset: str | None, teachers: Path | None
 ) -> Iterator[tuple[Path, Row, Verification | GraphVerification]]:
     """The rows that are asked about, of images or of graphs, each with what was found."""
-    from ddbench.evaluate.rows import load_row
+    from ddbench.evaluate.leaderboard.row import load_row
     from ddbench.pipeline.score_files import verify_rows
     from ddbench.pipeline.score_graph_files import holds_graphs, verify_graph_rows
 

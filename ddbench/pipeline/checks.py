@@ -8,9 +8,9 @@ from functools import partial
 from ddbench.data import RealSet
 from ddbench.distillation.method import OptimisedMethod
 from ddbench.errors import UserError
-from ddbench.evaluate.pools import expanded
-from ddbench.evaluate.protocols import Protocol, teaching_protocol
-from ddbench.evaluate.teaching import checked_teachers
+from ddbench.evaluate.protocols.builtin import Protocol, teaching_protocol
+from ddbench.evaluate.protocols.network_pools import expanded
+from ddbench.evaluate.train_teachers import checked_teachers
 from ddbench.networks import build_network
 from ddbench.pipeline.jobs import Job
 from ddbench.recipe.recipe import LoadedRecipe

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ddbench.data import RealSet, load_dataset
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.measure import Examiner
-from ddbench.evaluate.continual.order import class_steps
-from ddbench.evaluate.continual.step import StepScore
-from ddbench.evaluate.protocol import Protocol
+from ddbench.evaluate.continual.class_order import class_steps
+from ddbench.evaluate.continual.evaluator import Examiner
+from ddbench.evaluate.continual.step_score import StepScore
+from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import Place
 from ddbench.pipeline.continual_files import order_of, parts_of_file

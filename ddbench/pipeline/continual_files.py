@@ -11,8 +11,8 @@ import torch
 from ddbench.data import Preprocessing, RealSet
 from ddbench.data.class_subset import subset_name
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.memory import Part
-from ddbench.evaluate.continual.order import class_steps
+from ddbench.evaluate.continual.class_order import class_steps
+from ddbench.evaluate.continual.replay_memory import Part
 from ddbench.formats.pixel_space import brought_over
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.safe_load import read_torch

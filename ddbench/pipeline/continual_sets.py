@@ -11,7 +11,7 @@ from ddbench.data.class_subset import only_classes, subset_fingerprint
 from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.continual.memory import Part, split_by_class
+from ddbench.evaluate.continual.replay_memory import Part, split_by_class
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import Job
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic

@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 
 from ddbench.data import RealSet
-from ddbench.evaluate.fit import require_labels
-from ddbench.evaluate.make_row import make_row, synthetic_sha256
-from ddbench.evaluate.pools import Asked
-from ddbench.evaluate.protocols import Protocol
-from ddbench.evaluate.rates import RATES, RateSearch, search_rate
-from ddbench.evaluate.rows import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
+from ddbench.evaluate.compatibility import require_labels
+from ddbench.evaluate.leaderboard.make_row import make_row, synthetic_sha256
+from ddbench.evaluate.leaderboard.row import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
+from ddbench.evaluate.leaderboard.test_split import image_test_split
+from ddbench.evaluate.lr_search import RATES, RateSearch, search_rate
+from ddbench.evaluate.protocols.builtin import Protocol
+from ddbench.evaluate.protocols.network_pools import Asked
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
-from ddbench.evaluate.test_split import image_test_split
 from ddbench.pipeline.context import Place
 from ddbench.runtime.executors import Executor
 from ddbench.synthetic.synthetic_set import SyntheticSet

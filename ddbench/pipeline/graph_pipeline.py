@@ -20,11 +20,11 @@ from ddbench.evaluate.graphs.make_row import (
     make_reference_row,
     scores_of,
 )
-from ddbench.evaluate.graphs.no_learning import NO_LEARNING, score_no_learning
 from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
-from ddbench.evaluate.rows import Row, folder_of, load_rows, without_paths
-from ddbench.evaluate.test_split import graph_test_split
+from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING, score_no_learning
+from ddbench.evaluate.leaderboard.row import Row, folder_of, load_rows, without_paths
+from ddbench.evaluate.leaderboard.test_split import graph_test_split
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask

@@ -18,12 +18,12 @@ from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import carry_out, last_candidate
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
-from ddbench.evaluate.pools import expanded
-from ddbench.evaluate.protocols import protocol
-from ddbench.evaluate.rates import RATES
-from ddbench.evaluate.rows import Row
+from ddbench.evaluate.leaderboard.row import Row
+from ddbench.evaluate.lr_search import RATES
+from ddbench.evaluate.protocols.builtin import protocol
+from ddbench.evaluate.protocols.network_pools import expanded
 from ddbench.evaluate.selection import select
-from ddbench.evaluate.workers import worth_workers
+from ddbench.evaluate.training.worker_count import worth_workers
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.train_experts import train_experts, training_cost
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name

@@ -15,7 +15,7 @@ from ddbench.artifact import fingerprint, tensors_sha256
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.sources import check_dataset_name
 from ddbench.errors import UserError
-from ddbench.evaluate.rows import without_paths
+from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.formats.assemble import assemble
 from ddbench.formats.fkd import require_labels_used
 from ddbench.formats.reader import LAYOUTS, Facts

@@ -12,7 +12,7 @@ from ddbench.runtime.rank_store import launched
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ddbench.evaluate.rows import Row
+    from ddbench.evaluate.leaderboard.row import Row
     from ddbench.pipeline.graph_pipeline import GraphPipeline
     from ddbench.pipeline.image_pipeline import Pipeline
     from ddbench.pipeline.jobs import Job

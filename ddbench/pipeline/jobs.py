@@ -16,8 +16,8 @@ from ddbench.data.sources import find_source
 from ddbench.distillation.method import Method, OptimisedMethod
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
-from ddbench.evaluate.make_row import synthetic_sha256
-from ddbench.evaluate.rows import without_paths
+from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
+from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.pipeline.expand_recipe import Draft, Drafter, graph_baselines, require_labels_apart
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import LoadedRecipe, Recipe

@@ -13,15 +13,15 @@ import typer
 from ddbench.artifact import describe, uncovered
 from ddbench.data import Preprocessing, RealSet, load_dataset
 from ddbench.errors import UserError
-from ddbench.evaluate.claims import ClaimCheck, check_claim, claim_about
-from ddbench.evaluate.make_row import described_sha256, synthetic_sha256
-from ddbench.evaluate.pools import expanded
-from ddbench.evaluate.protocols import protocol as protocol_named
-from ddbench.evaluate.rates import RATES
-from ddbench.evaluate.rows import LrPolicy, Row, load_row
+from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
+from ddbench.evaluate.leaderboard.row import LrPolicy, Row, load_row
+from ddbench.evaluate.lr_search import RATES
+from ddbench.evaluate.protocols.builtin import protocol as protocol_named
+from ddbench.evaluate.protocols.network_pools import expanded
+from ddbench.evaluate.published_claims import ClaimCheck, check_claim, claim_about
 from ddbench.evaluate.score import score
+from ddbench.evaluate.training.worker_count import workers_for, worth_workers
 from ddbench.evaluate.verify import Verification, verify
-from ddbench.evaluate.workers import workers_for, worth_workers
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import Place
 from ddbench.pipeline.evaluator import Judging

@@ -9,11 +9,11 @@ from pathlib import Path
 from ddbench.artifact import describe
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import graphs_sha256, make_graph_row
-from ddbench.evaluate.graphs.no_learning import NO_LEARNING
 from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.graphs.score import score_graphs
+from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING
 from ddbench.evaluate.graphs.verify import GraphVerification, verify_graph_row
-from ddbench.evaluate.rows import Row, load_row
+from ddbench.evaluate.leaderboard.row import Row, load_row
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.networks import canonical_graph_network

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ddbench.data import RealSet
-from ddbench.evaluate.teaching import train_teachers
+from ddbench.evaluate.train_teachers import train_teachers
 from ddbench.files.folder_lock import locked
 from ddbench.pipeline.context import Place
 from ddbench.recipe.teachers import TeachersRecipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ddbench.evaluate.pools import Asked
+    from ddbench.evaluate.protocols.network_pools import Asked
     from ddbench.pipeline.image_pipeline import Pipeline
     from ddbench.pipeline.jobs import Job
 
@@ -72,14 +72,14 @@ def _policy(pipeline: Pipeline, entry: Asked) -> str:
 
 
 def _rates(pipeline: Pipeline) -> int:
-    from ddbench.evaluate.rates import RATES
+    from ddbench.evaluate.lr_search import RATES
 
     return len(pipeline.recipe.evaluation.rates or RATES)
 
 
 def _teachers(pipeline: Pipeline) -> str:
     """The teachers that the evaluation, or a method, asks for, each kind once."""
-    from ddbench.evaluate.protocols import protocol
+    from ddbench.evaluate.protocols.builtin import protocol
     from ddbench.training.pretrained import is_pretrained
 
     wanted = [pipeline.recipe.evaluation.teachers, *(job.method.teachers_wanted() for job in pipeline.jobs)]

@@ -11,9 +11,9 @@ from ddbench.errors import UserError
 from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
 from ddbench.estimates.memory_check import require, room_on
 from ddbench.estimates.model_size import Knob, Sizes
-from ddbench.evaluate.exam import TEST_BATCH
-from ddbench.evaluate.fresh import has_batch_norm
-from ddbench.evaluate.protocol import Circumstances, Course
+from ddbench.evaluate.protocols.protocol import Circumstances, Course
+from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
+from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.networks import build_network
 from ddbench.pipeline.graph_pipeline import GraphPipeline

@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from ddbench import artifact
-from ddbench.evaluate.continual.step import StepScore, in_a_path
+from ddbench.evaluate.continual.step_score import StepScore, in_a_path
 
 
 @dataclass(frozen=True, kw_only=True)

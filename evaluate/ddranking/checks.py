@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
+from ddbench.evaluate.compatibility import require_fit
 from ddbench.evaluate.ddranking.measurement import require_weight
-from ddbench.evaluate.fit import require_fit
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 

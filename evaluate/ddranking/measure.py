@@ -17,16 +17,16 @@ from pathlib import Path
 import torch
 
 from ddbench.data.realset import RealSet
+from ddbench.evaluate.compatibility import require_labels
+from ddbench.evaluate.ddranking.baselines import Bench, Contender, of_random, of_real, of_set, with_classes
 from ddbench.evaluate.ddranking.checks import require_data, require_question, require_teachers
-from ddbench.evaluate.ddranking.compete import Side, compete, trainings_of
-from ddbench.evaluate.ddranking.contenders import Bench, Contender, of_random, of_real, of_set, with_classes
 from ddbench.evaluate.ddranking.measurement import Measurement
 from ddbench.evaluate.ddranking.recipes import LabelMode, Track, hard_recipe_of, lasting, plain, recipe_of
-from ddbench.evaluate.ddranking.trainings import Trainings
-from ddbench.evaluate.fit import require_labels
-from ddbench.evaluate.make_row import synthetic_sha256
-from ddbench.evaluate.rates import RATES
-from ddbench.evaluate.rows import without_paths
+from ddbench.evaluate.ddranking.score_cache import Trainings
+from ddbench.evaluate.ddranking.train_and_test import Side, compete, trainings_of
+from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
+from ddbench.evaluate.leaderboard.row import without_paths
+from ddbench.evaluate.lr_search import RATES
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.runtime.executors import Executor

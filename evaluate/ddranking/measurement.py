@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError
-from ddbench.evaluate.ddranking.compete import Side
 from ddbench.evaluate.ddranking.recipes import LabelMode, Track
 from ddbench.evaluate.ddranking.scores import AugmentationRobustness, LabelRobustness
-from ddbench.evaluate.rows import folder_of
+from ddbench.evaluate.ddranking.train_and_test import Side
+from ddbench.evaluate.leaderboard.row import folder_of
 
 SCHEMA = 1
 DERIVED = "derived"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ddbench.evaluate.published import ORIGINAL
+from ddbench.evaluate.leaderboard.published import ORIGINAL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from ddbench.evaluate.protocol import Protocol, Setting
+from ddbench.evaluate.protocols.protocol import Protocol, Setting
 
 EPOCHS = 300
 

@@ -14,7 +14,7 @@ from ddbench.errors import unknown
 from ddbench.evaluate.ddranking.measurement import Measurement
 from ddbench.evaluate.ddranking.published import look_up
 from ddbench.evaluate.ddranking.scores import spread
-from ddbench.evaluate.units import percent
+from ddbench.evaluate.leaderboard.formatting import percent
 
 LEADERBOARD_COLUMNS = ("method", "ref", "verified", "date", "dataset", "ipc", "label_type", "hlr", "ior")
 """Of DD-Ranking's ``data.csv``; hlr and ior there are percentage points."""

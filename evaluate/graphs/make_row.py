@@ -11,9 +11,9 @@ import torch
 
 from ddbench.artifact import canonical, tensors_sha256
 from ddbench.evaluate.graphs.score import GraphScores
-from ddbench.evaluate.make_row import seed_of
-from ddbench.evaluate.rows import Row, without_paths
-from ddbench.evaluate.test_split import graph_test_split
+from ddbench.evaluate.leaderboard.make_row import seed_of
+from ddbench.evaluate.leaderboard.row import Row, without_paths
+from ddbench.evaluate.leaderboard.test_split import graph_test_split
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.runtime.provenance import code_identity, device_name, versions

@@ -30,7 +30,7 @@ class GraphProtocol:
 
     The loss is the cross-entropy with a set's labels, hard or probabilities. batch: items drawn for a step, with
     replacement; None takes all items, each with the same weight. sampling: how they are drawn, "uniform" or "frequency"
-    (``ddbench.evaluate.graphs.lesson.chances``). validate_every: steps between validations; the last step is one of
+    (``ddbench.evaluate.graphs.batches.chances``). validate_every: steps between validations; the last step is one of
     them. validate_untrained: whether the first parameters are a state like the others. reported: of all networks those
     with the best validation that are reported; None is all. setting: for most data and networks; exceptions: data set,
     family of networks or "" for all, and theirs. notes: what a reader of every score must know.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from ddbench.errors import UserError
-from ddbench.evaluate.graphs.exam import GraphExam, Mark, Questions
-from ddbench.evaluate.graphs.fit import require_graph_fit, require_questions
-from ddbench.evaluate.graphs.lesson import GraphLesson
+from ddbench.evaluate.graphs.batches import GraphLesson
+from ddbench.evaluate.graphs.compatibility import require_graph_fit, require_questions
 from ddbench.evaluate.graphs.protocols import GraphProtocol, graph_protocol
-from ddbench.evaluate.graphs.scores import GraphScores
+from ddbench.evaluate.graphs.trainer import GraphExam, Mark, Questions
+from ddbench.evaluate.scores import GraphScores
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.runtime.device import synchronise

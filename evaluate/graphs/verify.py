@@ -9,9 +9,9 @@ import torch
 
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import graph_versions, graphs_sha256
-from ddbench.evaluate.graphs.no_learning import NO_LEARNING, score_no_learning
 from ddbench.evaluate.graphs.score import score_graphs
-from ddbench.evaluate.rows import Row
+from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING, score_no_learning
+from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.verify import TOLERANCE, Verification
 from ddbench.graphs.graphset import GraphSet
 from ddbench.runtime.progress import Progress

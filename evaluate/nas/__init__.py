@@ -1,12 +1,12 @@
 """Architecture search: ranking the networks of a space by what they are trained on, and searching with it."""
 
-from ddbench.evaluate.nas.lessons import recipe
+from ddbench.evaluate.nas.ground_truth import Truth
+from ddbench.evaluate.nas.ground_truth_file import read_truth, write_truth
+from ddbench.evaluate.nas.proxies import recipe
 from ddbench.evaluate.nas.ranking import Ranking, rank
-from ddbench.evaluate.nas.real_training import true_accuracies
 from ddbench.evaluate.nas.search import Search, search
 from ddbench.evaluate.nas.space import SPACES, Space, space
-from ddbench.evaluate.nas.truth import Truth
-from ddbench.evaluate.nas.truth_table import read_truth, write_truth
+from ddbench.evaluate.nas.train_ground_truth import true_accuracies
 
 __all__ = [
     "SPACES",

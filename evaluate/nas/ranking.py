@@ -13,8 +13,8 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.nas.agreement import Measure, agreement
-from ddbench.evaluate.nas.lessons import (
+from ddbench.evaluate.nas.ground_truth import Truth, differences
+from ddbench.evaluate.nas.proxies import (
     Bench,
     Subject,
     random_subject,
@@ -24,11 +24,11 @@ from ddbench.evaluate.nas.lessons import (
     stopped_subject,
     synthetic_subject,
 )
+from ddbench.evaluate.nas.rank_correlation import Measure, agreement
 from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
 from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
-from ddbench.evaluate.nas.truth import Truth, differences
-from ddbench.evaluate.protocol import Protocol
+from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, Silent

@@ -11,9 +11,9 @@ import pandas as pd
 from tabulate import tabulate
 
 from ddbench.errors import unknown
-from ddbench.evaluate.nas.agreement import KS, Measure
+from ddbench.evaluate.leaderboard.formatting import duration, percent, size
+from ddbench.evaluate.nas.rank_correlation import KS, Measure
 from ddbench.evaluate.nas.ranking import Entry, Ranking
-from ddbench.evaluate.units import duration, percent, size
 
 
 def render(ranking: Ranking, form: str = "text") -> str:

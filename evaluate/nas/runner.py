@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.marks import Scores, SplitName
-from ddbench.evaluate.nas.lessons import Bench, Subject, Train, real_subject
-from ddbench.evaluate.nas.shelf import Shelf
+from ddbench.evaluate.leaderboard.row import without_paths
+from ddbench.evaluate.nas.ground_truth import Truth
+from ddbench.evaluate.nas.proxies import Bench, Subject, Train, real_subject
+from ddbench.evaluate.nas.score_cache import Shelf
 from ddbench.evaluate.nas.space import Space
-from ddbench.evaluate.nas.truth import Truth
-from ddbench.evaluate.rows import without_paths
+from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.networks import parameter_count
 from ddbench.runtime.executors import Serial, Tell
 from ddbench.runtime.executors.job_progress import SharedMeter

@@ -11,13 +11,13 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.nas.lessons import Bench, real_subject, recipe, require_validation, synthetic_subject
-from ddbench.evaluate.nas.proposals import Trials, at_random, by_optuna, require_optuna, takes
+from ddbench.evaluate.nas.proxies import Bench, real_subject, recipe, require_validation, synthetic_subject
 from ddbench.evaluate.nas.runner import TRUE_SEED, Runner, sizes
-from ddbench.evaluate.nas.shelf import Shelf
+from ddbench.evaluate.nas.samplers import Trials, at_random, by_optuna, require_optuna, takes
+from ddbench.evaluate.nas.score_cache import Shelf
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.space import space as space_named
-from ddbench.evaluate.protocol import Protocol
+from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.runtime.device import choose_device

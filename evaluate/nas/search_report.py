@@ -12,8 +12,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from ddbench.errors import unknown
+from ddbench.evaluate.leaderboard.formatting import duration, percent
 from ddbench.evaluate.nas.search import Found, Search
-from ddbench.evaluate.units import duration, percent
 
 
 def render_search(search: Search, form: str = "text") -> str:

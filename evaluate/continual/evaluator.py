@@ -1,0 +1,183 @@
+"""Answering one question of a continual evaluation, by training fresh networks, unless the answer is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ddbench.artifact import tensors_sha256
+from ddbench.data.class_subset import rows_of_classes
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.continual.replay_memory import Part, joint_memory, memory_sha256, seen_test
+from ddbench.evaluate.continual.step_score import Question, StepScore, known_score
+from ddbench.evaluate.protocols.protocol import Protocol, Setting
+from ddbench.evaluate.score import Scores, score
+from ddbench.evaluate.score_real import score_real
+from ddbench.evaluate.training.worker_count import workers_for, worth_workers
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.provenance import code_identity, device_name, versions
+
+WHOLE_DATA = "real"
+"""The label of the upper bound: all training images of all classes seen."""
+
+FAR_OFF = 2.0
+"""Standard deviation of pixels, of images in [0, 1], beyond which a set is no longer made of images."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Examiner:
+    """Everything that is the same for all points of all curves.
+
+    real: the whole data set. home: where answers are kept. seeds: of the fresh networks at every step. progress: makes
+    a meter for each training. executor: who trains the networks; None is this process, or others beside it
+    once a memory is worth them.
+    Errors: UserError for a protocol whose labels are a teacher's, who would have seen classes before their time.
+    """
+
+    real: RealSet
+    home: Path
+    network: str
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    device: torch.device
+    progress: Callable[[], Progress] = Silent
+    executor: Executor | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol.targets == "teacher":
+            raise UserError(
+                f"{self.protocol.key} has teachers, who know classes that have not come yet",
+                fix="choose --protocol dsa-v1, or another whose labels are the set's own",
+            )
+
+    def ask(
+        self, label: str, ipc: int, parts: Sequence[Part], *, order: int, step: int, steps: int, how: str
+    ) -> StepScore:
+        """Networks trained from scratch on all parts in memory, tested on all classes that these are of.
+
+        label: of the method. step: from 0. how: how the memory came about, in a sentence.
+        """
+        memory = joint_memory(parts, self.real)
+        seen = tuple(label for part in parts for label in part.classes)
+        digest = memory_sha256(memory)
+        question = self._question(label, ipc, seen, digest, self.protocol, order=order, step=step, steps=steps, how=how)
+        known = known_score(question, self.home)
+        if known is not None:
+            return known
+        worth = worth_workers(memory, self.protocol, [self.network], len(self.seeds))
+        self.executor = self.executor or workers_for(self.device, worth)
+        scores = score(
+            memory,
+            seen_test(self.real, seen),
+            protocol=self.protocol,
+            network=self.network,
+            seeds=self.seeds,
+            device=self.device,
+            progress=self.progress(),
+            executor=self.executor,
+        )
+        stored = sum(sum(part.syn.bytes.values()) for part in parts)
+        seconds = float(parts[-1].syn.provenance.get("seconds") or 0.0)
+        scores = replace(scores, notes=(*scores.notes, *self._left_range(label, parts[-1])))
+        return self._keep(question, scores, len(memory), stored, seconds)
+
+    def ask_whole_data(
+        self, classes: Sequence[int], protocol: Protocol, *, order: int, step: int, steps: int
+    ) -> StepScore:
+        """The upper bound: networks trained on all training images of the classes seen, by a protocol of their own."""
+        rows = rows_of_classes(self.real.train, classes)
+        how = "all real training images of the classes seen, which no memory holds"
+        question = self._question(
+            WHOLE_DATA,
+            None,
+            tuple(classes),
+            tensors_sha256({"rows": rows}),
+            protocol,
+            order=order,
+            step=step,
+            steps=steps,
+            how=how,
+        )
+        known = known_score(question, self.home)
+        if known is not None:
+            return known
+        scores = score_real(
+            seen_test(self.real, classes),
+            protocol=protocol,
+            network=self.network,
+            seeds=self.seeds,
+            device=self.device,
+            rows=rows,
+            progress=self.progress(),
+            executor=self.executor,
+        )
+        stored = len(rows) * self.real.train.images[0].nbytes + len(rows) * 8
+        return self._keep(question, scores, len(rows), stored, 0.0)
+
+    def _left_range(self, label: str, part: Part) -> list[str]:
+        """A note where pixels have run away, as they do where a step has fewer images than rates were tuned for."""
+        pixels = self.real.preprocessing.to("cpu").inverse(part.syn.images)
+        if (spread := pixels.std().item()) < FAR_OFF:
+            return []
+        return [f"{label}: pixels of a step have a deviation of {spread:.1f}, real ones at most 0.5: lower image_lr"]
+
+    def _question(
+        self, label: str, ipc: int | None, seen: tuple[int, ...], digest: str, protocol: Protocol, **rest: int | str
+    ) -> Question:
+        return Question(
+            method=label,
+            ipc=ipc,
+            dataset=self.real.name,
+            seen=seen,
+            network=self.network,
+            protocol=protocol.key,
+            protocol_fingerprint=protocol.fingerprint,
+            epochs=protocol.setting.epochs,
+            seeds=self.seeds,
+            memory_sha256=digest,
+            real_fingerprint=self.real.fingerprint,
+            mirror=self.real.mirror,
+            **rest,  # type: ignore[arg-type]
+        )
+
+    def _keep(self, question: Question, scores: Scores, images: int, stored: int, seconds: float) -> StepScore:
+        answer = StepScore(
+            question=question,
+            accuracy=scores.accuracy,
+            lr=scores.lr,
+            memory_images=images,
+            memory_bytes=stored,
+            distill_seconds=seconds,
+            seconds=scores.seconds,
+            device=device_name(self.device),
+            code=code_identity(),
+            versions=versions(),
+            notes=scores.notes,
+        )
+        answer.save(self.home)
+        return answer
+
+
+def with_epochs(protocol: Protocol, epochs: int) -> Protocol:
+    """The protocol with another number of epochs for all data and networks; its fingerprint tells it apart.
+
+    Errors: UserError for a protocol whose epochs follow from a rule.
+    """
+    if protocol.rule:
+        raise UserError(f"the epochs of {protocol.key} follow from a rule", fix="leave --epochs out, or take dsa-v1")
+
+    def shortened(setting: Setting | None) -> Setting | None:
+        return None if setting is None else replace(setting, epochs=epochs)
+
+    return replace(
+        protocol,
+        setting=replace(protocol.setting, epochs=epochs),
+        by_dataset=tuple((name, replace(setting, epochs=epochs)) for name, setting in protocol.by_dataset),
+        batch_norm=shortened(protocol.batch_norm),
+        large=shortened(protocol.large),
+    )

@@ -1,0 +1,168 @@
+"""Who is compared: images and labels that fresh networks are trained on, the same way for every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench.data.realset import RealSet
+from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
+from ddbench.evaluate.protocols.protocol import Protocol
+from ddbench.evaluate.score import score
+from ddbench.evaluate.score_real import score_real
+from ddbench.evaluate.scores import Scores, SplitName
+from ddbench.randomness import stream
+from ddbench.runtime.executors import Executor
+from ddbench.synthetic.synthetic_set import SyntheticSet
+from ddbench.training.teachers import Teachers
+
+Train = Callable[[Sequence[int], float, SplitName], Scores]
+"""Trains a network a seed, from this rate on, and tests it on this split after its last epoch."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bench:
+    """What all contenders share. teachers: who labels, on the soft track; None on the hard one."""
+
+    real: RealSet
+    network: str
+    device: torch.device
+    teachers: Teachers | None = None
+    executor: Executor | None = None
+
+    def teachers_of(self, recipe: Protocol) -> Teachers | None:
+        """The teachers, where this recipe trains on soft labels."""
+        return self.teachers if recipe.loss == "kl" else None
+
+    @cached_property
+    def teachers_fingerprint(self) -> str | None:
+        return None if self.teachers is None else self.teachers.fingerprint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One side of a difference. identity: what it is, as JSON, apart from recipe, teachers, network, seed and rate.
+
+    together: how many seeds are best trained in one call.
+    """
+
+    name: str
+    recipe: Protocol
+    identity: dict[str, Any]
+    train: Train
+    together: int = 1
+
+
+def of_set(bench: Bench, name: str, syn: SyntheticSet, recipe: Protocol) -> Contender:
+    """The synthetic images with the labels that ``syn`` has."""
+
+    def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
+        return _score(bench, syn, recipe, seeds, lr, split)
+
+    identity = {"set": synthetic_sha256(syn), "label_kind": syn.label_kind, "formation": syn.formation}
+    return Contender(name=name, recipe=recipe, identity=identity, train=train, together=_together(bench))
+
+
+def of_random(bench: Bench, name: str, like: SyntheticSet, recipe: Protocol) -> Contender:
+    """As many real images a class as ``like`` stores, others for every seed, labelled as the recipe asks.
+
+    Teachers label the images as they are where the recipe trains with one soft label an image.
+    """
+
+    def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
+        (seed,) = seeds
+        return _score(bench, random_set(bench.real, like, seed), recipe, seeds, lr, split)
+
+    return Contender(name=name, recipe=recipe, identity={"random": like.ipc}, train=train)
+
+
+def of_real(bench: Bench, name: str, recipe: Protocol) -> Contender:
+    """All real training images with their classes."""
+
+    def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
+        return score_real(
+            bench.real,
+            protocol=recipe,
+            network=bench.network,
+            seeds=seeds,
+            device=bench.device,
+            split=split,
+            lr=lr,
+            executor=bench.executor,
+        )
+
+    return Contender(name=name, recipe=recipe, identity={"real": "all"}, train=train, together=_together(bench))
+
+
+def _score(
+    bench: Bench, syn: SyntheticSet, recipe: Protocol, seeds: Sequence[int], lr: float, split: SplitName
+) -> Scores:
+    return score(
+        syn,
+        bench.real,
+        protocol=recipe,
+        network=bench.network,
+        seeds=seeds,
+        device=bench.device,
+        split=split,
+        lr=lr,
+        teachers=bench.teachers_of(recipe),
+        executor=bench.executor,
+    )
+
+
+def _together(bench: Bench) -> int:
+    return 1 if bench.executor is None else bench.executor.at_once
+
+
+def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:
+    """Positions in the training split, ``ipc`` of each class, class by class; the seed alone decides which.
+
+    Errors: UserError when a class has fewer.
+    """
+    real.require_ipc(ipc)
+    chosen = []
+    for label in range(real.classes):
+        rows = real.train.rows_of_class(label).cpu()
+        chosen += [rows[torch.randperm(len(rows), generator=stream(seed, "ddranking", "random images", label))[:ipc]]]
+    return torch.cat(chosen)
+
+
+def random_set(real: RealSet, like: SyntheticSet, seed: int) -> SyntheticSet:
+    """Random real images with their classes, as many a class as ``like`` stores."""
+    rows = random_rows(real, like.ipc, seed)
+    images = real.inputs(real.train, rows)
+    return SyntheticSet(
+        images=images,
+        labels=real.train.labels[rows.to(real.train.labels.device)].to(images.device),
+        ipc=like.ipc,
+        dataset=like.dataset,
+        class_names=like.class_names,
+        network=like.network,
+        preprocessing=like.preprocessing,
+        method="random",
+    )
+
+
+def with_classes(syn: SyntheticSet) -> tuple[SyntheticSet, list[str]]:
+    """The same images with hard labels, and what a reader must know of where the classes come from.
+
+    Soft labels need not have their class on top. Images stand class by class, as DD-Ranking assumes, where at least
+    half of the labels say so; else the class is the most likely one of the label.
+    """
+    if syn.label_kind == "hard":
+        return syn, []
+    likely = syn.hard_labels()
+    if len(syn) == syn.ipc * syn.classes:
+        by_place = torch.arange(syn.classes, device=likely.device).repeat_interleave(syn.ipc)
+        differ = int((by_place != likely).sum())
+        if 2 * differ <= len(syn):
+            told = f"hard labels: the class by place; {differ} of {len(syn)} soft labels have another on top"
+            return replace(syn, labels=by_place, label_kind="hard"), [told] if differ else []
+    told = "hard labels: the most likely class of the soft ones, because images do not stand class by class"
+    return replace(syn, labels=likely, label_kind="hard"), [told]

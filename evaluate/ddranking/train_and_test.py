@@ -1,0 +1,137 @@
+"""One contender's accuracies: its rate is chosen on validation, from the list that all have; then runs are tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ddbench.evaluate.ddranking.baselines import Bench, Contender
+from ddbench.evaluate.ddranking.score_cache import Trainings
+from ddbench.evaluate.ddranking.scores import Runs
+from ddbench.evaluate.lr_search import search_rate
+from ddbench.evaluate.scores import Scores, SplitName
+
+Tell = Callable[[str, float, float], None]
+"""Told of every finished training: the contender's name, the rate, the accuracy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What one contender reached on the test split, a fraction a run, and how its rate was found.
+
+    lr: the rate of all runs. tried: every rate with its accuracies on validation, none where a single rate was allowed.
+    given: whether the user named the accuracy, so that nothing was trained and recipe and rate are not known.
+    seconds: of all its trainings together, also of those that were kept from before.
+    """
+
+    accuracy: Runs
+    lr: float | None = None
+    tried: tuple[tuple[float, Runs], ...] = ()
+    recipe: str | None = None
+    recipe_fingerprint: str | None = None
+    epochs: int | None = None
+    given: bool = False
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def trainings(self) -> int:
+        """How many networks were trained for it."""
+        return 0 if self.given else len(self.accuracy) + sum(len(runs) for _, runs in self.tried)
+
+
+def trainings_of(rates: Sequence[float], seeds: Sequence[int], search_seeds: Sequence[int]) -> int:
+    """How many networks :func:`compete` trains, whoever competes."""
+    return len(seeds) + (len(rates) * len(search_seeds) if len(rates) > 1 else 0)
+
+
+def compete(
+    contender: Contender,
+    bench: Bench,
+    *,
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    search_seeds: Sequence[int],
+    kept: Trainings,
+    tell: Tell,
+) -> Side:
+    """Train and test one contender. A single rate is taken as it is, and no validation split is asked for.
+
+    The highest mean on validation wins, of equals the lower rate. search_seeds: of the networks that judge rates, and
+    of the random images they are trained on; none of them is tested.
+    """
+    seconds = 0.0
+
+    def scores_of(chosen: Sequence[int], lr: float, split: SplitName) -> Scores:
+        nonlocal seconds
+        found = _one_by_one(contender, bench, chosen, lr, split, kept, tell)
+        seconds += found.seconds
+        return found
+
+    lr, tried = rates[0], ()
+    if len(rates) > 1:
+        search = search_rate(lambda rate: scores_of(search_seeds, rate, "validation"), tuple(rates))
+        lr, tried = search.lr, tuple((rate, tuple(runs)) for rate, runs in search.tried.items())
+    tested = scores_of(seeds, lr, "test")
+    return Side(
+        accuracy=tested.accuracy,
+        lr=lr,
+        tried=tried,
+        recipe=contender.recipe.key,
+        recipe_fingerprint=contender.recipe.fingerprint,
+        epochs=contender.recipe.setting.epochs,
+        seconds=seconds,
+        notes=tested.notes,
+    )
+
+
+def _one_by_one(
+    contender: Contender, bench: Bench, seeds: Sequence[int], lr: float, split: SplitName, kept: Trainings, tell: Tell
+) -> Scores:
+    """The scores of these seeds, each read where it is kept, else trained and kept as soon as it is done."""
+
+    def question(seed: int) -> dict[str, Any]:
+        return {
+            "contender": contender.identity,
+            "recipe": contender.recipe.fingerprint,
+            "protocol": contender.recipe.key,
+            "real": bench.real.fingerprint,
+            "mirror": bench.real.mirror,
+            "teachers": bench.teachers_fingerprint if contender.recipe.loss == "kl" else None,
+            "network": bench.network,
+            "seed": seed,
+            "lr": lr,
+            "split": split,
+        }
+
+    known: dict[int, Scores] = {}
+    for seed in seeds:
+        if (found := kept.find(question(seed))) is not None:
+            known[seed] = found
+            tell(contender.name, lr, found.accuracy[0])
+    for some in _pieces([seed for seed in seeds if seed not in known], contender.together):
+        scores = contender.train(some, lr, split)
+        for position, seed in enumerate(some):
+            known[seed] = kept.keep(question(seed), scores, position)
+            tell(contender.name, lr, known[seed].accuracy[0])
+    return _joined([known[seed] for seed in seeds])
+
+
+def _pieces(seeds: list[int], size: int) -> Iterator[list[int]]:
+    return (seeds[start : start + size] for start in range(0, len(seeds), size))
+
+
+def _joined(alone: list[Scores]) -> Scores:
+    first = alone[0]
+    return Scores(
+        accuracy=tuple(scores.accuracy[0] for scores in alone),
+        seeds=tuple(scores.seeds[0] for scores in alone),
+        network=first.network,
+        protocol=first.protocol,
+        split=first.split,
+        lr=first.lr,
+        seconds=sum(scores.seconds for scores in alone),
+        peak_bytes=max(scores.peak_bytes for scores in alone),
+        notes=tuple(dict.fromkeys(note for scores in alone for note in scores.notes)),
+    )

@@ -1,0 +1,124 @@
+"""One fresh graph network from its seed to what it gets on the test graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ddbench.evaluate.graphs.batches import GraphBatch, GraphLesson, mean_loss
+from ddbench.evaluate.graphs.metrics import accuracy, roc_auc
+from ddbench.evaluate.graphs.protocol import GraphProtocol, GraphSetting
+from ddbench.evaluate.training.train_network import layers_seeded
+from ddbench.graphs.graphs import Graphs
+from ddbench.graphs.graphset import GraphSet
+from ddbench.graphs.message_passing import Computation, of_distinct_trees
+from ddbench.graphs.networks import build_gnn
+from ddbench.randomness import derive, stream
+from ddbench.runtime.threads import one_thread
+from ddbench.training.epoch import consecutive_batches
+
+TOGETHER = 512
+"""Graphs that are asked about at once: what they need in memory is small beside what training needs."""
+
+
+class Questions:
+    """The graphs of a split, laid out once for every network of so many layers."""
+
+    def __init__(self, graphs: Graphs, layers: int, device: torch.device) -> None:
+        self.y = graphs.y
+        self._parts: list[Computation] = [
+            of_distinct_trees(graphs.subset(torch.arange(part.start, part.stop)), layers).to(device)
+            for part in consecutive_batches(len(graphs), TOGETHER)
+        ]
+
+    @torch.no_grad()
+    def ask(self, network: nn.Module) -> Tensor:
+        """Logits of every graph, (G, C), on the CPU; the network is left in eval mode."""
+        network.eval()
+        return torch.cat([network(part).cpu() for part in self._parts])
+
+
+class Mark(NamedTuple):
+    """Fractions of one network: accuracy and ROC-AUC on the test split, the best ROC-AUC on the validation split.
+
+    finite: whether the training stayed so to its end.
+    """
+
+    accuracy: float
+    roc_auc: float
+    validation: float
+    finite: bool
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GraphExam:
+    """What networks are trained on, how, and what they are asked about."""
+
+    lesson: GraphLesson
+    validation: Questions
+    test: Questions
+    real: GraphSet
+    protocol: GraphProtocol
+    setting: GraphSetting
+    network: str
+    device: torch.device
+
+    def take(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> Mark:
+        """Train the network of this seed, choose its state on validation, and test that once.
+
+        after_step: told the number of steps done. A training that is no longer finite ends there; where no state was
+        ever finite on validation, or the chosen one is not on test, every test graph is given the first class.
+        """
+        with one_thread(self.device):
+            network = build_gnn(
+                self.network,
+                node_cardinalities=self.real.node_cardinalities,
+                classes=self.real.classes,
+                layers=self.setting.layers,
+                hidden=self.setting.hidden,
+                dropout=self.setting.dropout,
+                seed=derive(seed, "evaluation", "network"),
+            ).to(self.device)
+            best, finite = self._train(network, seed, after_step)
+            logits = self.test.ask(network)
+            if best is None or not logits.isfinite().all():
+                logits, finite = torch.zeros_like(logits), False
+            found = 0.5 if best is None else best
+            return Mark(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), found, finite)
+
+    def _train(self, network: nn.Module, seed: int, after_step: Callable[[int], None]) -> tuple[float | None, bool]:
+        """Leave ``network`` in its best state. Returns that state's validation ROC-AUC, None where no state was finite,
+        and whether all were."""
+        optimizer = torch.optim.Adam(
+            network.parameters(), lr=self.protocol.lr, weight_decay=self.setting.weight_decay, foreach=True
+        )
+        batches = self.lesson.batches(stream(seed, "evaluation", "drawing"))
+        best: float | None = None
+        kept, finite = deepcopy(network.state_dict()), True
+        with layers_seeded(derive(seed, "evaluation", "layers"), self.device):
+            for done in range(self.setting.steps + 1):
+                if done:
+                    self._step(network, optimizer, next(batches))
+                    after_step(done)
+                if not self.protocol.validates_after(done):
+                    continue
+                logits = self.validation.ask(network)
+                if not (finite := bool(logits.isfinite().all())):
+                    break
+                found = roc_auc(logits, self.validation.y)
+                if best is None or found > best:
+                    best, kept = found, deepcopy(network.state_dict())
+        network.load_state_dict(kept)
+        return best, finite
+
+    @staticmethod
+    def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: GraphBatch) -> None:
+        network.train()
+        optimizer.zero_grad(set_to_none=True)
+        mean_loss(network(batch.items), batch).backward()
+        optimizer.step()

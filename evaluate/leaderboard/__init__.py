@@ -1,0 +1,1 @@
+"""Leaderboard: rows, their ranking, tables, and the page."""

@@ -1,0 +1,92 @@
+"""Methods against images per class: what a block of the leaderboard looks like at a glance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence, Set
+from statistics import fmean
+from typing import Any
+
+from ddbench.evaluate.leaderboard.over_seeds import plus_minus
+
+Line = dict[str, Any]
+"""A row of the leaderboard: the keys of ``ddbench.evaluate.leaderboard.ranking.leaderboard``."""
+
+Name = tuple[str, str]
+"""A label, and the student where that is shown."""
+
+
+class ByIpc:
+    """The rows of one block, one line a method's label, one column an ipc.
+
+    lines: in the leaderboard's order. Where a label has several rows at an ipc, those after the first stand in further
+    lines below. The method with the best mean over the ipcs comes first; so that one with gaps falls where it belongs,
+    it is the mean distance from what methods reach at each ipc on average. Rows chosen on the test split do not count.
+    """
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.students = shown_students(lines)
+        found: dict[Name, list[dict[int, Line]]] = {}
+        for line, student in zip(lines, self.students or [""] * len(lines), strict=True):
+            stack = found.setdefault((line["label"], student), [])
+            if all(line["ipc"] in row for row in stack):
+                stack.append({})
+            next(row for row in stack if line["ipc"] not in row)[line["ipc"]] = line
+        self.ipcs = sorted({line["ipc"] for line in lines})
+        merit = _merits({name: stack[0] for name, stack in found.items()}, self.ipcs)
+        order = sorted(found, key=lambda name: (-merit[name], name))
+        self.rows = [(label, student, row) for label, student in order for row in found[label, student]]
+        self.has_further_lines = len(self.rows) > len(found)
+
+    def cells(self) -> list[list[str]]:
+        """Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent, and has no ± where it is of a single network;
+        those of a column are aligned, part by part.
+        """
+        columns = [["method", *(label for label, _, _ in self.rows)]]
+        if self.students:
+            columns.append(["student", *(student for _, student, _ in self.rows)])
+        labels = {label for label, _, _ in self.rows}
+        columns += [_column(f"ipc {ipc}", [row.get(ipc) for _, _, row in self.rows], labels) for ipc in self.ipcs]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+
+def shown_students(lines: Sequence[Line]) -> list[str]:
+    """What each was distilled with; empty where that is the network of the block in every line, or nothing."""
+    named = [line["student"] if isinstance(line["student"], str) else "" for line in lines]
+    same = all(student in ("", line["network"]) for line, student in zip(lines, named, strict=True))
+    return [] if same else named
+
+
+def _merits(rows: Mapping[Name, Mapping[int, Line]], ipcs: Sequence[int]) -> dict[Name, float]:
+    honest = {
+        name: {ipc: line["over_seeds"]["score"]["mean"] for ipc, line in row.items() if line["selection"] != "oracle"}
+        for name, row in rows.items()
+    }
+    average = {ipc: fmean([means[ipc] for means in honest.values() if ipc in means] or [0.0]) for ipc in ipcs}
+    return {
+        name: fmean(mean - average[ipc] for ipc, mean in means.items()) if means else -math.inf
+        for name, means in honest.items()
+    }
+
+
+def _column(head: str, lines: Sequence[Line | None], labels: Set[str]) -> list[str]:
+    parts = [("", "", "", "") if line is None else _parts(line, labels) for line in lines]
+    mean, std, mark, beside = (max(map(len, part)) for part in zip(*parts, strict=True))
+    signs = [" ± " if s else "   " if std else "" for _, s, _, _ in parts]
+    accuracies = [f"{m:>{mean}}{sign}{s:>{std}}" if m else "-" for (m, s, _, _), sign in zip(parts, signs, strict=True)]
+    width = max(map(len, (head, *accuracies)))
+    tails = [f"{m:<{mark}}{b:>{beside}}" for _, _, m, b in parts]
+    body = [f"{accuracy:>{width}}{tail}" for accuracy, tail in zip(accuracies, tails, strict=True)]
+    return [f"{head:>{width}}{'':{mark + beside}}", *body]
+
+
+def _parts(line: Line, labels: Set[str]) -> tuple[str, str, str, str]:
+    """Mean, standard deviation, mark, and the published figure in brackets.
+
+    labels: of the block. A method's figure stands in the line that has its name, where there is one, and in no variant.
+    """
+    mark = " *" if line["best"] else " !" if line["selection"] == "oracle" else " ~" if line["unranked"] else ""
+    variant = line["label"] != line["method"] and line["method"] in labels
+    beside = "" if variant or math.isnan(line["published"]) else f" ({100 * line['published']:.1f})"
+    found = line["over_seeds"]["score"]
+    return f"{100 * found['mean']:.1f}", plus_minus(found), mark, beside

@@ -1,0 +1,150 @@
+"""From a synthetic set and its scores to a row: what was asked, what came out, what it cost."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ddbench.artifact import canonical, tensors_sha256
+from ddbench.data.realset import RealSet
+from ddbench.distillation.guard import undone_steps
+from ddbench.evaluate.leaderboard.published import look_up
+from ddbench.evaluate.leaderboard.row import Row, RowSelection, without_paths
+from ddbench.evaluate.leaderboard.test_split import image_test_split
+from ddbench.evaluate.lr_search import RateSearch
+from ddbench.evaluate.score import Scores
+from ddbench.runtime.provenance import code_identity, device_name, versions
+from ddbench.synthetic.synthetic_set import SyntheticSet
+from ddbench.training.teachers import Teachers
+
+
+def synthetic_sha256(syn: SyntheticSet) -> str:
+    """What stands for a set in rows: the hash that its file carries, and what its tensors do not say of themselves."""
+    mixing = None if syn.epoch_labels is None else syn.epoch_labels.mixing
+    natural = syn.compensation is None or syn.compensation.natural
+    return set_identity(tensors_sha256(syn.tensors()), syn.label_kind, syn.formation, mixing, natural)
+
+
+def described_sha256(document: Mapping[str, Any]) -> str:
+    """The same of a set's file, from its description alone (``ddbench.artifact.describe``)."""
+    stored, extra = document.get("epoch_labels") or {}, document.get("compensation") or {}
+    return set_identity(
+        document["sha256"],
+        document.get("label_kind", "hard"),
+        document.get("formation", 1),
+        stored.get("mixing"),
+        extra.get("natural", True),
+    )
+
+
+def set_identity(tensors: str, label_kind: str, formation: int, mixing: str | None, natural: bool = True) -> str:
+    """Equal tensors are another set where their labels are probabilities, not logits, their images mosaics, or where
+    natural images are not trained on as they are."""
+    meaning = {
+        **({"labels": label_kind} if label_kind == "probabilities" else {}),
+        **({"formation": formation} if formation != 1 else {}),
+        **({"mixing": mixing} if mixing is not None else {}),
+        **({} if natural else {"natural": False}),
+    }
+    return tensors if not meaning else hashlib.sha256(canonical([tensors, meaning]).encode()).hexdigest()
+
+
+def make_row(
+    syn: SyntheticSet,
+    real: RealSet,
+    scores: Scores,
+    *,
+    selection: RowSelection,
+    device: torch.device | str,
+    label: str | None = None,
+    student: str | None = None,
+    selected_step: int | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    expert_seconds: float = 0.0,
+    rates: RateSearch | None = None,
+    teachers: Teachers | None = None,
+    pool: str | None = None,
+    note: str = "",
+) -> Row:
+    """The row of a set scored on the test split.
+
+    selection: how the set was chosen, "given" where nobody says.
+    label: the method's name in the recipe, None where it is the method's own. student: the network used in
+    distillation, None for a method that trains none. recipe: None takes the one in the set's provenance, of which also
+    seconds, peak_bytes, step and buffer_fingerprint are taken over. rates: what was tried for the learning rate; None
+    where the protocol gives it. teachers: who labelled while networks were trained. Paths are cut to their last
+    component.
+    Errors: ValueError for scores on another split.
+    """
+    if scores.split != "test":
+        raise ValueError(f"a row is about the test split, these scores are about {scores.split}")
+    made = syn.provenance
+    resolved: dict[str, Any] = without_paths(dict(made.get("recipe") or {} if recipe is None else recipe))
+    dataset = without_paths(real.name)
+    tested_on = image_test_split(real)
+    published = look_up(syn.method, dataset, syn.ipc, scores.network, scores.protocol, tested_on)
+    return Row(
+        method=syn.method,
+        label=label or syn.method,
+        dataset=dataset,
+        ipc=syn.ipc,
+        network=scores.network,
+        student=student,
+        protocol=scores.protocol,
+        selection=selection,
+        selected_step=made.get("step") if selected_step is None else selected_step,
+        accuracy=scores.accuracy,
+        seeds=scores.seeds,
+        seconds=float(made.get("seconds") or 0.0),
+        expert_seconds=expert_seconds,
+        evaluation_seconds=scores.seconds,
+        peak_bytes=int(made.get("peak_bytes") or 0),
+        bytes=dict(syn.bytes),
+        charged=syn.charged,
+        steps=scores.steps,
+        compiled=scores.compiled,
+        label_versions=syn.label_versions,
+        teachers={} if teachers is None else teachers.bytes,
+        teachers_fingerprint=None if teachers is None else teachers.fingerprint,
+        lr=scores.lr,
+        lr_policy="protocol" if rates is None else "search",
+        lr_tried=() if rates is None else tuple(rates.tried),
+        pool=pool,
+        device=scores.device or device_name(torch.device(device)),
+        code=code_identity(),
+        versions=versions(),
+        synthetic_sha256=synthetic_sha256(syn),
+        buffer_fingerprint=made.get("buffer_fingerprint"),
+        real_fingerprint=real.fingerprint,
+        tested_on=tested_on,
+        preprocessing_fingerprint=real.preprocessing.fingerprint,
+        distillation_seed=None if selection == "given" else seed_of(resolved),
+        unranked=_unranked(made),
+        recipe=resolved,
+        note="; ".join(filter(None, (note, *made.get("notes", ()), _guards(made.get("guard") or {}), *scores.notes))),
+        reported=published and published.accuracy,
+    )
+
+
+def seed_of(recipe: Mapping[str, Any]) -> int | None:
+    """Read the distillation seed off a resolved recipe, which names one in ``seeds`` where it is not its ``seed``."""
+    seeds = recipe.get("seeds")
+    seed = seeds[0] if isinstance(seeds, list | tuple) and len(seeds) == 1 else recipe.get("seed")
+    return seed if isinstance(seed, int) else None
+
+
+def _unranked(made: Mapping[str, Any]) -> str:
+    """Say why a distilled set can not be called the best: it is what it began as, or most of its steps were undone."""
+    if made.get("unmoved"):
+        return "its images and labels are those that its distillation began with"
+    steps, undone = made.get("step") or 0, undone_steps(made.get("guard") or {})
+    return f"most of its {steps} outer steps were undone" if 2 * min(undone, steps) > steps else ""
+
+
+def _guards(counts: Mapping[str, int]) -> str:
+    """What the guards of the distillation did, for a reader of the row; nothing where they did nothing."""
+    acted = [f"{count} outer steps {reason}" for reason, count in sorted(counts.items()) if count]
+    return f"guards: {', '.join(acted)}" if acted else ""

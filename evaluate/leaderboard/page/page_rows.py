@@ -1,0 +1,161 @@
+"""The rows in the order of the page, each with its rank among its like."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ddbench.artifact import fingerprint
+from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING
+from ddbench.evaluate.leaderboard.over_seeds import plus_minus
+from ddbench.evaluate.leaderboard.ranking import GROUP, entries
+from ddbench.evaluate.leaderboard.row import Row
+
+PANEL = [key for key in GROUP if key != "ipc"]
+"""Rows share a chart where all of these are equal."""
+
+
+ACCURACY, ROC_AUC = "accuracy", "ROC-AUC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A row on the page; where a setting was distilled with several seeds, all its rows.
+
+    key: names it in the page and in links to it. row: the one of the first seed. runs: all of the setting, one a seed.
+    facts: the row as JSON has it. entry: as the leaderboard has it. rank: 1 + how many honest lines of its group have a
+    higher mean, None for one that was chosen on the test split, or is never the best for another reason. rivals: honest
+    lines in its group. series: its curve: the label, with student where that is another network. path: the file
+    it lies in, None where that is not known.
+    """
+
+    key: str
+    row: Row
+    runs: tuple[Row, ...]
+    facts: dict[str, Any]
+    entry: dict[str, Any]
+    group: tuple[Any, ...]
+    panel: tuple[Any, ...]
+    rank: int | None
+    rivals: int
+    series: str
+    path: str | None
+
+    @property
+    def oracle(self) -> bool:
+        return self.row.selection == "oracle"
+
+    @property
+    def mean(self) -> float:
+        """Of what the line is ranked by, over all its runs; a fraction."""
+        return self.entry["over_seeds"]["score"]["mean"]
+
+    @property
+    def std(self) -> float | None:
+        """Over distillation seeds where there are several, else over evaluation seeds; None of a single network."""
+        found = self.entry["over_seeds"]["score"]
+        return found["evaluation_std"] if found["distillation_std"] is None else found["distillation_std"]
+
+    @property
+    def spread(self) -> str:
+        """The standard deviations in percent, see ``over_seeds.plus_minus``."""
+        return plus_minus(self.entry["over_seeds"]["score"])
+
+    @property
+    def best(self) -> bool:
+        return self.rank == 1 and self.rivals > 1
+
+    @property
+    def searched(self) -> bool:
+        """Whether the learning rate was searched for, instead of the protocol's."""
+        return self.row.lr_policy == "search"
+
+    @property
+    def no_learning(self) -> bool:
+        """Whether no set was distilled and no network trained: what the size of a graph says of its class."""
+        return self.row.method in NO_LEARNING
+
+    @property
+    def measure(self) -> str:
+        """What the row is ranked by."""
+        return ROC_AUC if self.row.roc_auc else ACCURACY
+
+
+def row_key(row: Row) -> str:
+    """Sixteen digits for a row with all it says, by which ``page`` is told where the row lies."""
+    return fingerprint(plain(asdict(row)))
+
+
+def lines_of(rows: Sequence[Row], paths: Mapping[str, str]) -> list[Line]:
+    """Order the rows of a page, one line a setting.
+
+    Args:
+        rows: Of any settings.
+        paths: Where rows lie, by :func:`row_key`.
+
+    Returns:
+        Lines grouped by what was tested on, protocol, network and ipc; within a group the highest mean first, lines
+        that are not ranked last.
+    """
+    described = [plain(entry) for entry in entries(rows)]
+    runs: dict[str, list[int]] = {}
+    for number, entry in enumerate(described):
+        runs.setdefault(entry["setting"], []).append(number)
+    first = [sorted(numbers, key=lambda n: (rows[n].made_with_seed or 0, n)) for numbers in runs.values()]
+    honest: dict[tuple[Any, ...], list[float]] = {}
+    for numbers in first:
+        entry = described[numbers[0]]
+        if _ranked(rows[numbers[0]]):
+            honest.setdefault(tuple(entry[key] for key in GROUP), []).append(entry["over_seeds"]["score"]["mean"])
+    seen: Counter[str] = Counter()
+    lines = []
+    for numbers in first:
+        row, entry = rows[numbers[0]], described[numbers[0]]
+        exact = row_key(row)
+        seen[exact] += 1
+        group = tuple(entry[key] for key in GROUP)
+        rivals = honest.get(group, [])
+        mean = entry["over_seeds"]["score"]["mean"]
+        line = Line(
+            key=exact if seen[exact] == 1 else f"{exact}-{seen[exact]}",
+            row=row,
+            runs=tuple(rows[number] for number in numbers),
+            facts=plain(asdict(row)),
+            entry=entry,
+            group=group,
+            panel=tuple(entry[key] for key in PANEL),
+            rank=1 + sum(other > mean for other in rivals) if _ranked(row) else None,
+            rivals=len(rivals),
+            series=row.label if row.student in (None, row.network) else f"{row.label} ({row.student})",
+            path=paths.get(exact),
+        )
+        lines.append(line)
+    return sorted(lines, key=_place)
+
+
+def _ranked(row: Row) -> bool:
+    return row.selection != "oracle" and not row.unranked
+
+
+def _place(line: Line) -> tuple[Any, ...]:
+    first = ("dataset", "test_split", "protocol", "network")
+    shared = tuple(str(line.entry[key]) for key in (*first, *(key for key in PANEL if key not in first)))
+    return (*shared, line.row.ipc, line.oracle, -line.mean, line.row.method, line.row.label)
+
+
+def measures_of(lines: Iterable[Line]) -> str:
+    """What these rows are ranked by, in words; "accuracy" where there are none."""
+    found = {line.measure for line in lines}
+    return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY
+
+
+def plain(value: Any) -> Any:
+    """A document as JSON has it: tuples are lists, and what is no number is None."""
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

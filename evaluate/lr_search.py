@@ -1,0 +1,44 @@
+"""Equal budgets of learning rates: method and baseline try the same ones, and choose on validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ddbench.errors import UserError
+from ddbench.evaluate.scores import Scores
+
+RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
+"""What DD-Ranking tries, and so do we. Source: ``ddranking`` 0.2.0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateSearch:
+    """What a search found. lr: the rate chosen. tried: accuracies (fractions, one a network) by rate, ascending."""
+
+    lr: float
+    tried: dict[float, tuple[float, ...]]
+
+
+def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = RATES) -> RateSearch:
+    """Try every rate and take the one with the highest mean accuracy, of equals the lowest.
+
+    score_with: trains with a rate and scores on the validation split. Errors: UserError for no rates, rates that are
+    not finite and positive, and scores of another split than validation.
+    """
+    if not rates or not all(math.isfinite(rate) and rate > 0 for rate in rates):
+        raise UserError(
+            f"learning rates to try must be positive numbers, not {list(rates)}", fix="for example 0.001, 0.01"
+        )
+    tried: dict[float, tuple[float, ...]] = {}
+    for rate in sorted(set(rates)):
+        found = score_with(rate)
+        if found.split != "validation":
+            raise UserError(
+                f"learning rates are chosen on validation, never on {found.split}", fix="split='validation'"
+            )
+        tried[rate] = found.accuracy
+    best = max(tried, key=lambda rate: (fmean(tried[rate]), -rate))
+    return RateSearch(lr=best, tried=tried)

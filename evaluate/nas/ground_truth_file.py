@@ -1,0 +1,189 @@
+"""The true ranking as a small table in a file, to be shared, or made by others."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ddbench.artifact import LARGEST_JSON, replacing
+from ddbench.errors import UserError, unknown
+from ddbench.evaluate.nas.ground_truth import Truth
+from ddbench.evaluate.nas.space import Space
+from ddbench.files.regular_file import read_regular
+from ddbench.files.strict_json import parse_json
+
+COLUMNS = ("network", "arch", "accuracy", "accuracies", "test", "tests", "seconds")
+HEAD = "# ddbench nas truth "
+
+
+def write_truth(truth: Truth, path: Path) -> None:
+    """Write a table, atomically: ``.json``, or ``.csv`` with the facts in a comment on its first line.
+
+    Errors: UserError for another ending.
+    """
+    lines = [
+        {
+            "network": network,
+            "accuracy": round(fmean(accuracies), 6),
+            "accuracies": list(accuracies),
+            "test": round(fmean(tests), 6) if (tests := truth.test.get(network)) else None,
+            "tests": list(tests or ()),
+            "seconds": round(truth.seconds[network], 3) if network in truth.seconds else None,
+        }
+        for network, accuracies in truth.accuracy.items()
+    ]
+    if _form(path) == ".json":
+        text = json.dumps({"facts": dict(truth.facts), "networks": lines}, indent=1)
+    else:
+        text = HEAD + json.dumps(dict(truth.facts), sort_keys=True) + "\n" + _as_csv(lines)
+    with replacing(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def read_truth(path: Path, space: Space) -> Truth:
+    """A table that :func:`write_truth` wrote, or one of the user's with the columns arch (or network) and accuracy.
+
+    Networks that are not of the space are left out, with a note. Errors: UserError that names file and line for an
+    unknown column or network, a network told twice, and a number that is no fraction.
+    """
+    content = read_regular(path, "table of true accuracies", most=LARGEST_JSON)
+    try:
+        text = content.decode("utf-8-sig")
+        facts, lines = _json_lines(text, path) if _form(path) == ".json" else _csv_lines(text, path)
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise UserError(f"{path} is no table that can be read: {error}", fix=_FIX) from None
+    accuracy: dict[str, tuple[float, ...]] = {}
+    test: dict[str, tuple[float, ...]] = {}
+    seconds: dict[str, float] = {}
+    outside = 0
+    for where, line in lines:
+        network = _network(line, where, space)
+        accuracies = _fractions(line, "accuracies", where) or _fractions(line, "accuracy", where)
+        if not accuracies:
+            raise UserError(f"{network} has no accuracy in the table", f"from  {where}", fix=_FIX)
+        if network not in space:
+            outside += 1
+            continue
+        if network in accuracy:
+            raise UserError(f"{network} is in the table twice", f"from  {where}", fix="keep one of its lines")
+        accuracy[network] = accuracies
+        if tests := _fractions(line, "tests", where) or _fractions(line, "test", where):
+            test[network] = tests
+        if took := _numbers(line, "seconds", where):
+            seconds[network] = took[0]
+    if not accuracy:
+        raise UserError(f"{path} has no network of the space {space.name}", fix="choose its space with --space")
+    fewest, most = (pick(len(values) for values in accuracy.values()) for pick in (min, max))
+    notes = [f"{outside} networks of {path.name} are not of {space.name}"] if outside else []
+    if fewest < most:
+        notes.append(f"networks of {path.name} have {fewest} to {most} seeds: the first {fewest} of each are compared")
+    return Truth(
+        accuracy={network: values[:fewest] for network, values in accuracy.items()},
+        test=test,
+        seconds=seconds,
+        facts=facts,
+        where=path.name,
+        notes=tuple(notes),
+    )
+
+
+_FIX = "write lines such as  arch,accuracy  and below  convnet-d3-w64,0.8137  (fractions), or use ddbench nas truth"
+
+
+def _form(path: Path) -> str:
+    if path.suffix.lower() not in (".csv", ".json"):
+        raise UserError(f"{path} is neither .csv nor .json", fix="a table of true accuracies is one of these")
+    return path.suffix.lower()
+
+
+def _as_csv(lines: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = [column for column in COLUMNS if column != "arch"]
+    writer.writerow(columns)
+    for line in lines:
+        cells = (line[column] for column in columns)
+        writer.writerow([";".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells])
+    return text.getvalue().rstrip("\n")
+
+
+def _csv_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    raw = text.splitlines()
+    facts = parse_json(raw[0][len(HEAD) :]) if raw and raw[0].startswith(HEAD) else {}
+    above = next((number for number, line in enumerate(raw) if line.strip() and not line.startswith("#")), len(raw))
+    reader = csv.DictReader(raw[above:], strict=True)
+    _require_columns(reader.fieldnames or (), f"{path}, line {above + 1}")
+    lines: list[tuple[str, dict[str, Any]]] = []
+    for line in reader:
+        where = f"{path}, line {above + reader.line_num}"
+        if None in line or None in line.values():
+            raise UserError("a line has more or fewer cells than there are columns", f"from  {where}", fix=_FIX)
+        lines.append((where, {key: cell.split(";") for key, cell in line.items() if cell.strip()}))
+    return _mapping(facts, path), lines
+
+
+def _json_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    document = parse_json(text)
+    listed = document if isinstance(document, list) else _mapping(document, path).get("networks")
+    if not isinstance(listed, list) or not all(isinstance(line, dict) for line in listed):
+        raise UserError(
+            f"{path} has no list of networks", fix='write {"networks": [{"network": ..., "accuracy": ...}]}'
+        )
+    lines: list[tuple[str, dict[str, Any]]] = []
+    for number, line in enumerate(listed, start=1):
+        where = f"{path}, network {number}"
+        _require_columns(line, where)
+        cells = {key: value if isinstance(value, list) else [value] for key, value in line.items() if value is not None}
+        lines.append((where, cells))
+    return _mapping({} if isinstance(document, list) else document.get("facts", {}), path), lines
+
+
+def _mapping(found: object, path: Path) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is no table of true accuracies", fix=_FIX)
+    return found
+
+
+def _require_columns(found: Iterable[str], where: str) -> None:
+    columns = list(found)
+    for column in columns:
+        if column not in COLUMNS:
+            raise unknown("column of true accuracies", str(column), COLUMNS, where)
+    if not {"network", "arch"} & set(columns) or not {"accuracy", "accuracies"} & set(columns):
+        raise UserError("a table of true accuracies names networks and accuracies", f"from  {where}", fix=_FIX)
+
+
+def _network(line: Mapping[str, list[Any]], where: str, space: Space) -> str:
+    named = line.get("network") or line.get("arch")
+    if not named or not isinstance(named[0], str):
+        raise UserError("a line names no network", f"from  {where}", fix=_FIX)
+    return space.read(named[0].strip(), where)
+
+
+def _numbers(line: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
+    found = []
+    for cell in line.get(column, ()):
+        try:
+            value = float("nan" if isinstance(cell, bool) else cell)
+        except (TypeError, ValueError, OverflowError):
+            value = math.nan
+        if not (math.isfinite(value) and value >= 0):
+            raise UserError(f"{column} {cell!r} is no number of 0 or more", f"from  {where}", fix=_FIX)
+        found.append(value)
+    return tuple(found)
+
+
+def _fractions(line: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
+    found = _numbers(line, column, where)
+    for value in found:
+        if value > 1:
+            raise UserError(
+                f"{column} {value:g} is no fraction", f"from  {where}", fix="write fractions: 0.9437 for 94.37 %"
+            )
+    return found

@@ -1,0 +1,108 @@
+"""Where the networks of a search come from: Optuna, or chance; and what each was found to be worth."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.nas.score_cache import Shelf
+from ddbench.evaluate.nas.space import Choice, Space
+from ddbench.networks import parameter_count
+from ddbench.randomness import stream
+
+Worth = Callable[[Choice], float | None]
+"""The worth of a choice; None where there is no such network for these images."""
+
+PER_TRIAL = 20
+"""A sampler that settles proposes what is known already; it is done after so many proposals for each network wanted."""
+
+
+class Trials:
+    """Networks trained on the subject of a shelf, each once; equal proposals cost nothing and do not count.
+
+    worth: mean validation accuracy by network, in the order of training. seconds: of all trainings, then and now.
+    """
+
+    def __init__(self, shelf: Shelf, space: Space, real: RealSet, seeds: int) -> None:
+        self.shelf, self.space, self.real, self.seeds = shelf, space, real, range(seeds)
+        self.worth: dict[str, float] = {}
+        self.seconds = 0.0
+
+    def __call__(self, choice: Choice) -> float | None:
+        network = self.space.name_of(choice)
+        if network not in self.worth:
+            if not takes(network, self.real):
+                return None
+            kept = self.shelf.scores(network, self.seeds, "validation")
+            self.worth[network] = fmean(kept.accuracy)
+            self.seconds += kept.seconds
+        return self.worth[network]
+
+    def run(self, proposals: Iterator[None], count: int, seconds: float | None, tell: Callable[[int], None]) -> None:
+        """Try what is proposed until so many networks or seconds are spent, or nothing new is proposed.
+
+        Errors: UserError where no network takes these images.
+        """
+        for number, _ in enumerate(proposals, start=1):
+            tell(len(self.worth))
+            enough = len(self.worth) >= min(count, len(self.space)) or number >= PER_TRIAL * count
+            if enough or (seconds is not None and self.seconds >= seconds):
+                break
+        if not self.worth:
+            raise UserError(
+                f"no network of {self.space.name} that was tried takes {self.real.size}-pixel images",
+                fix="choose another space, such as convnet-36",
+            )
+
+    def best(self, count: int) -> list[str]:
+        """The networks worth most, best first, of equals the first tried."""
+        return sorted(self.worth, key=lambda network: -self.worth[network])[:count]
+
+
+def takes(network: str, real: RealSet) -> bool:
+    """Whether a network exists for images of this size."""
+    try:
+        parameter_count(network, channels=real.channels, size=real.size, classes=real.classes)
+    except UserError:
+        return False
+    return True
+
+
+def by_optuna(space: Space, seed: int, worth: Worth) -> Iterator[None]:
+    """Proposals of Optuna's tree-structured Parzen estimator; the same for a seed, as long as worths are the same.
+
+    Errors: UserError where Optuna is not installed.
+    """
+    optuna = require_optuna()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=seed % 2**32)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    axes = {name: optuna.distributions.CategoricalDistribution(list(values)) for name, values in space.axes.items()}
+    while True:
+        trial = study.ask(axes)
+        value = worth(trial.params)
+        study.tell(trial, value, state=optuna.trial.TrialState.FAIL if value is None else None)
+        yield
+
+
+def at_random(space: Space, seed: int, worth: Worth) -> Iterator[None]:
+    """Choices with every value of an axis as likely as the others."""
+    generator = stream(seed, "nas", "random search")
+    while True:
+        picks = [int(torch.randint(len(values), (), generator=generator)) for values in space.axes.values()]
+        worth({name: values[pick] for (name, values), pick in zip(space.axes.items(), picks, strict=True)})
+        yield
+
+
+def require_optuna() -> Any:
+    """The module. Errors: UserError where it is not installed."""
+    try:
+        return importlib.import_module("optuna")
+    except ModuleNotFoundError:
+        raise UserError("searching needs Optuna, which is not installed", fix="pip install 'optuna>=3.6'") from None

@@ -1,0 +1,50 @@
+"""The true ranking by itself: networks of a space trained on real data, for a table to share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ddbench.data.realset import RealSet
+from ddbench.evaluate.nas.ground_truth import Truth
+from ddbench.evaluate.nas.proxies import Bench, recipe, require_validation
+from ddbench.evaluate.nas.ranking import SEEDS
+from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
+from ddbench.evaluate.nas.space import Space, draw, part_of
+from ddbench.evaluate.nas.space import space as space_named
+from ddbench.evaluate.protocols.protocol import Protocol
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.executors import Executor
+from ddbench.runtime.progress import Progress, Silent
+
+
+def true_accuracies(
+    real: RealSet,
+    *,
+    folder: Path,
+    space: str | Space = "convnet-36",
+    networks: int | None = None,
+    seeds: int = SEEDS,
+    seed: int = 0,
+    protocol: Protocol | None = None,
+    test: bool = False,
+    part: tuple[int, int] | None = None,
+    device: torch.device | str = "auto",
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Truth:
+    """Train networks on real data alone, for the true ranking. test: also for test accuracies, by a second training.
+
+    The rest, and the errors, are as in :func:`ddbench.evaluate.nas.rank`, which finds what was trained here under
+    ``folder``.
+    """
+    require_validation(real)
+    where = choose_device(str(device))
+    of = space if isinstance(space, Space) else space_named(space)
+    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    chosen = part_of(draw(of.networks, networks, seed), part)
+    sizes(chosen, real)
+    runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())
+    truth = runner.truth(chosen, facts_of(bench, of, seeds))
+    return runner.tested(truth, chosen) if test else truth

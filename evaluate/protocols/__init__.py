@@ -1,0 +1,1 @@
+"""Protocols: how fresh networks are trained on a synthetic set."""

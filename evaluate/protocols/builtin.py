@@ -1,0 +1,249 @@
+"""The protocols there are, each with its source; a number changes only with a new version.
+
+All are tested after the last epoch alone, which several released codes are not: SRe2L, RDED and INFER print the best of
+many tests on the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ddbench.errors import unknown
+from ddbench.evaluate.protocols.protocol import Circumstances, Course, Protocol, Setting
+
+__all__ = [
+    "PROTOCOLS",
+    "TEACHING",
+    "Circumstances",
+    "Course",
+    "Protocol",
+    "Setting",
+    "protocol",
+    "teaching_protocol",
+]
+
+_DSA = Setting(epochs=1000, augmentation="dsa")
+_CROPS = Setting(epochs=1000, augmentation="crop-flip")
+_IMAGENET = Setting(epochs=300, augmentation="crops-flip", batch=1024, mixing="cutmix", temperature=20.0)
+
+_TRAJECTORY = (
+    Protocol(
+        name="dc",
+        version=1,
+        title="dataset condensation: no augmentation but for MNIST and batch-norm networks",
+        source="VICO-UoE/DatasetCondensation utils.py: evaluate_synset, get_daparam (arXiv:2006.05929)",
+        setting=Setting(epochs=300, augmentation="none"),
+        by_dataset=(("mnist", Setting(epochs=1000, augmentation="dc")),),
+        batch_norm=Setting(epochs=1000, augmentation="dc-bn"),
+    ),
+    Protocol(
+        name="dsa",
+        version=1,
+        title="DSA and DM: differentiable siamese augmentation, fixed learning rate",
+        source="VICO-UoE/DatasetCondensation utils.py: evaluate_synset, ParamDiffAug (arXiv:2102.08259)",
+        setting=_DSA,
+    ),
+    Protocol(
+        name="mtt",
+        version=1,
+        title="MTT and its family: as dsa-v1, with the learning rate that the set has learned",
+        source="GeorgeCazenavette/mtt-distillation utils.py: evaluate_synset (arXiv:2203.11932)",
+        setting=_DSA,
+        learned_lr=True,
+    ),
+    Protocol(
+        name="ftd-warm-ema",
+        version=1,
+        title="FTD's released code: mtt-v1 on the images, then again, with the same network, on their average",
+        source="AngusDujw/FTD-distillation distill_FTD.py (arXiv:2211.11004): evaluate_synset, twice",
+        setting=_DSA,
+        learned_lr=True,
+        warm_up=True,
+    ),
+    Protocol(
+        name="tesla",
+        version=1,
+        title="TESLA: as mtt-v1, cross-entropy with the probabilities that a set has for labels",
+        source="justincui03/tesla distill.py, utils.py: evaluate_synset with --teacher_label (arXiv:2211.10586)",
+        setting=_DSA,
+        learned_lr=True,
+    ),
+    Protocol(
+        name="datm",
+        version=1,
+        title="DATM: as mtt-v1, in batches of 128, cross-entropy with the softmax of learned logits",
+        source="NUS-HPC-AI-Lab/DATM configs (batch_train), utils.py: evaluate_synset (arXiv:2310.05773)",
+        setting=_DSA,
+        learned_lr=True,
+        batch=128,
+    ),
+    Protocol(
+        name="eccv24",
+        version=1,
+        title="ECCV 2024 challenge, track 1: as dsa-v1, always a ConvNet of three blocks; three networks there",
+        source="DataDistillation/ECCV2024-Dataset-Distillation-Challenge, track 1",
+        setting=_DSA,
+        network="convnet-d3",
+    ),
+)
+
+_DECOUPLED = (
+    Protocol(
+        name="idc",
+        version=1,
+        title="IDC: CutMix with hard labels over DSA without cutout; many epochs, two drops",
+        source="snu-mllab/Efficient-Dataset-Condensation argument.py, train.py, augment.py (arXiv:2205.14959)",
+        setting=Setting(epochs=1000, augmentation="dsa-idc"),
+        by_dataset=(("cifar100", _CROPS),),
+        large=Setting(epochs=1000, augmentation="crops-flip", mix_probability=1.0),
+        inclusive=False,
+        batch=64,
+        schedule="steps",
+        drop_factor=0.2,
+        mixing="cutmix",
+        mix_probability=0.5,
+        rule="idc",
+    ),
+    Protocol(
+        name="sre2l",
+        version=1,
+        title="SRe2L and CDA: a teacher labels every view, or its stored labels are shown again",
+        source="VILA-Lab/SRe2L SRe2L/validate/train_FKD.py; small images: *small_dataset/relabel_cifar.py "
+        "(arXiv:2306.13092)",
+        setting=Setting(epochs=400, augmentation="crop-flip", mixing="mixup", mix_alpha=0.8, temperature=30.0),
+        large=_IMAGENET,
+        inclusive=False,
+        optimizer="adamw",
+        lr=1e-3,
+        weight_decay=0.01,
+        batch=128,
+        schedule="cosine",
+        loss="kl",
+        targets="teacher",
+        stored_views=True,
+    ),
+    Protocol(
+        name="rded",
+        version=1,
+        title="RDED: patches shuffled, crops and CutMix, a teacher labels every view; half a cosine",
+        source="LINs-lab/RDED argument.py, validation/main.py, validation/utils.py (arXiv:2312.03526)",
+        setting=Setting(epochs=300, augmentation="patches-crops-flip"),
+        inclusive=False,
+        optimizer="adamw",
+        lr=1e-3,
+        lr_by_network=(
+            ("alexnet", 1e-4),
+            ("efficientnet-b0", 2e-3),
+            ("mobilenet-v2", 2.5e-3),
+            ("torchvision:alexnet", 1e-4),
+            ("torchvision:efficientnet_b0", 2e-3),
+            ("torchvision:mobilenet_v2", 2.5e-3),
+            ("torchvision:swin_v2_t", 1e-4),
+            ("torchvision:vgg11", 5e-4),
+            ("torchvision:vit_b_16", 1e-4),
+            ("vgg11", 5e-4),
+            ("vgg11-bn", 5e-4),
+        ),
+        weight_decay=0.01,
+        decay_kernels_only=True,
+        batch=100,
+        schedule="half-cosine",
+        mixing="cutmix",
+        loss="kl",
+        temperature=20.0,
+        targets="teacher",
+        rule="rded",
+    ),
+    Protocol(
+        name="infer-static",
+        version=1,
+        title="INFER: one stored label an image, mixed as the images are",
+        source="zhangxin-xd/UFC ufc_validation/val_static.py and its README (arXiv:2408.06927)",
+        setting=Setting(epochs=400, augmentation="crop-flip"),
+        inclusive=False,
+        optimizer="adamw",
+        lr=1e-3,
+        weight_decay=0.01,
+        batch=64,
+        schedule="cosine",
+        mixing="mixup",
+        mix_alpha=0.8,
+        loss="kl",
+        temperature=30.0,
+    ),
+    Protocol(
+        name="infer-dynamic",
+        version=1,
+        title="INFER with dynamic labels: teachers label every mixed batch; a fifth of the epochs",
+        source="zhangxin-xd/UFC ufc_validation/val_dyn.py and its README (arXiv:2408.06927)",
+        setting=Setting(epochs=80, augmentation="crop-flip"),
+        inclusive=False,
+        optimizer="adamw",
+        lr=1e-3,
+        weight_decay=0.01,
+        batch=64,
+        schedule="cosine",
+        mixing="mixup",
+        mix_alpha=0.8,
+        loss="kl",
+        temperature=30.0,
+        targets="teacher",
+    ),
+    Protocol(
+        name="squeeze",
+        version=1,
+        title="teachers of decoupled methods: whole real data, SGD from a rate of 0.1 along a cosine, crops and flips",
+        source="AngusDujw/Diversity-Driven-Synthesis pretrain/squeeze_cifar10.py, of which INFER's teachers are "
+        "(arXiv:2408.06927)",
+        setting=Setting(epochs=200, augmentation="crop-flip"),
+        inclusive=False,
+        lr=0.1,
+        batch=128,
+        schedule="cosine",
+    ),
+)
+
+_OURS = (
+    Protocol(
+        name="nas",
+        version=1,
+        title="architecture search: one training for every network and every kind of data",
+        source="ddbench; 200 epochs after Du et al. 2023 (FTD, arXiv:2211.11004), which prints no more",
+        setting=Setting(epochs=200, augmentation="dsa"),
+        inclusive=False,
+        schedule="cosine",
+    ),
+    Protocol(
+        name="real",
+        version=1,
+        title="whole real data: teachers, and the upper bound of every table",
+        source="ddbench; SGD with a cosine, crops and flips, as networks for small images are commonly trained",
+        setting=Setting(epochs=200, augmentation="crop-flip"),
+        inclusive=False,
+        batch=128,
+        schedule="cosine",
+    ),
+)
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {protocol.key: protocol for protocol in (*_TRAJECTORY, *_DECOUPLED, *_OURS)}
+)
+
+
+TEACHING = ("real-v1", "squeeze-v1")
+"""By which teachers are trained."""
+
+
+def protocol(name: str, where: str = "") -> Protocol:
+    """The protocol of this name. where: the place it was read from. Errors: UserError with the nearest names."""
+    if name not in PROTOCOLS:
+        raise unknown("protocol", name, PROTOCOLS, where)
+    return PROTOCOLS[name]
+
+
+def teaching_protocol(name: str, where: str = "") -> Protocol:
+    """The protocol of this name, which trains teachers. Errors: UserError with the nearest of those that do."""
+    if name not in TEACHING:
+        raise unknown("protocol for teachers", name, TEACHING, where)
+    return PROTOCOLS[name]

@@ -1,0 +1,96 @@
+"""Networks that a set is judged by beyond the one it was made with, under the names of those who published them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ddbench.evaluate.leaderboard.row import LrPolicy
+from ddbench.networks import canonical_network_name
+
+CONVNET = "convnet"
+"""In a pool: the ConvNet that the set was distilled with; ``convnet-d3`` where that is no ConvNet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Networks with one policy for their learning rate: each trains with the protocol's, or each searches its own."""
+
+    name: str
+    networks: tuple[str, ...]
+    lr_policy: LrPolicy
+    title: str
+    source: str
+
+    def members(self, student: str) -> list[str]:
+        """Canonical names, for sets distilled with ``student``."""
+        own = student if student.startswith("convnet") else "convnet-d3"
+        return [canonical_network_name(own if name == CONVNET else name) for name in self.networks]
+
+
+POOLS: Mapping[str, Pool] = MappingProxyType(
+    {
+        pool.name: pool
+        for pool in (
+            Pool(
+                name="mtt-pool",
+                networks=(CONVNET, "alexnet", "vgg11", "resnet18-ap", "resnet18"),
+                lr_policy="protocol",
+                title="MTT: all with the rate that the set has learned",
+                source="GeorgeCazenavette/mtt-distillation utils.py: get_eval_pool, mode M",
+            ),
+            Pool(
+                name="datm-pool",
+                networks=(CONVNET, "resnet18", "vgg11", "alexnet"),
+                lr_policy="protocol",
+                title="DATM and FTD: all with the rate that the set has learned",
+                source="NUS-HPC-AI-Lab/DATM utils.py: get_eval_pool, mode M",
+            ),
+            Pool(
+                name="idc-pool",
+                networks=(CONVNET, "resnet10-bn", "densenet-cifar"),
+                lr_policy="protocol",
+                title="IDC on small images: all with the protocol's rate",
+                source="arXiv:2205.14959, cross-architecture tables",
+            ),
+            Pool(
+                name="decoupled-pool",
+                networks=(
+                    "resnet18-bn",
+                    "resnet50-bn",
+                    "resnet101-bn",
+                    "mobilenet-v2",
+                    "efficientnet-b0",
+                    "shufflenet-v2",
+                ),
+                lr_policy="protocol",
+                title="SRe2L, RDED, INFER and relatives: each with the protocol's rate for it",
+                source="arXiv:2306.13092, arXiv:2312.03526, arXiv:2408.06927, cross-architecture tables",
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A network to be evaluated, and the pools it was asked for with; the first decides on its learning rate."""
+
+    network: str
+    pools: tuple[Pool, ...] = ()
+
+
+def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[Asked]:
+    """The networks that names, of networks or pools, stand for, each once, in the order of their first mention.
+
+    wheres: the place each name was read from. Errors: UserError with the nearest names.
+    """
+    found: dict[str, Asked] = {}
+    for number, name in enumerate(names):
+        pool = POOLS.get(name)
+        where = wheres[number] if number < len(wheres) else ""
+        for member in pool.members(student) if pool else [canonical_network_name(name, where)]:
+            known = found.get(member, Asked(member)).pools
+            found[member] = Asked(member, (*known, pool) if pool else known)
+    return list(found.values())

@@ -1,0 +1,174 @@
+"""Training teachers, networks that learn from the whole real training split, and fetching published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddbench.artifact import fingerprint
+from ddbench.data.loader import Feed
+from ddbench.data.realset import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.protocols.builtin import Protocol, teaching_protocol
+from ddbench.evaluate.score_real import real_exam
+from ddbench.evaluate.training.checkpoint import Unfinished
+from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
+from ddbench.evaluate.training.train_network import is_finite
+from ddbench.randomness import derive
+from ddbench.runtime.compile import Choice
+from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.provenance import code_identity, device_name, versions
+from ddbench.training.epoch import consecutive_batches, top1_accuracy
+from ddbench.training.pretrained import canonical_teacher, is_pretrained, published, require_teacher_fits
+from ddbench.training.pretrained_files import fetched_state
+from ddbench.training.teachers import SPLIT, WEIGHTS, Teachers, combined, load_teachers
+
+
+def train_teachers(
+    real: RealSet,
+    networks: Sequence[str],
+    folder: Path,
+    *,
+    protocol: str = "real-v1",
+    epochs: int | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[], Progress] = Silent,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    compile: Choice = "off",
+) -> Teachers:
+    """One teacher for each network, in order, kept in a file each under ``folder``; those that are there are read.
+
+    networks: a name given twice is two teachers; published weights (``ddbench.training.pretrained``) are fetched, not trained.
+    protocol: real-v1 or squeeze-v1. epochs: None takes the protocol's. progress: makes a meter for each. compile:
+    whether training steps are compiled first, which changes rounding alone. A process killed at any moment loses at
+    most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same
+    call goes on, on the CPU to the same bits. Errors: UserError, before anything is trained, for unknown names, images
+    they do not take, weights of other images; for damaged files; for a training that diverges.
+    """
+    usual, device = teaching_protocol(protocol), torch.device(device)
+    course = usual if epochs is None else replace(usual, setting=replace(usual.setting, epochs=epochs))
+    names = checked_teachers(networks, real)
+    every = []
+    for number, name in enumerate(names):
+        if is_pretrained(name):
+            path = _path(real, name, folder, {"real": real.fingerprint, WEIGHTS: name})
+            if not path.exists():
+                _fetched(real, name, device, progress()).save(path)
+        else:
+            asked = _asked(real, course, name, seed, copy=names[:number].count(name))
+            path = _path(real, name, folder, asked)
+            unfinished = Unfinished(path.with_name(f".{path.stem}.unfinished"), asked, device, checkpoint_seconds)
+            if not path.exists():
+                _taught(real, course, asked, device, progress(), unfinished, compile).save(path)
+            unfinished.discard()
+        every.append(load_teachers(path))
+    return combined(every)
+
+
+def checked_teachers(
+    networks: Sequence[str], real: RealSet, where: Callable[[int], str] = lambda number: ""
+) -> list[str]:
+    """The canonical names of teachers of these images; nothing is trained, or downloaded.
+
+    where: the place in a recipe that a name was read from. Errors: UserError as in :func:`train_teachers`.
+    """
+    names = [canonical_teacher(name, where(number)) for number, name in enumerate(networks)]
+    for number, name in enumerate(names):
+        try:
+            if is_pretrained(name) and name in names[:number]:
+                raise UserError(f"the weights {name} are named twice: it would be one teacher", fix="name them once")
+            require_teacher_fits(name, real)
+        except UserError as error:
+            raise error.at(where(number)) if where(number) else error from None
+    return names
+
+
+def _asked(real: RealSet, course: Protocol, name: str, seed: int, copy: int) -> dict[str, Any]:
+    """All that the parameters of a teacher follow from."""
+    return {
+        "real": real.fingerprint,
+        "mirror": real.mirror,
+        "network": name,
+        "course": course.fingerprint,
+        "seed": seed,
+        "copy": copy,
+    }
+
+
+def _path(real: RealSet, name: str, folder: Path, asked: Mapping[str, Any]) -> Path:
+    plain = f"{real.name}-{name}".replace(":", "-")
+    return folder / f"{plain}-{fingerprint(dict(asked))}.safetensors"
+
+
+def _taught(
+    real: RealSet,
+    course: Protocol,
+    asked: Mapping[str, Any],
+    device: torch.device,
+    meter: Progress,
+    unfinished: Unfinished,
+    compile: Choice,
+) -> Teachers:
+    """A teacher trained to its last epoch. Errors: UserError where its parameters are no numbers in the end."""
+    name, seed = asked["network"], asked["seed"]
+    exam = real_exam(real, protocol=course, network=name, device=device).compiling(compile, 1)
+    meter.start(course.trained_epochs, f"teacher {name}", unfinished.epochs)
+    try:
+        network = exam.trained(
+            derive(seed, "teacher", asked["copy"]), lambda done, of: meter.update(done), unfinished=unfinished
+        )
+    except BaseException:
+        unfinished.write()
+        raise
+    finally:
+        meter.close()
+    if not is_finite(network):
+        unfinished.discard()
+        raise UserError(
+            f"teacher {name} diverged: its parameters are not finite",
+            f"used  {course.key}, which begins with a rate of {course.lr:g}",
+            fix="train it by real-v1, or choose a network with batch norm",
+        )
+    state = {key: tensor.cpu().clone() for key, tensor in network.state_dict().items()}
+    training = {"epochs": course.setting.epochs, "protocol": course.fingerprint, "taught_by": course.key, "seed": seed}
+    return _measured(real, name, state, {**training, SPLIT: real.fingerprint}, device)
+
+
+def _fetched(real: RealSet, name: str, device: torch.device, meter: Progress) -> Teachers:
+    """A teacher of published weights. Where its SPLIT is, it names them: they knew all training images."""
+    weights = published(name)
+    state = fetched_state(weights, quiet=isinstance(meter, Silent))
+    about = {WEIGHTS: [name], "address": weights.address, SPLIT: name}
+    return _measured(real, weights.network, state, about, device)
+
+
+def _measured(
+    real: RealSet, network: str, state: dict[str, Tensor], provenance: dict[str, Any], device: torch.device
+) -> Teachers:
+    """One teacher with its accuracy on the test split; its state stays on the CPU."""
+    feed = Feed(real.to(device), real.test, device)
+    found = Teachers(
+        networks=(network,),
+        states=(state,),
+        channels=real.channels,
+        size=real.size,
+        classes=real.classes,
+        dataset=real.name,
+        preprocessing=real.preprocessing.describe(),
+        accuracy=(),
+        provenance={
+            **provenance,
+            "device": device_name(device),
+            "versions": versions(),
+            "code": code_identity(),
+        },
+    )
+    batches = feed.batches(consecutive_batches(len(feed), TEST_BATCH))
+    return replace(found, accuracy=(top1_accuracy(found.to(device).member(0), batches),))

@@ -1,0 +1,1 @@
+"""Training of evaluation networks: training sets, batches, losses, checkpoints."""

@@ -1,0 +1,53 @@
+"""The losses of protocols, on labels that may be mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional
+
+from ddbench.evaluate.training.mixing import Mixture
+from ddbench.training.losses import classification_loss
+
+Criterion = Callable[[Tensor], Tensor]
+"""Logits (B, K) of what is seen to the loss, a scalar."""
+
+
+def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criterion:
+    """Cross-entropy with labels of a kind of ``ddbench.training.losses``; where images are mixed, with both labels by share."""
+
+    def loss(logits: Tensor) -> Tensor:
+        own = classification_loss(logits, labels, kind)
+        if mixture is None:
+            return own
+        partners = classification_loss(logits, labels[mixture.partners], kind)
+        return mixture.kept * own + (1 - mixture.kept) * partners
+
+    return loss
+
+
+def divergence(target: Tensor, temperature: float) -> Criterion:
+    """KL(softmax(target / T), softmax(logits / T)), averaged over the images, in nats, without the factor T squared.
+
+    target: logits (B, K) of what is seen.
+    """
+    wanted = functional.softmax(target / temperature, 1)
+
+    def loss(logits: Tensor) -> Tensor:
+        got = functional.log_softmax(logits / temperature, 1)
+        return functional.kl_div(got, wanted, reduction="batchmean")
+
+    return loss
+
+
+def mixed_logits(logits: Tensor, mixture: Mixture | None) -> Tensor:
+    """Stored logits (B, K) mixed as the images are: the logits themselves, not their softmax. Source: INFER."""
+    if mixture is None:
+        return logits
+    return mixture.kept * logits + (1 - mixture.kept) * logits[mixture.partners]
+
+
+def as_logits(labels: Tensor, kind: str) -> Tensor:
+    """Soft labels as logits: of probabilities the logarithm, at least that of 1e-8."""
+    return labels.clamp_min(1e-8).log() if kind == "probabilities" else labels
