@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ddbench.augmentation import augmentation
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.protocols.builtin import Protocol, Setting, protocol
+from ddbench.evaluate.protocols.builtin import Protocol, ProtocolOverrides, protocol
 from ddbench.evaluate.score import score
 from ddbench.networks import build_network
 from ddbench.randomness import stream
@@ -101,7 +101,7 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
     seeds = range(options.seed, options.seed + options.networks)
 
     def of_length(epochs: int) -> Protocol:
-        return replace(protocol("mtt-v1"), setting=Setting(epochs=epochs - 1, augmentation="dsa"))
+        return replace(protocol("mtt-v1"), setting=ProtocolOverrides(epochs=epochs - 1, augmentation="dsa"))
 
     def ours(how: Mapping[str, Any], epochs: int) -> None:
         score(syn, real, protocol=of_length(epochs), seeds=seeds, device=device, **how)

@@ -30,7 +30,7 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimise
-from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.evaluate.protocols.builtin import protocol
@@ -112,12 +112,12 @@ def step_cell(options: argparse.Namespace, device: torch.device, folder: Path, i
     task = task_on(options, device, folder, min(options.images))
     method = method_of(options, folder, inner_steps)
     with tempfile.TemporaryDirectory(dir=folder) as run:
-        learner = Learner(method, task, options.ipc, options.seed, Run(Path(run)))
-        learner.method = method_of(options, folder, min(inner_steps, method.expert_epochs))
-        learner.step(OuterStep(0, options.seed))
-        learner.method = method
+        outer_state = OuterState(method, task, options.ipc, options.seed, Run(Path(run)))
+        outer_state.method = method_of(options, folder, min(inner_steps, method.expert_epochs))
+        outer_state.step(OuterStep(0, options.seed))
+        outer_state.method = method
         with PeakMemory(device) as peak:
-            learner.step(OuterStep(1, options.seed))
+            outer_state.step(OuterStep(1, options.seed))
     return {"peak": peak.above}
 
 

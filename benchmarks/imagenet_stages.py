@@ -12,7 +12,7 @@ from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimise
 from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
-from ddbench.evaluate.protocols.protocol import Circumstances, Course
+from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.methods.parts.labels import TargetLabels
@@ -55,9 +55,9 @@ EPOCHS = 2
 """Of an evaluation in small."""
 
 
-def course(options: argparse.Namespace) -> Course:
+def course(options: argparse.Namespace) -> TrainingConfig:
     about = {"dataset": "generated", "network": options.network, "batch_norm": False, "ipc": options.ipc}
-    return protocol("tesla-v1").course(Circumstances(**about, classes=options.classes, size=options.size))
+    return protocol("tesla-v1").course(EvaluationContext(**about, classes=options.classes, size=options.size))
 
 
 STAGES: dict[str, Callable[[argparse.Namespace, Task, Path], None]] = {"expert": train_expert, "evaluation": evaluate}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.estimates.memory import activation_floats
-from ddbench.evaluate.protocols.builtin import Protocol, Setting, protocol
+from ddbench.evaluate.protocols.builtin import Protocol, ProtocolOverrides, protocol
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.methods.parts.matching import trajectory_matching_loss
@@ -116,7 +116,7 @@ def experts_job(work: Work, device: torch.device, **how: Any) -> Callable[[], ob
 
 def exam_protocol(work: Work) -> Protocol:
     """``mtt-v1`` with DSA, shortened."""
-    setting = Setting(epochs=work.exam_epochs - 1, augmentation="dsa")
+    setting = ProtocolOverrides(epochs=work.exam_epochs - 1, augmentation="dsa")
     return replace(protocol("mtt-v1"), setting=setting, batch=work.exam_batch)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import ddbench.data
 from ddbench.commands.options import home_folder
 from ddbench.data.realset import RealSet
-from ddbench.distillation.job_method import IndependentMethod
-from ddbench.distillation.method import DirectMethod, OptimisedMethod, Task
-from ddbench.distillation.run import carry_out, last_candidate
+from ddbench.distillation.job_method import JobMethod
+from ddbench.distillation.method import DirectMethod, OptimizedMethod, Task
+from ddbench.distillation.run import last_candidate, run
 from ddbench.errors import UserError
-from ddbench.estimates.memory_check import Policy, require, room_on
+from ddbench.estimates.memory_check import Policy, available_bytes, require
 from ddbench.evaluate.train_teachers import train_teachers as learned_teachers
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.metadata import describe_buffer
@@ -25,7 +25,7 @@ from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.settings import validate
-from ddbench.recipe.yaml_source import Source
+from ddbench.recipe.yaml_source import YamlSource
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
@@ -80,7 +80,7 @@ def train_experts(
     compile: whether their training steps are compiled; "auto" does where the run is long enough to gain. executor: who
     trains them (``ddbench.runtime.executors``: Serial, Local, RayExecutor); None is this process, one after the other.
     """
-    recipe = validate(ExpertRecipe, settings, Source("train_experts()", settings), ())
+    recipe = validate(ExpertRecipe, settings, YamlSource("train_experts()", settings), ())
     where = choose_device(device)
     return record_experts(
         folder,
@@ -145,8 +145,8 @@ def distill(
     fit in memory, and where the method needs experts or teachers and has none.
     """
     kind = METHODS.get(method, "distill()")
-    chosen = validate(kind, settings, Source("distill()", settings), ())
-    if not isinstance(chosen, OptimisedMethod | DirectMethod | IndependentMethod):
+    chosen = validate(kind, settings, YamlSource("distill()", settings), ())
+    if not isinstance(chosen, OptimizedMethod | DirectMethod | JobMethod):
         raise UserError(f"{method} distils graphs, not images", fix="call ddbench.distill_graphs")
     needed = chosen.needed_epochs()
     if chosen.teachers_wanted() and teachers is None:
@@ -186,7 +186,14 @@ def distill(
         kept = Path(folder or passing)
         to_do = teachers is None and not last_candidate(chosen, kept).exists()  # of given teachers, sizes are not known
         if to_do and (needed := chosen.peak_bytes(task.sizes, ipc)):
-            knobs = partial(chosen.knobs, task.sizes, ipc)
-            require(f"distilling by {method} at ipc {ipc}", needed, where, room_on(where), knobs, policy=memory)
+            memory_suggestions = partial(chosen.memory_suggestions, task.sizes, ipc)
+            require(
+                f"distilling by {method} at ipc {ipc}",
+                needed,
+                where,
+                available_bytes(where),
+                memory_suggestions,
+                policy=memory,
+            )
         how = {"seed": derive(seed, "distill"), "progress": progress, "executor": executor}
-        return load_synthetic(carry_out(chosen, task, ipc, kept, **how)[-1])
+        return load_synthetic(run(chosen, task, ipc, kept, **how)[-1])

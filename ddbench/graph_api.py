@@ -19,7 +19,7 @@ from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_grap
 from ddbench.methods import METHODS
 from ddbench.randomness import derive
 from ddbench.recipe.settings import validate
-from ddbench.recipe.yaml_source import Source
+from ddbench.recipe.yaml_source import YamlSource
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.provenance import code_identity, versions
 
@@ -52,7 +52,7 @@ def distill_graphs(method: str, real: GraphSet, ipc: int, *, seed: int = 0, **se
     kind = METHODS.get(method, "distill_graphs()")
     if not issubclass(kind, GraphMethod):
         raise UserError(f"{method} distils images, not graphs", fix="call ddbench.distill")
-    chosen = validate(kind, settings, Source("distill_graphs()", settings), ())
+    chosen = validate(kind, settings, YamlSource("distill_graphs()", settings), ())
     chosen.refuse(ipc)
     real.require_ipc(ipc)
     told = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}

@@ -13,7 +13,7 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 
-def require_fit(syn: SyntheticSet, real: RealSet) -> None:
+def check_compatible(syn: SyntheticSet, real: RealSet) -> None:
     """Errors: UserError where preprocessing, number of classes, or shape of the images differ."""
     require_same_preprocessing(
         real.preprocessing.fingerprint,
@@ -46,10 +46,10 @@ def split_of(real: RealSet, name: str) -> Split:
     return split
 
 
-def require_teachers_fit(teachers: Teachers | None, real: RealSet) -> None:
+def check_teachers_compatible(teachers: Teachers | None, real: RealSet) -> None:
     """Errors: UserError where there are teachers, and they were trained on other images than these."""
     if teachers is not None:
-        teachers.require_fit(
+        teachers.check_compatible(
             dataset=real.name,
             channels=real.channels,
             size=real.size,
@@ -69,7 +69,7 @@ def require_labels(
 
     Errors: UserError where it needs teachers and there are none, or they were trained on other images.
     """
-    require_teachers_fit(teachers, real)
+    check_teachers_compatible(teachers, real)
     if protocol.targets == "teacher":
         if protocol.stored_views and syn.epoch_labels is not None and syn.formation == 1:
             unused = [] if teachers is None else ["teachers were given, and not used"]

@@ -35,7 +35,8 @@ def evaluate(
     rate instead of the protocol's or the learned one. steps: optimiser steps in the place of the protocol's epochs, so
     that sets of all sizes take equal ones. teachers: who label, under a protocol that needs them
     (``ddbench.train_teachers``). compile: whether training steps are compiled; "auto" does where it is long enough.
-    executor: who trains the networks, each a job of its own (``ddbench.runtime.executors``: Serial, Local, RayExecutor); None
+    executor: who trains the networks, each a job of its own (``ddbench.runtime.executors``: Serial, Local,
+    RayExecutor); None
     is this process, one after the other.
     """
     where = choose_device(device)

@@ -15,14 +15,14 @@ RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RateSearch:
+class LRSearch:
     """What a search found. lr: the rate chosen. tried: accuracies (fractions, one a network) by rate, ascending."""
 
     lr: float
     tried: dict[float, tuple[float, ...]]
 
 
-def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = RATES) -> RateSearch:
+def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = RATES) -> LRSearch:
     """Try every rate and take the one with the highest mean accuracy, of equals the lowest.
 
     score_with: trains with a rate and scores on the validation split. Errors: UserError for no rates, rates that are
@@ -41,4 +41,4 @@ def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = 
             )
         tried[rate] = found.accuracy
     best = max(tried, key=lambda rate: (fmean(tried[rate]), -rate))
-    return RateSearch(lr=best, tried=tried)
+    return LRSearch(lr=best, tried=tried)

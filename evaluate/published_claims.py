@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddbench.errors import UserError
-from ddbench.evaluate.leaderboard.published import ORIGINAL, Published, published_numbers
+from ddbench.evaluate.leaderboard.published import ORIGINAL, PublishedResult, published_numbers
 from ddbench.evaluate.scores import Scores
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -19,7 +19,7 @@ WIDEST = 0.2
 """An interval wider than this, 20 points in all, tells nothing."""
 
 
-def claim_about(syn: SyntheticSet, network: str, method: str | None = None) -> Published:
+def published_result(syn: SyntheticSet, network: str, method: str | None = None) -> PublishedResult:
     """The printed accuracy of the method's sets of this data set, ipc and network.
 
     method: as in ``published.csv``; None takes the set's own. Errors: UserError with what is known near it.
@@ -45,7 +45,7 @@ class ClaimCheck:
     ``WIDEST`` at most. holds: whether it tells, and has 0 inside, or the measured mean lies above the printed one.
     """
 
-    claim: Published
+    claim: PublishedResult
     scores: Scores
     difference: float
     low: float
@@ -102,7 +102,7 @@ class ClaimCheck:
         )
 
 
-def check_claim(claim: Published, scores: Scores) -> ClaimCheck:
+def check_claim(claim: PublishedResult, scores: Scores) -> ClaimCheck:
     """Compare. Errors: UserError for a single measured network, which has no spread."""
     from scipy import stats
 

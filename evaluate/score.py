@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.compatibility import learning_rate, require_fit, require_labels, require_rate, split_of
+from ddbench.evaluate.compatibility import check_compatible, learning_rate, require_labels, require_rate, split_of
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.protocol import Protocol
-from ddbench.evaluate.scores import Scores, SplitName, marks
-from ddbench.evaluate.training.evaluation_trainer import Exam
-from ddbench.evaluate.training.training_sets import lessons_of
+from ddbench.evaluate.scores import Scores, SplitName, evaluate_seeds
+from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
+from ddbench.evaluate.training.training_sets import training_set_of
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
@@ -57,15 +57,15 @@ def score(
     device = torch.device(device)
     chosen = protocol_named(protocol) if isinstance(protocol, str) else protocol
     rate, notes = learning_rate(syn, chosen) if lr is None else (lr, [])
-    require_fit(syn, real)
+    check_compatible(syn, real)
     labels, said = require_labels(syn, chosen, real, teachers)
     ask = teachers if labels == "teachers, once" else None
-    lessons = lessons_of(syn.to(device), warm_up=chosen.warm_up, teachers=ask and ask.to(device))
-    exam = Exam(
+    lessons = training_set_of(syn.to(device), warm_up=chosen.warm_up, teachers=ask and ask.to(device))
+    exam = EvaluationTrainer(
         lessons=lessons,
         ipc=syn.shown_ipc,
         real=real,
-        questions=split_of(real, split),
+        eval_split=split_of(real, split),
         protocol=chosen,
         network=canonical_network_name(network or chosen.network or syn.network),
         lr=rate,
@@ -81,4 +81,4 @@ def score(
         notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does")
     if syn.warm_images is not None and not chosen.warm_up:
         notes.append(f"carries images to warm up on, which {chosen.key} does not use and its bytes count")
-    return marks(exam, seeds, split=split, notes=[*notes, *said], progress=progress, executor=executor)
+    return evaluate_seeds(exam, seeds, split=split, notes=[*notes, *said], progress=progress, executor=executor)

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.compatibility import require_rate, require_teachers_fit, split_of
+from ddbench.evaluate.compatibility import check_teachers_compatible, require_rate, split_of
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.protocol import Protocol
-from ddbench.evaluate.scores import Scores, SplitName, marks
-from ddbench.evaluate.training.evaluation_trainer import Exam
-from ddbench.evaluate.training.training_sets import RealLesson
+from ddbench.evaluate.scores import Scores, SplitName, evaluate_seeds
+from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
+from ddbench.evaluate.training.training_sets import RealTrainingSet
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
@@ -44,7 +44,7 @@ def score_real(
     the schedule as it is for all of them. lr: begins with this rate, not the protocol's. The rest, and the errors, are
     as in :func:`ddbench.evaluate.score.score`.
     """
-    exam = real_exam(
+    exam = real_trainer(
         real,
         protocol=protocol,
         network=network,
@@ -55,10 +55,10 @@ def score_real(
         lr=lr,
         teachers=teachers,
     ).compiling(compile, len(seeds))
-    return marks(exam, seeds, split=split, progress=progress, executor=executor)
+    return evaluate_seeds(exam, seeds, split=split, progress=progress, executor=executor)
 
 
-def real_exam(
+def real_trainer(
     real: RealSet,
     *,
     protocol: str | Protocol,
@@ -69,7 +69,7 @@ def real_exam(
     steps: int | None = None,
     lr: float | None = None,
     teachers: Teachers | None = None,
-) -> Exam:
+) -> EvaluationTrainer:
     """The exam of networks trained on real images. Errors: as in :func:`score_real`."""
     require_rate(lr)
     device = torch.device(device)
@@ -80,15 +80,15 @@ def real_exam(
             f"{chosen.key} needs soft labels, and real images have hard ones",
             fix="give teachers (ddbench teach), or a protocol of cross-entropy",
         )
-    require_teachers_fit(teachers, real)
-    lesson = RealLesson(real=real.to(device), device=device, rows=rows)
+    check_teachers_compatible(teachers, real)
+    lesson = RealTrainingSet(real=real.to(device), device=device, rows=rows)
     if not len(lesson):
         raise UserError("there is no real image to train on", fix="give rows of the training split")
-    return Exam(
+    return EvaluationTrainer(
         lessons=(lesson,),
         ipc=max(1, len(lesson) // real.classes),
         real=real.to(device),
-        questions=split_of(real, split),
+        eval_split=split_of(real, split),
         protocol=chosen,
         network=name,
         lr=lr,

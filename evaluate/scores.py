@@ -9,11 +9,11 @@ from statistics import fmean, pstdev
 from typing import Literal
 
 from ddbench.errors import UserError
-from ddbench.evaluate.training.evaluation_job import Answers, Sitting
-from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.training.evaluation_job import EvaluationJob, JobResult
+from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
 from ddbench.runtime.device import synchronise
 from ddbench.runtime.executors import Executor, Serial
-from ddbench.runtime.executors.job_progress import SharedMeter
+from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.progress import Progress, Silent
 
 SplitName = Literal["test", "validation"]
@@ -25,7 +25,8 @@ class Scores:
 
     lr: the rate the networks began with. steps: how many optimiser steps each was asked to take; None is the
     protocol's. compiled: whether training steps were. device: where; None is the device that was asked for. seconds: of
-    all networks together. peak_bytes: as ``ddbench.runtime.device.peak_bytes`` counts, of the process that took most. notes:
+    all networks together. peak_bytes: as ``ddbench.runtime.device.peak_bytes`` counts, of the process that took most.
+    notes:
     what a reader of the numbers must know.
     """
 
@@ -52,8 +53,8 @@ class Scores:
         return pstdev(self.accuracy)
 
 
-def marks(
-    exam: Exam,
+def evaluate_seeds(
+    exam: EvaluationTrainer,
     seeds: Sequence[int],
     *,
     split: SplitName,
@@ -74,16 +75,18 @@ def marks(
     by = executor if executor is not None and shared else Serial()
     many = (exam.together or 1) if shared else exam.side_by_side(len(seeds))
     groups = [seeds[first : first + many] for first in range(0, len(seeds), many)]
-    answers: dict[int, Answers] = {}
-    meter = SharedMeter(progress or Silent(), len(groups), exam.title)
+    answers: dict[int, JobResult] = {}
+    meter = SharedProgress(progress or Silent(), len(groups), exam.title)
     try:
-        for position, answer in by.map(Sitting(exam, by.device(exam.device)), groups, meter.hear):
+        for position, answer in by.map(EvaluationJob(exam, by.device(exam.device)), groups, meter.on_progress):
             answers[position] = answer
-            meter.finished(position, accuracy=f"{fmean(a for known in answers.values() for a, _ in known.marks):.4f}")
+            meter.finished(
+                position, accuracy=f"{fmean(a for known in answers.values() for a, _ in known.evaluate_seeds):.4f}"
+            )
         synchronise(exam.device)
     finally:
         meter.close()
-    found = [mark for position in range(len(groups)) for mark in answers[position].marks]
+    found = [mark for position in range(len(groups)) for mark in answers[position].evaluate_seeds]
     endless = [
         f"seed {seed}: the training did not stay finite" for seed, (_, ok) in zip(seeds, found, strict=True) if not ok
     ]

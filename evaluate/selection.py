@@ -22,7 +22,7 @@ from ddbench.evaluate.scores import SplitName
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.executors import Executor, Serial, Tell
+from ddbench.runtime.executors import Executor, ReportProgress, Serial
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -191,9 +191,9 @@ class CandidateJob:
     teachers: Teachers | None
     compile: Choice
 
-    def __call__(self, candidate: Path, tell: Tell) -> tuple[float, ...]:
+    def __call__(self, candidate: Path, report: ReportProgress) -> tuple[float, ...]:
         """Errors: UserError as in ``score``, and where this machine does not see the file."""
-        del tell
+        del report
         require_seen(candidate)
         return score(
             load_synthetic(candidate),

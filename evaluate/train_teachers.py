@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from ddbench.artifact import fingerprint
-from ddbench.data.loader import Feed
+from ddbench.data.loader import ImageLoader
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols.builtin import Protocol, teaching_protocol
-from ddbench.evaluate.score_real import real_exam
-from ddbench.evaluate.training.checkpoint import Unfinished
+from ddbench.evaluate.score_real import real_trainer
+from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
 from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
 from ddbench.evaluate.training.train_network import is_finite
 from ddbench.randomness import derive
@@ -45,7 +45,8 @@ def train_teachers(
 ) -> Teachers:
     """One teacher for each network, in order, kept in a file each under ``folder``; those that are there are read.
 
-    networks: a name given twice is two teachers; published weights (``ddbench.training.pretrained``) are fetched, not trained.
+    networks: a name given twice is two teachers; published weights (``ddbench.training.pretrained``) are fetched, not
+    trained.
     protocol: real-v1 or squeeze-v1. epochs: None takes the protocol's. progress: makes a meter for each. compile:
     whether training steps are compiled first, which changes rounding alone. A process killed at any moment loses at
     most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same
@@ -53,7 +54,7 @@ def train_teachers(
     they do not take, weights of other images; for damaged files; for a training that diverges.
     """
     usual, device = teaching_protocol(protocol), torch.device(device)
-    course = usual if epochs is None else replace(usual, setting=replace(usual.setting, epochs=epochs))
+    config = usual if epochs is None else replace(usual, setting=replace(usual.setting, epochs=epochs))
     names = checked_teachers(networks, real)
     every = []
     for number, name in enumerate(names):
@@ -62,11 +63,13 @@ def train_teachers(
             if not path.exists():
                 _fetched(real, name, device, progress()).save(path)
         else:
-            asked = _asked(real, course, name, seed, copy=names[:number].count(name))
+            asked = _asked(real, config, name, seed, copy=names[:number].count(name))
             path = _path(real, name, folder, asked)
-            unfinished = Unfinished(path.with_name(f".{path.stem}.unfinished"), asked, device, checkpoint_seconds)
+            unfinished = TrainingCheckpoint(
+                path.with_name(f".{path.stem}.unfinished"), asked, device, checkpoint_seconds
+            )
             if not path.exists():
-                _taught(real, course, asked, device, progress(), unfinished, compile).save(path)
+                _taught(real, config, asked, device, progress(), unfinished, compile).save(path)
             unfinished.discard()
         every.append(load_teachers(path))
     return combined(every)
@@ -90,13 +93,13 @@ def checked_teachers(
     return names
 
 
-def _asked(real: RealSet, course: Protocol, name: str, seed: int, copy: int) -> dict[str, Any]:
+def _asked(real: RealSet, config: Protocol, name: str, seed: int, copy: int) -> dict[str, Any]:
     """All that the parameters of a teacher follow from."""
     return {
         "real": real.fingerprint,
         "mirror": real.mirror,
         "network": name,
-        "course": course.fingerprint,
+        "course": config.fingerprint,
         "seed": seed,
         "copy": copy,
     }
@@ -109,17 +112,17 @@ def _path(real: RealSet, name: str, folder: Path, asked: Mapping[str, Any]) -> P
 
 def _taught(
     real: RealSet,
-    course: Protocol,
+    config: Protocol,
     asked: Mapping[str, Any],
     device: torch.device,
     meter: Progress,
-    unfinished: Unfinished,
+    unfinished: TrainingCheckpoint,
     compile: Choice,
 ) -> Teachers:
     """A teacher trained to its last epoch. Errors: UserError where its parameters are no numbers in the end."""
     name, seed = asked["network"], asked["seed"]
-    exam = real_exam(real, protocol=course, network=name, device=device).compiling(compile, 1)
-    meter.start(course.trained_epochs, f"teacher {name}", unfinished.epochs)
+    exam = real_trainer(real, protocol=config, network=name, device=device).compiling(compile, 1)
+    meter.start(config.trained_epochs, f"teacher {name}", unfinished.epochs)
     try:
         network = exam.trained(
             derive(seed, "teacher", asked["copy"]), lambda done, of: meter.update(done), unfinished=unfinished
@@ -133,11 +136,11 @@ def _taught(
         unfinished.discard()
         raise UserError(
             f"teacher {name} diverged: its parameters are not finite",
-            f"used  {course.key}, which begins with a rate of {course.lr:g}",
+            f"used  {config.key}, which begins with a rate of {config.lr:g}",
             fix="train it by real-v1, or choose a network with batch norm",
         )
     state = {key: tensor.cpu().clone() for key, tensor in network.state_dict().items()}
-    training = {"epochs": course.setting.epochs, "protocol": course.fingerprint, "taught_by": course.key, "seed": seed}
+    training = {"epochs": config.setting.epochs, "protocol": config.fingerprint, "taught_by": config.key, "seed": seed}
     return _measured(real, name, state, {**training, SPLIT: real.fingerprint}, device)
 
 
@@ -153,7 +156,7 @@ def _measured(
     real: RealSet, network: str, state: dict[str, Tensor], provenance: dict[str, Any], device: torch.device
 ) -> Teachers:
     """One teacher with its accuracy on the test split; its state stays on the CPU."""
-    feed = Feed(real.to(device), real.test, device)
+    loader = ImageLoader(real.to(device), real.test, device)
     found = Teachers(
         networks=(network,),
         states=(state,),
@@ -170,5 +173,5 @@ def _measured(
             "code": code_identity(),
         },
     )
-    batches = feed.batches(consecutive_batches(len(feed), TEST_BATCH))
+    batches = loader.batches(consecutive_batches(len(loader), TEST_BATCH))
     return replace(found, accuracy=(top1_accuracy(found.to(device).member(0), batches),))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ddbench import artifact
 from ddbench.errors import UserError
-from ddbench.expert_buffers import buffer
+from ddbench.expert_buffers.buffer import KIND as FINISHED
+from ddbench.expert_buffers.buffer import ROWS, expert_path
 from ddbench.expert_buffers.optimizers import ExpertState
 from ddbench.expert_buffers.training_state import end_state, put_back
 from ddbench.expert_buffers.trajectory import Trajectory
@@ -21,7 +22,7 @@ _SHARE = 10
 """A state that takes a second to write is written at most every ten."""
 
 
-class Unfinished:
+class ExpertCheckpoint:
     """One expert until it is long enough: its state at the end of an epoch, on disk at most every ``pause`` seconds.
 
     pause: 0 writes after each epoch. The file holds what a finished expert's does, as far as it has come. together:
@@ -30,7 +31,7 @@ class Unfinished:
 
     def __init__(self, folder: Path, expert: int, buffer: str, pause: float) -> None:
         self.path = folder / f".expert-{expert:04d}.unfinished"
-        self._finished = buffer.expert_path(folder, expert)
+        self._finished = expert_path(folder, expert)
         self._facts = {"buffer": buffer, "expert": expert}
         self._least_pause, self._pause = pause, pause
         self.together = 1
@@ -50,7 +51,7 @@ class Unfinished:
         a finished expert that does not hold what goes on from it count for nothing: the expert begins anew.
         Errors: UserError for a file of a newer ddbench.
         """
-        found = [self._read(self.path, KIND), self._read(self._finished, buffer.KIND)]
+        found = [self._read(self.path, KIND), self._read(self._finished, FINISHED)]
         usable = [(tensors, facts) for tensors, facts in found if 0 < facts["epochs"] <= trajectory.epochs]
         if not usable:
             return 0
@@ -83,7 +84,7 @@ class Unfinished:
         """Remember the state after ``epochs`` epochs, and write it if the last writing is long enough ago."""
         state = end_state(network, optimizer, trajectory.parameters.dtype)
         for name, rows in trajectory.tensors().items():
-            state[name] = rows[: epochs + (name in buffer.ROWS)]
+            state[name] = rows[: epochs + (name in ROWS)]
         facts = {"epochs": epochs, "seconds": round(self.seconds, 3), "extendable": True}
         self._unwritten = state, {**self._facts, **facts}
         if time.monotonic() - self._last_write >= self._pause:

@@ -40,7 +40,7 @@ _DTYPES = {
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorSpan:
     """Where a tensor lies: its dtype, its shape, and the number of its first byte in the file."""
 
     dtype: torch.dtype
@@ -54,7 +54,7 @@ class Header:
     file, and which state of it, this is the header of."""
 
     facts: Mapping[str, Any]
-    places: Mapping[str, Place]
+    places: Mapping[str, TensorSpan]
     identity: tuple[int, ...]
 
     @property
@@ -191,13 +191,13 @@ def _header(file: FileIO) -> Header:
         raise ValueError("the file ends within its header")
     document = parse_json(bytes(first + rest)[8:data])
     facts = artifact.description_in(document.pop("__metadata__"))
-    places: dict[str, Place] = {}
+    places: dict[str, TensorSpan] = {}
     end = 0
     for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
         begin, after = told["data_offsets"]
         if not all(map(_is_count, (begin, after, *told["shape"]))):
             raise ValueError(f"the place of {name} is not told in whole numbers")
-        place = Place(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
+        place = TensorSpan(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
         if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
             raise ValueError(f"the place of {name} is not as large as its shape")
         places[name], end = place, after
@@ -207,7 +207,7 @@ def _header(file: FileIO) -> Header:
     return Header(facts, places, identity)
 
 
-def _require_facts(facts: Any, places: Mapping[str, Place]) -> None:
+def _require_facts(facts: Any, places: Mapping[str, TensorSpan]) -> None:
     """Errors: KeyError, TypeError, ValueError for facts that are not whole, or that the tensors contradict."""
     if not all(_is_count(facts[name]) and facts[name] > 0 for name in ("schema", "epochs")):
         raise ValueError("schema or epochs is not a count")

@@ -13,12 +13,12 @@ import torch
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.expert_buffers.buffer import DESCRIPTION, scan, write_expert
-from ddbench.expert_buffers.checkpoint import Unfinished
+from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
 from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.trainer import Trainer
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.runtime.executors.executor import Tell
-from ddbench.runtime.executors.job_progress import Telling
+from ddbench.runtime.executors.executor import ReportProgress
+from ddbench.runtime.executors.job_progress import JobProgress
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.oom import memory_errors
 from ddbench.runtime.threads import one_thread
@@ -48,18 +48,18 @@ class ExpertJob:
     compile: bool = False
     notice: bool = False
 
-    def __call__(self, experts: Sequence[int], tell: Tell) -> None:
+    def __call__(self, experts: Sequence[int], report: ReportProgress) -> None:
         """Errors: UserError where one diverges, when the others are written; where this machine has no such folder."""
         require_seen(self.folder / DESCRIPTION)
         there = scan(self.folder, self.description).usable
         left = [expert for expert in experts if there.get(expert, 0) < self.epochs]
         if not left:
             return
-        unfinished = {e: Unfinished(self.folder, e, self.description.fingerprint, self.pause) for e in left}
-        meter = Telling(tell)
+        unfinished = {e: ExpertCheckpoint(self.folder, e, self.description.fingerprint, self.pause) for e in left}
+        meter = JobProgress(report)
         meter.start(len(left) * self.epochs, "")
-        with one_thread(self.device), memory_errors("training experts", _kept, self._knobs):
-            results = self._trainer.train_together(unfinished, self.epochs, self.description, meter, 0)
+        with one_thread(self.device), memory_errors("training experts", _kept, self._memory_suggestions):
+            results = self._trainer.train_stacked(unfinished, self.epochs, self.description, meter, 0)
         for expert, result in results.items():
             if not isinstance(result, UserError):
                 trajectory, end = result
@@ -69,7 +69,7 @@ class ExpertJob:
             if isinstance(result, UserError):
                 raise result
 
-    def _knobs(self) -> list[str]:
+    def _memory_suggestions(self) -> list[str]:
         """What makes it smaller where memory ran out."""
         fewer = ["fewer at once (--workers)"] if self.device.type == "cpu" else []
         halved = max(self.recipe.batch // 2, 1)

@@ -27,8 +27,8 @@ class Gsam(SgdBased[GsamExperts]):
 
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         del originals
-        settings, each = self.settings, self.trainee.each
-        logits = self.trainee.logits(inputs)
+        settings, each = self.settings, self.trainable.each
+        logits = self.trainable.logits(inputs)
         losses = self.losses(logits, labels)
         found = torch.autograd.grad(losses.sum(), self.parameters, allow_unused=True, materialize_grads=True)
         with torch.no_grad():
@@ -36,7 +36,9 @@ class Gsam(SgdBased[GsamExperts]):
             ascent = each(partial(perturbation, rho=settings.rho, adaptive=settings.adaptive))
             moved = weights + ascent(weights, gradient)
         moved.requires_grad_()
-        nearby = self.trainee.aside(dict(zip(self.trainee.parameters, self._shaped(moved), strict=True)), inputs)
+        nearby = self.trainable.functional_logits(
+            dict(zip(self.trainable.parameters, self._shaped(moved), strict=True)), inputs
+        )
         (perturbed,) = torch.autograd.grad(self.losses(nearby, labels).sum(), moved)
         direction = each(partial(gap_direction, alpha=settings.alpha))(gradient, perturbed)
         for parameter, part in zip(self.parameters, self._shaped(direction), strict=True):
@@ -46,7 +48,7 @@ class Gsam(SgdBased[GsamExperts]):
 
     def _flat(self, tensors: Sequence[Tensor]) -> Tensor:
         """Tensors of the parameters' shapes as one vector: (P,), or (k, P) of several networks."""
-        return self.trainee.each(lambda *parts: torch.cat([part.reshape(-1) for part in parts]))(*tensors)
+        return self.trainable.each(lambda *parts: torch.cat([part.reshape(-1) for part in parts]))(*tensors)
 
     def _shaped(self, vector: Tensor) -> list[Tensor]:
         """Such a vector in the shapes of the parameters."""

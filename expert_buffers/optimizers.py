@@ -12,7 +12,7 @@ from ddbench.expert_buffers.gsam import Gsam
 from ddbench.expert_buffers.sgd import Sgd
 from ddbench.expert_buffers.smooth import Smooth
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.training.model_stack import Alone, Trainee
+from ddbench.training.model_stack import SingleModel, Trainable
 
 
 class ExpertState(Protocol):
@@ -70,14 +70,14 @@ class Member:
         self.optimizer.restore(state, self.number)
 
 
-OPTIMIZERS: Mapping[str, Callable[[Trainee, ExpertRecipe, Any], ExpertOptimizer]] = {
+OPTIMIZERS: Mapping[str, Callable[[Trainable, ExpertRecipe, Any], ExpertOptimizer]] = {
     "sgd": Sgd,
     "gsam": Gsam,
     "smooth": Smooth,
 }
 
 
-def expert_optimizer(trainee: Trainee | nn.Module, recipe: ExpertRecipe) -> ExpertOptimizer:
+def expert_optimizer(trainable: Trainable | nn.Module, recipe: ExpertRecipe) -> ExpertOptimizer:
     """The optimizer that the recipe names, bound to what it trains."""
-    bound = Alone(trainee) if isinstance(trainee, nn.Module) else trainee
+    bound = SingleModel(trainable) if isinstance(trainable, nn.Module) else trainable
     return OPTIMIZERS[recipe.optimizer.kind](bound, recipe, recipe.optimizer)

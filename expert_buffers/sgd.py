@@ -13,7 +13,7 @@ from ddbench.expert_buffers.trajectory import flat, unflatten_into
 from ddbench.recipe.experts import ExpertRecipe, SgdExperts
 from ddbench.recipe.settings import Part
 from ddbench.training.losses import classification_loss
-from ddbench.training.model_stack import Trainee
+from ddbench.training.model_stack import Trainable
 
 S = TypeVar("S", bound=Part)
 
@@ -26,9 +26,9 @@ class SgdBased(abc.ABC, Generic[S]):
     velocity, as in MTT's released ``buffer.py``. Meets ``optimizers.ExpertOptimizer``.
     """
 
-    def __init__(self, trainee: Trainee, recipe: ExpertRecipe, settings: S) -> None:
-        self.trainee, self.settings, self.epoch = trainee, settings, 0
-        self.parameters = list(trainee.parameters.values())
+    def __init__(self, trainable: Trainable, recipe: ExpertRecipe, settings: S) -> None:
+        self.trainable, self.settings, self.epoch = trainable, settings, 0
+        self.parameters = list(trainable.parameters.values())
         self.optimizer = torch.optim.SGD(
             self.parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
@@ -40,7 +40,7 @@ class SgdBased(abc.ABC, Generic[S]):
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy of a batch: (), or (k,) of several networks."""
-        return self.trainee.each(classification_loss)(logits, labels)
+        return self.trainable.each(classification_loss)(logits, labels)
 
     def learning_rate(self, epoch: int) -> float:
         drop = self._recipe.lr_drop_epoch
@@ -85,7 +85,7 @@ class Sgd(SgdBased[SgdExperts]):
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         del originals
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.trainee.logits(inputs)
+        logits = self.trainable.logits(inputs)
         losses = self.losses(logits, labels)
         losses.sum().backward()
         self.optimizer.step()

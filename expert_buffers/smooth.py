@@ -12,7 +12,7 @@ from torch.func import grad
 from ddbench.expert_buffers.sgd import SgdBased
 from ddbench.recipe.experts import SmoothExperts
 from ddbench.training.forward_pass import Logits, Tensors
-from ddbench.training.model_stack import Alone, Trainee
+from ddbench.training.model_stack import SingleModel, Trainable
 
 NormOver = Literal["channel", "sample"]
 
@@ -29,11 +29,11 @@ class Smooth(SgdBased[SmoothExperts]):
 
     def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.trainee.logits(inputs)
+        logits = self.trainable.logits(inputs)
         losses = self.losses(logits, labels)
         total = losses * self._clip()
         if self.settings.penalty:
-            total = total + self.settings.penalty * penalties(self.trainee, originals, self.settings.norm_over)
+            total = total + self.settings.penalty * penalties(self.trainable, originals, self.settings.norm_over)
         total.sum().backward()
         self.optimizer.step()
         return losses.detach(), logits.detach()
@@ -42,14 +42,16 @@ class Smooth(SgdBased[SmoothExperts]):
         return self.settings.clip[self.epoch] if self.epoch < len(self.settings.clip) else 1.0
 
 
-def penalties(trainee: Trainee, images: Tensor, norm_over: NormOver) -> Tensor:
+def penalties(trainable: Trainable, images: Tensor, norm_over: NormOver) -> Tensor:
     """:func:`gradient_penalty` of one network, or of each of several, (k,)."""
-    if trainee.forward is None:
+    if trainable.forward is None:
         images = images.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(trainee.aside(trainee.parameters, images).sum(), images, create_graph=True)
+        (slope,) = torch.autograd.grad(
+            trainable.functional_logits(trainable.parameters, images).sum(), images, create_graph=True
+        )
         return _unevenness(slope, norm_over)
-    slopes = trainee.forward.also("slopes by the images", _slopes)(trainee.parameters, trainee.buffers, images)
-    return trainee.each(partial(_unevenness, norm_over=norm_over))(slopes)
+    slopes = trainable.forward.also("slopes by the images", _slopes)(trainable.parameters, trainable.buffers, images)
+    return trainable.each(partial(_unevenness, norm_over=norm_over))(slopes)
 
 
 def gradient_penalty(network: nn.Module, images: Tensor, norm_over: NormOver) -> Tensor:
@@ -60,7 +62,7 @@ def gradient_penalty(network: nn.Module, images: Tensor, norm_over: NormOver) ->
     images is exactly zero, its norm adds nothing to that. Costs a forward, a backward, and the backward of both.
     Source: Shen et al. 2023 (arXiv:2310.10541), released code; "sample": Gulrajani et al. 2017 (arXiv:1704.00028).
     """
-    return penalties(Alone(network), images, norm_over)
+    return penalties(SingleModel(network), images, norm_over)
 
 
 def _slopes(logits: Logits) -> Logits:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ddbench import artifact
-from ddbench.data.loader import feed_bytes
+from ddbench.data.loader import loader_bytes
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
@@ -24,7 +24,7 @@ from ddbench.runtime.compile import Choice, wanted
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.executors.executor import Executor, Serial
-from ddbench.runtime.executors.job_progress import SharedMeter
+from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.progress import Progress, Silent
 
 _PROCESS = 500 * 2**20
@@ -50,7 +50,7 @@ def training_cost(
     network = build_network(network_name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
     floats, split = activation_floats(network, real.channels, real.size), real.train
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    stored = split.images.nbytes + feed_bytes(len(split), split.images[0].numel())
+    stored = split.images.nbytes + loader_bytes(len(split), split.images[0].numel())
     needed = _PROCESS + stored + training_bytes(parameters, floats, recipe.batch) + 8 * parameters * (epochs + 1)
     return training_seconds(floats, epochs * len(split), recipe.batch, device), needed
 
@@ -118,7 +118,7 @@ def _train_missing(
     epochs: int,
     seed: int,
     device: torch.device,
-    tell: Progress,
+    report: Progress,
     checkpoint_seconds: float,
     compile: Choice,
     together: int | None,
@@ -152,9 +152,9 @@ def _train_missing(
         at_once = together if by.at_once > 1 or by.elsewhere else side_by_side(together, len(missing), on, bytes_of_one)
         groups = [missing[first : first + (at_once or 1)] for first in range(0, len(missing), at_once or 1)]
         sizes = [epochs * len(group) for group in groups]
-        meter = SharedMeter(tell, len(groups), _what(folder, found, missing), sizes)
+        meter = SharedProgress(report, len(groups), _what(folder, found, missing), sizes)
         try:
-            for position, _ in by.map(job, groups, meter.hear):
+            for position, _ in by.map(job, groups, meter.on_progress):
                 meter.finished(position)
         finally:
             meter.close()

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ddbench.augmentation import augmentation
-from ddbench.data.loader import Feed
+from ddbench.data.loader import ImageLoader
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.expert_buffers.checkpoint import Unfinished
+from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
 from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, Member, expert_optimizer
 from ddbench.expert_buffers.training_state import end_state
@@ -27,7 +27,7 @@ from ddbench.runtime.oom import is_out_of_memory, let_go
 from ddbench.runtime.progress import Progress
 from ddbench.training.epoch import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
 from ddbench.training.forward_pass import forward_pass
-from ddbench.training.model_stack import Alone, Stack
+from ddbench.training.model_stack import SingleModel, StackedModels
 from ddbench.training.stacked_epoch import batches_together, train_epoch_together
 
 _VALIDATION_BATCH = 512
@@ -44,7 +44,7 @@ class _Begun:
     network: nn.Module
     optimizer: ExpertState
     trajectory: Trajectory
-    unfinished: Unfinished
+    unfinished: ExpertCheckpoint
     epochs: int
 
 
@@ -66,8 +66,8 @@ class Trainer:
         notice: bool = False,
     ) -> None:
         self.real, self.network_name, self.recipe, self.seed, self.device = real, network_name, recipe, seed, device
-        self.train_feed = Feed(real, real.train, device)
-        self.validation_feed = Feed(real, real.validation, device) if len(real.validation) else None
+        self.train_feed = ImageLoader(real, real.train, device)
+        self.validation_feed = ImageLoader(real, real.validation, device) if len(real.validation) else None
         self.augmentation = augmentation(recipe.augmentation, mirror=real.mirror)
         self.compile = compile
         self._pass = partial(forward_pass, network_name, real.channels, real.size, real.classes, device)
@@ -78,13 +78,13 @@ class Trainer:
         expert: int,
         epochs: int,
         description: BufferDescription,
-        unfinished: Unfinished,
-        tell: Progress,
+        unfinished: ExpertCheckpoint,
+        report: Progress,
         done: int,
     ) -> Finished:
         """One expert, from its initialisation or from where ``unfinished`` says it was left, and its end state."""
         optimizer, run = self._begun(expert, epochs, description, unfinished)
-        tell.update(done + run.epochs)
+        report.update(done + run.epochs)
         with _written_when_interrupted([run]):
             for epoch in range(run.epochs, epochs):
                 optimizer.begin_epoch(epoch)
@@ -97,15 +97,15 @@ class Trainer:
                 )
                 measured = self._note(run, epoch, loss, accuracy)
                 run.unfinished.keep(epoch + 1, run.network, run.optimizer, run.trajectory)
-                tell.update(done + epoch + 1, expert=expert, **{name: f"{v:.3f}" for name, v in measured.items()})
+                report.update(done + epoch + 1, expert=expert, **{name: f"{v:.3f}" for name, v in measured.items()})
         return run.trajectory, end_state(run.network, run.optimizer, run.trajectory.parameters.dtype)
 
-    def train_together(
+    def train_stacked(
         self,
-        unfinished: Mapping[int, Unfinished],
+        unfinished: Mapping[int, ExpertCheckpoint],
         epochs: int,
         description: BufferDescription,
-        tell: Progress,
+        report: Progress,
         done: int,
     ) -> dict[int, Finished | UserError]:
         """Several experts at once, by their numbers; each comes out as it would alone, up to rounding.
@@ -115,22 +115,22 @@ class Trainer:
         """
         if len(unfinished) == 1:
             ((expert, state),) = unfinished.items()
-            return {expert: self.train(expert, epochs, description, state, tell, done)}
+            return {expert: self.train(expert, epochs, description, state, report, done)}
         groups: dict[int, list[_Begun]] = {}
         for expert, state in unfinished.items():
             _, run = self._begun(expert, epochs, description, state, together=True)
             groups.setdefault(run.epochs, []).append(run)
-        tell.update(done + sum(begin * len(group) for begin, group in groups.items()))
+        report.update(done + sum(begin * len(group) for begin, group in groups.items()))
         results: dict[int, Finished | UserError] = {}
         for begin, group in groups.items():
-            results |= self._carry_on(group, begin, epochs, tell, done)
+            results |= self._carry_on(group, begin, epochs, report, done)
             done += epochs * len(group)
         return {expert: results[expert] for expert in unfinished}
 
     def _carry_on(
-        self, runs: Sequence[_Begun], begin: int, epochs: int, tell: Progress, done: int
+        self, runs: Sequence[_Begun], begin: int, epochs: int, report: Progress, done: int
     ) -> dict[int, Finished | UserError]:
-        stack = Stack([run.network for run in runs], self._pass(stacked=True, **self._options))
+        stack = StackedModels([run.network for run in runs], self._pass(stacked=True, **self._options))
         optimizer = expert_optimizer(stack, self.recipe)
         for member, run in enumerate(runs):
             optimizer.restore(run.optimizer.state(), member)
@@ -156,7 +156,7 @@ class Trainer:
                             failed[run.expert] = error
                         else:
                             run.unfinished.keep(epoch + 1, run.network, run.optimizer, run.trajectory)
-                tell.update(done + (epoch + 1) * len(runs), together=len(runs))
+                report.update(done + (epoch + 1) * len(runs), together=len(runs))
                 if len(failed) == len(runs):
                     break
         dtype = getattr(torch, self.recipe.dtype)
@@ -168,7 +168,7 @@ class Trainer:
         expert: int,
         epochs: int,
         description: BufferDescription,
-        unfinished: Unfinished,
+        unfinished: ExpertCheckpoint,
         *,
         together: bool = False,
     ) -> tuple[ExpertOptimizer, _Begun]:
@@ -182,7 +182,7 @@ class Trainer:
             seed=derive(self.seed, "expert", expert, "init"),
         ).to(self.device)
         forward = self._pass(**self._options) if self.compile and not together else None
-        optimizer = expert_optimizer(Alone(network, forward), recipe)
+        optimizer = expert_optimizer(SingleModel(network, forward), recipe)
         trajectory = Trajectory.blank(
             epochs,
             description.parameter_count,
@@ -214,9 +214,9 @@ class Trainer:
             trajectory.curves[name][epoch] = value
         return measured
 
-    def _validate(self, network: nn.Module, feed: Feed) -> float:
+    def _validate(self, network: nn.Module, loader: ImageLoader) -> float:
         network.eval()
-        batches = feed.batches(consecutive_batches(len(feed), _VALIDATION_BATCH))
+        batches = loader.batches(consecutive_batches(len(loader), _VALIDATION_BATCH))
         accuracy = top1_accuracy(network, batches)
         network.train()
         return accuracy

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, final
 
 from pydantic import StrictBool
 
-from ddbench.methods.parts.init_kmeans import RepresentativePixels
+from ddbench.methods.parts.init_kmeans import KMeansInit
 from ddbench.methods.parts.matching import IntermediateMatch
 from ddbench.methods.trajectory import AnyMatch, AnyPixels, TrajectoryMatching
 from ddbench.recipe.settings import NotNegative, Share
@@ -33,7 +33,7 @@ class AST(TrajectoryMatching):
     student_momentum: Share = 0.9
     balanced_loss: bool = True
     start_perturbation: NotNegative = 1.0
-    pixels: AnyPixels = RepresentativePixels()
+    pixels: AnyPixels = KMeansInit()
     match: AnyMatch = IntermediateMatch()
     compat: StrictBool = False
     """Whether to do as the released code does, by mistake or not, where that moves results."""

@@ -16,17 +16,17 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.distillation.method import OptimisedMethod, OuterRate, OuterStep, Task, student_loss
+from ddbench.distillation.method import OptimizedMethod, OuterRate, OuterStep, Task, student_loss
 from ddbench.errors import UserError
-from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.ast_student import balance, perturbed
 from ddbench.methods.parts.expert_segment import Growth, Span, StartWindow, draw_span
-from ddbench.methods.parts.init_correct import CorrectPixels
-from ddbench.methods.parts.init_kmeans import RepresentativePixels
-from ddbench.methods.parts.initialization import NoisePixels, RealPixels, class_major_labels
+from ddbench.methods.parts.init_correct import CorrectInit
+from ddbench.methods.parts.init_kmeans import KMeansInit
+from ddbench.methods.parts.initialization import NoisePixels, RealInit, class_major_labels
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
 from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
-from ddbench.methods.parts.memory_estimate import Footprint
+from ddbench.methods.parts.memory_estimate import TrajectoryMemory
 from ddbench.methods.parts.unroll_choice import UnrollChoice
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import student_seconds, wanted
@@ -35,12 +35,12 @@ from ddbench.unroll.compiled_step import FastStep
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
 from ddbench.unroll.unroll import Outer
 
-AnyPixels = Annotated[RealPixels | NoisePixels | CorrectPixels | RepresentativePixels, Field(discriminator="kind")]
+AnyPixels = Annotated[RealInit | NoisePixels | CorrectInit | KMeansInit, Field(discriminator="kind")]
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
 AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")]
 
 
-class TrajectoryMatching(OptimisedMethod):
+class TrajectoryMatching(OptimizedMethod):
     """What the members of the family have in common. Abstract: the members are final and only choose defaults."""
 
     COMPAT: ClassVar[Mapping[str, Any]] = {}
@@ -74,7 +74,7 @@ class TrajectoryMatching(OptimisedMethod):
     """Whether the student's loss counts less from early start epochs and more from late ones (AST)."""
     start_perturbation: NotNegative = 0.0
     """How far the convolutions of the start are off the expert's, relative to each weight (AST: 1); 0: not at all."""
-    pixels: AnyPixels = RealPixels()
+    pixels: AnyPixels = RealInit()
     """The images of step 0: random real ones, noise, those that experts recognise, those nearest to k-means centres."""
     labels: AnyLabels = HardLabels()
     """The classes; or soft labels: of each step's target expert, learned as logits, or fixed as experts gave them."""
@@ -127,21 +127,21 @@ class TrajectoryMatching(OptimisedMethod):
         return {"outer steps": self.iterations, "inner steps": inner, "unroll": self.unroll.kind}
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> int:
-        return self._footprint(sizes, ipc).bytes(sizes)
+        return self._memory(sizes, ipc).bytes(sizes)
 
-    def knobs(self, sizes: Sizes, ipc: int, room: int) -> Sequence[Knob]:
-        return self._footprint(sizes, ipc).knobs(sizes, room)
+    def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
+        return self._memory(sizes, ipc).memory_suggestions(sizes, available)
 
     def defining_settings(self) -> dict[str, Any]:
         whole = self.model_dump(mode="json")
         return {**whole, "unroll": {**whole["unroll"], "every": UnrollChoice().every}}
 
-    def _footprint(self, sizes: Sizes, ipc: int) -> Footprint:
+    def _memory(self, sizes: Sizes, ipc: int) -> TrajectoryMemory:
         images = sizes.classes * ipc
         batch = min(self.batch_syn or images, images)
         floats = sizes.activations * -(-batch // sizes.ranks)
         seconds = student_seconds(floats, self.iterations * self.inner_steps, sizes.device)
-        return Footprint(
+        return TrajectoryMemory(
             unroll=self.unroll,
             inner_steps=self.inner_steps,
             images=images,
@@ -174,7 +174,7 @@ class TrajectoryMatching(OptimisedMethod):
             student_lr=torch.tensor(self.student_lr),
             notes=start.notes,
         )
-        return self.labels.start(syn, task, self._teacher_epoch(), recognised=isinstance(self.pixels, CorrectPixels))
+        return self.labels.start(syn, task, self._teacher_epoch(), recognised=isinstance(self.pixels, CorrectInit))
 
     def rehearsal(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         plain = self.model_copy(update={"pixels": NoisePixels(), "labels": HardLabels()})

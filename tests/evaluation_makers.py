@@ -9,7 +9,7 @@ from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.leaderboard.row import Row
-from ddbench.evaluate.protocols.builtin import PROTOCOLS, Protocol, Setting
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Protocol, ProtocolOverrides
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 NETWORK = "convnet-d1-w4"
@@ -56,7 +56,7 @@ def tiny_synthetic(real, ipc=2, lr=0.05, seed=0, **changes):
 
 def short(name="mtt-v1", epochs=3, augmentation="dsa") -> Protocol:
     """A published protocol with hardly any epochs."""
-    return replace(PROTOCOLS[name], setting=Setting(epochs=epochs, augmentation=augmentation))
+    return replace(PROTOCOLS[name], setting=ProtocolOverrides(epochs=epochs, augmentation=augmentation))
 
 
 def make_tiny_row(**changes) -> Row:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.job_method import JobMethod
 from ddbench.errors import UserError
 from ddbench.randomness import stream
 
@@ -30,10 +30,10 @@ class Draw:
 
     scale: torch.Tensor = field(default_factory=lambda: torch.full((3,), 2.0))
 
-    def __call__(self, item, tell):
+    def __call__(self, item, report):
         drawn = torch.randn(item + 1, 3, generator=torch.Generator().manual_seed(item)) * self.scale
         for done in range(item + 1):
-            tell(done + 1, item + 1, item=item)
+            report(done + 1, item + 1, item=item)
         return item, drawn
 
 
@@ -43,19 +43,19 @@ class Whereabouts:
 
     opened: list = field(default_factory=list)
 
-    def __call__(self, item, tell):
+    def __call__(self, item, report):
         self.opened.append(item)
         time.sleep(0.2)
         return os.getpid(), torch.get_num_threads(), list(prepared), len(self.opened)
 
 
-def sensitive(item, tell):
+def sensitive(item, report):
     if item == 2:
         raise UserError("two is not allowed", "given 2", fix="give another")
     return item
 
 
-def broken(item, tell):
+def broken(item, report):
     return 1 // item
 
 
@@ -66,7 +66,7 @@ class DiesUntil:
     folder: Path
     tries: int
 
-    def __call__(self, item, tell):
+    def __call__(self, item, report):
         marks = len(list(self.folder.glob(f"{item}-*")))
         (self.folder / f"{item}-{marks}").touch()
         if item == 1 and marks < self.tries:
@@ -81,12 +81,12 @@ class Slow:
 
     folder: Path
 
-    def __call__(self, item, tell):
+    def __call__(self, item, report):
         (self.folder / f"{item}").write_text(str(os.getpid()))
         time.sleep(60)
 
 
-class Walks(IndependentMethod):
+class Walks(JobMethod):
     """Each job walks at random; the set is the ends of the walks."""
 
     steps: int = 6
@@ -94,13 +94,15 @@ class Walks(IndependentMethod):
     def jobs(self, task, ipc):
         return [f"walk-{number}" for number in range(task.real.classes)]
 
-    def carry_out(self, name, task, ipc, at, shelf):
-        begin, state = shelf.resume() or (0, {"place": torch.zeros(ipc, 1, 8, 8)})
-        place = state["place"]
+    def run(self, name, task, ipc, at, checkpoint):
+        begin, state = checkpoint.resume() or (0, {"place": torch.zeros(ipc, 1, 8, 8)})
+        context = state["place"]
         for step in range(begin, self.steps):
-            place = place + torch.randn(place.shape, generator=stream(at.seed, name, step))
-            shelf.checkpoint(step + 1, self.steps, lambda place=place: {"place": place}, far=float(place.norm()))
-        return {"image": place}
+            context = context + torch.randn(context.shape, generator=stream(at.seed, name, step))
+            checkpoint.checkpoint(
+                step + 1, self.steps, lambda context=context: {"place": context}, far=float(context.norm())
+            )
+        return {"image": context}
 
     def assemble(self, task, ipc, at, made):
         images = torch.cat([made[name]["image"] for name in self.jobs(task, ipc)])

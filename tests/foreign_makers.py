@@ -10,7 +10,7 @@ from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.formats.assemble import assemble
-from ddbench.formats.reader import LAYOUTS, Facts
+from ddbench.formats.reader import READERS, Facts
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.25, 0.2, 0.5)
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
@@ -65,7 +65,7 @@ def imported(format, path, real=None, **facts):
     """The set that a path holds, read with these facts on top of the network's name."""
     said = Facts(**{"network": NETWORK, **facts})
     real = real or real_set()
-    return assemble(LAYOUTS.get(format).read(Path(path), said, real), said, real, format=format)
+    return assemble(READERS.get(format).read(Path(path), said, real), said, real, format=format)
 
 
 def over(images, mean, std, real):

@@ -36,14 +36,14 @@ def truncated(dice: random.Random, content: bytes) -> bytes:
 
 
 def deleted(dice: random.Random, content: bytes) -> bytes:
-    place = _place(dice, content)
-    return content[:place] + content[place + dice.choice([1, 4, 64, 512]) :]
+    context = _place(dice, content)
+    return content[:context] + content[context + dice.choice([1, 4, 64, 512]) :]
 
 
 def duplicated(dice: random.Random, content: bytes) -> bytes:
-    place = _place(dice, content)
-    end = place + dice.choice([1, 4, 64, 512])
-    return content[:end] + content[place:end] + content[end:]
+    context = _place(dice, content)
+    end = context + dice.choice([1, 4, 64, 512])
+    return content[:end] + content[context:end] + content[end:]
 
 
 def spliced(dice: random.Random, content: bytes) -> bytes:
@@ -53,14 +53,14 @@ def spliced(dice: random.Random, content: bytes) -> bytes:
 
 
 def zeroed(dice: random.Random, content: bytes) -> bytes:
-    place = _place(dice, content)
-    gone = content[place : place + dice.choice([4, 64, 512, 4096])]
-    return content[:place] + bytes(len(gone)) + content[place + len(gone) :]
+    context = _place(dice, content)
+    gone = content[context : context + dice.choice([4, 64, 512, 4096])]
+    return content[:context] + bytes(len(gone)) + content[context + len(gone) :]
 
 
 def overwritten(dice: random.Random, content: bytes) -> bytes:
-    place, piece = _place(dice, content), dice.choice(MAGIC)
-    return content[:place] + piece + content[place + len(piece) :]
+    context, piece = _place(dice, content), dice.choice(MAGIC)
+    return content[:context] + piece + content[context + len(piece) :]
 
 
 def replaced(dice: random.Random, content: bytes) -> bytes:

@@ -15,7 +15,8 @@ NURSERY = """
 import json, os, signal, sys, time
 import torch, torchvision, timm, safetensors.torch, scipy, sklearn.datasets, matplotlib.pyplot, PIL.Image
 import ddbench.pipeline.image_pipeline, ddbench.pipeline.score_files, ddbench.commands.show, ddbench.figures.image_grid
-import ddbench.pipeline.import_set, ddbench.plan.memory, ddbench.evaluate.leaderboard.render, ddbench.expert_buffers.replay_buffer
+import ddbench.pipeline.import_set, ddbench.plan.memory, ddbench.evaluate.leaderboard.render
+import ddbench.expert_buffers.replay_buffer
 from ddbench.commands import main
 print("ready", flush=True)
 for line in sys.stdin:

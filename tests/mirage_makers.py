@@ -30,9 +30,9 @@ def brute_force(transactions, theta):
 def bits_of(transactions):
     """The transactions that have each item, as bits."""
     rows = {}
-    for place, items in enumerate(transactions):
+    for context, items in enumerate(transactions):
         for item in items:
-            rows[item] = rows.get(item, 0) | 1 << place
+            rows[item] = rows.get(item, 0) | 1 << context
     return rows
 
 

@@ -87,8 +87,8 @@ def pixels_in(path: Path) -> torch.Tensor:
 def numbered_folder(root: Path, ipc=2, suffix="png") -> Path:
     """new000/class000_id000.png, ... as SRe2L names them."""
     for label in range(CLASSES):
-        for place in range(ipc):
-            picture(root / f"new{label:03d}" / f"class{label:03d}_id{place:03d}.{suffix}", 100 * label + place)
+        for context in range(ipc):
+            picture(root / f"new{label:03d}" / f"class{label:03d}_id{context:03d}.{suffix}", 100 * label + context)
     return root
 
 
@@ -129,8 +129,8 @@ def stored_batches(
 
 def save_batches(root: Path, made) -> Path:
     for epoch, batches in enumerate(made):
-        for place, values in enumerate(batches):
-            path = root / f"epoch_{epoch}" / f"batch_{place}.tar"
+        for context, values in enumerate(batches):
+            path = root / f"epoch_{epoch}" / f"batch_{context}.tar"
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(values, path)
     return root

@@ -12,7 +12,7 @@ from ddbench.errors import UserError
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
@@ -90,9 +90,9 @@ def refusal(ranks, question, *arguments):
 
 def job_of_a_recipe(ranks, recipe, homes, overrides):
     """The images of the set that a recipe's last job leaves. homes, overrides: of each rank."""
-    place = Place(homes[ranks.rank], quiet=True, together=not ranks.alone)
+    context = RunContext(homes[ranks.rank], quiet=True, together=not ranks.alone)
     with patch("ddbench.pipeline.rank_consistency._PATIENCE", 0.3):
-        pipeline = Pipeline(load_recipe(str(recipe), overrides[ranks.rank]), place)
+        pipeline = Pipeline(load_recipe(str(recipe), overrides[ranks.rank]), context)
     job = pipeline.jobs[-1]
     pipeline.distill(job)
     return load_synthetic(pipeline.set_path(job)).images.tolist()

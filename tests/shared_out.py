@@ -5,7 +5,7 @@ from expert_data import content, tiny_recipe, train
 from infer_makers import taught_task
 from nas_makers import tiny_space
 
-from ddbench.distillation.run import carry_out
+from ddbench.distillation.run import run
 from ddbench.evaluate.nas import rank, recipe
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
@@ -57,7 +57,7 @@ def compensators(executor, folder):
     found = []
     for name, by in (("alone", None), ("shared", executor)):
         method = METHODS.get("infer", "")(iterations=4, jobs_at_once=1)
-        (path,) = carry_out(method, taught_task(), 4, folder / name, seed=5, executor=by)
+        (path,) = run(method, taught_task(), 4, folder / name, seed=5, executor=by)
         assert len(list((folder / name / "jobs").glob("*.safetensors"))) >= 4
         compensation = load_synthetic(path).compensation
         assert compensation is not None and compensation.compensators.abs().sum() > 0

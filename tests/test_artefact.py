@@ -43,15 +43,15 @@ def test_a_changed_byte_of_the_tensors_is_seen(flips, tmp_path_factory):
         artifact.load(path, "thing")
 
 
-@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+@given(context=st.integers(0, 10**6), bit=st.integers(0, 7))
 @settings(max_examples=60, deadline=None)
-def test_a_changed_bit_anywhere_is_seen(place, bit, tmp_path_factory):
+def test_a_changed_bit_anywhere_is_seen(context, bit, tmp_path_factory):
     """In the header too, but for changes that leave what is read as it was: of the order of blanks, say."""
     path = tmp_path_factory.mktemp("artefact") / "x.safetensors"
     artifact.save(path, "thing", tensors(), {"recipe": {"ipc": [1]}, "mean": [0.305639]})
     whole, about = artifact.load(path, "thing")
     raw = bytearray(path.read_bytes())
-    raw[place % len(raw)] ^= 1 << bit
+    raw[context % len(raw)] ^= 1 << bit
     path.write_bytes(raw)
     try:
         got, document = artifact.load(path, "thing")

@@ -166,11 +166,11 @@ class TestPlugin:
             ("METHODS.register('mine')(print)\n", "is not a method"),
             ("@METHODS.register('mine')\nclass Mine: ...\n", "inherits from ddbench.distillation.method.DirectMethod"),
             ("@METHODS.register('mine')\nclass Mine(DirectMethod): ...\n", "lacks distill"),
-            ("@METHODS.register('mine')\nclass Mine(OptimisedMethod):\n  def init(s, *a): ...\n", "lacks outer_loss"),
+            ("@METHODS.register('mine')\nclass Mine(OptimizedMethod):\n  def init(s, *a): ...\n", "lacks outer_loss"),
         ],
     )
     def test_not_a_whole_method(self, ddbench, registry, tmp_path, body, problem):
-        head = "from ddbench.distillation.method import DirectMethod, OptimisedMethod\nfrom ddbench.methods import METHODS\n"
+        head = "from ddbench.method import DirectMethod, OptimizedMethod\nfrom ddbench.methods import METHODS\n"
         plugin = written(tmp_path, head + body, "plugin.py")
         recipe = changed(tmp_path, "  random:\n", "  mine:\n")
         assert problem in ddbench.refused("plan", recipe, "--home", tmp_path / "home", "--plugin", plugin)

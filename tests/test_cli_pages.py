@@ -37,12 +37,12 @@ class Brightest(DirectMethod):
 '''
 
 OPTIMISED = '''
-from ddbench.distillation.method import OptimisedMethod, OuterRate
+from ddbench.distillation.method import OptimizedMethod, OuterRate
 from ddbench.methods import METHODS
 from ddbench.methods.parts.initialization import class_major_labels, random_rows
 
 @METHODS.register("class-means")
-class ClassMeans(OptimisedMethod):
+class ClassMeans(OptimizedMethod):
     """Images pulled to the mean of their class."""
 
     image_lr: float = 0.1

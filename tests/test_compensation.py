@@ -9,9 +9,9 @@ from evaluation_makers import NETWORK, tiny_real
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
-from ddbench.evaluate.protocols.builtin import PROTOCOLS, Setting
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, ProtocolOverrides
 from ddbench.evaluate.score import score
-from ddbench.evaluate.training.training_sets import lessons_of
+from ddbench.evaluate.training.training_sets import training_set_of
 from ddbench.figures.image_grid import draw
 from ddbench.synthetic.compensators import Compensation
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
@@ -136,7 +136,7 @@ def test_whitened_sets_hold_no_pixels():
 def test_a_lesson_renders_what_decoding_does():
     real = tiny_real()
     syn = compensated(real, labels=logits)
-    (lesson,) = lessons_of(syn)
+    (lesson,) = training_set_of(syn)
     rows = torch.tensor([17, 0, 6, 5, 11])
     images, labels = lesson[rows]
     shown = syn.decoded()
@@ -146,7 +146,7 @@ def test_a_lesson_renders_what_decoding_does():
 def test_scored_as_the_same_images_stored_whole():
     real = tiny_real()
     syn = compensated(real, labels=logits)
-    fast = replace(PROTOCOLS["infer-static-v1"], setting=Setting(epochs=2, augmentation="crop-flip"))
+    fast = replace(PROTOCOLS["infer-static-v1"], setting=ProtocolOverrides(epochs=2, augmentation="crop-flip"))
     asked = {"protocol": fast, "network": NETWORK, "seeds": (0, 1)}
     assert score(syn, real, **asked).accuracy == score(syn.decoded(), real, **asked).accuracy
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ddbench.data.class_subset import only_classes
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_order, class_steps
-from ddbench.evaluate.continual.evaluator import Examiner, with_epochs
-from ddbench.evaluate.continual.replay_memory import Part, joint_memory, seen_test, split_by_class
+from ddbench.evaluate.continual.evaluator import ContinualEvaluator, with_epochs
+from ddbench.evaluate.continual.replay_memory import StepSet, merge_memory, seen_test, split_by_class
 from ddbench.evaluate.continual.step_score import load_step
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import score
@@ -58,13 +58,13 @@ def test_bad_steps_and_orders_are_refused(steps):
 
 def part_of(real, classes, ipc=2, **changes):
     """A set made of some classes alone, as a distillation of one step leaves it."""
-    return Part(tiny_synthetic(only_classes(real, classes), ipc=ipc, **changes), tuple(classes))
+    return StepSet(tiny_synthetic(only_classes(real, classes), ipc=ipc, **changes), tuple(classes))
 
 
 def test_a_union_of_memories_has_the_labels_of_the_whole_data():
     real = tiny_real()
     parts = [part_of(real, [2, 0]), part_of(real, [1], ipc=3)]
-    memory = joint_memory(parts, real)
+    memory = merge_memory(parts, real)
     assert memory.labels.tolist() == [2, 2, 0, 0, 1, 1, 1]
     assert torch.equal(memory.images, torch.cat([part.syn.images for part in parts]))
     assert (memory.classes, memory.class_names, memory.dataset) == (3, real.class_names, "tiny")
@@ -80,7 +80,7 @@ def test_soft_labels_are_probabilities_among_the_parts_own_classes(seed, kind):
     drawn = torch.randn(4, 2, generator=torch.Generator().manual_seed(seed)) * 3
     labels = drawn if kind == "logits" else drawn.softmax(1)
     soft = part_of(real, [2, 0], labels=labels, label_kind=kind)
-    memory = joint_memory([soft, part_of(real, [1])], real)
+    memory = merge_memory([soft, part_of(real, [1])], real)
     want = torch.zeros(6, 3)
     want[:4, 2], want[:4, 0] = drawn.softmax(1)[:, 0], drawn.softmax(1)[:, 1]
     want[4:, 1] = 1
@@ -91,20 +91,20 @@ def test_soft_labels_are_probabilities_among_the_parts_own_classes(seed, kind):
 
 def test_rates_are_averaged_and_mosaics_decoded():
     real = tiny_real()
-    memory = joint_memory([part_of(real, [0], lr=0.1), part_of(real, [1], lr=0.3, formation=2)], real)
+    memory = merge_memory([part_of(real, [0], lr=0.1), part_of(real, [1], lr=0.3, formation=2)], real)
     torch.testing.assert_close(memory.student_lr, torch.tensor(0.2))
     assert memory.labels.tolist() == [0] * 2 + [1] * 8
-    assert joint_memory([part_of(real, [0], lr=0.1), part_of(real, [1], lr=None)], real).student_lr is None
+    assert merge_memory([part_of(real, [0], lr=0.1), part_of(real, [1], lr=None)], real).student_lr is None
 
 
 def test_memories_that_do_not_fit_are_refused():
     real = tiny_real()
     with pytest.raises(UserError, match="classes of the steps do not fit"):
-        joint_memory([part_of(real, [0, 1]), part_of(real, [1])], real)
+        merge_memory([part_of(real, [0, 1]), part_of(real, [1])], real)
     with pytest.raises(UserError, match="another preprocessing"):
-        joint_memory([part_of(tiny_real(mean=0.3), [0])], real)
+        merge_memory([part_of(tiny_real(mean=0.3), [0])], real)
     with pytest.raises(UserError, match="no memory of tiny"):
-        joint_memory([Part(tiny_synthetic(real), (0, 1))], real)
+        merge_memory([StepSet(tiny_synthetic(real), (0, 1))], real)
 
 
 @settings(max_examples=20, deadline=None)
@@ -115,7 +115,7 @@ def test_a_whole_set_parted_and_put_together_again_is_the_same(classes, count, s
     if soft:
         syn = replace(syn, labels=torch.eye(3)[syn.labels] * 9, label_kind="logits")
     parts = [split_by_class(syn, [label]) for label in classes[:count]]
-    memory = joint_memory(parts, real)
+    memory = merge_memory(parts, real)
     rows = [row for label in classes[:count] for row in (2 * label, 2 * label + 1)]
     assert torch.equal(memory.images, syn.images[rows])
     assert memory.hard_labels().tolist() == [label for label in classes[:count] for _ in range(2)]
@@ -131,7 +131,7 @@ def test_labels_that_say_nothing_of_a_step_are_the_class_an_image_was_made_for(k
         assert part.syn.labels.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
     else:
         assert part.syn.labels.tolist() == [[0.5, 0.5]] * 4
-    assert joint_memory([split_by_class(syn, [0]), part], real).labels.isfinite().all()
+    assert merge_memory([split_by_class(syn, [0]), part], real).labels.isfinite().all()
 
 
 def test_only_seen_classes_are_tested():
@@ -142,21 +142,21 @@ def test_only_seen_classes_are_tested():
     assert seen_test(real, [2, 1, 0]) is real
 
 
-def examiner(home, real, epochs=2, **changes):
+def evaluator(home, real, epochs=2, **changes):
     about = {"network": "convnet-d1-w4", "protocol": short("dsa-v1", epochs), "seeds": (0, 1)}
-    return Examiner(real=real, home=home, device=torch.device("cpu"), **{**about, **changes})
+    return ContinualEvaluator(real=real, home=home, device=torch.device("cpu"), **{**about, **changes})
 
 
-def ask(who, parts, step=0, label="mtt"):
-    return who.ask(label, 2, parts, order=0, step=step, steps=3, how="by hand")
+def evaluate_step(who, parts, step=0, label="mtt"):
+    return who.evaluate_step(label, 2, parts, order=0, step=step, steps=3, how="by hand")
 
 
 def test_a_point_is_a_plain_score_and_is_not_computed_twice(tmp_path, monkeypatch):
     real = tiny_real()
     parts = [part_of(real, [2]), part_of(real, [0])]
-    point = ask(examiner(tmp_path, real), parts, step=1)
+    point = evaluate_step(evaluator(tmp_path, real), parts, step=1)
     want = score(
-        joint_memory(parts, real),
+        merge_memory(parts, real),
         seen_test(real, [2, 0]),
         protocol=short("dsa-v1", 2),
         network="convnet-d1-w4",
@@ -171,26 +171,26 @@ def test_a_point_is_a_plain_score_and_is_not_computed_twice(tmp_path, monkeypatc
         raise AssertionError("trained again")
 
     monkeypatch.setattr("ddbench.evaluate.continual.evaluator.score", never)
-    assert ask(examiner(tmp_path, real), parts, step=1) == point
+    assert evaluate_step(evaluator(tmp_path, real), parts, step=1) == point
     for changed in (
         {"seeds": (0, 1, 2)},
         {"epochs": 3},
         {"network": "convnet-d1-w8"},
     ):
         with pytest.raises(AssertionError, match="trained again"):
-            ask(examiner(tmp_path, real, **changed), parts, step=1)
+            evaluate_step(evaluator(tmp_path, real, **changed), parts, step=1)
     with pytest.raises(AssertionError, match="trained again"):
-        ask(examiner(tmp_path, replace(real, mirror=False)), parts, step=1)
+        evaluate_step(evaluator(tmp_path, replace(real, mirror=False)), parts, step=1)
     with pytest.raises(AssertionError, match="trained again"):
-        ask(examiner(tmp_path, real), [part_of(real, [2], seed=1), parts[1]], step=1)
+        evaluate_step(evaluator(tmp_path, real), [part_of(real, [2], seed=1), parts[1]], step=1)
 
 
 def test_pixels_that_have_run_away_are_noted(tmp_path):
     real = tiny_real()
     wild = part_of(real, [2])
-    wild = Part(replace(wild.syn, images=wild.syn.images * 40), wild.classes)
-    assert not any("deviation" in note for note in ask(examiner(tmp_path, real), [part_of(real, [2])]).notes)
-    (note,) = [note for note in ask(examiner(tmp_path, real), [wild]).notes if "deviation" in note]
+    wild = StepSet(replace(wild.syn, images=wild.syn.images * 40), wild.classes)
+    assert not any("deviation" in note for note in evaluate_step(evaluator(tmp_path, real), [part_of(real, [2])]).notes)
+    (note,) = [note for note in evaluate_step(evaluator(tmp_path, real), [wild]).notes if "deviation" in note]
     assert note.startswith("mtt: pixels of a step") and note.endswith("lower image_lr")
 
 
@@ -204,7 +204,7 @@ def test_the_bound_trains_on_all_images_of_the_classes_seen(tmp_path, monkeypatc
         return score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1))
 
     monkeypatch.setattr("ddbench.evaluate.continual.evaluator.score_real", score_real)
-    point = examiner(tmp_path, tiny_real()).ask_whole_data(
+    point = evaluator(tmp_path, tiny_real()).ask_whole_data(
         [2, 0], with_epochs(PROTOCOLS["real-v1"], 1), order=0, step=0, steps=2
     )
     assert seen == {"labels": {0, 2}, "tested": {0, 2}, "count": 20}
@@ -213,7 +213,7 @@ def test_the_bound_trains_on_all_images_of_the_classes_seen(tmp_path, monkeypatc
 
 def test_teachers_who_know_classes_to_come_are_refused(tmp_path):
     with pytest.raises(UserError, match="classes that have not come yet"):
-        examiner(tmp_path, tiny_real(), protocol=PROTOCOLS["rded-v1"])
+        evaluator(tmp_path, tiny_real(), protocol=PROTOCOLS["rded-v1"])
 
 
 @given(epochs=st.integers(1, 50))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.curve import Curve, curves_of
-from ddbench.evaluate.continual.step_score import Question, StepScore, known_score, load_step
+from ddbench.evaluate.continual.step_score import StepKey, StepScore, known_score, load_step
 from ddbench.evaluate.continual.table import caption, render
 
 
@@ -43,7 +43,7 @@ def point(order, step, accuracy, label="mtt", **changes):
         "versions": {"torch": "2"},
         "notes": (),
     }
-    return StepScore(question=Question(**asked), **{**fields, **changes})
+    return StepScore(question=StepKey(**asked), **{**fields, **changes})
 
 
 def points():

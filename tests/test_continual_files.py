@@ -9,7 +9,7 @@ from ddbench.data import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_order, class_steps
-from ddbench.evaluate.continual.replay_memory import joint_memory
+from ddbench.evaluate.continual.replay_memory import merge_memory
 from ddbench.pipeline.continual_files import order_of, parts_of_file
 
 CLASSES, MEAN, STD = 10, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
@@ -55,7 +55,7 @@ def test_images_and_classes_arrive(tmp_path, steps, order):
     value, pixels = memories(steps, order)
     parts = parts_of_file(saved(tmp_path, value, order), real(), "convnet-d3")
     assert tuple(label for part in parts for label in part.classes) == class_order(CLASSES, order)
-    memory = joint_memory(parts, real())
+    memory = merge_memory(parts, real())
     for label, images in pixels.items():
         torch.testing.assert_close(memory.images[memory.labels == label], images, rtol=1e-5, atol=1e-6)
     assert {part.syn.method for part in parts} == {"dm"}

@@ -12,7 +12,7 @@ from command_line import RECIPE, one_error, written
 
 from ddbench.artifact import read_json
 from ddbench.commands import main
-from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.expert_buffers import checkpoint as expert_state
 
@@ -44,7 +44,7 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="module")
 def in_distillation(tmp_path_factory):
     """A home whose distillation was stopped after two steps."""
-    folder, step = tmp_path_factory.mktemp("distilling"), Learner.step
+    folder, step = tmp_path_factory.mktemp("distilling"), OuterState.step
 
     def stopping(self, at):
         if at.step == 3:
@@ -52,7 +52,7 @@ def in_distillation(tmp_path_factory):
         return step(self, at)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "step", stopping)
+        patch.setattr(OuterState, "step", stopping)
         assert run(folder) == 130
     return folder / "home"
 
@@ -60,7 +60,7 @@ def in_distillation(tmp_path_factory):
 @pytest.fixture(scope="module")
 def in_experts(tmp_path_factory):
     """A home whose second expert was stopped after an epoch."""
-    folder, keep = tmp_path_factory.mktemp("experts"), expert_state.Unfinished.keep
+    folder, keep = tmp_path_factory.mktemp("experts"), expert_state.TrainingCheckpoint.keep
 
     def stopping(self, epochs, *rest):
         keep(self, epochs, *rest)
@@ -68,7 +68,7 @@ def in_experts(tmp_path_factory):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expert_state.Unfinished, "keep", stopping)
+        patch.setattr(expert_state.TrainingCheckpoint, "keep", stopping)
         assert run(folder) == 130
     return folder / "home"
 

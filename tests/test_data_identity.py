@@ -66,7 +66,7 @@ def test_a_change_in_place_with_times_kept_is_noticed(tmp_path, settled):
 def test_a_copy_elsewhere_shares_the_cache_and_the_fingerprint(tmp_path):
     write_ppm(tmp_path / "one" / "set", 1)
     shutil.copytree(tmp_path / "one", tmp_path / "two")
-    found = [load(f"folder:{tmp_path / place / 'set'}", tmp_path) for place in ("one", "two")]
+    found = [load(f"folder:{tmp_path / context / 'set'}", tmp_path) for context in ("one", "two")]
     assert found[0].fingerprint == found[1].fingerprint
     assert len(list((tmp_path / "home" / "data").glob("*/images.npy"))) == 2, "one for train, one for test"
 
@@ -100,14 +100,14 @@ def test_no_state_is_trusted_where_the_system_keeps_none(tmp_path, monkeypatch, 
 
 def test_parquet_files_of_equal_size_and_time_are_told_apart(tmp_path, settled):
     expected = []
-    for seed, place in ((1, "one"), (2, "two")):
+    for seed, context in ((1, "one"), (2, "two")):
         images = np.full((4, 4, 4, 3), 40 * seed, np.uint8)
-        write_parquet(tmp_path / place / "set" / "train.parquet", images, [0, 1, 0, 1])
-        write_parquet(tmp_path / place / "set" / "test.parquet", images[:2], [0, 1])
-        os.utime(tmp_path / place / "set" / "train.parquet", OLD)
+        write_parquet(tmp_path / context / "set" / "train.parquet", images, [0, 1, 0, 1])
+        write_parquet(tmp_path / context / "set" / "test.parquet", images[:2], [0, 1])
+        os.utime(tmp_path / context / "set" / "train.parquet", OLD)
         expected.append(images)
-    for place, images in zip(("one", "two"), expected, strict=True):
-        found = load(f"parquet:{tmp_path / place / 'set'}", tmp_path).train.images
+    for context, images in zip(("one", "two"), expected, strict=True):
+        found = load(f"parquet:{tmp_path / context / 'set'}", tmp_path).train.images
         assert np.array_equal(found.numpy(), images.transpose(0, 3, 1, 2))
 
 

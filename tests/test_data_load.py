@@ -40,8 +40,8 @@ def test_validation_is_cut_from_train_and_train_alone(home, seed, fraction):
     real = load("digits", home, validation=fraction, seed=seed)
     assert len(real.validation) == round(fraction * 1437) and len(real.train) + len(real.validation) == 1437
     assert torch.equal(real.test.images, whole.test.images)
-    joined = torch.cat([real.train.images, real.validation.images]).flatten(1)
-    assert np.array_equal(np.sort(joined, axis=0), np.sort(whole.train.images.flatten(1), axis=0))
+    join_ranks = torch.cat([real.train.images, real.validation.images]).flatten(1)
+    assert np.array_equal(np.sort(join_ranks, axis=0), np.sort(whole.train.images.flatten(1), axis=0))
     share = real.validation.labels.bincount(minlength=10) / whole.train.labels.bincount()
     assert (share - fraction).abs().max() < 0.02
 

@@ -9,7 +9,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ddbench.evaluate.ddranking.published import look_up, printed_numbers
-from ddbench.evaluate.ddranking.recipes import HARD, RECIPES, SOFT, SOFT_M, hard_recipe_of, lasting, plain, recipe_of
+from ddbench.evaluate.ddranking.recipes import (
+    HARD,
+    RECIPES,
+    SOFT,
+    SOFT_M,
+    hard_recipe_of,
+    recipe_of,
+    with_epochs,
+    without_augmentation,
+)
 from ddbench.evaluate.ddranking.scores import (
     AugmentationRobustness,
     LabelRobustness,
@@ -110,9 +119,9 @@ def test_spread_is_the_population_standard_deviation():
     ],
 )
 def test_percentages_and_unequal_runs_are_refused(wrong):
-    good = label_robustness([(0.5, 0.6)] * 4)
+    last_good = label_robustness([(0.5, 0.6)] * 4)
     with pytest.raises(ValueError, match=r"fractions|one accuracy a run|weight"):
-        replace(good, **wrong)
+        replace(last_good, **wrong)
 
 
 # A fingerprint that changes here means scores that can not be compared with those before: add a version instead.
@@ -142,16 +151,19 @@ def test_numbers_as_released(name):
 
 def test_recipes_of_tracks():
     assert [recipe_of("hard", "S"), recipe_of("soft", "S"), recipe_of("soft", "M")] == [HARD, SOFT, SOFT_M]
-    assert hard_recipe_of("hard") == HARD and hard_recipe_of("soft") == plain(HARD)
+    assert hard_recipe_of("hard") == HARD and hard_recipe_of("soft") == without_augmentation(HARD)
     assert [found.setting.augmentation for found in (HARD, SOFT, SOFT_M)] == ["dsa", "dsa", "none"]
     assert [found.mixing for found in (HARD, SOFT, SOFT_M)] == ["none", "none", "cutmix"]
     for found in (HARD, SOFT, SOFT_M):
-        assert (plain(found).setting.augmentation, plain(found).mixing) == ("none", "none")
+        assert (without_augmentation(found).setting.augmentation, without_augmentation(found).mixing) == (
+            "none",
+            "none",
+        )
 
 
 def test_other_epochs_are_another_fingerprint():
-    assert lasting(HARD, None) == HARD
-    assert lasting(HARD, 7).setting.epochs == 7 and lasting(HARD, 7).fingerprint != HARD.fingerprint
+    assert with_epochs(HARD, None) == HARD
+    assert with_epochs(HARD, 7).setting.epochs == 7 and with_epochs(HARD, 7).fingerprint != HARD.fingerprint
 
 
 def test_printed_numbers_make_scores_in_a_narrow_range():

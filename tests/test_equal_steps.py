@@ -7,7 +7,7 @@ import torch
 from evaluation_makers import NETWORK, make_tiny_row, tiny_real, tiny_synthetic
 
 from ddbench.evaluate.leaderboard.row import load_row
-from ddbench.evaluate.protocols.builtin import PROTOCOLS, Setting
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, ProtocolOverrides
 from ddbench.evaluate.score import score
 
 
@@ -32,7 +32,7 @@ def soft(syn):
 @pytest.mark.parametrize(("ipc", "batch", "steps"), [(1, 64, 7), (4, 5, 7), (4, 5, 6), (6, 4, 1)])
 def test_every_set_takes_as_many_and_its_schedule_comes_to_its_end(counted, ipc, batch, steps):
     real = tiny_real()
-    by = replace(PROTOCOLS["infer-static-v1"], batch=batch, setting=Setting(epochs=400, augmentation="none"))
+    by = replace(PROTOCOLS["infer-static-v1"], batch=batch, setting=ProtocolOverrides(epochs=400, augmentation="none"))
     scores = score(soft(tiny_synthetic(real, ipc)), real, protocol=by, network=NETWORK, seeds=(0,), steps=steps)
     an_epoch = -(-3 * ipc // batch)
     epochs = -(-steps // an_epoch)
@@ -46,7 +46,7 @@ def test_every_set_takes_as_many_and_its_schedule_comes_to_its_end(counted, ipc,
 
 def test_without_them_the_protocol_counts_epochs(counted):
     real = tiny_real()
-    by = replace(PROTOCOLS["infer-static-v1"], setting=Setting(epochs=3, augmentation="none"))
+    by = replace(PROTOCOLS["infer-static-v1"], setting=ProtocolOverrides(epochs=3, augmentation="none"))
     assert score(soft(tiny_synthetic(real, 2)), real, protocol=by, network=NETWORK, seeds=(0,)).steps is None
     assert len(counted) == 3
 

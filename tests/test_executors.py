@@ -15,7 +15,7 @@ from ddbench.errors import UserError
 from ddbench.files.process_identity import ProcessIdentity, this_process
 from ddbench.runtime.executors import Local, RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
-from ddbench.runtime.executors.job_progress import SharedMeter, Telling
+from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
 from ddbench.runtime.executors.local import sweep_parcels
 from ddbench.runtime.executors.ray_address import require_answer
 from ddbench.runtime.executors.shared_filesystem import require_seen
@@ -45,12 +45,12 @@ def test_processes_give_what_one_gives(two):
     """Results, one thread each, what lies open from job to job, and what jobs tell."""
     heard = {}
 
-    def hear(position, done, of, **facts):
+    def on_progress(position, done, of, **facts):
         heard[position] = (done, of, facts)
 
     assert_serial(two)
     assert results(two, items=[]) == []
-    results(two, hear=hear)
+    results(two, on_progress=on_progress)
     assert set(heard) <= set(range(len(ITEMS)))
     assert all(done <= of and facts == {"item": ITEMS[p]} for p, (done, of, facts) in heard.items())
     seen = results(two, Whereabouts(), range(8))
@@ -63,7 +63,7 @@ def test_processes_give_what_one_gives(two):
 
 def test_what_jobs_tell_is_heard():
     heard = {}
-    results(Serial(), hear=lambda position, done, of, **facts: heard.update({position: (done, of, facts)}))
+    results(Serial(), on_progress=lambda position, done, of, **facts: heard.update({position: (done, of, facts)}))
     assert heard == {p: (item + 1, item + 1, {"item": item}) for p, item in enumerate(ITEMS)}
 
 
@@ -143,11 +143,11 @@ class Shown:
 
 def test_one_bar_shows_all_jobs():
     shown = Shown()
-    meter = SharedMeter(shown, 3, "experts")
-    meter.hear(1, 2, 10, loss=0.5)
-    meter.hear(0, 5, 10)
+    meter = SharedProgress(shown, 3, "experts")
+    meter.on_progress(1, 2, 10, loss=0.5)
+    meter.on_progress(0, 5, 10)
     meter.finished(1)
-    meter.hear(2, 1, 2)
+    meter.on_progress(2, 1, 2)
     meter.finished(0)
     meter.finished(2)
     meter.close()
@@ -158,18 +158,18 @@ def test_one_bar_shows_all_jobs():
 
 def test_a_bar_knows_jobs_of_several_sizes():
     shown = Shown()
-    meter = SharedMeter(shown, 2, "experts", [6, 3])
+    meter = SharedProgress(shown, 2, "experts", [6, 3])
     assert shown.started == (9, "experts")
-    meter.hear(1, 3, 3)
+    meter.on_progress(1, 3, 3)
     meter.finished(1)
-    meter.hear(0, 2, 6)
+    meter.on_progress(0, 2, 6)
     meter.finished(0, loss=1.0)
     assert shown.updates == [(3, {}), (5, {}), (9, {"loss": 1.0})]
 
 
 def test_a_meter_inside_a_job_tells():
     told = []
-    meter = Telling(lambda done, of, **facts: told.append((done, of, facts)))
+    meter = JobProgress(lambda done, of, **facts: told.append((done, of, facts)))
     meter.start(7, "job", 2)
     meter.update(3, loss=1.0)
     assert told == [(3, 7, {"loss": 1.0})]

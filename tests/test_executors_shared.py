@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 from command_line import ENVIRONMENT, RECIPE, process, written
+from distill_on_ranks import EVERYTHING, compensators, evaluation
 from expert_data import content, tiny_recipe, train
-from shared_out import EVERYTHING, compensators, evaluation
 
 from ddbench.errors import UserError
-from ddbench.pipeline.executor_choice import Executors
+from ddbench.pipeline.executor_choice import ExecutorFactory
 from ddbench.runtime.executors import Local, RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -81,14 +81,14 @@ def test_graphs_have_no_jobs_to_share_out(ddbench):
 
 def test_ranks_share_experts_out_themselves(monkeypatch):
     monkeypatch.setattr("ddbench.pipeline.executor_choice.launched", lambda: (0, 2))
-    Executors("auto")
+    ExecutorFactory("auto")
     with pytest.raises(UserError, match="torchrun"):
-        Executors("local")
+        ExecutorFactory("local")
 
 
 def test_auto_starts_processes_where_they_are_worth_it(monkeypatch):
     monkeypatch.setattr("ddbench.pipeline.executor_choice._cores", lambda: 4)
-    with Executors() as executors:
+    with ExecutorFactory() as executors:
         assert isinstance(executors.on(CPU, worth=False), Serial)
         assert executors.on(CPU, worth=True).at_once == 4
         assert executors.on(CPU, worth=True) is executors.on(CPU, worth=True)
@@ -96,16 +96,16 @@ def test_auto_starts_processes_where_they_are_worth_it(monkeypatch):
         assert executors.on(CPU, worth=True, each=400).at_once == 2
         assert isinstance(executors.on(CPU, worth=True, each=600), Serial)
     monkeypatch.setattr("ddbench.pipeline.executor_choice._cores", lambda: 1)
-    with Executors() as executors:
+    with ExecutorFactory() as executors:
         assert isinstance(executors.on(CPU, worth=True), Serial)
-    with Executors("auto", 3) as executors:
+    with ExecutorFactory("auto", 3) as executors:
         assert executors.on(CPU, worth=True).at_once == 3
 
 
 def test_local_and_serial_are_what_was_said(monkeypatch):
-    with Executors("serial") as executors:
+    with ExecutorFactory("serial") as executors:
         assert isinstance(executors.on(CPU, worth=True), Serial)
-    with Executors("local", 2) as executors:
+    with ExecutorFactory("local", 2) as executors:
         assert executors.on(CPU, worth=False).at_once == 2
 
 
@@ -150,8 +150,8 @@ def test_two_workers_make_the_files_of_one_and_know_plugins(tmp_path):
 
 def test_ray_is_asked_for_gpus_only_where_there_are_some(monkeypatch):
     monkeypatch.setattr(on_ray_module, "find_spec", lambda name: name)
-    with Executors("ray", 1, device="cpu") as executors:
+    with ExecutorFactory("ray", 1, device="cpu") as executors:
         chosen = executors.on(CPU, worth=False)
         assert isinstance(chosen, RayExecutor) and chosen.elsewhere and chosen.device(CPU) == CPU
-    with Executors("ray", gpus_per_job=0.25) as executors:
+    with ExecutorFactory("ray", gpus_per_job=0.25) as executors:
         assert executors.on(CPU, worth=False).device(CPU).type == "cuda"

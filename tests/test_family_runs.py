@@ -10,7 +10,7 @@ from trained_task import EPOCHS, trained_task
 
 from ddbench import artifact
 from ddbench.distillation.guard import Guard
-from ddbench.distillation.method import OptimisedMethod
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_loop import optimise
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
@@ -88,7 +88,7 @@ class TestLearnedLabels:
         assert (last.labels - start.labels).abs().max() > 1e-4 and last.label_kind == "logits"
 
 
-OPTIMISED = [name for name in METHODS.names() if issubclass(METHODS.get(name), OptimisedMethod)]
+OPTIMISED = [name for name in METHODS.names() if issubclass(METHODS.get(name), OptimizedMethod)]
 
 
 def test_the_family_is_registered():

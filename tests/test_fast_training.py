@@ -13,14 +13,14 @@ from ddbench.estimates.stacked_memory import MOST_TOGETHER, side_by_side, traini
 from ddbench.evaluate.leaderboard.make_row import make_row
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.score import score
-from ddbench.evaluate.score_real import real_exam
+from ddbench.evaluate.score_real import real_trainer
 from ddbench.evaluate.verify import verify
 from ddbench.networks import build_network
 from ddbench.runtime.compile import compiled
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Local
 from ddbench.training.forward_pass import ForwardPass
-from ddbench.training.model_stack import Alone, Stack
+from ddbench.training.model_stack import SingleModel, StackedModels
 
 CPU = torch.device("cpu")
 
@@ -85,10 +85,10 @@ def test_all_networks_of_a_kind_share_what_was_compiled(captured):
     networks = [build_network("convnet-d1-w4-bn", channels=1, size=8, classes=3, seed=seed) for seed in range(3)]
     forward = ForwardPass(networks[0], compile=True)
     for network in networks:
-        Alone(network, forward).logits(torch.randn(4, 1, 8, 8)).sum().backward()
+        SingleModel(network, forward).logits(torch.randn(4, 1, 8, 8)).sum().backward()
         assert all(parameter.grad is not None for parameter in network.parameters())
     assert len(captured.graphs) == 1
-    Alone(networks[0], forward).logits(torch.randn(3, 1, 8, 8))
+    SingleModel(networks[0], forward).logits(torch.randn(3, 1, 8, 8))
     assert len(captured.graphs) == 2, "another shape"
 
 
@@ -148,10 +148,10 @@ def test_what_does_not_compile_runs_as_it_is(capsys, notice, stacked):
     forward = ForwardPass(network, stacked=stacked, compile=True, notice=notice)
     for _ in range(2):
         if stacked:
-            found = Stack([nn.Linear(4, 2), nn.Linear(4, 2)], forward).logits(inputs.expand(2, 3, 4))
+            found = StackedModels([nn.Linear(4, 2), nn.Linear(4, 2)], forward).logits(inputs.expand(2, 3, 4))
             assert found.shape == (2, 3, 2)
         else:
-            torch.testing.assert_close(Alone(network, forward).logits(inputs), network(inputs))
+            torch.testing.assert_close(SingleModel(network, forward).logits(inputs), network(inputs))
     assert capsys.readouterr().err.count("does not compile") == notice
 
 
@@ -159,9 +159,9 @@ def test_auto_compiles_long_trainings_alone(monkeypatch):
     monkeypatch.setattr("ddbench.runtime.compile.what_is_missing", lambda device: None)
     real = real_to_score()
     given = {"protocol": short(epochs=3), "network": NETWORK, "device": "cpu"}
-    assert not real_exam(real, **given).compiling("auto", 5).compiled
-    assert real_exam(real, **{**given, "protocol": short(epochs=10**9)}).compiling("auto", 5).compiled
-    assert not real_exam(real, **{**given, "protocol": short(epochs=10**9)}).compiling("off", 5).compiled
+    assert not real_trainer(real, **given).compiling("auto", 5).compiled
+    assert real_trainer(real, **{**given, "protocol": short(epochs=10**9)}).compiling("auto", 5).compiled
+    assert not real_trainer(real, **{**given, "protocol": short(epochs=10**9)}).compiling("off", 5).compiled
 
 
 def test_costs_grow_with_what_is_trained():

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.data.decode import open_images
-from ddbench.data.loader import Feed, feed_bytes
+from ddbench.data.loader import ImageLoader, loader_bytes
 from ddbench.data.realset import Split
 from ddbench.randomness import stream
 from ddbench.training.epoch import consecutive_batches, shuffled_batches
@@ -28,16 +28,16 @@ def mapped_real(folder, images=70):
     return tiny_real(train=Split(mapped, torch.arange(images) % 3))
 
 
-def orders(feed):
-    yield list(shuffled_batches(len(feed), 16, stream(1, "order")))
-    yield list(consecutive_batches(len(feed), 32))
+def orders(loader):
+    yield list(shuffled_batches(len(loader), 16, stream(1, "order")))
+    yield list(consecutive_batches(len(loader), 32))
     yield [torch.tensor([3, 3, 0])]
     yield []
 
 
 def test_read_ahead_is_read_in_turn_to_the_bit(tmp_path):
     real = mapped_real(tmp_path)
-    streaming, kept = Feed(real, real.train, "cpu", 0), Feed(real, real.train, "cpu")
+    streaming, kept = ImageLoader(real, real.train, "cpu", 0), ImageLoader(real, real.train, "cpu")
     assert streaming.streams and not kept.streams
     for order in orders(streaming):
         found = list(streaming.batches(order))
@@ -51,33 +51,35 @@ def test_read_ahead_is_read_in_turn_to_the_bit(tmp_path):
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 99))
 def test_any_batches_of_any_split(images, batch, seed):
     real = tiny_real(images=max(images, 3))
-    feed = Feed(real, real.train, "cpu", 0)
-    order = list(shuffled_batches(len(feed), batch, stream(seed, "order")))
-    assert all(torch.equal(inputs, feed[rows][0]) for rows, (inputs, _) in zip(order, feed.batches(order), strict=True))
+    loader = ImageLoader(real, real.train, "cpu", 0)
+    order = list(shuffled_batches(len(loader), batch, stream(seed, "order")))
+    assert all(
+        torch.equal(inputs, loader[rows][0]) for rows, (inputs, _) in zip(order, loader.batches(order), strict=True)
+    )
 
 
 def test_one_batch_is_read_while_another_is_used_and_no_more(tmp_path, monkeypatch):
     real = mapped_real(tmp_path)
-    feed = Feed(real, real.train, "cpu", 0)
+    loader = ImageLoader(real, real.train, "cpu", 0)
     begun, readers = [], set()
-    read = feed._read
+    read = loader._read
 
     def noted(rows):
         begun.append(rows)
         readers.add(threading.current_thread().name)
         return read(rows)
 
-    monkeypatch.setattr(feed, "_read", noted)
-    order = list(consecutive_batches(len(feed), 10))
-    for used, _ in enumerate(feed.batches(order), start=1):
+    monkeypatch.setattr(loader, "_read", noted)
+    order = list(consecutive_batches(len(loader), 10))
+    for used, _ in enumerate(loader.batches(order), start=1):
         assert len(begun) <= min(used + 1, len(order))
     assert len(begun) == len(order) and len(readers) == 1 and threading.current_thread().name not in readers
 
 
 def test_an_epoch_that_is_broken_off_ends_its_reader(tmp_path):
     real = mapped_real(tmp_path)
-    feed = Feed(real, real.train, "cpu", 0)
-    batches = feed.batches(consecutive_batches(len(feed), 5))
+    loader = ImageLoader(real, real.train, "cpu", 0)
+    batches = loader.batches(consecutive_batches(len(loader), 5))
     next(batches)
     batches.close()
     assert not any(thread.name.startswith("read ahead") for thread in threading.enumerate())
@@ -85,14 +87,14 @@ def test_an_epoch_that_is_broken_off_ends_its_reader(tmp_path):
 
 def test_an_error_of_reading_reaches_who_asked(tmp_path):
     real = mapped_real(tmp_path)
-    feed = Feed(real, real.train, "cpu", 0)
+    loader = ImageLoader(real, real.train, "cpu", 0)
     with pytest.raises(IndexError):
-        list(feed.batches([torch.tensor([0]), torch.tensor([70])]))
+        list(loader.batches([torch.tensor([0]), torch.tensor([70])]))
 
 
 def test_what_a_feed_keeps_of_its_own():
-    assert feed_bytes(50_000, 3072) == 4 * 50_000 * 3072
-    assert feed_bytes(1_281_167, 3 * 64 * 64) == 0, "ImageNet stays in its file"
+    assert loader_bytes(50_000, 3072) == 4 * 50_000 * 3072
+    assert loader_bytes(1_281_167, 3 * 64 * 64) == 0, "ImageNet stays in its file"
 
 
 CHILD = """

@@ -51,16 +51,16 @@ def test_every_view_comes_back(real, pictures, folder, epochs, batch, mixing, ha
     assert labels.epochs == epochs and labels.logits.dtype == dtype
     for epoch, batches in enumerate(made):
         start = 0
-        for place, (coords, flips, partners, lam, box, logits) in enumerate(batches):
+        for context, (coords, flips, partners, lam, box, logits) in enumerate(batches):
             views = slice(start, start + len(coords))
             assert torch.equal(labels.coords[epoch, views], coords)
             assert torch.equal(labels.flips[epoch, views], flips)
             assert torch.equal(labels.logits[epoch, views], logits)
             own = torch.arange(start, start + len(coords))
             assert torch.equal(labels.partners[epoch, views], own if partners is None else start + partners)
-            assert labels.lam[epoch, place] == (1 if lam is None else np.float32(lam))
+            assert labels.lam[epoch, context] == (1 if lam is None else np.float32(lam))
             rows = [0, 0, 0, 0] if box is None else box
-            assert labels.boxes[epoch, place].tolist() == [rows[1], rows[0], rows[3], rows[2]]
+            assert labels.boxes[epoch, context].tolist() == [rows[1], rows[0], rows[3], rows[2]]
             start += len(coords)
 
 
@@ -187,8 +187,8 @@ class TestRefused:
     @pytest.mark.parametrize("what", WRONG)
     def test_values_that_can_not_be(self, real, pictures, folder, what):
         made, _ = stored_batches(LABELS, epochs=1, teacher=9.0)
-        place, value = WRONG[what]
-        made[0][1][place] = value
+        context, value = WRONG[what]
+        made[0][1][context] = value
         with pytest.raises(UserError) as refused:
             read(pictures, save_batches(folder(), made), real)
         assert "batch_1.tar" in str(refused.value)

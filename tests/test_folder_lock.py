@@ -224,7 +224,7 @@ def test_two_runs_of_one_recipe_do_all_work_once_and_print_one_table(tmp_path):
     alone = tmp_path / "alone"
     started(alone, recipe).communicate(timeout=180)
     for path in results:
-        here, there = (read_json(place / path.relative_to(home), "row") for place in (home, alone))
+        here, there = (read_json(context / path.relative_to(home), "row") for context in (home, alone))
         assert here["accuracy"] == there["accuracy"] and here["synthetic_sha256"] == there["synthetic_sha256"]
     left = [path.name for path in home.rglob("*") if path.name == LOCK or path.name.endswith(".part")]
     assert left == []

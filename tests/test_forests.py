@@ -220,10 +220,10 @@ def mirage(name, thresholds, missed=None):
     """Frequent sets of trees of one class only, as items. missed: the support of a set of class 0 to overlook."""
     train = published(name).train
     refinement = refine(train, 2)
-    ids, joined, graph = refinement.ids[-1], train.degree.numpy() > 0, train.graph_of_node.numpy()
+    ids, join_ranks, graph = refinement.ids[-1], train.degree.numpy() > 0, train.graph_of_node.numpy()
     found = []
     for label, least in enumerate(thresholds):
-        mine = joined & (train.y.numpy()[graph] == label)
+        mine = join_ranks & (train.y.numpy()[graph] == label)
         tree, times = np.unique(np.unique(np.stack([ids[mine], graph[mine]]), axis=1)[0], return_counts=True)
         graphs_with = {t: set(graph[mine & (ids == t)]) for t in tree[times >= least].tolist()}
         sets = {

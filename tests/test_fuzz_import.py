@@ -75,17 +75,17 @@ def outcome(format: str, folder: Path) -> SyntheticSet | UserError:
 
 def mutated(draw, content: bytes) -> bytes:
     """Bytes that are not the file's."""
-    place = draw(st.integers(0, len(content) - 1))
+    context = draw(st.integers(0, len(content) - 1))
     kind = draw(st.sampled_from(["cut", "flip", "flip early", "insert", "overwrite"]))
     if kind == "cut":
-        return content[:place]
+        return content[:context]
     if kind == "insert":
-        return content[:place] + draw(st.binary(min_size=1, max_size=40)) + content[place:]
+        return content[:context] + draw(st.binary(min_size=1, max_size=40)) + content[context:]
     if kind == "overwrite":
         junk = draw(st.binary(min_size=1, max_size=200))
-        return content[:place] + junk + content[place + len(junk) :]
-    place = place % 200 if kind == "flip early" else place
-    return content[:place] + bytes([content[place] ^ (1 << draw(st.integers(0, 7)))]) + content[place + 1 :]
+        return content[:context] + junk + content[context + len(junk) :]
+    context = context % 200 if kind == "flip early" else context
+    return content[:context] + bytes([content[context] ^ (1 << draw(st.integers(0, 7)))]) + content[context + 1 :]
 
 
 @EACH

@@ -131,16 +131,16 @@ class TestMalice:
         assert not (tmp_path / "ran").exists()
 
     @pytest.mark.parametrize("place", range(6))
-    def test_code_in_stored_labels(self, whole, real, tmp_path, marker, place):
+    def test_code_in_stored_labels(self, whole, real, tmp_path, marker, context):
         shutil.copytree(whole / "labelled", tmp_path / "labelled")
         file = tmp_path / "labelled" / "labels" / "epoch_1" / "batch_0.tar"
         values = stored_batches(LABELS)[0][1][0]
-        values[place] = Harm(marker)
+        values[context] = Harm(marker)
         torch.save(values, file)
         assert read(tmp_path, "labelled", real) is None
         torch.save(values, file, _use_new_zipfile_serialization=False)
         assert read(tmp_path, "labelled", real) is None
-        file.write_bytes(pickle.dumps(values[place]))
+        file.write_bytes(pickle.dumps(values[context]))
         assert read(tmp_path, "labelled", real) is None
 
     @pytest.mark.parametrize("name", ["labels.pt", "lr.pt"])

@@ -110,7 +110,7 @@ class TestRandom:
 
     def test_more_of_the_same_seed_is_the_same_and_more(self, task, real):
         few, many = (rows_of(made("random-graphs", task, ipc=ipc), real) for ipc in (2, 5))
-        assert [row for place, row in enumerate(many) if place % 5 < 2] == few
+        assert [row for context, row in enumerate(many) if context % 5 < 2] == few
 
     @given(st.integers(0, 999), st.integers(1, 3), st.integers(10, 400))
     @settings(deadline=None, max_examples=60)

@@ -84,7 +84,7 @@ class TestForests:
         drawn.add_nodes_from(range(len(layout.places)))
         below = layout.places[layout.edges[:, 0], 1] - layout.places[layout.edges[:, 1], 1]
         assert (below == -1).all() and nx.is_forest(drawn.to_undirected())
-        assert len({tuple(place) for place in layout.places.tolist()}) == len(layout.places)
+        assert len({tuple(context) for context in layout.places.tolist()}) == len(layout.places)
         if whole:
             roots = len(forests.roots)
             wanted = nx.DiGraph(list(zip(range(roots, len(entries)), parents.tolist(), strict=True)))

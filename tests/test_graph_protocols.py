@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
-from ddbench.evaluate.graphs.batches import GraphLesson, chances, mean_loss
+from ddbench.evaluate.graphs.batches import GraphTrainingSet, chances, mean_loss
 from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS, GraphSetting, graph_protocol
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.graphs.forests import build_forests
@@ -101,7 +101,7 @@ def test_chances_of_a_class_without_items_go_to_the_others():
 
 
 def lesson_of(payload, protocol, real, **more):
-    return GraphLesson(syn=as_set(real, payload, **more), protocol=protocol, layers=2, device=CPU)
+    return GraphTrainingSet(syn=as_set(real, payload, **more), protocol=protocol, layers=2, device=CPU)
 
 
 def first_drawn(lesson, seed, batch):

@@ -76,16 +76,16 @@ def test_an_empty_subset_has_the_columns_and_no_graph():
     ],
 )
 def test_arrays_that_do_not_fit_together_are_a_mistake(change):
-    good = {
+    last_good = {
         "node_features": torch.zeros(3, 1, dtype=torch.int64),
         "node_ptr": torch.tensor([0, 2, 3]),
         "edge_index": PAIR,
         "edge_features": torch.zeros(2, 0, dtype=torch.int64),
         "y": torch.tensor([0, 1]),
     }
-    Graphs(**good)
+    Graphs(**last_good)
     with pytest.raises(ValueError):
-        Graphs(**{**good, **change})
+        Graphs(**{**last_good, **change})
 
 
 PAIR = torch.tensor([[0, 1], [1, 0]])

@@ -7,7 +7,7 @@ import torch
 from command_line import only
 
 from ddbench.data import load_dataset
-from ddbench.formats.reader import LAYOUTS
+from ddbench.formats.reader import READERS
 from ddbench.pipeline import import_set
 from ddbench.synthetic.synthetic_set import load_synthetic
 
@@ -110,5 +110,5 @@ def test_next_commands_repeat_where_the_data_lie(ddbench, call, run, tmp_path, m
 
 def test_formats_lists_both_ways(ddbench):
     table = json.loads(ddbench.done("formats", "--format", "json"))
-    assert {line["format"] for line in table if line["way"] == "import"} == set(LAYOUTS.names())
+    assert {line["format"] for line in table if line["way"] == "import"} == set(READERS.names())
     assert all(line["files"] for line in table) and any(line["way"] == "export" for line in table)

@@ -7,7 +7,7 @@ from foreign_makers import CIFAR10, CLASSES, MEAN, STD, close, drawn, imported, 
 from torch.nn import functional
 
 from ddbench.errors import UserError
-from ddbench.formats.reader import LAYOUTS
+from ddbench.formats.reader import READERS
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 CIFAR100 = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
@@ -242,9 +242,9 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path):
     assert "--format tensors" in caught.value.fix
 
 
-@pytest.mark.parametrize("name", LAYOUTS.names())
+@pytest.mark.parametrize("name", READERS.names())
 def test_every_layout_says_what_it_is(name, tmp_path):
-    layout = LAYOUTS.get(name)
+    layout = READERS.get(name)
     assert layout.name == name and layout.title and layout.source
     with pytest.raises(UserError):
         imported(name, tmp_path / "nowhere", space="pixels", lr="none", formation=1)

@@ -114,8 +114,8 @@ class TestFolders:
 
     def test_rded_and_plain_folders(self, real, tmp_path):
         for label in range(CLASSES):
-            for place in (2, 10):
-                picture(tmp_path / f"{label:05d}" / f"{place}.png", 10 * label + place)
+            for context in (2, 10):
+                picture(tmp_path / f"{label:05d}" / f"{context}.png", 10 * label + context)
         syn = imported("rded", tmp_path, real)
         assert syn.method == "rded" and syn.student_lr is None
         torch.testing.assert_close(pixels(syn, real)[0], pixels_in(tmp_path / "00000" / "2.png"), rtol=0, atol=1e-5)
@@ -127,8 +127,8 @@ class TestFolders:
 
     def test_ddranking_folders(self, real, tmp_path):
         for label in range(CLASSES):
-            for place in (9, 10):
-                picture(tmp_path / f"{label:05d}" / f"{place}.png", 20 * label + place)
+            for context in (9, 10):
+                picture(tmp_path / f"{label:05d}" / f"{context}.png", 20 * label + context)
         listed = torch.randn(6, CLASSES)
         torch.save(listed, tmp_path / "labels.pt")
         torch.save(torch.tensor(0.02), tmp_path / "lr.pt")
@@ -229,8 +229,8 @@ def test_command_takes_pictures_with_their_labels(ddbench, tmp_path):
     """Digits as SRe2L would store them, through the command line; and what it refuses there."""
     root = tmp_path / "set"
     for label in range(10):
-        for place in range(2):
-            picture(root / f"new{label:03d}" / f"class{label:03d}_id{place:03d}.png", label + place, channels=1)
+        for context in range(2):
+            picture(root / f"new{label:03d}" / f"class{label:03d}_id{context:03d}.png", label + context, channels=1)
     made, _ = stored_batches(torch.arange(10).repeat_interleave(2), 1, teacher=0.0, classes=10)
     labels = save_batches(tmp_path / "labels", made)
     asked = ("import", root, "--format", "sre2l", "--dataset", "digits", "--network", "convnet-d2", "--home", tmp_path)

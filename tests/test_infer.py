@@ -10,15 +10,15 @@ from infer_makers import NETWORKS, drawn_teachers, taught_task
 
 from ddbench.data import load_dataset
 from ddbench.data.preprocessing import Preprocessing
-from ddbench.distillation.job_checkpoint import Shelf
-from ddbench.distillation.run import carry_out
+from ddbench.distillation.job_checkpoint import JobCheckpoint
+from ddbench.distillation.run import run
 from ddbench.errors import UserError
 from ddbench.evaluate.score import score
 from ddbench.evaluate.train_teachers import train_teachers
 from ddbench.methods.infer.augmentation import View
 from ddbench.methods.infer.method import INFER
 from ddbench.methods.infer.objective import Objective
-from ddbench.methods.infer.optimize import Optimisation
+from ddbench.methods.infer.optimize import Optimization
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.compensators import rendered
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -28,7 +28,7 @@ SMALL = {"iterations": 6, "shift": 2, "teachers": {"networks": NETWORKS}}
 
 def made(task, folder, ipc=4, seed=3, progress=None, pause=1e9, **settings):
     method = INFER.model_validate({**SMALL, **settings})
-    paths = carry_out(method, task, ipc, folder, seed=seed, progress=progress, checkpoint_seconds=pause)
+    paths = run(method, task, ipc, folder, seed=seed, progress=progress, checkpoint_seconds=pause)
     return load_synthetic(paths[-1])
 
 
@@ -179,10 +179,10 @@ class TestOptimisation:
         teacher = task.teachers.member(1).double()
         natural = torch.randn(1, 3, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         objective = Objective(teacher=teacher, natural=natural)
-        course = Optimisation(iterations=5, lr=0.25, betas=(0.5, 0.9), shift=2, crop=False, mirror=False)
+        config = Optimization(iterations=5, lr=0.25, betas=(0.5, 0.9), shift=2, crop=False, mirror=False)
         states = []
 
-        class Noting(Shelf):
+        class Noting(JobCheckpoint):
             def __init__(self):
                 pass
 
@@ -192,11 +192,11 @@ class TestOptimisation:
             def checkpoint(self, done, of, state, **facts):
                 states.append({name: tensor.clone() for name, tensor in state().items()})
 
-        stored = course.compensators(objective, 1, ["a"], at(), Noting())
+        stored = config.compensators(objective, 1, ["a"], at(), Noting())
         u = m = v = torch.zeros(1, 1, 1, 8, 8, dtype=torch.float64)
         for t in range(5):
             rate = 0.25 * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * t / 5, dtype=torch.float64)))
-            *_, g = objective.losses_and_gradient(u, course.views(t, at(), ["a"], 8))
+            *_, g = objective.losses_and_gradient(u, config.views(t, at(), ["a"], 8))
             m, v = 0.5 * m + 0.5 * g, 0.9 * v + 0.1 * g * g
             u = u - rate * (m / (1 - 0.5 ** (t + 1))) / ((v / (1 - 0.9 ** (t + 1))).sqrt() + 1e-8)
             torch.testing.assert_close(states[t]["compensators"], u, rtol=1e-12, atol=1e-14)

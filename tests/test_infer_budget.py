@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import UserError
 from ddbench.methods.infer.budget import Budget
-from ddbench.methods.infer.charge import charged_bytes
+from ddbench.methods.infer.charge import paper_bytes
 from ddbench.methods.infer.jobs import groups_of, sets_at_once
 
 # classes, teachers, ipc; natural images a class, rendered ones, compensators, charged, budget
@@ -73,11 +73,11 @@ def test_charged_bytes_give_the_published_ratios():
     for ipc, images in ((10, 0.78), (50, 3.90)):
         budget = Budget(ipc=ipc, classes=1000, teachers=3)
         assert 100 * budget.budget / 1_281_167 == pytest.approx(images, abs=0.005)
-        charged = charged_bytes(budget, 3 * 224 * 224, static=True)
+        charged = paper_bytes(budget, 3 * 224 * 224, static=True)
         assert charged["images"] + charged["compensators"] == budget.charged * 3 * 224 * 224
         assert charged["labels"] == ipc * 1000 * 1000 * 4
         assert 100 * charged["labels"] / 151e9 == pytest.approx(0.13 * ipc / 50, abs=0.005)
-    assert set(charged_bytes(budget, 3, static=False)) == {"images", "compensators"}
+    assert set(paper_bytes(budget, 3, static=False)) == {"images", "compensators"}
 
 
 @given(st.integers(2, 60), st.integers(1, 4), st.integers(1, 9))

@@ -10,7 +10,7 @@ from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.method import INFER
 from ddbench.networks import canonical_network_name
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import jobs_of
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
@@ -69,9 +69,9 @@ def test_equal_steps_and_the_same_teachers(name):
     dataset = recipe.dataset.removesuffix("-jpeg")
     teachers, classes, ipc = len(method.teachers.networks), CLASSES[dataset], recipe.ipc[0]
     rendered = Budget(ipc=ipc, classes=classes, teachers=teachers).sets * (1 + teachers) * classes
-    asked, course = recipe.evaluation, PROTOCOLS["infer-static-v1"]
-    epochs = int(LINES.get(f"{dataset}-ipc{ipc}", "0")[-1]) if name not in (SMOKE, ABLATION) else course.setting.epochs
-    assert asked.protocol == course.key and asked.steps == epochs * -(-rendered // course.batch)
+    asked, config = recipe.evaluation, PROTOCOLS["infer-static-v1"]
+    epochs = int(LINES.get(f"{dataset}-ipc{ipc}", "0")[-1]) if name not in (SMOKE, ABLATION) else config.setting.epochs
+    assert asked.protocol == config.key and asked.steps == epochs * -(-rendered // config.batch)
     assert method.teachers_wanted().networks == asked.teachers.networks
     if "imagenet1k" not in method.teachers.networks[0].lower():
         assert method.teachers == asked.teachers and asked.teachers.protocol == "squeeze-v1"
@@ -100,7 +100,7 @@ ADVICE = [
 
 @pytest.mark.parametrize(("name", "overrides"), ADVICE)
 def test_overrides_that_sources_name_can_be_given(name, overrides, tmp_path):
-    Pipeline(load_recipe(name, overrides), Place(tmp_path, device="cpu", quiet=True))
+    Pipeline(load_recipe(name, overrides), RunContext(tmp_path, device="cpu", quiet=True))
 
 
 def test_dynamic_labels_take_their_share_of_the_steps():

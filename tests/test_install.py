@@ -36,9 +36,9 @@ def above(tmp_path_factory):
 @pytest.mark.skipif(not (ROOT / "ddbench" / "methods").is_symlink(), reason="this checkout has no symbolic links")
 class TestEditable:
     @pytest.mark.parametrize("place", [".", "ddbench", "env"])
-    def test_import_from_anywhere(self, above, place):
+    def test_import_from_anywhere(self, above, context):
         code = "import ddbench, ddbench.evaluate, ddbench.methods; print(ddbench.__file__, ddbench.__version__)"
-        out = run(above / "env" / "bin" / "python", "-c", code, cwd=above / place).stdout
+        out = run(above / "env" / "bin" / "python", "-c", code, cwd=above / context).stdout
         assert out.split()[0] == str(above / "ddbench" / "ddbench" / "__init__.py")
 
     def test_the_script_beside_the_clone(self, above):

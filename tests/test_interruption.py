@@ -93,8 +93,8 @@ def assert_same(home: Path, undisturbed: Path) -> None:
         for name in names:
             got, want = load(home / name, kind)[0], load(undisturbed / name, kind)[0]
             assert got.keys() == want.keys() and all(torch.equal(got[key], want[key]) for key in want), name
-    got, want = ({path.name: read_json(path, "row") for path in place.rglob("results/*/*/*.json")}
-                 for place in (home, undisturbed))  # fmt: skip
+    got, want = ({path.name: read_json(path, "row") for path in context.rglob("results/*/*/*.json")}
+                 for context in (home, undisturbed))  # fmt: skip
     assert got.keys() == want.keys() and want
     for name, row in want.items():
         assert all(got[name][fact] == row[fact] for fact in ("label", "accuracy", "synthetic_sha256")), name

@@ -58,9 +58,9 @@ class TestPublishedExperts:
         assert (need.recipe.count, need.epochs) == (7, 10)
 
     @pytest.mark.parametrize("place", ["experts", "methods.mtt.experts", "methods.mtt.by_ipc.10.experts"])
-    def test_too_few_epochs_are_told_where_they_are_said(self, tmp_path, place):
-        said = refusal(tmp_path, text_of("mtt"), f"{place}.epochs=2")
-        assert "looks at 3 epochs" in said and f"-o {place}.epochs=2" in said
+    def test_too_few_epochs_are_told_where_they_are_said(self, tmp_path, context):
+        said = refusal(tmp_path, text_of("mtt"), f"{context}.epochs=2")
+        assert "looks at 3 epochs" in said and f"-o {context}.epochs=2" in said
 
     def test_a_mistake_in_an_entrys_experts(self, tmp_path):
         said = refusal(tmp_path, text_of("mtt") + "    experts: {optimizer: gsan}\n")

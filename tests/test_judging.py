@@ -9,19 +9,19 @@ from evaluation_makers import NETWORK, make_tiny_row, short, tiny_real, tiny_syn
 from ddbench.artifact import describe, tensors_sha256
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
-from ddbench.evaluate.leaderboard.published import Published
+from ddbench.evaluate.leaderboard.published import PublishedResult
 from ddbench.evaluate.leaderboard.render import render
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.lr_search import RATES, search_rate
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
-from ddbench.evaluate.protocols.network_pools import POOLS, Asked, Pool, expanded
-from ddbench.evaluate.published_claims import PRINTED_NETWORKS, check_claim, claim_about
+from ddbench.evaluate.protocols.network_pools import POOLS, NetworkRequest, Pool, expanded
+from ddbench.evaluate.published_claims import PRINTED_NETWORKS, check_claim, published_result
 from ddbench.evaluate.score import score
 from ddbench.evaluate.scores import Scores
 from ddbench.evaluate.verify import verify
 from ddbench.networks import network_names
-from ddbench.pipeline.context import Place
-from ddbench.pipeline.evaluator import Judging
+from ddbench.pipeline.context import RunContext
+from ddbench.pipeline.evaluator import Evaluator
 
 
 @pytest.fixture
@@ -67,16 +67,16 @@ class TestRates:
 
         monkeypatch.setattr("ddbench.pipeline.evaluator.score", counted)
         monkeypatch.setattr("ddbench.evaluate.score.protocol_named", lambda name: short(epochs=2))
-        judging = Judging(
+        evaluator = Evaluator(
             real=real,
             protocol=short(epochs=2),
             device=torch.device("cpu"),
-            place=Place(tmp_path, quiet=True),
+            context=RunContext(tmp_path, quiet=True),
             seeds=(0, 1),
             lr_policy="search",
         )
         for syn in (tiny_synthetic(real, lr=0.07), tiny_synthetic(real, lr=None, method="random")):
-            row, file = judging.row(syn, Asked(NETWORK), "last")
+            row, file = evaluator.row(syn, NetworkRequest(NETWORK), "last")
             assert row.lr_policy == "search" and row.lr in RATES and row.lr_tried == RATES and file.exists()
             assert verify(row, syn, real).identical
         mine, theirs = ([ask[1:] for ask in asked if ask[0] == method] for method in ("mtt", "random"))
@@ -118,12 +118,12 @@ class TestPools:
             "real": real,
             "protocol": short(),
             "device": torch.device("cpu"),
-            "place": Place(tmp_path),
+            "place": RunContext(tmp_path),
             "seeds": (),
         }
-        assert Judging(**given).policy(Asked("mlp", (pool,))) == "search"
-        assert Judging(**given).policy(Asked("mlp")) == "protocol"
-        assert Judging(**given, lr_policy="protocol").policy(Asked("mlp", (pool,))) == "protocol"
+        assert Evaluator(**given).policy(NetworkRequest("mlp", (pool,))) == "search"
+        assert Evaluator(**given).policy(NetworkRequest("mlp")) == "protocol"
+        assert Evaluator(**given, lr_policy="protocol").policy(NetworkRequest("mlp", (pool,))) == "protocol"
 
     @pytest.fixture
     def small(self, monkeypatch):
@@ -163,9 +163,9 @@ class TestPools:
 
     def test_asked_again_a_row_keeps_its_pools(self, real, tmp_path):
         given = {"real": real, "protocol": short(), "device": torch.device("cpu"), "seeds": (0,)}
-        judging, syn = Judging(**given, place=Place(tmp_path, quiet=True)), tiny_synthetic(real)
+        evaluator, syn = Evaluator(**given, context=RunContext(tmp_path, quiet=True)), tiny_synthetic(real)
         one, two = (Pool(name=name, networks=(), lr_policy="protocol", title="", source="") for name in ("one", "two"))
-        files = {judging.row(syn, Asked(NETWORK, pools), "last")[1] for pools in ((one,), (), (two, one))}
+        files = {evaluator.row(syn, NetworkRequest(NETWORK, pools), "last")[1] for pools in ((one,), (), (two, one))}
         assert len(files) == 1 and load_row(files.pop()).pools == ("two", "one")
 
 
@@ -202,7 +202,7 @@ class TestIdentity:
 
 class TestClaims:
     def claim(self, accuracy=0.5, std=0.01):
-        return Published(
+        return PublishedResult(
             method="mtt", dataset="cifar10", ipc=1, network="convnet-d3", accuracy=accuracy, std=std, source="a paper"
         )
 
@@ -239,10 +239,10 @@ class TestClaims:
 
     def test_what_is_printed_is_found(self, real):
         syn = tiny_synthetic(real, ipc=10, dataset="cifar10-jpeg")
-        found = claim_about(syn, "convnet-d3")
+        found = published_result(syn, "convnet-d3")
         assert found.method == "mtt" and 0.6 < found.accuracy < 0.7 and found.source
         with pytest.raises(UserError, match="nothing is printed of mtt on cifar10, ipc 10, mlp") as caught:
-            claim_about(syn, "mlp")
+            published_result(syn, "mlp")
         assert "ipc 10, convnet-d3" in str(caught.value)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from command_line import written
 
-from ddbench.evaluate.leaderboard.published import Published
+from ddbench.evaluate.leaderboard.published import PublishedResult
 from ddbench.evaluate.protocols.network_pools import POOLS, Pool
 
 
@@ -91,7 +91,7 @@ def test_printed_claims(ddbench, home, made, monkeypatch):
 
     def printed(accuracy):
         key = ("mtt", "digits", 1, "convnet-d1-w4")
-        claim = Published(
+        claim = PublishedResult(
             method="mtt", dataset="digits", ipc=1, network=key[3], accuracy=accuracy, std=0.01, source="x"
         )
         monkeypatch.setattr("ddbench.evaluate.published_claims.published_numbers", lambda: {key: claim})

@@ -139,13 +139,13 @@ def test_killed_while_experts_are_imported(nursery, tmp_path):
     alone = nursery.run(*arguments(whole))
     assert alone.status == 0, alone.said
     for number in range(8):
-        place = tmp_path / f"home {number}"
-        ended = nursery.run(*arguments(place), kill_after=dice.uniform(0, alone.seconds))
+        context = tmp_path / f"home {number}"
+        ended = nursery.run(*arguments(context), kill_after=dice.uniform(0, alone.seconds))
         kills += ended.status == -signal.SIGKILL
         if ended.status != 0:
-            ended = nursery.run(*arguments(place))
+            ended = nursery.run(*arguments(context))
             assert ended.status == 0 or "already is an expert buffer" in ended.said, ended.said
-        assert content(place) == content(whole)
+        assert content(context) == content(whole)
     killed["import of experts"] = kills
 
 

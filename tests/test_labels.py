@@ -9,7 +9,7 @@ from trained_task import EPOCHS, expert_module, trained_task
 
 from ddbench import artifact
 from ddbench.errors import UserError
-from ddbench.methods.parts.initialization import RealPixels, class_major_labels
+from ddbench.methods.parts.initialization import RealInit, class_major_labels
 from ddbench.methods.parts.labels import (
     HardLabels,
     LearnedLabels,
@@ -29,7 +29,7 @@ def task(tmp_path_factory):
 class TestLabels:
     @pytest.fixture
     def syn(self, task):
-        return task.synthetic(RealPixels().start(task, 8, at(), EPOCHS).images, class_major_labels(3, 8), ipc=8)
+        return task.synthetic(RealInit().start(task, 8, at(), EPOCHS).images, class_major_labels(3, 8), ipc=8)
 
     def all_logits(self, task, syn):
         with torch.no_grad():

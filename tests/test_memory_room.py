@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 import ddbench
 from ddbench.errors import UserError
-from ddbench.estimates.memory_check import in_gb, require, room_on
-from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.estimates.memory_check import available_bytes, format_gb, require
+from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods import METHODS
 from ddbench.methods.mtt import MTT
-from ddbench.runtime.available_memory import cgroup_room, free_bytes
+from ddbench.runtime.available_memory import cgroup_available, free_bytes
 
 CPU = torch.device("cpu")
 SIZES = Sizes(parameters=320_010, activations=559_114, classes=10, channels=3, size=32)
 BASE = {"max_start_epoch": 4, "image_lr": 5.0}
 
 
-def nothing_helps(room):
+def nothing_helps(available):
     return []
 
 
@@ -40,48 +40,52 @@ def test_what_fits_is_silent_what_nearly_does_not_is_said_and_what_does_not_is_r
 
 
 def test_knobs_that_are_not_enough_are_told_and_not_recommended():
-    knobs = [Knob("this", 50, "slower"), Knob("that", 200)]
+    memory_suggestions = [MemorySuggestion("this", 50, "slower"), MemorySuggestion("that", 200)]
     with pytest.raises(UserError) as caught:
-        require("the work", 300, CPU, 100, lambda room: knobs)
+        require("the work", 300, CPU, 100, lambda available: memory_suggestions)
     assert caught.value.facts[0] == "helps this (0.0 MB; slower)"
     assert caught.value.fix == "this; or begin all the same with --memory warn"
 
 
 def test_bytes_as_people_compare_them():
-    assert [in_gb(n) for n in (21_930_000_000, 350_000_000, 1_200_000)] == ["21.9 GB", "0.35 GB", "1.2 MB"]
+    assert [format_gb(n) for n in (21_930_000_000, 350_000_000, 1_200_000)] == ["21.9 GB", "0.35 GB", "1.2 MB"]
 
 
 @given(
     st.integers(1, 200), st.sampled_from(["full", "adjoint", "tesla"]), st.integers(1, 60), st.integers(10**7, 10**10)
 )
-def test_the_batch_that_is_named_is_the_largest_that_fits(ipc, unroll, inner_steps, room):
+def test_the_batch_that_is_named_is_the_largest_that_fits(ipc, unroll, inner_steps, available):
     method = MTT(**BASE, inner_steps=inner_steps, unroll=unroll)
-    assume(method.peak_bytes(SIZES, ipc) > room)
-    named = [knob for knob in method.knobs(SIZES, ipc, room) if "batch_syn" in knob.how]
-    for knob in named:
-        batch = int(knob.how.rpartition("=")[2])
+    assume(method.peak_bytes(SIZES, ipc) > available)
+    named = [
+        suggestion for suggestion in method.memory_suggestions(SIZES, ipc, available) if "batch_syn" in suggestion.how
+    ]
+    for suggestion in named:
+        batch = int(suggestion.how.rpartition("=")[2])
         taken, more = (method.model_copy(update={"batch_syn": n}).peak_bytes(SIZES, ipc) for n in (batch, batch + 1))
-        assert taken == knob.bytes and 1 <= batch < 10 * ipc
-        assert taken <= room < more or batch == 1
+        assert taken == suggestion.bytes and 1 <= batch < 10 * ipc
+        assert taken <= available < more or batch == 1
     assert named
 
 
 @given(st.integers(2, 20), st.integers(1, 50), st.integers(10**7, 10**9))
-def test_every_and_ranks_that_are_named_take_what_they_say(every, ipc, room):
+def test_every_and_ranks_that_are_named_take_what_they_say(every, ipc, available):
     method = MTT(**BASE, inner_steps=20, unroll={"kind": "adjoint", "every": every})
-    for knob in method.knobs(SIZES, ipc, room):
-        if "unroll.every" in knob.how:
-            fewer = int(knob.how.rpartition("=")[2])
+    for suggestion in method.memory_suggestions(SIZES, ipc, available):
+        if "unroll.every" in suggestion.how:
+            fewer = int(suggestion.how.rpartition("=")[2])
             found = method.model_copy(update={"unroll": method.unroll.model_copy(update={"every": fewer})})
-            assert 1 <= fewer < every and found.peak_bytes(SIZES, ipc) == knob.bytes
-        if "torchrun" in knob.how:
-            ranks = int(knob.how.split()[2])
-            assert method.peak_bytes(replace(SIZES, ranks=ranks), ipc) == knob.bytes < method.peak_bytes(SIZES, ipc)
+            assert 1 <= fewer < every and found.peak_bytes(SIZES, ipc) == suggestion.bytes
+        if "torchrun" in suggestion.how:
+            ranks = int(suggestion.how.split()[2])
+            assert (
+                method.peak_bytes(replace(SIZES, ranks=ranks), ipc) == suggestion.bytes < method.peak_bytes(SIZES, ipc)
+            )
 
 
 def test_the_full_unroll_is_told_of_the_other_exact_one():
     method = MTT(**BASE, inner_steps=50, unroll="full")
-    (first, *_) = method.knobs(SIZES, 50, 10**10)
+    (first, *_) = method.memory_suggestions(SIZES, 50, 10**10)
     assert first.how == "-o method.unroll=adjoint" and first.note == "the same gradient; another run"
     assert first.bytes == MTT(**BASE, inner_steps=50).peak_bytes(SIZES, 50) < 10**10
 
@@ -89,17 +93,17 @@ def test_the_full_unroll_is_told_of_the_other_exact_one():
 def test_fewer_compensators_together_and_then_fewer_classes():
     method = METHODS.get("infer")(teachers={"networks": ["convnet-d3-bn"], "epochs": 1})
     whole = method.peak_bytes(SIZES, 10)
-    (knob,) = method.knobs(SIZES, 10, whole // 2)
-    assert knob.how.startswith("-o method.jobs_at_once=") and knob.bytes <= whole // 2
-    (knob,) = method.knobs(SIZES, 10, whole // 50)
-    assert "-o method.classes_at_once=" in knob.how and knob.bytes < whole
+    (suggestion,) = method.memory_suggestions(SIZES, 10, whole // 2)
+    assert suggestion.how.startswith("-o method.jobs_at_once=") and suggestion.bytes <= whole // 2
+    (suggestion,) = method.memory_suggestions(SIZES, 10, whole // 50)
+    assert "-o method.classes_at_once=" in suggestion.how and suggestion.bytes < whole
 
 
 def cgroup(root, lines, files):
     for path, text in {"proc/self/cgroup": lines, **files}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    return cgroup_room(root)
+    return cgroup_available(root)
 
 
 def group(folder, limit, used, cached, names):
@@ -128,7 +132,7 @@ def test_in_a_container_the_mount_itself_is_the_group(tmp_path):
 
 
 def test_no_group_and_no_limit_leave_all(tmp_path):
-    assert cgroup_room(tmp_path) is None
+    assert cgroup_available(tmp_path) is None
     assert cgroup(tmp_path, "0::/\n", group("sys/fs/cgroup", "max\n", "1\n", "", V2)) is None
 
 
@@ -138,9 +142,9 @@ def test_something_is_free_here():
 
 def test_ranks_of_one_machine_share_what_it_has(monkeypatch):
     monkeypatch.setattr("ddbench.estimates.memory_check.free_bytes", lambda device: 1000)
-    assert room_on(CPU) == 1000
+    assert available_bytes(CPU) == 1000
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert room_on(CPU) == 250 and room_on(torch.device("cuda")) == 1000
+    assert available_bytes(CPU) == 250 and available_bytes(torch.device("cuda")) == 1000
 
 
 def test_a_limit_of_address_space_counts(monkeypatch):

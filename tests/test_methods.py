@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from ddbench.distillation.job_method import IndependentMethod
-from ddbench.distillation.method import DirectMethod, OptimisedMethod
+from ddbench.distillation.job_method import JobMethod
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
 from ddbench.errors import UserError
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
@@ -35,7 +35,7 @@ def build(name):
 def start(method, task, ipc, seed=0):
     return (
         method.init(task, ipc, at(0, seed))
-        if isinstance(method, OptimisedMethod)
+        if isinstance(method, OptimizedMethod)
         else method.distill(task, ipc, at(0, seed))
     )
 
@@ -46,7 +46,7 @@ class TestEveryMethod:
         return build(request.param)
 
     def test_is_frozen_and_refuses_unknown_settings(self, method):
-        assert isinstance(method, OptimisedMethod | DirectMethod | IndependentMethod | GraphMethod)
+        assert isinstance(method, OptimizedMethod | DirectMethod | JobMethod | GraphMethod)
         with pytest.raises(ValueError, match="frozen"):
             method.anything = 1
         with pytest.raises(ValueError, match="no_such_key"):
@@ -56,7 +56,7 @@ class TestEveryMethod:
         assert type(method).model_validate_json(method.model_dump_json()) == method
 
 
-OF_IMAGES = [name for name in METHODS.names() if issubclass(METHODS.get(name), OptimisedMethod | DirectMethod)]
+OF_IMAGES = [name for name in METHODS.names() if issubclass(METHODS.get(name), OptimizedMethod | DirectMethod)]
 OF_GRAPHS = [name for name in METHODS.names() if issubclass(METHODS.get(name), GraphMethod)]
 
 
@@ -93,12 +93,12 @@ class TestContract:
         before = torch.get_rng_state()
         task = tiny_task()
         syn = start(method, task, 1)
-        if isinstance(method, OptimisedMethod):
+        if isinstance(method, OptimizedMethod):
             method.outer_loss(syn, task, at())
         assert torch.equal(before, torch.get_rng_state())
 
     def test_outer_loss_reaches_everything_that_is_learned(self, method, device):
-        if not isinstance(method, OptimisedMethod):
+        if not isinstance(method, OptimizedMethod):
             return
         task = tiny_task(device=device)
         syn = method.init(task, 2, at()).to(device)

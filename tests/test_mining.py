@@ -114,7 +114,7 @@ class TestTransactions:
             assert {tree: bits.bit_count() for tree, bits in held.frequent(theta).items()} == {
                 tree: count for tree, count in counts.items() if count >= theta
             }
-            assert held.bits(0) == sum(1 << place for place, each in enumerate(sets) if 0 in each)
+            assert held.bits(0) == sum(1 << context for context, each in enumerate(sets) if 0 in each)
             some = [tree for tree in (0, trees - 1) if counts[tree]]
             if some:
                 assert held.support_of(some) == sum(each.issuperset(some) for each in sets)

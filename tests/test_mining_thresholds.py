@@ -29,7 +29,7 @@ def plain_descent(by_class, shared, target):
 
     def there(label):
         frequent = [{s for s, count in sets.items() if count >= t} for sets, t in zip(everything, thetas, strict=True)]
-        others = [sets for place, sets in enumerate(frequent) if place != label]
+        others = [sets for context, sets in enumerate(frequent) if context != label]
         return sum(shared == "soft" or not any(s in other for other in others) for s in frequent[label])
 
     while lacking := [label for label in range(len(sizes)) if there(label) < target and label not in ended]:

@@ -15,7 +15,7 @@ from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
 from ddbench.methods import METHODS
 from ddbench.methods.mirage import Mirage
 from ddbench.recipe.settings import validate
-from ddbench.recipe.yaml_source import Source
+from ddbench.recipe.yaml_source import YamlSource
 
 TWO = [[[0, 1], [0, 1], [0], [4]], [[2, 3], [2, 3], [2], [4], [4]]]
 """Class 0 has 0 three times, 1 and both twice; class 1 the same of 2 and 3, and twice the 4 that both have."""
@@ -222,5 +222,5 @@ class TestSettings:
     )
     def test_wrong_ones_are_explained(self, given, says):
         with pytest.raises(UserError) as caught:
-            validate(Mirage, given, Source("r.yaml", {}), ())
+            validate(Mirage, given, YamlSource("r.yaml", {}), ())
         assert says in str(caught.value)

@@ -12,14 +12,14 @@ QUICK = ("--seeds", 1, "--epochs", 2, "--augmentation", "none", "--quiet")
 
 
 @pytest.fixture(scope="module")
-def place(finished_home, tmp_path_factory):
+def context(finished_home, tmp_path_factory):
     """A home for scores that the tests of this file share, and the sets of a finished one."""
     sets = [only(finished_home / "runs", f"*-{method}-*") for method in ("mtt", "random")]
     return tmp_path_factory.mktemp("nas"), sets
 
 
-def test_networks_are_ranked_and_drawn(ddbench, place, tmp_path):
-    home, sets = place
+def test_networks_are_ranked_and_drawn(ddbench, context, tmp_path):
+    home, sets = context
     picture = tmp_path / "scatter.png"
     asked = ("nas", "rank", *sets, "--networks", 3, *QUICK, "--home", home)
     text = ddbench.done(*asked, "--plot", picture)
@@ -35,8 +35,8 @@ def test_networks_are_ranked_and_drawn(ddbench, place, tmp_path):
     assert "| trained on" in ddbench.done(*asked, "--format", "markdown")
 
 
-def test_a_table_of_truths_serves_a_ranking(ddbench, place, tmp_path):
-    home, sets = place
+def test_a_table_of_truths_serves_a_ranking(ddbench, context, tmp_path):
+    home, sets = context
     table = tmp_path / "truth.csv"
     told = ddbench.done("nas", "truth", "--dataset", "digits", "--networks", 3, *QUICK, "--out", table, "--home", home)
     assert told == f"3 networks of convnet-36 on digits: {table}\n"
@@ -49,15 +49,15 @@ def test_a_table_of_truths_serves_a_ranking(ddbench, place, tmp_path):
 
 
 @pytest.mark.slow
-def test_cells_are_ranked(ddbench, place):
-    home, sets = place
+def test_cells_are_ranked(ddbench, context):
+    home, sets = context
     asked = ("--space", "nas-bench-201-n1", "--networks", 2, "--baselines", "parameters")
     text = ddbench.done("nas", "rank", sets[0], *asked, *QUICK, "--home", home)
     assert "nas-bench-201-n1, 2 networks" in text and "nb201-n1:|" in text
 
 
-def test_a_search_prints_the_best_with_their_real_accuracy(ddbench, place):
-    home, sets = place
+def test_a_search_prints_the_best_with_their_real_accuracy(ddbench, context):
+    home, sets = context
     asked = ("--space", "convnet-36", "--trials", 2, "--top", 1, "--compare")
     text = ddbench.done("nas", "search", sets[0], *asked, *QUICK, "--home", home)
     assert "search: 2 networks trained on the set" in text and "convnet-d3 " in text and "random search" in text
@@ -82,11 +82,11 @@ def test_spaces_are_listed_and_the_group_explains_itself(ddbench):
         (("--networks", "0"), "invalid value for '--networks'"),
     ],
 )
-def test_what_can_not_be_ranked_is_refused(ddbench, place, arguments, message):
-    home, sets = place
+def test_what_can_not_be_ranked_is_refused(ddbench, context, arguments, message):
+    home, sets = context
     assert message in ddbench.refused("nas", "rank", sets[0], *arguments, "--quiet", "--home", home)
 
 
-def test_a_table_that_would_be_no_table_is_refused(ddbench, place, tmp_path):
-    asked = ("nas", "truth", "--dataset", "digits", "--out", tmp_path / "truth.txt", "--home", place[0])
+def test_a_table_that_would_be_no_table_is_refused(ddbench, context, tmp_path):
+    asked = ("nas", "truth", "--dataset", "digits", "--out", tmp_path / "truth.txt", "--home", context[0])
     assert "does not end in .csv or .json" in ddbench.refused(*asked)

@@ -9,8 +9,8 @@ from evaluation_makers import tiny_real, tiny_synthetic
 from nas_makers import Counted, tiny_space
 
 from ddbench.errors import UserError
-from ddbench.evaluate.nas import Truth, rank, recipe, true_accuracies
-from ddbench.evaluate.nas.proxies import Bench, random_subject, updates
+from ddbench.evaluate.nas import GroundTruth, rank, recipe, true_accuracies
+from ddbench.evaluate.nas.proxies import ProxySetup, random_proxy, updates
 from ddbench.evaluate.nas.rank_correlation import measures
 from ddbench.evaluate.nas.report import as_dict, render
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
@@ -70,7 +70,7 @@ def test_what_is_told_of_cost_is_what_it_costs(tmp_path):
 
 def test_early_stopping_has_as_many_updates_as_the_set():
     real = tiny_real()
-    bench = Bench(real=real, protocol=recipe(epochs=7), device=real.device)
+    bench = ProxySetup(real=real, protocol=recipe(epochs=7), device=real.device)
     assert updates(tiny_synthetic(real, ipc=2), bench) == 7  # six images are one batch of 256
     assert updates(tiny_synthetic(real, ipc=2, formation=2), bench) == 7
     assert PROTOCOLS["nas-v1"].batch == 256
@@ -78,11 +78,11 @@ def test_early_stopping_has_as_many_updates_as_the_set():
 
 def test_random_images_are_as_many_of_each_class_and_drawn_by_the_seed():
     real = tiny_real()
-    bench = Bench(real=real, protocol=PROTOCOL, device=real.device)
-    identities = [random_subject(3, bench, seed).identity for seed in (0, 0, 1)]
+    bench = ProxySetup(real=real, protocol=PROTOCOL, device=real.device)
+    identities = [random_proxy(3, bench, seed).identity for seed in (0, 0, 1)]
     assert identities[0] == identities[1] != identities[2]
     with pytest.raises(UserError, match="ipc 11 is larger than a class"):
-        random_subject(11, bench, 0)
+        random_proxy(11, bench, 0)
 
 
 def test_a_second_call_trains_nothing_and_says_the_same(tmp_path, counted):
@@ -142,7 +142,7 @@ def test_parts_train_all_that_the_whole_needs(tmp_path, counted):
 
 def test_a_table_replaces_training_on_real_data(tmp_path, counted):
     networks = tiny_space().networks
-    truth = Truth(accuracy={name: (0.1 * number,) for number, name in enumerate(networks[:3], 1)}, where="t.csv")
+    truth = GroundTruth(accuracy={name: (0.1 * number,) for number, name in enumerate(networks[:3], 1)}, where="t.csv")
     found = ranked(tmp_path, truth=truth)
     assert found.networks == networks[:3] and found.best == networks[2] and not found.truth.test
     assert {(kind, part) for kind, part, *_ in counted.trained} == {
@@ -212,7 +212,9 @@ def test_damaged_scores_are_told_by_file(tmp_path):
 
 
 def test_ties_and_undefined_measures_are_told_in_words(tmp_path):
-    found = ranked(tmp_path, truth=Truth(accuracy=dict.fromkeys(tiny_space().networks, (0.5, 0.5)), where="t.csv"))
+    found = ranked(
+        tmp_path, truth=GroundTruth(accuracy=dict.fromkeys(tiny_space().networks, (0.5, 0.5)), where="t.csv")
+    )
     said = render(found)
     assert "undefined for mtt ipc 2" in said and "nan" not in said
     assert all(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nas_makers import tiny_space
 
 from ddbench.errors import UserError
-from ddbench.evaluate.nas import Truth, read_truth, space, write_truth
+from ddbench.evaluate.nas import GroundTruth, read_truth, space, write_truth
 from ddbench.evaluate.nas.ground_truth import differences
 
 NETWORKS = tiny_space().networks
@@ -33,7 +33,7 @@ def test_what_is_written_is_read(tmp_path_factory, ending, data):
     accuracy = data.draw(tables)
     tested = data.draw(st.dictionaries(st.sampled_from(sorted(accuracy)), accuracies))
     seconds = dict.fromkeys(accuracy, 1.5)
-    write_truth(Truth(accuracy=accuracy, test=tested, seconds=seconds, facts=FACTS), path)
+    write_truth(GroundTruth(accuracy=accuracy, test=tested, seconds=seconds, facts=FACTS), path)
     found = read_truth(path, tiny_space())
     assert (found.accuracy, found.test, found.seconds) == (accuracy, tested, seconds)
     assert (found.facts, found.where, found.notes) == (FACTS, path.name, ())

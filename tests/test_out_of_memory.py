@@ -11,7 +11,7 @@ from memory_makers import ERRORS
 
 from ddbench import artifact
 from ddbench.distillation.outer_loop import optimise
-from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
@@ -140,11 +140,14 @@ def test_another_unroll_is_another_run(tmp_path):
 
 def test_a_step_taken_back_does_not_forget_what_the_guard_may_put_back(tmp_path):
     task = tiny_task()
-    learner = Learner(method(), task, 1, 3, Run(tmp_path))
+    outer_state = OuterState(method(), task, 1, 3, Run(tmp_path))
     before = {"images": torch.ones(1)}
-    learner.good, learner._half_done = {n: t.detach().clone() for n, t in learner._tensors().items()}, before
-    learner.take_back_half_step()
-    assert learner.good is before and learner._half_done is None
+    outer_state.last_good, outer_state._half_done = (
+        {n: t.detach().clone() for n, t in outer_state._tensors().items()},
+        before,
+    )
+    outer_state.rollback_half_step()
+    assert outer_state.last_good is before and outer_state._half_done is None
 
 
 def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
@@ -169,17 +172,17 @@ def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
 
 
 def test_an_evaluation_that_does_not_fit_says_so():
-    from ddbench.evaluate.training.evaluation_job import Sitting
+    from ddbench.evaluate.training.evaluation_job import EvaluationJob
 
-    class Exam:
-        def take_together(self, seeds, tell):
+    class EvaluationTrainer:
+        def train_and_test_stacked(self, seeds, tell):
             raise ERRORS[2]
 
         def to(self, device):
             return self
 
     with pytest.raises(UserError, match="out of memory while training evaluation networks"):
-        Sitting(Exam(), torch.device("cpu"))((0,), lambda *_, **__: None)
+        EvaluationJob(EvaluationTrainer(), torch.device("cpu"))((0,), lambda *_, **__: None)
 
 
 CHILD = """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.distillation.guard import Guard
-from ddbench.distillation.method import OptimisedMethod, OuterRate
+from ddbench.distillation.method import OptimizedMethod, OuterRate
 from ddbench.distillation.outer_loop import optimise
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
@@ -21,7 +21,7 @@ from ddbench.synthetic.synthetic_set import load_synthetic
 SETTINGS = {"inner_steps": 2, "max_start_epoch": 4, "image_lr": 5.0, "student_lr": 0.05, "student_lr_lr": 1e-4}
 
 
-class Bowl(OptimisedMethod):
+class Bowl(OptimizedMethod):
     """A quadratic bowl around noise that each step draws anew: its path is computed by hand in the test."""
 
     bad_steps: tuple[int, ...] = ()

@@ -15,7 +15,7 @@ from page_makers import HOSTILE, hostile_rows, some_rows, tiny_picture
 from page_reader import Reader, read
 
 from ddbench.evaluate.leaderboard.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
-from ddbench.evaluate.leaderboard.page.page_rows import lines_of, plain
+from ddbench.evaluate.leaderboard.page.page_rows import page_rows, plain
 from ddbench.evaluate.leaderboard.published import published_numbers
 from ddbench.evaluate.leaderboard.ranking import leaderboard
 
@@ -39,7 +39,7 @@ class TestWhole:
     def test_ranks_agree_with_the_leaderboard(self):
         rows = some_rows()
         table = leaderboard(rows)
-        lines = lines_of(rows, {})
+        lines = page_rows(rows, {})
         keys = ["dataset", "protocol", "network", "lr_policy", "ipc", "label"]
         assert table[keys].to_numpy().tolist() == [[line.entry[key] for key in keys] for line in lines]
         assert table["best"].tolist() == [line.best for line in lines]
@@ -51,12 +51,12 @@ class TestWhole:
             make_tiny_row(label=name, accuracy=(value, value))
             for name, value in zip("abc", (0.5, 0.7, 0.7), strict=True)
         ]
-        assert [(line.row.label, line.rank) for line in lines_of(rows, {})] == [("b", 1), ("c", 1), ("a", 3)]
+        assert [(line.row.label, line.rank) for line in page_rows(rows, {})] == [("b", 1), ("c", 1), ("a", 3)]
 
     def test_the_table_is_complete_without_a_script(self):
-        taught: dict = {"teachers": {"resnet18": 2_000_000}, "teachers_fingerprint": "7eac4e25"}
-        row = make_tiny_row(accuracy=(0.5, 0.75), **taught, lr=0.02, pool="mtt-pool", note="a note")
-        less = make_tiny_row(label="less", accuracy=(0.4, 0.4), **taught)
+        get_teachers: dict = {"teachers": {"resnet18": 2_000_000}, "teachers_fingerprint": "7eac4e25"}
+        row = make_tiny_row(accuracy=(0.5, 0.75), **get_teachers, lr=0.02, pool="mtt-pool", note="a note")
+        less = make_tiny_row(label="less", accuracy=(0.4, 0.4), **get_teachers)
         reader = read([row, less], paths={row_key(row): "results/it's.json"})
         body = [cells for cells in reader.cells if cells and cells[0] == "mtt"]
         assert body[0][:5] == ["mtt", "62.5 ± 12.5", "none known", "★ 1 of 2", "digits"]

@@ -11,7 +11,7 @@ from page_reader import Reader, read
 from test_page_readers import CONTRAST
 
 from ddbench.evaluate.leaderboard.page import page
-from ddbench.evaluate.leaderboard.page.page_rows import lines_of
+from ddbench.evaluate.leaderboard.page.page_rows import page_rows
 from ddbench.evaluate.leaderboard.ranking import leaderboard
 
 ROWS = graph_rows((1, 5))
@@ -29,13 +29,13 @@ def file(tmp_path_factory):
 
 class TestRanks:
     def test_as_the_leaderboard_has_them_whatever_the_accuracy(self):
-        lines = lines_of(MIXED, {})
+        lines = page_rows(MIXED, {})
         table = leaderboard(MIXED)
         assert table["label"].tolist() == [line.row.label for line in lines]
         assert table["best"].tolist() == [line.best for line in lines]
         high = make_tiny_row(roc_auc=(0.6, 0.6), accuracy=(0.9, 0.9), label="accurate")
         better = make_tiny_row(roc_auc=(0.7, 0.7), accuracy=(0.5, 0.5), label="ranks better")
-        assert [(line.row.label, line.rank) for line in lines_of([high, better], {})] == [
+        assert [(line.row.label, line.rank) for line in page_rows([high, better], {})] == [
             ("ranks better", 1),
             ("accurate", 2),
         ]
@@ -134,14 +134,14 @@ class TestCharts:
             tab = visit("#dataset=tu-NCI1&network=gin-sum")
             line = tab.locator(f"#{chart} line.floor")
             assert line.count() == 1 and "node-count" in line.locator("title").text_content()
-            place = float(line.get_attribute("y1"))
+            context = float(line.get_attribute("y1"))
             mark = (
                 tab.locator(f"#{chart} .charts .mark", has_text="node-count")
                 .locator("polygon, circle")
                 .first.bounding_box()
             )
             box = tab.locator(f"#{chart} .charts svg").bounding_box()
-            assert abs(box["y"] + place - (mark["y"] + mark["height"] / 2)) < 3
+            assert abs(box["y"] + context - (mark["y"] + mark["height"] / 2)) < 3
         tab = visit("#dataset=tu-NCI1&ipc=5&network=gin-sum")
         assert tab.locator("#curves line.floor").count() == 1
         assert visit("#dataset=digits").locator("line.floor").count() == 0

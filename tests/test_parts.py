@@ -14,11 +14,11 @@ from trained_task import EPOCHS, expert_module, planted_real, trained_task
 from ddbench.data.realset import Split
 from ddbench.errors import UserError
 from ddbench.methods.parts.ast_student import balance, perturbed
-from ddbench.methods.parts.expert_ensemble import Jury
+from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.expert_segment import Growth, StartWindow, draw_span
-from ddbench.methods.parts.init_correct import CorrectPixels
-from ddbench.methods.parts.init_kmeans import RepresentativePixels, nearest_to_centres
-from ddbench.methods.parts.initialization import NoisePixels, RealPixels, class_major_labels
+from ddbench.methods.parts.init_correct import CorrectInit
+from ddbench.methods.parts.init_kmeans import KMeansInit, nearest_to_centres
+from ddbench.methods.parts.initialization import NoisePixels, RealInit, class_major_labels
 from ddbench.methods.parts.labels import (
     expert_logits,
 )
@@ -129,15 +129,15 @@ class TestJury:
         for expert in range(2):
             with torch.no_grad():
                 want = expert_module(task, expert)(images)
-            assert torch.allclose(Jury(task, EPOCHS).logits(expert, images), want, atol=1e-6)
+            assert torch.allclose(ExpertEnsemble(task, EPOCHS).logits(expert, images), want, atol=1e-6)
             rows = torch.tensor([5, 2, 71])
-            ((chunk, logits),) = Jury(task, EPOCHS).logits_of_rows(expert, rows)
+            ((chunk, logits),) = ExpertEnsemble(task, EPOCHS).logits_of_rows(expert, rows)
             assert torch.equal(chunk, rows) and torch.allclose(logits, want[rows], atol=1e-5)
 
     def test_the_experts_know_the_classes(self, task):
         """Or the tests below would say nothing."""
         real = task.real
-        right = Jury(task, EPOCHS).logits(0, real.inputs(real.train)).argmax(1) == real.train.labels
+        right = ExpertEnsemble(task, EPOCHS).logits(0, real.inputs(real.train)).argmax(1) == real.train.labels
         assert 0.6 < right.float().mean() < 1
 
     def test_reads_one_row_an_expert(self, task):
@@ -155,7 +155,7 @@ class TestJury:
                 return task.experts[key]
 
         watched = replace(task, experts=Watched())
-        start = CorrectPixels().start(watched, 20, at(), EPOCHS)
+        start = CorrectInit().start(watched, 20, at(), EPOCHS)
         syn = watched.synthetic(start.images, class_major_labels(3, 20), ipc=20)
         expert_logits(syn, watched, EPOCHS, "correct")
         assert {epoch for _, epoch in Watched.read} == {EPOCHS} and len(Watched.read) <= 6
@@ -164,15 +164,15 @@ class TestJury:
         task = trained_task(tmp_path, network="convnet-d1-w4-bn", count=1)
         task.experts.statistics = lambda expert, epoch: None
         with pytest.raises(UserError, match="batch norm"):
-            Jury(task, EPOCHS).logits(0, task.real.inputs(task.real.train))
+            ExpertEnsemble(task, EPOCHS).logits(0, task.real.inputs(task.real.train))
 
     def test_too_late_an_epoch(self, task):
         with pytest.raises(UserError, match=r"epoch 9 .* they have 4"):
-            Jury(task, 9)
+            ExpertEnsemble(task, 9)
 
 
 class TestPixels:
-    @pytest.mark.parametrize("pixels", [RealPixels(), CorrectPixels(), RepresentativePixels()])
+    @pytest.mark.parametrize("pixels", [RealInit(), CorrectInit(), KMeansInit()])
     def test_are_different_images_of_their_class(self, task, pixels):
         images = pixels.start(task, 7, at(), EPOCHS).images
         every = task.real.inputs(task.real.train)
@@ -184,35 +184,35 @@ class TestPixels:
         assert images.shape == (60, 1, 8, 8) and abs(images.std().item() - 1) < 0.05
 
     def test_the_first_expert_classifies_every_image_correctly(self, task):
-        start = CorrectPixels().start(task, 10, at(), EPOCHS)
+        start = CorrectInit().start(task, 10, at(), EPOCHS)
         with torch.no_grad():
             seen = expert_module(task, 0)(start.images).argmax(1)
         assert torch.equal(seen, class_major_labels(3, 10)) and start.notes == ()
 
     def test_more_than_the_first_expert_knows_are_asked_of_the_next(self, task):
         real, images = task.real, task.real.inputs(task.real.train)
-        jury = Jury(task, EPOCHS)
-        known = torch.stack([jury.logits(e, images).argmax(1) == real.train.labels for e in range(3)])
+        ensemble = ExpertEnsemble(task, EPOCHS)
+        known = torch.stack([ensemble.logits(e, images).argmax(1) == real.train.labels for e in range(3)])
         by_class = [known[:, real.train.labels == label] for label in range(3)]
         label = min(range(3), key=lambda k: by_class[k][0].sum())
         ipc = int(by_class[label].any(0).sum())
         assert ipc > int(by_class[label][0].sum()), "the first expert knows it all: nothing is tested"
         ipc = min(ipc, *(int(part.any(0).sum()) for part in by_class))
-        start = CorrectPixels().start(task, ipc, at(), EPOCHS)
-        judged = torch.stack([jury.logits(e, start.images).argmax(1) for e in range(3)])
+        start = CorrectInit().start(task, ipc, at(), EPOCHS)
+        judged = torch.stack([ensemble.logits(e, start.images).argmax(1) for e in range(3)])
         assert (judged == class_major_labels(3, ipc)).any(0).all() and start.notes == ()
 
     def test_a_class_that_no_expert_knows_is_filled_up_and_it_is_said(self, task):
         """Labels turned round: what experts call a, b, c is now b, c, a, so that hardly anything is correct."""
         train = task.real.train
         turned = replace(task, real=replace(task.real, train=Split(train.images, (train.labels + 1) % 3)))
-        start = CorrectPixels().start(turned, 30, at(), EPOCHS)
+        start = CorrectInit().start(turned, 30, at(), EPOCHS)
         assert len(start.images) == 90 and len(start.notes) == 3
         assert "class 'a': no expert classifies" in start.notes[0] and "of its 30 initial images" in start.notes[0]
-        few = CorrectPixels().start(turned, 12, at(), EPOCHS)
+        few = CorrectInit().start(turned, 12, at(), EPOCHS)
         said = [int(note.split("classifies ")[1].split(" ")[0]) for note in few.notes]
-        jury = Jury(turned, EPOCHS)
-        judged = torch.stack([jury.logits(e, few.images).argmax(1) for e in range(3)]) == class_major_labels(3, 12)
+        ensemble = ExpertEnsemble(turned, EPOCHS)
+        judged = torch.stack([ensemble.logits(e, few.images).argmax(1) for e in range(3)]) == class_major_labels(3, 12)
         assert sum(said) == int((~judged.any(0)).sum()) > 0
 
     def test_representatives_are_nearest_to_the_centres_of_sklearn(self):
@@ -236,8 +236,8 @@ class TestPixels:
 
     def test_released_ten_clusters_need_a_multiple_of_ten(self, task):
         with pytest.raises(UserError, match="10 clusters do not share out 7 images"):
-            RepresentativePixels(clusters=10).start(task, 7, at(), EPOCHS)
-        assert len(RepresentativePixels(clusters=10).start(task, 20, at(), EPOCHS).images) == 60
+            KMeansInit(clusters=10).start(task, 7, at(), EPOCHS)
+        assert len(KMeansInit(clusters=10).start(task, 20, at(), EPOCHS).images) == 60
 
 
 def test_planted_classes_are_balanced():

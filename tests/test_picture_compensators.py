@@ -21,9 +21,9 @@ def drawn(monkeypatch, tmp_path):
     figures = []
     save = matplotlib.figure.Figure.savefig
 
-    def saved(figure, *place, **how):
+    def saved(figure, *context, **how):
         figures.append(figure)
-        save(figure, *place, **how)
+        save(figure, *context, **how)
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", saved)
 

@@ -7,7 +7,7 @@ import torch
 from command_line import RECIPE, written
 
 from ddbench.evaluate.protocols.builtin import protocol
-from ddbench.evaluate.protocols.protocol import Circumstances
+from ddbench.evaluate.protocols.protocol import EvaluationContext
 from ddbench.methods import METHODS
 from ddbench.plan import time_distillation, time_training
 from ddbench.plan.time_distillation import Stage, in_turns, outer_step_seconds
@@ -37,13 +37,13 @@ def test_a_line_through_two_numbers_of_inner_steps(monkeypatch, name, inner_step
         job()
         return 2.0 + 3.0 * seen[-1]
 
-    step = time_distillation.Learner.step
+    step = time_distillation.OuterState.step
 
     def noted(self, at):
         seen.append(self.method.inner_steps)
         return step(self, at)
 
-    monkeypatch.setattr(time_distillation.Learner, "step", noted)
+    monkeypatch.setattr(time_distillation.OuterState, "step", noted)
     monkeypatch.setattr(time_distillation, "seconds", clocked)
     assert outer_step_seconds(method, 2, STAGE) == pytest.approx(2.0 + 3.0 * inner_steps)
     assert set(seen) == ({1, 2} if method.match.kind == "final" else {2, 4})
@@ -51,9 +51,9 @@ def test_a_line_through_two_numbers_of_inner_steps(monkeypatch, name, inner_step
 
 def test_what_takes_little_is_timed_whole(monkeypatch):
     method, seen = METHODS.get("mtt")(**TRAJECTORY, inner_steps=7), []
-    step = time_distillation.Learner.step
+    step = time_distillation.OuterState.step
     monkeypatch.setattr(
-        time_distillation.Learner, "step", lambda self, at: (seen.append(self.method.inner_steps), step(self, at))[1]
+        time_distillation.OuterState, "step", lambda self, at: (seen.append(self.method.inner_steps), step(self, at))[1]
     )
     monkeypatch.setattr(time_distillation, "seconds", lambda job, device: (job(), 0.01)[1])
     assert outer_step_seconds(method, 1, STAGE) == pytest.approx(0.01)
@@ -73,8 +73,8 @@ def test_an_evaluation_is_as_many_times_what_was_timed_as_it_sees_images(monkeyp
     monkeypatch.setattr(time_training._Clock, "each", lambda self: 10.0 if len(self.times) > 2 else None)
     monkeypatch.setattr(time_training, "_test_seconds", lambda images, stage: 0.25)
     chosen = protocol(name)
-    about = Circumstances(dataset="tiny", network=STAGE.network, batch_norm=False, ipc=2, classes=3, size=8)
-    found = evaluation_seconds(chosen, chosen.course(about), 6, 600, 9, 1, STAGE)
+    about = EvaluationContext(dataset="tiny", network=STAGE.network, batch_norm=False, ipc=2, classes=3, size=8)
+    found = evaluation_seconds(chosen, chosen.resolve(about), 6, 600, 9, 1, STAGE)
     assert found == pytest.approx(10.0 * 600 / 6 + 0.25)
 
 

@@ -1,4 +1,4 @@
-"""Published weights as teachers: found by name, checked against the data, fetched, and never run as code.
+"""PublishedResult weights as teachers: found by name, checked against the data, fetched, and never run as code.
 
 Nothing is downloaded here: the files are made by the tests, where a download would have put them.
 """
@@ -60,7 +60,7 @@ def library(monkeypatch):
     torch.manual_seed(0)
     network = models.shufflenet_v2_x0_5(num_classes=1000).eval()
 
-    def publish(path, content=None):
+    def write_selected(path, content=None):
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(network.state_dict() if content is None else content, path)
         named = path.with_name(f"tiny-{hashlib.sha256(path.read_bytes()).hexdigest()[:10]}.pth")
@@ -69,7 +69,7 @@ def library(monkeypatch):
         monkeypatch.setattr(weights, "url", f"https://weights.example/models/{named.name}")
         return named
 
-    return network, publish
+    return network, write_selected
 
 
 class TestNames:
@@ -150,17 +150,17 @@ class TestFit:
             network="timm:x", tag="y", channels=3, size=2, classes=5, mean=(0.0,) * 3, std=(1.0,) * 3, address=""
         )
         real = images_of(2, classes=5)
-        plain.require_fit(replace(real, preprocessing=Preprocessing.identity()))
+        plain.check_compatible(replace(real, preprocessing=Preprocessing.identity()))
         for other in (real, replace(real, preprocessing=white)):
             with pytest.raises(UserError, match="another preprocessing") as caught:
-                plain.require_fit(other)
+                plain.check_compatible(other)
             assert caught.value.fix.startswith("set preprocessing: identity")
 
 
 class TestTeachers:
     def test_they_are_kept_as_others_are(self, tmp_path, hub, library):
-        network, publish = library
-        publish(hub / "new.pth")
+        network, write_selected = library
+        write_selected(hub / "new.pth")
         real, before = images_of(224), torch.get_rng_state()
         found = train_teachers(real, [NAME], tmp_path / "teachers")
         assert torch.equal(torch.get_rng_state(), before)
@@ -241,8 +241,8 @@ class TestFiles:
         assert "hf download timm/test_resnet.r160_in1k" in caught.value.fix
 
     def test_it_is_downloaded_once_and_checked(self, hub, library, monkeypatch, tmp_path):
-        _, publish = library
-        made = publish(tmp_path / "made.pth")
+        _, write_selected = library
+        made = write_selected(tmp_path / "made.pth")
         asked = []
 
         def download(url, path, digits, progress):
@@ -258,8 +258,8 @@ class TestFiles:
         assert all(torch.equal(first[name], again[name]) for name in first)
 
     def test_another_file_under_its_name(self, hub, library):
-        _, publish = library
-        path = publish(hub / "new.pth")
+        _, write_selected = library
+        path = write_selected(hub / "new.pth")
         path.write_bytes(path.read_bytes() + b"x")
         with pytest.raises(UserError, match="is not the file of the weights") as caught:
             fetched_state(published(NAME))
@@ -267,15 +267,15 @@ class TestFiles:
 
     def test_code_is_not_run(self, hub, library, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        _, publish = library
-        publish(hub / "new.pth", {"conv1.0.weight": Trap()})
+        _, write_selected = library
+        write_selected(hub / "new.pth", {"conv1.0.weight": Trap()})
         with pytest.raises(UserError, match="does not hold plain weights"):
             fetched_state(published(NAME))
         assert not (tmp_path / "trapped").exists()
 
     def test_of_another_network(self, hub, library):
-        _, publish = library
-        publish(hub / "new.pth", {"conv1.0.weight": torch.zeros(3)})
+        _, write_selected = library
+        write_selected(hub / "new.pth", {"conv1.0.weight": torch.zeros(3)})
         with pytest.raises(UserError, match="do not fit the network as ddbench builds it"):
             fetched_state(published(NAME))
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ddbench.evaluate.protocols.builtin import PROTOCOLS, Circumstances
-from ddbench.evaluate.training.batches import DrawnViews, StoredViews
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
+from ddbench.evaluate.training.batches import AugmentedBatches, StoredBatches
 from ddbench.evaluate.training.mixing import Mixer, Mixture, cut_box
-from ddbench.evaluate.training.train_network import augment_by, train_fresh
-from ddbench.evaluate.training.training_sets import TensorLesson
+from ddbench.evaluate.training.train_network import augment_by, train_network
+from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import build_network
 from ddbench.synthetic.epoch_labels import EpochLabels
 
@@ -36,11 +36,11 @@ def teacher(images):
     return torch.stack([images.mean((1, 2, 3)), images[:, :, :4].mean((1, 2, 3)), images[..., 0, 0].mean(1)], 1) * 9
 
 
-def course_of(name, epochs, batch, **changes):
-    about = Circumstances(dataset="x", network="convnet-d1-w4", batch_norm=False, ipc=3, classes=3, size=SIDE)
-    course = PROTOCOLS[name].course(about, lr=0.05)
-    more = course.trained_epochs - course.epochs
-    return replace(course, epochs=epochs, trained_epochs=epochs + more, batch=batch, **changes)
+def training_config_of(name, epochs, batch, **changes):
+    about = EvaluationContext(dataset="x", network="convnet-d1-w4", batch_norm=False, ipc=3, classes=3, size=SIDE)
+    config = PROTOCOLS[name].resolve(about, lr=0.05)
+    more = config.trained_epochs - config.epochs
+    return replace(config, epochs=epochs, trained_epochs=epochs + more, batch=batch, **changes)
 
 
 def flat(network):
@@ -50,18 +50,18 @@ def flat(network):
 def trained(name, seed, count, kind, epochs, batch, **changes):
     """The parameters after every epoch, as ddbench trains."""
     network, images, labels = problem(seed, count, kind)
-    course = course_of(name, epochs, batch, **changes)
-    views = DrawnViews(
-        lesson=TensorLesson(images=images, labels=labels, label_kind=kind),
-        course=course,
-        augment=augment_by(course.augmentation, mirror=True, seed=seed, device=CPU),
-        mixer=Mixer(course, seed, CPU),
+    config = training_config_of(name, epochs, batch, **changes)
+    views = AugmentedBatches(
+        lesson=TensorTrainingSet(images=images, labels=labels, label_kind=kind),
+        config=config,
+        augment=augment_by(config.augmentation, mirror=True, seed=seed, device=CPU),
+        mixer=Mixer(config, seed, CPU),
         generator=torch.Generator().manual_seed(seed),
-        label=teacher if course.targets == "teacher" else None,
+        label=teacher if config.targets == "teacher" else None,
     )
     history = []
-    train_fresh(network, views, course, after_epoch=lambda epoch: history.append(flat(network)))
-    assert len(history) == course.trained_epochs
+    train_network(network, views, config, after_epoch=lambda epoch: history.append(flat(network)))
+    assert len(history) == config.trained_epochs
     return history
 
 
@@ -110,9 +110,9 @@ def mixed_by_hand(images, mixture):
 def by_hand(name, seed, count, kind, epochs, batch, **changes):
     """The same in plain arithmetic: own optimizers, schedules, mixing and losses; only the draws are shared."""
     network, images, labels = problem(seed, count, kind)
-    course = course_of(name, epochs, batch, **changes)
+    config = training_config_of(name, epochs, batch, **changes)
     generator = torch.Generator().manual_seed(seed)
-    augment, mixer = augment_by(course.augmentation, mirror=True, seed=seed, device=CPU), Mixer(course, seed, CPU)
+    augment, mixer = augment_by(config.augmentation, mirror=True, seed=seed, device=CPU), Mixer(config, seed, CPU)
     named = list(network.named_parameters())
     first = [torch.zeros_like(parameter) for _, parameter in named]
     second = [torch.zeros_like(parameter) for _, parameter in named]
@@ -127,7 +127,7 @@ def by_hand(name, seed, count, kind, epochs, batch, **changes):
             seen = images[rows] if augment is None else augment(images[rows])
             mixture = mixer.draw(len(rows), SIDE)
             seen = mixed_by_hand(seen, mixture)
-            loss = loss_by_hand(name, network(seen), labels[rows], kind, mixture, seen, course.temperature)
+            loss = loss_by_hand(name, network(seen), labels[rows], kind, mixture, seen, config.temperature)
             gradients = torch.autograd.grad(loss, [parameter for _, parameter in named])
             step += 1
             with torch.no_grad():
@@ -184,7 +184,7 @@ def test_boxes_lie_in_the_image_and_are_no_larger_than_their_share(share, side, 
 
 
 def test_shares_of_cutmix_are_of_the_box_as_it_was_cut():
-    mixer = Mixer(course_of("rded-v1", 3, 4), 0, CPU)
+    mixer = Mixer(training_config_of("rded-v1", 3, 4), 0, CPU)
     for _ in range(50):
         mixture = mixer.draw(4, SIDE)
         assert mixture is not None and mixture.box is not None
@@ -193,7 +193,7 @@ def test_shares_of_cutmix_are_of_the_box_as_it_was_cut():
 
 
 def test_a_batch_is_mixed_as_often_as_is_said():
-    mixer = Mixer(course_of("idc-v1", 3, 4), 0, CPU)
+    mixer = Mixer(training_config_of("idc-v1", 3, 4), 0, CPU)
     assert 400 < sum(mixer.draw(4, SIDE) is not None for _ in range(1000)) < 600
 
 
@@ -219,9 +219,9 @@ class TestStoredViews:
     @pytest.mark.parametrize("mixing", ["none", "mixup", "cutmix"])
     def test_views_and_losses_by_hand(self, mixing):
         images = torch.randn(5, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-        stored, course = self.stored(mixing), course_of("sre2l-v1", 4, 3)
+        stored, config = self.stored(mixing), training_config_of("sre2l-v1", 4, 3)
         logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-        views = StoredViews(images=images, stored=stored, course=course)
+        views = StoredBatches(images=images, stored=stored, config=config)
         for epoch in (0, 1, 2):
             for number, (seen, criterion) in enumerate(views.epoch(epoch)):
                 begin = number * 3
@@ -234,9 +234,9 @@ class TestStoredViews:
                 box = tuple(stored.boxes[epoch % 2, number].tolist()) if mixing == "cutmix" else None
                 mixture = None if mixing == "none" else Mixture(partners, share, box)
                 torch.testing.assert_close(seen, mixed_by_hand(crops, mixture), rtol=1e-9, atol=1e-9)
-                said = stored.logits[epoch % 2, begin : begin + 3].double() / course.temperature
+                said = stored.logits[epoch % 2, begin : begin + 3].double() / config.temperature
                 p = said.softmax(1)
-                q = (logits[: len(seen)] / course.temperature).log_softmax(1)
+                q = (logits[: len(seen)] / config.temperature).log_softmax(1)
                 wanted = (p * (p.log() - q)).sum() / len(seen)
                 torch.testing.assert_close(criterion(logits[: len(seen)]), wanted)
 
@@ -245,14 +245,17 @@ class TestStoredViews:
         stored = replace(self.stored("mixup"), batch=4, partners=torch.tensor([[1, 0, 2, 3, 4], [2, 1, 0, 3, 4]]))
         logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
         for epoch in (0, 1):
-            apart, joined = (
-                list(StoredViews(images=images, stored=stored, course=course).epoch(epoch))
-                for course in (course_of("sre2l-v1", 4, 4), course_of("sre2l-v1", 4, 4, joins_last=True))
+            apart, join_ranks = (
+                list(StoredBatches(images=images, stored=stored, config=config).epoch(epoch))
+                for config in (
+                    training_config_of("sre2l-v1", 4, 4),
+                    training_config_of("sre2l-v1", 4, 4, joins_last=True),
+                )
             )
-            assert [len(seen) for seen, _ in apart] == [4, 1] and len(joined) == 1
-            assert torch.equal(torch.cat([seen for seen, _ in apart]), joined[0][0])
+            assert [len(seen) for seen, _ in apart] == [4, 1] and len(join_ranks) == 1
+            assert torch.equal(torch.cat([seen for seen, _ in apart]), join_ranks[0][0])
             wanted = (4 * apart[0][1](logits[:4]) + apart[1][1](logits[4:])) / 5
-            torch.testing.assert_close(joined[0][1](logits), wanted)
+            torch.testing.assert_close(join_ranks[0][1](logits), wanted)
 
 
 @settings(max_examples=10, deadline=None)
@@ -260,13 +263,13 @@ class TestStoredViews:
 def test_with_batch_norm_no_batch_has_one_image_and_all_are_seen(seed, count, batch):
     sizes = {}
     for joins in (False, True):
-        course = course_of("dsa-v1", 3, batch, joins_last=joins, augmentation="none")
+        config = training_config_of("dsa-v1", 3, batch, joins_last=joins, augmentation="none")
         _, images, labels = problem(seed, count, "hard")
-        views = DrawnViews(
-            lesson=TensorLesson(images=images, labels=labels, label_kind="hard"),
-            course=course,
+        views = AugmentedBatches(
+            lesson=TensorTrainingSet(images=images, labels=labels, label_kind="hard"),
+            config=config,
             augment=None,
-            mixer=Mixer(course, seed, CPU),
+            mixer=Mixer(config, seed, CPU),
             generator=torch.Generator().manual_seed(seed),
         )
         sizes[joins] = [seen for seen, _ in views.epoch(0)]
@@ -276,9 +279,9 @@ def test_with_batch_norm_no_batch_has_one_image_and_all_are_seen(seed, count, ba
 
 
 def test_views_refuse_labels_they_can_not_use():
-    lesson = TensorLesson(images=torch.zeros(2, 1, SIDE, SIDE), labels=torch.zeros(2, dtype=torch.int64))
+    lesson = TensorTrainingSet(images=torch.zeros(2, 1, SIDE, SIDE), labels=torch.zeros(2, dtype=torch.int64))
     given = {"lesson": lesson, "augment": None, "generator": torch.Generator()}
     for name in ("rded-v1", "infer-static-v1"):
-        course = course_of(name, 3, 2)
+        config = training_config_of(name, 3, 2)
         with pytest.raises(ValueError, match="teacher|soft"):
-            DrawnViews(course=course, mixer=Mixer(course, 0, CPU), **given)
+            AugmentedBatches(config=config, mixer=Mixer(config, 0, CPU), **given)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from ddbench.errors import UserError
-from ddbench.evaluate.protocols.builtin import PROTOCOLS, TEACHING, Circumstances, Setting, protocol, teaching_protocol
+from ddbench.evaluate.protocols.builtin import (
+    PROTOCOLS,
+    TEACHING,
+    EvaluationContext,
+    ProtocolOverrides,
+    protocol,
+    teaching_protocol,
+)
 from ddbench.evaluate.training.train_network import augment_by, has_batch_norm, layers_seeded
 from ddbench.networks import build_network
 
@@ -35,37 +42,39 @@ def test_protocols_are_frozen():
 
 
 def about(dataset="cifar10", network="convnet-d3", *, batch_norm=False, ipc=10, classes=10, size=32):
-    return Circumstances(dataset=dataset, network=network, batch_norm=batch_norm, ipc=ipc, classes=classes, size=size)
+    return EvaluationContext(
+        dataset=dataset, network=network, batch_norm=batch_norm, ipc=ipc, classes=classes, size=size
+    )
 
 
 @pytest.mark.parametrize("name", ["dc-v1", "dsa-v1", "mtt-v1", "ftd-warm-ema-v1", "tesla-v1", "datm-v1", "eccv24-v1"])
 def test_numbers_of_the_trajectory_family(name):
     found = PROTOCOLS[name]
-    course = found.course(about())
-    assert (course.lr, course.momentum, course.weight_decay, course.drop_factor) == (0.01, 0.9, 5e-4, 0.1)
-    assert (course.optimizer, course.schedule, course.loss, course.targets) == ("sgd", "drop", "ce", "set")
-    assert course.batch == (128 if name == "datm-v1" else 256) and course.mixing == "none"
-    assert course.trained_epochs == course.epochs + 1 == (301 if name == "dc-v1" else 1001)
-    assert course.augmentation == ("none" if name == "dc-v1" else "dsa")
+    config = found.resolve(about())
+    assert (config.lr, config.momentum, config.weight_decay, config.drop_factor) == (0.01, 0.9, 5e-4, 0.1)
+    assert (config.optimizer, config.schedule, config.loss, config.targets) == ("sgd", "drop", "ce", "set")
+    assert config.batch == (128 if name == "datm-v1" else 256) and config.mixing == "none"
+    assert config.trained_epochs == config.epochs + 1 == (301 if name == "dc-v1" else 1001)
+    assert config.augmentation == ("none" if name == "dc-v1" else "dsa")
     assert found.learned_lr == (name in ("mtt-v1", "ftd-warm-ema-v1", "tesla-v1", "datm-v1"))
     assert found.warm_up == (name == "ftd-warm-ema-v1")
     assert found.network == ("convnet-d3" if name == "eccv24-v1" else "")
-    assert found.course(about(), lr=0.3).lr == 0.3
+    assert found.resolve(about(), lr=0.3).lr == 0.3
 
 
 def test_settings_of_dc():
     dc = PROTOCOLS["dc-v1"]
-    assert dc.setting_for(about()) == Setting(epochs=300, augmentation="none")
-    assert dc.setting_for(about("mnist")) == Setting(epochs=1000, augmentation="dc")
-    assert dc.setting_for(about(batch_norm=True)) == Setting(epochs=1000, augmentation="dc-bn")
-    assert dc.setting_for(about("mnist", batch_norm=True)) == Setting(epochs=1000, augmentation="dc-bn")
+    assert dc.setting_for(about()) == ProtocolOverrides(epochs=300, augmentation="none")
+    assert dc.setting_for(about("mnist")) == ProtocolOverrides(epochs=1000, augmentation="dc")
+    assert dc.setting_for(about(batch_norm=True)) == ProtocolOverrides(epochs=1000, augmentation="dc-bn")
+    assert dc.setting_for(about("mnist", batch_norm=True)) == ProtocolOverrides(epochs=1000, augmentation="dc-bn")
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_settings_of_dsa_and_mtt(batch_norm):
     for name in ("dsa-v1", "mtt-v1", "ftd-warm-ema-v1"):
         setting = PROTOCOLS[name].setting_for(about("mnist", batch_norm=batch_norm))
-        assert setting == Setting(epochs=1000, augmentation="dsa")
+        assert setting == ProtocolOverrides(epochs=1000, augmentation="dsa")
 
 
 @pytest.mark.parametrize(
@@ -80,16 +89,16 @@ def test_settings_of_dsa_and_mtt(batch_norm):
 def test_numbers_of_the_decoupled_family(
     name, epochs, batch, schedule, mixing, alpha, temperature, targets, augmentation
 ):
-    course = PROTOCOLS[name].course(about())
-    assert (course.epochs, course.trained_epochs, course.batch) == (epochs, epochs, batch)
-    assert (course.schedule, course.mixing, course.mix_alpha, course.mix_probability) == (schedule, mixing, alpha, 1.0)
-    assert (course.loss, course.temperature, course.targets) == ("kl", temperature, targets)
-    assert (course.optimizer, course.lr, course.weight_decay) == ("adamw", 1e-3, 0.01)
-    assert course.augmentation == augmentation and course.decay_kernels_only == (name == "rded-v1")
+    config = PROTOCOLS[name].resolve(about())
+    assert (config.epochs, config.trained_epochs, config.batch) == (epochs, epochs, batch)
+    assert (config.schedule, config.mixing, config.mix_alpha, config.mix_probability) == (schedule, mixing, alpha, 1.0)
+    assert (config.loss, config.temperature, config.targets) == ("kl", temperature, targets)
+    assert (config.optimizer, config.lr, config.weight_decay) == ("adamw", 1e-3, 0.01)
+    assert config.augmentation == augmentation and config.decay_kernels_only == (name == "rded-v1")
 
 
 def test_teachers_of_decoupled_methods_begin_with_ten_times_the_rate():
-    squeeze, real = (PROTOCOLS[name].course(about(size=32)) for name in TEACHING[::-1])
+    squeeze, real = (PROTOCOLS[name].resolve(about(size=32)) for name in TEACHING[::-1])
     assert (squeeze.lr, squeeze.momentum, squeeze.weight_decay, squeeze.optimizer) == (0.1, 0.9, 5e-4, "sgd")
     assert (squeeze.epochs, squeeze.trained_epochs, squeeze.batch, squeeze.schedule) == (200, 200, 128, "cosine")
     assert (squeeze.augmentation, squeeze.loss, squeeze.mixing) == ("crop-flip", "ce", "none")
@@ -103,8 +112,8 @@ def test_teachers_of_decoupled_methods_begin_with_ten_times_the_rate():
 
 
 def test_sre2l_on_large_images():
-    course = PROTOCOLS["sre2l-v1"].course(about("imagenet", size=224, classes=1000))
-    found = (course.epochs, course.batch, course.mixing, course.temperature, course.augmentation)
+    config = PROTOCOLS["sre2l-v1"].resolve(about("imagenet", size=224, classes=1000))
+    found = (config.epochs, config.batch, config.mixing, config.temperature, config.augmentation)
     assert found == (300, 1024, "cutmix", 20.0, "crops-flip")
 
 
@@ -122,11 +131,11 @@ def test_sre2l_on_large_images():
     ],
 )
 def test_batches_of_rded(dataset, classes, ipc, batch):
-    assert PROTOCOLS["rded-v1"].course(about(dataset, classes=classes, ipc=ipc)).batch == batch
+    assert PROTOCOLS["rded-v1"].resolve(about(dataset, classes=classes, ipc=ipc)).batch == batch
 
 
 def test_rates_of_rded_by_network():
-    rates = {name: PROTOCOLS["rded-v1"].course(about(network=name)).lr for name in ("resnet18-bn", "mobilenet-v2")}
+    rates = {name: PROTOCOLS["rded-v1"].resolve(about(network=name)).lr for name in ("resnet18-bn", "mobilenet-v2")}
     assert rates == {"resnet18-bn": 1e-3, "mobilenet-v2": 2.5e-3}
 
 
@@ -143,18 +152,18 @@ def test_rates_of_rded_by_network():
     ],
 )
 def test_numbers_of_idc(dataset, classes, ipc, size, wanted):
-    course = PROTOCOLS["idc-v1"].course(about(dataset, classes=classes, ipc=ipc, size=size))
-    found = (course.epochs, course.batch, course.lr, course.weight_decay, course.mix_probability, course.augmentation)
+    config = PROTOCOLS["idc-v1"].resolve(about(dataset, classes=classes, ipc=ipc, size=size))
+    found = (config.epochs, config.batch, config.lr, config.weight_decay, config.mix_probability, config.augmentation)
     assert found == wanted
-    assert (course.mixing, course.schedule, course.drop_factor, course.loss) == ("cutmix", "steps", 0.2, "ce")
+    assert (config.mixing, config.schedule, config.drop_factor, config.loss) == ("cutmix", "steps", 0.2, "ce")
 
 
 CHANGED = {
     "name": "other",
     "version": 2,
-    "setting": Setting(epochs=999, augmentation="dsa"),
-    "by_dataset": (("svhn", Setting(epochs=1000, augmentation="none")),),
-    "batch_norm": Setting(epochs=7, augmentation="none"),
+    "setting": ProtocolOverrides(epochs=999, augmentation="dsa"),
+    "by_dataset": (("svhn", ProtocolOverrides(epochs=1000, augmentation="none")),),
+    "batch_norm": ProtocolOverrides(epochs=7, augmentation="none"),
     "learned_lr": False,
     "lr": 0.02,
     "momentum": 0.8,
@@ -173,7 +182,7 @@ CHANGED = {
     "loss": "kl",
     "temperature": 4.0,
     "targets": "teacher",
-    "large": Setting(epochs=8, augmentation="none"),
+    "large": ProtocolOverrides(epochs=8, augmentation="none"),
     "rule": "idc",
     "network": "mlp",
     "stored_views": True,
@@ -186,7 +195,7 @@ def test_fingerprint_covers_every_number():
     found = {replace(original, **{name: value}).fingerprint for name, value in CHANGED.items()}
     settings = {"batch": 3, "lr": 0.5, "weight_decay": 0.1, "mixing": "none", "mix_alpha": 0.1, "temperature": 2.0}
     settings["mix_probability"] = 0.1
-    assert {"epochs", "augmentation", *settings} == {field.name for field in fields(Setting)}
+    assert {"epochs", "augmentation", *settings} == {field.name for field in fields(ProtocolOverrides)}
     found |= {
         replace(original, setting=replace(original.setting, **{name: value})).fingerprint
         for name, value in settings.items()

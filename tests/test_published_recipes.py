@@ -12,7 +12,7 @@ import pytest
 from ddbench.evaluate.leaderboard.published import look_up
 from ddbench.methods import METHODS
 from ddbench.networks import canonical_network_name
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import jobs_of
 from ddbench.recipe.experts import ExpertRecipe
@@ -216,7 +216,7 @@ def test_sources_name_overrides():
 
 @pytest.mark.parametrize(("name", "given"), ADVICE)
 def test_overrides_that_sources_name_can_be_given(name, given, tmp_path):
-    Pipeline(load_recipe(name, given), Place(tmp_path, device="cpu", quiet=True))
+    Pipeline(load_recipe(name, given), RunContext(tmp_path, device="cpu", quiet=True))
 
 
 def test_the_released_quirks_can_be_had():

@@ -51,7 +51,7 @@ def test_where_one_fails_the_others_stop_waiting_and_one_speaks():
                 raise UserError("the disk is full", fix="free some space")
             store.gather(None)
         except UserError as error:
-            with store.one_voice() as speaks:
+            with store.reports_on_one_rank() as speaks:
                 if speaks:
                     spoken.append(error.problem)
             raise

@@ -5,9 +5,9 @@ import os
 import pytest
 import torch
 from command_line import process
+from distill_on_ranks import EVERYTHING, evaluation
 from executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, sensitive
 from expert_data import content, tiny_recipe, train
-from shared_out import EVERYTHING, evaluation
 
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import load_rows

@@ -11,7 +11,7 @@ from ddbench.methods.datm import DATM
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 from ddbench.recipe.settings import validate
-from ddbench.recipe.yaml_source import Source, read_source
+from ddbench.recipe.yaml_source import YamlSource, read_source
 
 GOOD = """\
 dataset: digits
@@ -158,7 +158,7 @@ def test_numbers_read_as_python_writes_them(value):
 
 
 def test_where_of_a_key_that_is_not_there_is_its_nearest_parent():
-    source = Source("x.yaml", {}, {("a",): 3})
+    source = YamlSource("x.yaml", {}, {("a",): 3})
     assert source.where("a", "b") == "x.yaml, line 3: a.b"
     assert source.where("c") == "x.yaml: c"
 
@@ -169,10 +169,10 @@ GRAPH_BASELINE = re.compile("(random-items|random-bytes|herding-items|full)$")
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_is_whole(name, tmp_path):
     """Every key of every recipe is known to its method, its data set and its network; nothing in its sweep is idle."""
-    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.context import RunContext
     from ddbench.pipeline.open_recipe import open_recipe
 
-    pipeline = open_recipe(name, None, None, None, Place(tmp_path, device="cpu", quiet=True))
+    pipeline = open_recipe(name, None, None, None, RunContext(tmp_path, device="cpu", quiet=True))
     assert pipeline.recipe.description
     labels, plain = {job.label for job in pipeline.jobs}, set(pipeline.recipe.methods)
     swept = {label for name in pipeline.recipe.sweep for label in labels if label.endswith(f"-{name}")}
@@ -196,5 +196,5 @@ def test_a_key_of_another_kind_names_the_kind(model, given, fix):
     if model is DATM:
         given = {"inner_steps": 2, "max_start_epoch": 3, "image_lr": 1.0, **given}
     with pytest.raises(UserError) as caught:
-        validate(model, given, Source("r.yaml", {}), ())
+        validate(model, given, YamlSource("r.yaml", {}), ())
     assert fix in caught.value.fix

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
 from ddbench.augmentation import DSA
-from ddbench.data.loader import Feed
+from ddbench.data.loader import ImageLoader
 from ddbench.errors import UserError
 from ddbench.expert_buffers import buffer_bytes, train_experts
 from ddbench.expert_buffers.buffer import DESCRIPTION
@@ -224,11 +224,11 @@ def test_experts_train_on_every_device(tmp_path, device, kind):
 def test_a_feed_gives_what_the_set_gives(seed, float_limit, sliced):
     real = tiny_real(seed)
     rows = slice(4, 11) if sliced else torch.randperm(30, generator=stream(seed, "rows"))[:7]
-    feed = Feed(real, real.train, "cpu", float_limit)
-    inputs, labels = feed[rows]
+    loader = ImageLoader(real, real.train, "cpu", float_limit)
+    inputs, labels = loader[rows]
     torch.testing.assert_close(inputs, real.inputs(real.train, rows))
     assert torch.equal(labels, real.train.labels[rows])
-    assert len(feed) == 30
+    assert len(loader) == 30
 
 
 def test_plan_figures_are_those_of_the_files(tmp_path):

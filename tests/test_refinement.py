@@ -103,8 +103,8 @@ def test_no_graphs_and_no_edges():
     assert refine(graphs_of([]), 2).counts == (0, 0, 0)
     alone = refine(graphs_of([([(1,), (0,), (1,)], [])]), 2)
     assert alone.counts == (2, 2, 2) and alone.ids[-1].tolist() == [0, 1, 0]
-    joined = graphs_of([([(1,), (0,)], [(0, 1, ())])])
-    assert [ids.tolist() for ids in alone.look_up(joined)] == [[0, 1], [0, -1], [0, -1]]
+    join_ranks = graphs_of([([(1,), (0,)], [(0, 1, ())])])
+    assert [ids.tolist() for ids in alone.look_up(join_ranks)] == [[0, 1], [0, -1], [0, -1]]
 
 
 def test_what_is_refused():
@@ -122,11 +122,11 @@ class TestPublishedSets:
     def test_nci1(self):
         train = published("NCI1").train
         refinement = refine(train, 3)
-        two, joined = refinement.ids[2], train.degree.numpy() > 0
-        assert len(two) == 98_290 and joined.sum() == 97_943
-        assert refinement.counts[2] == 3_689 and len(np.unique(two[joined])) == 3_666
+        two, join_ranks = refinement.ids[2], train.degree.numpy() > 0
+        assert len(two) == 98_290 and join_ranks.sum() == 97_943
+        assert refinement.counts[2] == 3_689 and len(np.unique(two[join_ranks])) == 3_666
         assert refinement.counts[3] == 20_001
-        assert refinement.unfolded_sizes(2)[0][two][joined].sum() == 829_361
+        assert refinement.unfolded_sizes(2)[0][two][join_ranks].sum() == 829_361
 
     def test_imdb_binary(self):
         refinement = refine(published("IMDB-BINARY").train, 2)

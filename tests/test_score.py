@@ -70,8 +70,8 @@ def test_progress_counts_epochs_and_is_closed(real):
 def rates_used(monkeypatch, syn, real, protocol):
     seen = []
     monkeypatch.setattr(
-        "ddbench.evaluate.training.evaluation_trainer.train_fresh",
-        lambda net, views, course, **rest: seen.append(course.lr),
+        "ddbench.evaluate.training.evaluation_trainer.train_network",
+        lambda net, views, config, **rest: seen.append(config.lr),
     )
     scores = score(syn, real, protocol=protocol, seeds=(0,))
     return seen, scores.notes

@@ -8,24 +8,24 @@ import pytest
 import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
-from ddbench.evaluate.protocols.builtin import PROTOCOLS, Circumstances
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
 from ddbench.evaluate.score import score
-from ddbench.evaluate.score_real import real_exam
-from ddbench.evaluate.training.batches import DrawnViews
-from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.score_real import real_trainer
+from ddbench.evaluate.training.batches import AugmentedBatches
+from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
 from ddbench.evaluate.training.mixing import Mixer
-from ddbench.evaluate.training.train_network import augment_by, train_fresh, train_together
-from ddbench.evaluate.training.training_sets import TensorLesson
+from ddbench.evaluate.training.train_network import augment_by, train_network, train_stacked
+from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
-from ddbench.training.model_stack import Stack
+from ddbench.training.model_stack import StackedModels
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 CPU = torch.device("cpu")
-ABOUT = Circumstances(dataset="tiny", network=NETWORK, batch_norm=False, ipc=3, classes=3, size=8)
+ABOUT = EvaluationContext(dataset="tiny", network=NETWORK, batch_norm=False, ipc=3, classes=3, size=8)
 COURSES = {
-    name: replace(PROTOCOLS[name].course(ABOUT), epochs=4, trained_epochs=5, batch=4, **changes)
+    name: replace(PROTOCOLS[name].resolve(ABOUT), epochs=4, trained_epochs=5, batch=4, **changes)
     for name, changes in {
         "mtt-v1": {},
         "dc-v1": {"augmentation": "dc"},
@@ -36,20 +36,20 @@ COURSES = {
 }
 
 
-def problem(course, network):
+def problem(config, network):
     """Three float64 networks, a lesson, and what makes each network's views anew."""
     generator = stream(0, "lesson")
     images = torch.randn(9, 1, 8, 8, dtype=torch.float64, generator=generator)
     labels = torch.randn(9, 3, dtype=torch.float64, generator=generator)
-    kind = "logits" if course.loss == "kl" else "hard"
-    lesson = TensorLesson(images=images, labels=labels if kind == "logits" else labels.argmax(1), label_kind=kind)
+    kind = "logits" if config.loss == "kl" else "hard"
+    lesson = TensorTrainingSet(images=images, labels=labels if kind == "logits" else labels.argmax(1), label_kind=kind)
     networks = [build_network(network, channels=1, size=8, classes=3, seed=seed).double() for seed in range(3)]
 
     def views(seed):
-        augment = augment_by(course.augmentation, mirror=True, seed=seed, device=CPU)
+        augment = augment_by(config.augmentation, mirror=True, seed=seed, device=CPU)
         order = stream(seed, "order")
-        return DrawnViews(
-            lesson=lesson, course=course, augment=augment, mixer=Mixer(course, seed, CPU), generator=order
+        return AugmentedBatches(
+            lesson=lesson, config=config, augment=augment, mixer=Mixer(config, seed, CPU), generator=order
         )
 
     return networks, views
@@ -59,16 +59,20 @@ def problem(course, network):
 @pytest.mark.parametrize("network", [NETWORK, "convnet-d1-w4-bn"])
 @pytest.mark.parametrize("steps", [None, 7])
 def test_every_course_together_is_that_of_each(name, network, steps):
-    course = replace(COURSES[name], joins_last=network.endswith("bn"))
-    networks, views = problem(course, network)
+    config = replace(COURSES[name], joins_last=network.endswith("bn"))
+    networks, views = problem(config, network)
     starts = copy.deepcopy(networks)
     alone = copy.deepcopy(networks)
     for seed, one in enumerate(alone):
-        train_fresh(one, views(seed), course, steps=steps)
+        train_network(one, views(seed), config, steps=steps)
     told = []
     forward = ForwardPass(networks[0], stacked=True)
-    train_together(
-        Stack(networks, forward), [views(seed) for seed in range(3)], course, steps=steps, after_epoch=told.append
+    train_stacked(
+        StackedModels(networks, forward),
+        [views(seed) for seed in range(3)],
+        config,
+        steps=steps,
+        after_epoch=told.append,
     )
     assert told == ([1, 2, 3, 4, 5] if steps is None else told)
     for got, want, start in zip(networks, alone, starts, strict=True):
@@ -80,11 +84,11 @@ def test_every_course_together_is_that_of_each(name, network, steps):
 @pytest.mark.parametrize("name", ["mtt-v1", "rded-v1"])
 @pytest.mark.parametrize("network", [NETWORK, "convnet-d1-w4-bn"])
 def test_a_captured_pass_trains_as_the_plain_one(name, network):
-    course = replace(COURSES[name], joins_last=network.endswith("bn"))
-    (plain, *_), views = problem(course, network)
+    config = replace(COURSES[name], joins_last=network.endswith("bn"))
+    (plain, *_), views = problem(config, network)
     fast, start = copy.deepcopy(plain), copy.deepcopy(plain)
-    train_fresh(plain, views(0), course)
-    train_fresh(fast, views(0), course, forward=ForwardPass(start, compile=True, backend="aot_eager"))
+    train_network(plain, views(0), config)
+    train_network(fast, views(0), config, forward=ForwardPass(start, compile=True, backend="aot_eager"))
     for key, tensor in plain.state_dict().items():
         exactly(fast.state_dict()[key], tensor)
         assert not torch.equal(tensor, start.state_dict()[key])
@@ -104,8 +108,8 @@ def test_scores_of_networks_together_are_those_of_each(protocol):
 
 def test_epochs_are_told_of_all():
     told = []
-    exam = real_exam(tiny_real(), protocol=short(), network=NETWORK)
-    exam.take_together((0, 1, 2), lambda done, of: told.append((done, of)))
+    exam = real_trainer(tiny_real(), protocol=short(), network=NETWORK)
+    exam.train_and_test_stacked((0, 1, 2), lambda done, of: told.append((done, of)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -114,7 +118,7 @@ def test_networks_that_draw_take_turns_and_are_never_compiled(monkeypatch):
     assert draws_at_random(dropping, 1, 8)
     assert not draws_at_random(dropping.__class__(*dropping[::2]), 1, 8)
     real = tiny_real()
-    monkeypatch.setattr(Exam, "draws", True)
+    monkeypatch.setattr(EvaluationTrainer, "draws", True)
     one = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1))
     other = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1), together=2, compile="on")
     assert one.accuracy == other.accuracy

@@ -12,15 +12,15 @@ from test_expert_optimizers import drawn_batches, small_network
 
 from ddbench.augmentation import AUGMENTATIONS, DSA, augmentation
 from ddbench.augmentation.stacked_dsa import apply_packed, packed
-from ddbench.data.loader import Feed
+from ddbench.data.loader import ImageLoader
 from ddbench.errors import UserError
-from ddbench.expert_buffers.checkpoint import Unfinished
+from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
 from ddbench.expert_buffers.optimizers import expert_optimizer
 from ddbench.randomness import stream
 from ddbench.runtime.compile import compiled
 from ddbench.training.epoch import shuffled_batches, train_epoch
 from ddbench.training.forward_pass import ForwardPass
-from ddbench.training.model_stack import Alone, Stack
+from ddbench.training.model_stack import SingleModel, StackedModels
 from ddbench.training.stacked_epoch import apply_each, batches_together, train_epoch_together
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
@@ -42,12 +42,12 @@ def test_updates_are_those_of_each_network_alone(kind, batch_norm, fast):
             losses[-1] += [optimizer.update(*batch) for batch in own[2 * epoch : 2 * epoch + 2]]
     together = copy.deepcopy(starts)
     forward = ForwardPass(starts[0], stacked=True, compile=fast == "captured", backend="eager")
-    optimizer = expert_optimizer(Stack(together, forward), recipe)
+    optimizer = expert_optimizer(StackedModels(together, forward), recipe)
     for number in range(4):
         if number % 2 == 0:
             optimizer.begin_epoch(number // 2)
-        joined = [torch.stack(parts) for parts in zip(*(own[number] for own in batches), strict=True)]
-        found, logits = optimizer.update(*joined)
+        join_ranks = [torch.stack(parts) for parts in zip(*(own[number] for own in batches), strict=True)]
+        found, logits = optimizer.update(*join_ranks)
         for member in range(3):
             exactly(found[member], losses[member][number][0])
             exactly(logits[member], losses[member][number][1])
@@ -68,7 +68,7 @@ def test_a_captured_pass_updates_a_network_as_the_plain_one(kind, batch_norm):
     start = small_network(0, batch_norm)
     plain, fast = copy.deepcopy(start), copy.deepcopy(start)
     forward = ForwardPass(start, compile=True, backend="aot_eager")
-    trained = expert_optimizer(plain, recipe), expert_optimizer(Alone(fast, forward), recipe)
+    trained = expert_optimizer(plain, recipe), expert_optimizer(SingleModel(fast, forward), recipe)
     for batch in drawn_batches(0, 4):
         for got, want in zip(*(optimizer.update(*batch) for optimizer in trained), strict=True):
             exactly(got, want)
@@ -82,7 +82,7 @@ def test_one_that_diverges_leaves_the_others_alone():
     alone, together = small_network(1), [small_network(0), small_network(1)]
     batches[0][0][0].fill_(torch.inf)
     optimizer = expert_optimizer(alone, recipe)
-    both = expert_optimizer(Stack(together, ForwardPass(alone, stacked=True)), recipe)
+    both = expert_optimizer(StackedModels(together, ForwardPass(alone, stacked=True)), recipe)
     for first, second in zip(*batches, strict=True):
         optimizer.update(*second)
         both.update(*(torch.stack(parts) for parts in zip(first, second, strict=True)))
@@ -130,17 +130,17 @@ def test_all_families_at_once_are_one_graph(monkeypatch):
 
 def test_an_epoch_of_many_is_that_of_each():
     real = tiny_real()
-    feed, recipe = Feed(real, real.train), tiny_recipe(lr=0.05)
+    loader, recipe = ImageLoader(real, real.train), tiny_recipe(lr=0.05)
     starts = [small_like(seed) for seed in range(3)]
     want = []
     for number, network in enumerate(copied := copy.deepcopy(starts)):
-        rows = shuffled_batches(len(feed), 8, stream(number, "order"))
+        rows = shuffled_batches(len(loader), 8, stream(number, "order"))
         update = expert_optimizer(network, recipe).update
-        want.append(train_epoch(update, (feed[r] for r in rows), DSA(), stream(number, "draws")))
-    optimizer = expert_optimizer(Stack(starts, ForwardPass(starts[0], stacked=True)), recipe)
+        want.append(train_epoch(update, (loader[r] for r in rows), DSA(), stream(number, "draws")))
+    optimizer = expert_optimizer(StackedModels(starts, ForwardPass(starts[0], stacked=True)), recipe)
     got = train_epoch_together(
         optimizer.update,
-        batches_together(feed, 8, [stream(number, "order") for number in range(3)]),
+        batches_together(loader, 8, [stream(number, "order") for number in range(3)]),
         DSA(),
         [stream(number, "draws") for number in range(3)],
     )
@@ -194,7 +194,7 @@ def test_experts_left_at_different_epochs_go_on_together(tmp_path):
 
 def test_the_others_are_written_when_one_diverges(tmp_path, monkeypatch):
     kept = []
-    plain = Unfinished.keep
+    plain = ExpertCheckpoint.keep
 
     def keep(self, epochs, network, *rest):
         plain(self, epochs, network, *rest)
@@ -202,7 +202,7 @@ def test_the_others_are_written_when_one_diverges(tmp_path, monkeypatch):
             next(network.parameters()).data.fill_(torch.nan)
         kept.append(self.together)
 
-    monkeypatch.setattr(Unfinished, "keep", keep)
+    monkeypatch.setattr(ExpertCheckpoint, "keep", keep)
     with pytest.raises(UserError, match="expert 1 diverged in epoch 2"):
         train(tmp_path, tiny_recipe(count=3), together=3)
     assert set(kept) == {3}

@@ -7,12 +7,12 @@ import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
-from ddbench.evaluate.protocols.network_pools import Asked
+from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.train_teachers import checked_teachers, train_teachers
-from ddbench.pipeline.context import Place
-from ddbench.pipeline.evaluator import Judging
+from ddbench.pipeline.context import RunContext
+from ddbench.pipeline.evaluator import Evaluator
 from ddbench.training.teachers import Teachers, combined, load_teachers
 
 
@@ -146,10 +146,10 @@ class TestTeachers:
 
     def test_a_row_lists_those_that_labelled_apart(self, real, teachers, tmp_path):
         syn = tiny_synthetic(real)
-        given = {"real": real, "device": torch.device("cpu"), "place": Place(tmp_path, quiet=True), "seeds": (0,)}
+        given = {"real": real, "device": torch.device("cpu"), "place": RunContext(tmp_path, quiet=True), "seeds": (0,)}
         for name, used in (("infer-dynamic-v1", True), ("mtt-v1", False)):
-            judging = Judging(**given, protocol=short(name, augmentation="none"), teachers=teachers)
-            row, _ = judging.row(syn, Asked(NETWORK), "last")
+            evaluator = Evaluator(**given, protocol=short(name, augmentation="none"), teachers=teachers)
+            row, _ = evaluator.row(syn, NetworkRequest(NETWORK), "last")
             assert row.teachers == (teachers.bytes if used else {})
             assert row.total_bytes == sum(syn.bytes.values())
             assert row.teachers_fingerprint == (teachers.fingerprint if used else None)

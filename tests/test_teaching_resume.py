@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from ddbench.artifact import describe, load, save
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
-from ddbench.evaluate.score_real import real_exam
+from ddbench.evaluate.score_real import real_trainer
 from ddbench.evaluate.train_teachers import train_teachers
-from ddbench.evaluate.training.checkpoint import KIND, Unfinished
+from ddbench.evaluate.training.checkpoint import KIND, TrainingCheckpoint
 from ddbench.runtime.progress import Silent
 
 CPU = torch.device("cpu")
@@ -72,15 +72,15 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(
     tmp_path_factory, name, augmentation, network, optimizer, mixing, seed, stops
 ):
     protocol = replace(short(name, epochs=4, augmentation=augmentation), optimizer=optimizer, mixing=mixing, batch=8)
-    exam = real_exam(tiny_real(), protocol=protocol, network=network)
+    exam = real_trainer(tiny_real(), protocol=protocol, network=network)
     wanted = state_of(exam, seed)
     path = tmp_path_factory.mktemp("stopped") / ".t.unfinished"
     for stop in sorted(set(stops)):
         before = torch.get_rng_state()
         with pytest.raises(Stopped):
-            state_of(exam, seed, Unfinished(path, ASKED, CPU, 0), stop)
+            state_of(exam, seed, TrainingCheckpoint(path, ASKED, CPU, 0), stop)
         assert torch.equal(torch.get_rng_state(), before)
-    again = Unfinished(path, ASKED, CPU, 0)
+    again = TrainingCheckpoint(path, ASKED, CPU, 0)
     assert again.epochs == max(stops, default=0)
     assert_equal(state_of(exam, seed, again), wanted)
     again.discard()
@@ -110,11 +110,11 @@ def test_the_state_is_written_when_it_is_due_and_when_a_training_breaks_off(tmp_
     monkeypatch.setattr(
         "ddbench.evaluate.training.checkpoint.artefact.save", lambda path, kind, *state: written.append(state)
     )
-    exam = real_exam(tiny_real(), protocol=short("real-v1", epochs=6, augmentation="none"), network=NETWORK)
-    state_of(exam, 0, Unfinished(tmp_path / ".a.unfinished", ASKED, CPU, 0))
+    exam = real_trainer(tiny_real(), protocol=short("real-v1", epochs=6, augmentation="none"), network=NETWORK)
+    state_of(exam, 0, TrainingCheckpoint(tmp_path / ".a.unfinished", ASKED, CPU, 0))
     assert [facts["epochs"] for _, facts in written] == [1, 2, 3, 4, 5, 6]
     written.clear()
-    state_of(exam, 0, Unfinished(tmp_path / ".b.unfinished", ASKED, CPU, 3600))
+    state_of(exam, 0, TrainingCheckpoint(tmp_path / ".b.unfinished", ASKED, CPU, 3600))
     assert not written
     with pytest.raises(Stopped):
         train_teachers(tiny_real(), [NETWORK], tmp_path, epochs=6, progress=lambda: StopsAfter(4))
@@ -124,37 +124,37 @@ def test_the_state_is_written_when_it_is_due_and_when_a_training_breaks_off(tmp_
 class TestStatesThatAreNotUsed:
     @pytest.fixture
     def path(self, tmp_path):
-        exam = real_exam(tiny_real(), protocol=short("real-v1", epochs=3, augmentation="none"), network=NETWORK)
-        state_of(exam, 0, Unfinished(tmp_path / ".t.unfinished", ASKED, CPU, 0))
+        exam = real_trainer(tiny_real(), protocol=short("real-v1", epochs=3, augmentation="none"), network=NETWORK)
+        state_of(exam, 0, TrainingCheckpoint(tmp_path / ".t.unfinished", ASKED, CPU, 0))
         return tmp_path / ".t.unfinished"
 
     def test_of_other_settings(self, path):
         with pytest.raises(UserError, match="is of another training") as caught:
-            Unfinished(path, {**ASKED, "seed": 1}, CPU)
+            TrainingCheckpoint(path, {**ASKED, "seed": 1}, CPU)
         assert caught.value.facts == ("there seed 0", "asked seed 1") and "delete the file" in caught.value.fix
 
     def test_of_another_kind_of_device(self, path):
         with pytest.raises(UserError, match="there device cpu\n.*asked device cuda"):
-            Unfinished(path, ASKED, torch.device("cuda"))
+            TrainingCheckpoint(path, ASKED, torch.device("cuda"))
 
     def test_a_damaged_one_counts_for_nothing(self, path):
         path.write_bytes(path.read_bytes()[:-100])
-        assert Unfinished(path, ASKED, CPU).epochs == 0
+        assert TrainingCheckpoint(path, ASKED, CPU).epochs == 0
         tensors, facts = {"x": torch.zeros(1)}, {"asked": {**ASKED, "device": "cpu"}, "epochs": 2}
         save(path, "something else", tensors, facts)
-        assert Unfinished(path, ASKED, CPU).epochs == 0
+        assert TrainingCheckpoint(path, ASKED, CPU).epochs == 0
 
     def test_one_of_a_newer_ddbench_is_not_replaced(self, path, monkeypatch):
         monkeypatch.setattr("ddbench.artifact.SCHEMA", 0)
         with pytest.raises(UserError, match="written by a newer ddbench"):
-            Unfinished(path, ASKED, CPU)
+            TrainingCheckpoint(path, ASKED, CPU)
 
     def test_counted_steps_and_several_lessons_are_not_gone_on_with(self, path):
-        exam = real_exam(tiny_real(), protocol="real-v1", network=NETWORK, steps=5)
+        exam = real_trainer(tiny_real(), protocol="real-v1", network=NETWORK, steps=5)
         with pytest.raises(ValueError, match="after some steps"):
-            exam.trained(0, unfinished=Unfinished(path, ASKED, CPU))
+            exam.trained(0, unfinished=TrainingCheckpoint(path, ASKED, CPU))
         with pytest.raises(ValueError, match="several lessons"):
-            replace(exam, lessons=exam.lessons * 2).trained(0, unfinished=Unfinished(path, ASKED, CPU))
+            replace(exam, lessons=exam.lessons * 2).trained(0, unfinished=TrainingCheckpoint(path, ASKED, CPU))
 
 
 def interrupted(arguments, moment, by=signal.SIGKILL):
@@ -180,14 +180,14 @@ def interrupted(arguments, moment, by=signal.SIGKILL):
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_killed_and_called_again(ddbench, tmp_path, by):
-    def asked(place):
+    def asked(context):
         return (
             *("teach", "digits", "--network", "convnet-d2-w16-bn", "--epochs", "150", "--protocol", "squeeze-v1"),
-            *("--home", tmp_path / place, "--device", "cpu", "--checkpoint-seconds", "0", "-q"),
+            *("--home", tmp_path / context, "--device", "cpu", "--checkpoint-seconds", "0", "-q"),
         )
 
-    def state(place):
-        return list((tmp_path / place).glob("teachers/.*.unfinished"))
+    def state(context):
+        return list((tmp_path / context).glob("teachers/.*.unfinished"))
 
     wanted = ddbench.done(*asked("whole"))
     status = interrupted(asked("cut"), lambda: state("cut") and describe(state("cut")[0])["epochs"] > 1, by)
@@ -196,5 +196,5 @@ def test_killed_and_called_again(ddbench, tmp_path, by):
     assert 1 < facts["epochs"] < 150 and "stream.shuffling" in tensors
     found = ddbench.done(*asked("cut"))
     assert found == wanted.replace("whole", "cut") and not state("cut")
-    files = [only(tmp_path / place / "teachers", "digits-convnet*.safetensors") for place in ("cut", "whole")]
+    files = [only(tmp_path / context / "teachers", "digits-convnet*.safetensors") for context in ("cut", "whole")]
     assert_equal(*(load(file, "teachers")[0] for file in files))

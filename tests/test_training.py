@@ -130,7 +130,7 @@ def test_nothing_to_see_is_said():
 @given(n=st.integers(0, 30), batch=st.integers(2, 9))
 def test_a_last_piece_of_one_is_joined(n, batch):
     pieces = list(torch.arange(n).split(batch)) if n else []
-    joined = joined_last(pieces)
-    assert [int(item) for piece in joined for item in piece] == list(range(n))
-    assert all(len(piece) > 1 for piece in joined) or n == 1
-    assert len(joined) == len(pieces) - (n > 1 and n % batch == 1)
+    join_ranks = joined_last(pieces)
+    assert [int(item) for piece in join_ranks for item in piece] == list(range(n))
+    assert all(len(piece) > 1 for piece in join_ranks) or n == 1
+    assert len(join_ranks) == len(pieces) - (n > 1 and n % batch == 1)

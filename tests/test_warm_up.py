@@ -7,11 +7,11 @@ import torch
 from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.evaluate.score import score
-from ddbench.evaluate.training.batches import DrawnViews
-from ddbench.evaluate.training.evaluation_trainer import Exam
+from ddbench.evaluate.training.batches import AugmentedBatches
+from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
 from ddbench.evaluate.training.mixing import Mixer
-from ddbench.evaluate.training.train_network import train_fresh
-from ddbench.evaluate.training.training_sets import TensorLesson
+from ddbench.evaluate.training.train_network import train_network
+from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 
@@ -22,8 +22,8 @@ def real():
 
 
 def exam(syn, real, protocol):
-    return Exam(
-        lessons=tuple(TensorLesson(images=images, labels=syn.labels) for images in (syn.warm_images, syn.images)),
+    return EvaluationTrainer(
+        lessons=tuple(TensorTrainingSet(images=images, labels=syn.labels) for images in (syn.warm_images, syn.images)),
         ipc=2,
         title="twice",
         real=real,
@@ -41,12 +41,12 @@ def test_is_two_trainings_of_one_network_with_a_fresh_optimizer(real):
     told = []
     got = exam(syn, real, protocol).take(4, lambda done, of: told.append((done, of)))
     network = build_network(NETWORK, channels=1, size=8, classes=3, seed=derive(4, "evaluation", "network"))
-    course = exam(syn, real, protocol).course_of(network)
-    generator, mixer = stream(4, "evaluation", "shuffling"), Mixer(course, 4, torch.device("cpu"))
+    config = exam(syn, real, protocol).training_config_of(network)
+    generator, mixer = stream(4, "evaluation", "shuffling"), Mixer(config, 4, torch.device("cpu"))
     for images in (syn.warm_images, syn.images):
-        lesson = TensorLesson(images=images, labels=syn.labels)
-        views = DrawnViews(lesson=lesson, course=course, augment=None, mixer=mixer, generator=generator)
-        train_fresh(network, views, course)
+        lesson = TensorTrainingSet(images=images, labels=syn.labels)
+        views = AugmentedBatches(lesson=lesson, config=config, augment=None, mixer=mixer, generator=generator)
+        train_network(network, views, config)
     with torch.no_grad():
         seen = network.eval()(real.inputs(real.test)).argmax(1)
     assert got == ((seen == real.test.labels).sum().item() / 15, True)

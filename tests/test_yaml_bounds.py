@@ -11,7 +11,7 @@ from command_line import ENVIRONMENT, RECIPE
 from ddbench.data.memory_limits import require_resized_fit
 from ddbench.errors import UserError
 from ddbench.recipe.recipe import load_recipe
-from ddbench.recipe.yaml_source import Source, read_source
+from ddbench.recipe.yaml_source import YamlSource, read_source
 from ddbench.recipe.yaml_text import parse_yaml
 
 HEAD = "a: &a [x,x,x,x,x,x,x,x,x]\n"
@@ -70,7 +70,7 @@ def test_integers_of_64_bits_and_floats_are_read_as_they_are():
 
 @pytest.mark.parametrize("value", ["[" * 5000, "&a [*a]", "2001-99-99", "9" * 5000, "? [a]\n: 1", '"\\0"'])
 def test_overrides_are_read_within_the_same_bounds(value):
-    source = Source("mine.yaml", {"seed": 0})
+    source = YamlSource("mine.yaml", {"seed": 0})
     with pytest.raises(UserError, match="the value in -o seed=") as caught:
         source.override(f"seed={value}")
     assert source.data == {"seed": 0} and len(str(caught.value)) < 1000

@@ -27,7 +27,7 @@ from ddbench.commands import (
     teach,
     verify,
 )
-from ddbench.commands.torchrun import has_no_part, heard_once, one_voice
+from ddbench.commands.torchrun import reports_on_one_rank, skips_this_rank, stdout_on_rank_0
 from ddbench.errors import UserError
 from ddbench.version import __version__
 
@@ -91,11 +91,11 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit status: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
     given = sys.argv[1:] if arguments is None else arguments
-    if has_no_part(given):
+    if skips_this_rank(given):
         return 0
     try:
         _require_current_folder()
-        with heard_once(given):
+        with stdout_on_rank_0(given):
             status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
     except UserError as error:
         return _complain(error, given)
@@ -129,7 +129,7 @@ def _complain(error: UserError, given: list[str]) -> int:
 
 
 def _say(text: str, given: list[str]) -> None:
-    with one_voice(given) as speaks:
+    with reports_on_one_rank(given) as speaks:
         if speaks:
             typer.echo(text, err=True)
 

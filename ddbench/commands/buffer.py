@@ -27,14 +27,14 @@ def buffer(
     quiet: options.Quiet = False,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
-    from ddbench.plan.memory import require_room_for_experts
+    from ddbench.plan.memory import check_memory_for_experts
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
-        where = options.place(
+        where = options.context(
             home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
         )
         pipeline = open_image_recipe(recipe, override, seed, plugin, where)
-        require_room_for_experts(pipeline)
+        check_memory_for_experts(pipeline)
         if not pipeline.buffers:
             typer.echo("this recipe needs no experts")
         for need in pipeline.buffers:

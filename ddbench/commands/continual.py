@@ -76,13 +76,13 @@ def continual(
     from ddbench.evaluate.continual.plot import plot as draw
     from ddbench.evaluate.continual.table import caption, render
     from ddbench.evaluate.protocols.builtin import protocol as protocol_named
-    from ddbench.pipeline.continual import Asked, bounds, of_files, of_recipe, of_set
+    from ddbench.pipeline.continual import ContinualOptions, bounds, of_files, of_recipe, of_set
 
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds)
+    where = options.context(home, data_root, device, quiet, checkpoint_seconds)
     by, bound_by = protocol_named(protocol, "--protocol"), protocol_named("real-v1")
     if epochs is not None:
         by, bound_by = with_epochs(by, epochs), with_epochs(bound_by, epochs)
-    asked = Asked(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
+    asked = ContinualOptions(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
     target = targets[0]
     given = [Path(name) if name.endswith(".pt") else options.set_file(Path(name)) for name in targets]
     if any(file.suffix in (".safetensors", ".pt") for file in given) and (override or plugin or method):
@@ -91,18 +91,18 @@ def continual(
             fix="leave them out, or give a recipe",
         )
     if all(file.suffix == ".pt" for file in given):
-        examiner, points = of_files(given, asked, where, dataset, seed)
+        evaluator, points = of_files(given, asked, where, dataset, seed)
     elif len(targets) > 1:
         raise UserError(f"{targets[1]} is one target too many", fix="give one recipe, one set, or .pt files alone")
     elif given[0].suffix == ".safetensors":
-        examiner, points = of_set(given[0], asked, where, dataset, seed)
+        evaluator, points = of_set(given[0], asked, where, dataset, seed)
     else:
         extra = [] if dataset is None else [f"dataset={dataset}"]
         pipeline = open_image_recipe(target, [*(override or []), *extra], seed, plugin, where)
-        examiner, points = of_recipe(pipeline, asked, method or [])
+        evaluator, points = of_recipe(pipeline, asked, method or [])
     answers = list(points)
     if bound:
-        answers += bounds(examiner, answers, bound_by)
+        answers += bounds(evaluator, answers, bound_by)
     curves = curves_of(answers)
     documents = [curve.save(where.home) for curve in curves]
     if plot is not None:

@@ -12,7 +12,7 @@ from ddbench.errors import UserError
 
 if TYPE_CHECKING:
     from ddbench.evaluate.ddranking.measurement import Measurement
-    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.context import RunContext
 
 
 def ddranking(
@@ -99,13 +99,13 @@ def ddranking(
         "ars": ars or None,
         "dataset": dataset,
     }
-    place = options.place(home, data_root, device, quiet)
+    context = options.context(home, data_root, device, quiet)
     found = []
     for path in map(Path, target):
         if path.suffix == ".json":
             found.append(_weighted(path, asked, weight, ars_weight))
         else:
-            found.append(_measured(options.set_file(path), place, asked, weight, ars_weight))
+            found.append(_measured(options.set_file(path), context, asked, weight, ars_weight))
     typer.echo(render(found, format.value))
 
 
@@ -122,25 +122,25 @@ def _weighted(path: Path, asked: dict[str, Any], weight: float | None, ars_weigh
 
 
 def _measured(
-    path: Path, place: Place, asked: dict[str, Any], weight: float | None, ars_weight: float | None
+    path: Path, context: RunContext, asked: dict[str, Any], weight: float | None, ars_weight: float | None
 ) -> Measurement:
     from ddbench.evaluate.ddranking.measure import measure
-    from ddbench.evaluate.ddranking.recipes import lasting, recipe_of
-    from ddbench.evaluate.training.worker_count import workers_for, worth_workers
+    from ddbench.evaluate.ddranking.recipes import recipe_of, with_epochs
+    from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
     from ddbench.pipeline.score_files import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
     from ddbench.training.teachers import load_teachers
 
-    device, syn = choose_device(place.device), load_synthetic(path)
+    device, syn = choose_device(context.device), load_synthetic(path)
     recipe = syn.provenance.get("recipe") or {}
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, asked["dataset"], where=path)
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, asked["dataset"], where=path)
     count, first = asked["seeds"] or 5, recipe.get("seed", 0) if asked["seed"] is None else asked["seed"]
     track = asked["track"] or ("hard" if syn.label_kind == "hard" and asked["teachers"] is None else "soft")
     if track == "hard" and asked["labels"] is not None:
         raise UserError("the hard track has no label modes", fix="leave out --labels, or ask for --track soft")
     names = [asked["network"] or syn.network]
-    taken = lasting(recipe_of("hard", "S"), asked["epochs"])
+    taken = with_epochs(recipe_of("hard", "S"), asked["epochs"])
     measured = measure(
         syn,
         real,
@@ -154,12 +154,12 @@ def _measured(
         teachers=None if asked["teachers"] is None else load_teachers(asked["teachers"]),
         real_accuracy=asked["real_accuracy"],
         device=device,
-        folder=place.home / "ddranking" / "trainings",
-        progress=place.progress(),
-        executor=workers_for(device, worth_workers(syn, taken, names, count)),
+        folder=context.home / "ddranking" / "trainings",
+        progress=context.progress(),
+        executor=workers_for(device, should_parallelize(syn, taken, names, count)),
     )
-    saved = measured.save(place.home / "ddranking")
-    if not place.quiet:
+    saved = measured.save(context.home / "ddranking")
+    if not context.quiet:
         typer.echo(f"ddbench: {measured.trainings} trainings, kept in {saved}", err=True)
     return measured
 

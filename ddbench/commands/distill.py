@@ -28,17 +28,17 @@ def distill(
     quiet: options.Quiet = False,
 ) -> None:
     """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
-    from ddbench.commands.torchrun import shared_out
+    from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.pipeline.job_order import in_turns
-    from ddbench.plan.memory import require_room
+    from ddbench.plan.memory import check_memory
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
-        where = options.place(
+        where = options.context(
             home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
         )
         pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
-        require_room(pipeline, scored=False)
-        if not shared_out(pipeline):
+        check_memory(pipeline, scored=False)
+        if not distill_on_ranks(pipeline):
             return
         for job in in_turns(pipeline.jobs):
             pipeline.distill(job)

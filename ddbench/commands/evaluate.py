@@ -91,7 +91,7 @@ def evaluate(
     from ddbench.evaluate.leaderboard.render import render
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
-        where = options.place(home, data_root, device, quiet, compile=compile, executors=by)
+        where = options.context(home, data_root, device, quiet, compile=compile, executors=by)
         file = options.set_file(Path(target))
         if file.suffix == ".safetensors":
             from ddbench.pipeline.score_files import score_set

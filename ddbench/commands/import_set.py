@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.open_recipe import open_image_recipe
 
 
@@ -170,7 +170,7 @@ def import_files(
     from ddbench.errors import UserError
     from ddbench.pipeline.import_set import import_set, parse_facts, what_is_missing
 
-    where = options.place(home, data_root, "cpu", quiet or recipe is not None)
+    where = options.context(home, data_root, "cpu", quiet or recipe is not None)
     of_set = {
         "--format": format,
         "--dataset": dataset,
@@ -232,7 +232,7 @@ def import_buffer(
     override: list[str] | None,
     seed: int | None,
     plugin: list[Path] | None,
-    where: Place,
+    where: RunContext,
     *,
     scored: bool = True,
 ) -> None:

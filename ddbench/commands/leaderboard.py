@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ddbench.evaluate.leaderboard.row import Row
 
 
-class BoardFormat(StrEnum):
+class LeaderboardFormat(StrEnum):
     text = "text"
     markdown = "markdown"
     csv = "csv"
@@ -52,13 +52,13 @@ def leaderboard(
     ] = None,
     quiet: options.Quiet = False,
     format: Annotated[
-        BoardFormat,
+        LeaderboardFormat,
         typer.Option(
             "--format",
             metavar="FORM",
             help="text, markdown, csv or json; or html, one file with tables, charts and pictures that opens offline.",
         ),
-    ] = BoardFormat.text,
+    ] = LeaderboardFormat.text,
 ) -> None:
     """Compare what was measured, grouped by data set, protocol and network, with published figures beside it.
 
@@ -72,7 +72,7 @@ def leaderboard(
         for path, row in _rows(results or [folder / "results"]).items()
         if dataset in (None, row.dataset) and ipc in (None, row.ipc) and protocol in (None, row.protocol)
     }
-    if format is BoardFormat.html:
+    if format is LeaderboardFormat.html:
         text, out = _page(rows, folder, quiet), out or folder / "leaderboard.html"
     else:
         text = render(list(rows.values()), format.value, details)
@@ -83,7 +83,7 @@ def _rows(results: Sequence[Path]) -> dict[Path, Row]:
     """Rows by the files they were read from, each file once, in the order of their paths."""
     from ddbench.evaluate.leaderboard.row import load_rows
 
-    files = (file for place in results for file in (place.rglob("*.json") if place.is_dir() else [place]))
+    files = (file for context in results for file in (context.rglob("*.json") if context.is_dir() else [context]))
     return {file: row for file in sorted({file.resolve() for file in files}) for row in load_rows([file])}
 
 
@@ -100,9 +100,9 @@ def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
 
 def _as_called(file: Path, home: Path) -> str:
     """A row's file as a command line names it: from here, or from the home, or its name alone; no path of a machine."""
-    for place in (Path.cwd(), home.resolve()):
-        if file.is_relative_to(place):
-            return str(file.relative_to(place))
+    for context in (Path.cwd(), home.resolve()):
+        if file.is_relative_to(context):
+            return str(file.relative_to(context))
     return file.name
 
 

@@ -23,8 +23,8 @@ def methods(
 
     A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
     """
-    from ddbench.distillation.job_method import IndependentMethod
-    from ddbench.distillation.method import DirectMethod, OptimisedMethod
+    from ddbench.distillation.job_method import JobMethod
+    from ddbench.distillation.method import DirectMethod, OptimizedMethod
     from ddbench.graphs.method import GraphMethod
     from ddbench.methods import METHODS
     from ddbench.pipeline.plugins import run_plugin
@@ -34,7 +34,7 @@ def methods(
     if name is not None:
         _show_method(METHODS.get(name), format)
         return
-    kinds = {OptimisedMethod: "optimised", DirectMethod: "direct", IndependentMethod: "jobs", GraphMethod: "graphs"}
+    kinds = {OptimizedMethod: "optimised", DirectMethod: "direct", JobMethod: "jobs", GraphMethod: "graphs"}
     table = []
     for name in METHODS.names():
         method = METHODS.get(name)
@@ -136,13 +136,13 @@ def recipes(
 def _show_method(kind: type[Method], format: options.TableFormat) -> None:
     from textwrap import fill
 
-    from ddbench.commands.method_docs import about, experts_said, settings_table
+    from ddbench.commands.method_docs import about, expert_settings, settings_table
 
     table = settings_table(kind)
     if format is options.TableFormat.text:
         typer.echo(about(kind) + "\n")
         if kind.EXPERTS:
-            typer.echo(f"experts, where a recipe does not say: {experts_said(kind)}\n")
+            typer.echo(f"experts, where a recipe does not say: {expert_settings(kind)}\n")
         table = [{**line, "what": fill(line["what"], 76)} for line in table]
     print_table(table, format)
 
@@ -169,9 +169,9 @@ def print_table(table: Sequence[dict[str, Any]], format: options.TableFormat) ->
 def formats(format: options.Format = options.TableFormat.text) -> None:
     """List the formats that ddbench import reads and ddbench export writes, those of installed plugins among them."""
     from ddbench.formats.export import EXPORTS
-    from ddbench.formats.reader import LAYOUTS
+    from ddbench.formats.reader import READERS
 
-    read = [(name, LAYOUTS.get(name)) for name in LAYOUTS.names()]
+    read = [(name, READERS.get(name)) for name in READERS.names()]
     written = [(name, EXPORTS.get(name)) for name in EXPORTS.names()]
     table = [{"format": name, "way": "import", "files": one.title, "source": one.source} for name, one in read]
     table += [{"format": name, "way": "export", "files": one.title, "source": ""} for name, one in written]

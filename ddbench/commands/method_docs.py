@@ -29,7 +29,7 @@ def about(kind: type[Method]) -> str:
     return "\n\n".join(text for text in (file, cleandoc(kind.__doc__ or "")) if text).replace("``", "")
 
 
-def experts_said(kind: type[Method]) -> str:
+def expert_settings(kind: type[Method]) -> str:
     """The experts a method brings where a recipe says nothing of them; empty for those that take any."""
     return ", ".join(f"{key}: {value}" for key, value in kind.EXPERTS.items())
 

@@ -70,7 +70,7 @@ def rank(
     nas_options.require_ending(plot, ".png")
     by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
-        options.place(home, data_root, device, quiet),
+        options.context(home, data_root, device, quiet),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )

@@ -53,7 +53,7 @@ def search(
     require_optuna()
     by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
-        options.place(home, data_root, device, quiet),
+        options.context(home, data_root, device, quiet),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )

@@ -49,7 +49,7 @@ def truth(
     nas_options.require_ending(out, ".csv", ".json")
     by = options.executors(executor, workers, address, gpus_per_job, device)
     where, of, protocol = (
-        options.place(home, data_root, device, quiet),
+        options.context(home, data_root, device, quiet),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )

@@ -12,8 +12,8 @@ import typer
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
-    from ddbench.pipeline.context import Place
-    from ddbench.pipeline.executor_choice import Executors
+    from ddbench.pipeline.context import RunContext
+    from ddbench.pipeline.executor_choice import ExecutorFactory
 
 RecipeName = Annotated[
     str,
@@ -216,7 +216,7 @@ def home_folder(home: Path | None) -> Path:
     return home or Path(os.environ.get("DDBENCH_HOME") or "artefacts")
 
 
-def place(
+def context(
     home: Path | None,
     data_root: Path | None,
     device: str,
@@ -226,13 +226,13 @@ def place(
     *,
     together: bool = False,
     memory: MemoryChoice = MemoryChoice.refuse,
-    executors: Executors | None = None,
-) -> Place:
-    from ddbench.pipeline.context import Place
-    from ddbench.pipeline.executor_choice import Executors
+    executors: ExecutorFactory | None = None,
+) -> RunContext:
+    from ddbench.pipeline.context import RunContext
+    from ddbench.pipeline.executor_choice import ExecutorFactory
 
-    where, by = home_folder(home), executors or Executors()
-    return Place(where, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
+    where, by = home_folder(home), executors or ExecutorFactory()
+    return RunContext(where, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
 
 
 def executors(
@@ -242,11 +242,11 @@ def executors(
     gpus_per_job: float | None,
     device: str,
     plugins: list[Path] | None = None,
-) -> Executors:
+) -> ExecutorFactory:
     """Who does independent jobs, to be closed. Errors: UserError for options that do not go together."""
-    from ddbench.pipeline.executor_choice import Executors
+    from ddbench.pipeline.executor_choice import ExecutorFactory
 
-    return Executors(executor.value, workers, address, gpus_per_job, device, plugins or ())
+    return ExecutorFactory(executor.value, workers, address, gpus_per_job, device, plugins or ())
 
 
 def set_file(path: Path) -> Path:

@@ -36,11 +36,11 @@ def plan(
     """
     from tabulate import tabulate
 
-    from ddbench.estimates.memory_check import in_gb
+    from ddbench.estimates.memory_check import format_gb
     from ddbench.pipeline.data_summary import labelled_lines
     from ddbench.plan.plan import wrapped
 
-    where = options.place(home, data_root, device, quiet, compile=compile)
+    where = options.context(home, data_root, device, quiet, compile=compile)
     pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
     facts = _facts(pipeline, time)
     if format is options.Sheet.json:
@@ -48,7 +48,7 @@ def plan(
         return
     style = "github" if format is options.Sheet.markdown else "simple"
     free = facts.get("free bytes")
-    room = "" if free is None else f", {in_gb(free)} free"
+    room = "" if free is None else f", {format_gb(free)} free"
     typer.echo(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.device}{room}")
     typer.echo("\n".join(labelled_lines(tuple(facts["data"]))) + "\n")
     if facts["buffers"]:
@@ -63,7 +63,7 @@ def plan(
         typer.echo("fresh networks")
         typer.echo(tabulate([_readable(row) for row in facts["networks"]], headers="keys", tablefmt=style) + "\n")
     for large in facts.get("too large", ()):
-        typer.echo(f"too large: {large['what']}, {in_gb(large['bytes'])}")
+        typer.echo(f"too large: {large['what']}, {format_gb(large['bytes'])}")
         typer.echo("".join(f"  helps {help}\n" for help in large["helps"]))
     typer.echo(facts["evaluation"])
 

@@ -42,20 +42,20 @@ def run(
 
     What is done already is kept, so the same command continues an interrupted run, and takes seconds on a finished one.
     """
-    from ddbench.commands.torchrun import shared_out
+    from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.evaluate.leaderboard.render import render
     from ddbench.pipeline.data_summary import data_lines
-    from ddbench.plan.memory import require_room
+    from ddbench.plan.memory import check_memory
 
     with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
-        where = options.place(
+        where = options.context(
             home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
         )
         pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
         say = _narrator(quiet or format is not options.TableFormat.text)
         say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
-        require_room(pipeline)
-        if not shared_out(pipeline):
+        check_memory(pipeline)
+        if not distill_on_ranks(pipeline):
             return
         for line in data_lines(pipeline.real):
             say(line)
@@ -63,7 +63,7 @@ def run(
         rows += [row for row, _ in pipeline.references()]
         for job in pipeline.jobs:
             for path in pipeline.set_paths(job):
-                draw_if_changed(path, pipeline.place.home)
+                draw_if_changed(path, pipeline.context.home)
         typer.echo(render(rows, format.value))
         say("")
         say(_whereabouts(pipeline))
@@ -102,7 +102,7 @@ def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
 
 def _next_steps(pipeline: Pipeline | GraphPipeline, own: list[str]) -> str:
     """What to type next. own: the options that the user gave, without which the same recipe would be another."""
-    home = [] if pipeline.place.home == options.home_folder(None) else ["--home", str(pipeline.place.home)]
+    home = [] if pipeline.context.home == options.home_folder(None) else ["--home", str(pipeline.context.home)]
     steps = {
         "ddbench plan mtt-cifar10-ipc10": "what a published setting takes, before it starts",
         "ddbench recipes": "everything that is ready to run",

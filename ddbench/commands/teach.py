@@ -65,7 +65,7 @@ def teach(
     from ddbench.runtime.device import choose_device
     from ddbench.training.pretrained import canonical_teacher
 
-    where = options.place(home, data_root, device, quiet, checkpoint_seconds, compile)
+    where = options.context(home, data_root, device, quiet, checkpoint_seconds, compile)
     teaching_protocol(protocol, "--protocol")
     names = [canonical_teacher(name, "--network") for name in network or ["resnet18-bn"]]
     if out is not None and out.suffix != ".safetensors":

@@ -17,20 +17,20 @@ SHARED = ("run", "distill", "buffer")
 """The commands that ranks carry out together; of every other the first rank does it all."""
 
 
-def works_together(given: Sequence[str]) -> bool:
+def runs_on_ranks(given: Sequence[str]) -> bool:
     """Whether this process is one of several that carry out this command line together."""
     return launched()[1] > 1 and bool(given) and given[0] in SHARED
 
 
-def has_no_part(given: Sequence[str]) -> bool:
+def skips_this_rank(given: Sequence[str]) -> bool:
     """Whether another rank does all of this command line."""
-    return launched()[0] > 0 and not works_together(given)
+    return launched()[0] > 0 and not runs_on_ranks(given)
 
 
 @contextmanager
-def heard_once(given: Sequence[str]) -> Iterator[None]:
+def stdout_on_rank_0(given: Sequence[str]) -> Iterator[None]:
     """Inside, what is written to stdout is written by one rank. All ranks meet first."""
-    if not works_together(given):
+    if not runs_on_ranks(given):
         yield
         return
     rank_store()
@@ -42,16 +42,16 @@ def heard_once(given: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def one_voice(given: Sequence[str]) -> Iterator[bool]:
+def reports_on_one_rank(given: Sequence[str]) -> Iterator[bool]:
     """Around what is said of a failure: whether this rank is to say it."""
-    if not works_together(given):
+    if not runs_on_ranks(given):
         yield True
         return
-    with rank_store().one_voice() as speaks:
+    with rank_store().reports_on_one_rank() as speaks:
         yield speaks
 
 
-def shared_out(pipeline: Pipeline | GraphPipeline) -> bool:
+def distill_on_ranks(pipeline: Pipeline | GraphPipeline) -> bool:
     """Distil with all ranks, where there are several. Returns whether this process does what comes after, alone."""
     from ddbench.pipeline.image_pipeline import Pipeline
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ddbench.evaluate.graphs.verify import GraphVerification
     from ddbench.evaluate.leaderboard.row import Row
     from ddbench.evaluate.verify import Verification
-    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.context import RunContext
 
 
 def verify(
@@ -68,7 +68,7 @@ def verify(
     printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not, or
     where too few networks were trained to tell.
     """
-    where = options.place(home, data_root, device, quiet)
+    where = options.context(home, data_root, device, quiet)
     if published:
         _check_published(
             options.set_file(target),
@@ -104,7 +104,7 @@ def verify(
 
 
 def _verified(
-    target: Path, set_path: Path | None, where: Place, dataset: str | None, teachers: Path | None
+    target: Path, set_path: Path | None, where: RunContext, dataset: str | None, teachers: Path | None
 ) -> Iterator[tuple[Path, Row, Verification | GraphVerification]]:
     """The rows that are asked about, of images or of graphs, each with what was found."""
     from ddbench.evaluate.leaderboard.row import load_row
@@ -119,7 +119,7 @@ def _verified(
     return verify_graph_rows(target, set_path, where, dataset)
 
 
-def _check_published(file: Path, where: Place, format: options.ReportFormat, **asked: Any) -> None:
+def _check_published(file: Path, where: RunContext, format: options.ReportFormat, **asked: Any) -> None:
     """Errors: UserError where the printed accuracy does not hold, and where too few networks were trained to tell."""
     from ddbench.pipeline.score_files import check_published
 

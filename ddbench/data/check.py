@@ -47,10 +47,10 @@ def check_classes(
             fix="give a set with two classes or more",
         )
     for split, values in labels.items():
-        place = (places or {}).get(split) or f"the {split} split"
+        context = (places or {}).get(split) or f"the {split} split"
         if len(values) and not 0 <= int(values.min()) <= int(values.max()) < len(class_names):
             raise UserError(
-                f"labels of {place} of {what} do not fit its {len(class_names)} classes",
+                f"labels of {context} of {what} do not fit its {len(class_names)} classes",
                 origin,
                 f"found    {int(values.min())} to {int(values.max())}, expected 0 to {len(class_names) - 1}",
                 fix="number the classes from 0 and leave out images without a label",
@@ -60,10 +60,10 @@ def check_classes(
         if missing and split != "validation":
             named = ", ".join(repr(class_names[label]) for label in missing[:MOST_NAMED])
             raise UserError(
-                f"{len(missing)} of the {len(class_names)} classes of {what} have no {of} in {place}",
+                f"{len(missing)} of the {len(class_names)} classes of {what} have no {of} in {context}",
                 origin,
                 f"missing  {named}{' ...' if len(missing) > MOST_NAMED else ''}",
-                fix=fix or f"add {of} of every class to {place}, or leave the class out of every split",
+                fix=fix or f"add {of} of every class to {context}, or leave the class out of every split",
             )
 
 

@@ -85,7 +85,7 @@ def decode_listings(
 
     def pictures(part: Part[Listing], split: str) -> Part[LabelledPictures]:
         read = pictures_of(part.images, root, f"{shown_path(root.name)} ({split})")
-        return Part(LabelledPictures(read, part.images.labels), part.name, part.place)
+        return Part(LabelledPictures(read, part.images.labels), part.name, part.context)
 
     validation = chosen.validation and pictures(chosen.validation, "validation")
     return assemble(
@@ -209,24 +209,24 @@ def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
 
 def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[Listing]:
     """One split. That of a test or validation split without class folders is empty: its images have no labels."""
-    name, place = f"{folder.relative_to(root)}/", shown_path(folder)
+    name, context = f"{folder.relative_to(root)}/", shown_path(folder)
     present = class_folders(folder)
     if role != "train" and (not present or (len(present) == 1 and present[0].lower() in UNLABELLED)):
         flat = [folder, *(folder / name for name in present if name not in classes)]
         if not set(present) & set(classes) and any(image_files(each) for each in flat):
-            return Part(Listing([], torch.zeros(0, dtype=torch.int64)), name, place)
+            return Part(Listing([], torch.zeros(0, dtype=torch.int64)), name, context)
     if strange := sorted(set(present) - set(classes)):
         raise UserError(
-            f"{place} has classes that {shown_path(root)}/train lacks",
+            f"{context} has classes that {shown_path(root)}/train lacks",
             f"such as  {strange[0]}",
             fix="give train and test the same class folders",
         )
-    listing = list_classes([(folder / name, label) for label, name in enumerate(classes) if name in present], place)
+    listing = list_classes([(folder / name, label) for label, name in enumerate(classes) if name in present], context)
     counts = torch.bincount(listing.labels, minlength=len(classes))
     for label, name_of_class in enumerate(classes):
         if name_of_class in present and not counts[label]:
             raise _empty_class(folder / name_of_class)
-    return Part(listing, name, place)
+    return Part(listing, name, context)
 
 
 def _empty_class(folder: Path) -> UserError:
@@ -257,7 +257,7 @@ def listing_chosen(
     return Chosen(
         made,
         None,
-        replace(made, images=test, name=test_name, place=shown_path(root / test_name.rstrip("/"))),
+        replace(made, images=test, name=test_name, context=shown_path(root / test_name.rstrip("/"))),
         False,
         (),
     )

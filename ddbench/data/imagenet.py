@@ -59,9 +59,9 @@ def _known_classes() -> tuple[list[str], list[str]]:
 
 def _root(request: Request, wnid: str) -> Path:
     places = [request.data_root / "imagenet", request.data_root / request.what, request.data_root]
-    for place in places:
-        if (place / "train" / wnid).is_dir():
-            return place
+    for context in places:
+        if (context / "train" / wnid).is_dir():
+            return context
     raise UserError(
         f"{request.what} is not under the data root",
         request.origin,

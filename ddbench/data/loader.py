@@ -16,7 +16,7 @@ FLOAT_LIMIT = 2**30
 Rows = Tensor | slice
 
 
-class Feed:
+class ImageLoader:
     """A split as batches ``(inputs, labels)`` on one device: ``feed[rows]`` with an index tensor or a slice.
 
     inputs: (B, C, H, W), float32, preprocessed. labels: (B,), int64. A split of at most ``float_limit`` bytes as
@@ -90,7 +90,7 @@ class Feed:
         return every
 
 
-def feed_bytes(images: int, pixels: int) -> int:
+def loader_bytes(images: int, pixels: int) -> int:
     """What a feed of so many images keeps of its own on the CPU; pixels: numbers of an image."""
     whole = 4 * images * pixels
     return whole if whole <= FLOAT_LIMIT else 0

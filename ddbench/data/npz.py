@@ -74,11 +74,11 @@ def load(request: Request) -> RawData:
         require_gapless(train, f"y_{roles['train']} of {shown}")
         names = tuple(str(i) for i in range(int(train.max()) + 1))
     if CLASS_NAMES in arrays:
-        check_classes({"train": train}, names, shown, places={"train": parts["train"].place}, where=request.where)
+        check_classes({"train": train}, names, shown, places={"train": parts["train"].context}, where=request.where)
     chosen = choose(parts, labelled=labelled)
 
     def split(part: Part[Arrays]) -> Split:
-        return arrays_to_split(part.images.images, part.images.labels, len(names), request.size, part.place)
+        return arrays_to_split(part.images.images, part.images.labels, len(names), request.size, part.context)
 
     raw = RawData(
         class_names=names,

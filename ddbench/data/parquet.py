@@ -85,11 +85,11 @@ def _load(
 
 
 def _part(layout: Layout, role: Role) -> Part[LabelledPictures]:
-    files, place = layout.files[role], shown_path(layout.files[role][0])
+    files, context = layout.files[role], shown_path(layout.files[role][0])
     labels = torch.cat([read_labels(path, needed=role == "train") for path in files])
     if not len(labels):
-        raise UserError(f"there are no images in {place}", fix="restore it, or remove it")
+        raise UserError(f"there are no images in {context}", fix="restore it, or remove it")
     batches = partial(picture_batches, files)
     what = f"{shown_path(layout.root.name)} ({role})"
     pictures = Pictures(what=what, count=len(labels), sample=next(batches(), []), batches=batches, files=files)
-    return Part(LabelledPictures(pictures, labels), layout.name(role), place)
+    return Part(LabelledPictures(pictures, labels), layout.name(role), context)

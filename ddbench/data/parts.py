@@ -34,7 +34,7 @@ class Part(Generic[L]):
     images: L
     name: str
     """How its publishers call it: ``"train/"``."""
-    place: str
+    context: str
     """Where it lies, for messages: ``"/data/birds/train"``."""
 
 
@@ -81,7 +81,7 @@ def choose(parts: Mapping[Role, Part[L]], *, labelled: Mapping[Role, bool] | Non
     labels = train.images.labels
     kept, fifth = stratified_holdout(labels, len(labels) // 5, TEST_SEED, least=1)
     notes.append(f"there is no test split with labels: a fifth of each class of {train.name} is held out for it")
-    test = replace(train, images=train.images.rows(fifth), place=f"the fifth held out of {train.place}")
+    test = replace(train, images=train.images.rows(fifth), context=f"the fifth held out of {train.context}")
     return Chosen(replace(train, images=train.images.rows(kept)), None, test, True, tuple(notes))
 
 
@@ -92,7 +92,7 @@ def _has_labels(part: Part[Any], known: bool) -> bool:
         return False
     if without:
         raise UserError(
-            f"{without:,} of the {len(labels):,} images of {part.place} have no label (-1)",
+            f"{without:,} of the {len(labels):,} images of {part.context} have no label (-1)",
             fix="leave them out; a split none of whose images has a label may stay: it is not used",
         )
     return True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetSource:
     """What a name stands for.
 
     target: the loader, ``"module:function"`` of ``Request -> RawData``, or of ``Request -> RawGraphs`` where ``graphs``
@@ -61,14 +61,14 @@ _DOWNLOADED = "torchvision (downloaded)"
 _IMAGENET = "an ImageNet folder, train/<wnid> and val/<wnid>"
 
 
-def _known(name: str, target: str, source: str) -> Source:
+def _known(name: str, target: str, source: str) -> DatasetSource:
     """A set of images whose counts are known."""
     facts = KNOWN[name]
-    return Source(target, facts.images_in_words, facts.classes, facts.size_in_words, source)
+    return DatasetSource(target, facts.images_in_words, facts.classes, facts.size_in_words, source)
 
 
-def _graphs(target: str, source: str) -> Source:
-    return Source(target, "any, graphs", "any", "any", source, graphs=True)
+def _graphs(target: str, source: str) -> DatasetSource:
+    return DatasetSource(target, "any, graphs", "any", "any", source, graphs=True)
 
 
 SOURCES = {
@@ -93,14 +93,16 @@ SOURCES = {
             "imagenet",
         )
     },
-    "motifs": Source("motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", graphs=True),
+    "motifs": DatasetSource(
+        "motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", graphs=True
+    ),
 }
 
 PREFIXED = {
-    "folder": Source("image_folder:load", "any", "any", "any", "class folders, PATH/{train,test}/<class>/*"),
-    "parquet": Source("parquet:load", "any", "any", "any", "Parquet files, PATH/{train,test}*.parquet"),
-    "npz": Source("npz:load", "any", "any", "any", "a numpy file with x_train, y_train, x_test, y_test"),
-    "hub": Source("hub:load", "any", "any", "any", "the Hugging Face hub (needs ddbench[hub])"),
+    "folder": DatasetSource("image_folder:load", "any", "any", "any", "class folders, PATH/{train,test}/<class>/*"),
+    "parquet": DatasetSource("parquet:load", "any", "any", "any", "Parquet files, PATH/{train,test}*.parquet"),
+    "npz": DatasetSource("npz:load", "any", "any", "any", "a numpy file with x_train, y_train, x_test, y_test"),
+    "hub": DatasetSource("hub:load", "any", "any", "any", "the Hugging Face hub (needs ddbench[hub])"),
     "tu": _graphs("tu:load", "the TU collection, PATH/NAME/raw (or downloaded)"),
     "ogb": _graphs("ogb_sets:load", "the Open Graph Benchmark (needs ddbench[ogb])"),
     "pyg": _graphs("pyg_path:load", "a PyG dataset by its Python path"),
@@ -122,19 +124,19 @@ _FORM = {  # of what stands after the colon, where it is neither a path nor deci
 
 
 @dataclass(frozen=True)
-class Found:
+class DatasetReference:
     """A dataset name taken apart. short: how rows, artefacts and folders call it; it holds no path.
 
     what: the loader's argument. data_root: where the name itself says the data lies, or None.
     """
 
-    source: Source
+    source: DatasetSource
     short: str
     what: str
     data_root: Path | None = None
 
 
-def find_source(name: str, where: str = "") -> Found:
+def find_source(name: str, where: str = "") -> DatasetReference:
     """Who loads this name. ``parquet:PATH/cifar10-jpeg`` is the known set ``cifar10-jpeg`` at that path.
 
     Errors: UserError with the nearest names if there is none; UserError if what follows the colon is empty, has not
@@ -142,7 +144,7 @@ def find_source(name: str, where: str = "") -> Found:
     """
     _require_text(name, where)
     if name in SOURCES:
-        return Found(SOURCES[name], name, name)
+        return DatasetReference(SOURCES[name], name, name)
     prefix, colon, what = name.partition(":")
     if not colon or prefix not in PREFIXED:
         known = [*SOURCES, *(f"{prefix}:{argument}" for prefix, argument in _ARGUMENT.items())]
@@ -156,14 +158,14 @@ def find_source(name: str, where: str = "") -> Found:
     if prefix in _FORM:
         return _graph_set(prefix, what, where)
     if prefix == "hub":
-        return Found(PREFIXED[prefix], f"hub-{_slug(what)}", what)
+        return DatasetReference(PREFIXED[prefix], f"hub-{_slug(what)}", what)
     path = _absolute(what, where)
     if prefix == "parquet" and path.suffix == ".parquet":  # one file of a set, or all of it
         path = path.parent if role_of_file(path.stem) else path.with_suffix("")
     if prefix == "parquet" and path.name == "cifar10-jpeg":
-        return Found(SOURCES["cifar10-jpeg"], "cifar10-jpeg", "cifar10-jpeg", path.parent)
+        return DatasetReference(SOURCES["cifar10-jpeg"], "cifar10-jpeg", "cifar10-jpeg", path.parent)
     own = path.stem if prefix == "npz" else path.name
-    return Found(PREFIXED[prefix], f"{prefix}-{_slug(own)}", what)
+    return DatasetReference(PREFIXED[prefix], f"{prefix}-{_slug(own)}", what)
 
 
 def _require_text(name: str, where: str) -> None:
@@ -201,7 +203,7 @@ def _absolute(what: str, where: str) -> Path:
         ) from None
 
 
-def _graph_set(prefix: str, what: str, where: str) -> Found:
+def _graph_set(prefix: str, what: str, where: str) -> DatasetReference:
     what = what.strip()
     if not re.fullmatch(_FORM[prefix], what):
         raise UserError(
@@ -210,7 +212,7 @@ def _graph_set(prefix: str, what: str, where: str) -> Found:
             fix=f"write {prefix}:{_ARGUMENT[prefix]}",
         )
     what = what.removeprefix("ogbg-") if prefix == "ogb" else what
-    return Found(PREFIXED[prefix], f"{prefix}-{_slug(what.rpartition(':')[2])}", what)
+    return DatasetReference(PREFIXED[prefix], f"{prefix}-{_slug(what.rpartition(':')[2])}", what)
 
 
 def check_dataset_name(name: str, where: str = "") -> None:

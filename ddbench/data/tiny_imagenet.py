@@ -31,7 +31,7 @@ def load(request: Request) -> RawData:
     sorted wnids. EXIF orientation is not applied. Errors: UserError naming what is missing, and for other counts.
     """
     places = [request.data_root / "tiny-imagenet-200", request.data_root / "tiny-imagenet", request.data_root]
-    root = next((place for place in places if (place / "train").is_dir() and (place / "val").is_dir()), None)
+    root = next((context for context in places if (context / "train").is_dir() and (context / "val").is_dir()), None)
     if root is None:
         raise UserError(
             "tiny-imagenet is not under the data root",

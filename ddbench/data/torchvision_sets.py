@@ -22,7 +22,7 @@ from ddbench.files.regular_file import require_regular, shown_path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedFiles:
     """How torchvision calls a set, what it looks for in which folder of the data root, and where that can be had."""
 
     torchvision_class: str
@@ -35,7 +35,7 @@ class Published:
 
 
 SETS = {
-    "mnist": Published(
+    "mnist": PublishedFiles(
         torchvision_class="MNIST",
         files="MNIST/raw/*",
         classes=10,
@@ -44,7 +44,7 @@ SETS = {
         url="https://ossci-datasets.s3.amazonaws.com/mnist/",
         mirror=False,
     ),
-    "fashion-mnist": Published(
+    "fashion-mnist": PublishedFiles(
         torchvision_class="FashionMNIST",
         files="FashionMNIST/raw/*",
         classes=10,
@@ -52,7 +52,7 @@ SETS = {
         expected="FashionMNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte",
         url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ),
-    "svhn": Published(
+    "svhn": PublishedFiles(
         torchvision_class="SVHN",
         files="*_32x32.mat",
         classes=10,
@@ -61,7 +61,7 @@ SETS = {
         url="http://ufldl.stanford.edu/housenumbers/",
         mirror=False,
     ),
-    "cifar10": Published(
+    "cifar10": PublishedFiles(
         torchvision_class="CIFAR10",
         files="cifar-10-batches-py/*",
         classes=10,
@@ -69,7 +69,7 @@ SETS = {
         expected="cifar-10-batches-py/",
         url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     ),
-    "cifar100": Published(
+    "cifar100": PublishedFiles(
         torchvision_class="CIFAR100",
         files="cifar-100-python/*",
         classes=100,
@@ -91,7 +91,7 @@ def load(request: Request) -> RawData:
     return RawData(class_names=names, train=train, test=test, constants=published.statistics, mirror=published.mirror)
 
 
-def _part(request: Request, published: Published, train: bool) -> tuple[Split, tuple[str, ...]]:
+def _part(request: Request, published: PublishedFiles, train: bool) -> tuple[Split, tuple[str, ...]]:
     import torchvision.datasets
 
     make = getattr(torchvision.datasets, published.torchvision_class)

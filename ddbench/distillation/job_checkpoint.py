@@ -17,7 +17,7 @@ from ddbench.runtime.progress import Progress, Silent
 UNFINISHED, FINISHED = "job in progress", "finished job"
 
 
-class Shelf:
+class JobCheckpoint:
     """One job's place on disk: its state while it runs, and what it made.
 
     path: of the finished job's file. identity: JSON, what the job follows from; files of another are not used. pause:

@@ -12,19 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench.distillation.job_checkpoint import Shelf
+from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.method import Method, OuterStep, Task
 from ddbench.distillation.outer_state import identity
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
-from ddbench.runtime.executors.executor import Executor, Serial, Tell
-from ddbench.runtime.executors.job_progress import SharedMeter, Telling
+from ddbench.runtime.executors.executor import Executor, ReportProgress, Serial
+from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
-class IndependentMethod(Method):
+class JobMethod(Method):
     """A method of jobs that know nothing of each other: done in any order, anywhere, each resumed by itself."""
 
     @abc.abstractmethod
@@ -32,7 +32,7 @@ class IndependentMethod(Method):
         """The names of the jobs, which files can have. Errors: UserError where the task does not suit the method."""
 
     @abc.abstractmethod
-    def carry_out(self, name: str, task: Task, ipc: int, at: OuterStep, shelf: Shelf) -> dict[str, Tensor]:
+    def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         """What one job makes. Drawn from ``at``'s streams, in each of which the job's name is a part; interrupted, it
         goes on from what ``shelf`` resumes."""
 
@@ -54,7 +54,7 @@ class IndependentJob:
     CPU one thread computes, so that the bits do not depend on how many the machine has.
     """
 
-    method: IndependentMethod
+    method: JobMethod
     task: Task
     ipc: int
     seed: int
@@ -63,22 +63,22 @@ class IndependentJob:
     device: torch.device
     pause: float
 
-    def __call__(self, name: str, tell: Tell) -> None:
+    def __call__(self, name: str, report: ReportProgress) -> None:
         """Errors: UserError for a file of another distillation, what the method finds wrong, and where this machine has
         no such folder."""
         require_seen(self.folder)
-        shelf = self.shelf(name, Telling(tell))
-        if shelf.finished() is not None:
+        checkpoint = self.checkpoint(name, JobProgress(report))
+        if checkpoint.finished() is not None:
             return
         reset_peak(self.device)
         with one_thread(self.device):
-            tensors = self.method.carry_out(name, self._task, self.ipc, OuterStep(0, self.seed), shelf)
-        shelf.finish(tensors, {"peak_bytes": peak_bytes(self.device)})
+            tensors = self.method.run(name, self._task, self.ipc, OuterStep(0, self.seed), checkpoint)
+        checkpoint.finish(tensors, {"peak_bytes": peak_bytes(self.device)})
 
-    def shelf(self, name: str, progress: Progress | None = None) -> Shelf:
+    def checkpoint(self, name: str, progress: Progress | None = None) -> JobCheckpoint:
         """Where a job keeps what it has done."""
         path = self.folder / f"{name}.safetensors"
-        return Shelf(path, {**self.identity, "job": name}, pause=self.pause, progress=progress)
+        return JobCheckpoint(path, {**self.identity, "job": name}, pause=self.pause, progress=progress)
 
     @cached_property
     def _task(self) -> Task:
@@ -89,8 +89,8 @@ class IndependentJob:
         return {**own, "task": self.task.to(torch.device("cpu"))}
 
 
-def carry_out_jobs(
-    method: IndependentMethod,
+def run_jobs(
+    method: JobMethod,
     task: Task,
     ipc: int,
     folder: Path,
@@ -117,16 +117,16 @@ def carry_out_jobs(
         device=by.device(task.device),
         pause=checkpoint_seconds,
     )
-    missing = [name for name in names if job.shelf(name).finished() is None]
-    meter = SharedMeter(progress or Silent(), len(missing), f"{task.method} ipc {ipc}, {len(missing)} jobs")
+    missing = [name for name in names if job.checkpoint(name).finished() is None]
+    meter = SharedProgress(progress or Silent(), len(missing), f"{task.method} ipc {ipc}, {len(missing)} jobs")
     try:
-        for position, _ in by.map(job, missing, meter.hear):
+        for position, _ in by.map(job, missing, meter.on_progress):
             meter.finished(position)
     finally:
         meter.close()
     made, seconds, peak = {}, 0.0, 0
     for name in names:
-        done = job.shelf(name).finished()
+        done = job.checkpoint(name).finished()
         assert done is not None
         made[name], facts = done
         seconds, peak = seconds + facts["seconds"], max(peak, facts["peak_bytes"])

@@ -19,7 +19,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.distillation.guard import Guard
 from ddbench.estimates.memory import activation_floats
-from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Positive, Settings, Share
@@ -197,9 +197,9 @@ class Method(Settings, abc.ABC):
         del sizes, ipc
         return None
 
-    def knobs(self, sizes: Sizes, ipc: int, room: int) -> Sequence[Knob]:
+    def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
         """What to change so that it fits in ``room`` bytes, the best first; where nothing does, what helps most."""
-        del sizes, ipc, room
+        del sizes, ipc, available
         return ()
 
     def defining_settings(self) -> dict[str, Any]:
@@ -212,7 +212,7 @@ class Method(Settings, abc.ABC):
         return None
 
 
-class OptimisedMethod(Method):
+class OptimizedMethod(Method):
     """A method whose set is found by gradient steps on an outer loss. The engine takes the steps."""
 
     iterations: Count = 5000
@@ -228,7 +228,7 @@ class OptimisedMethod(Method):
     """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
 
     @model_validator(mode="after")
-    def _warm_images_need_an_average(self) -> OptimisedMethod:
+    def _warm_images_need_an_average(self) -> OptimizedMethod:
         if self.keep_warm_images and self.ema_decay is None:
             raise ValueError("keep_warm_images goes with a moving average of the images: set ema_decay as well")
         return self
@@ -267,7 +267,7 @@ __all__ = [
     "Count",
     "DirectMethod",
     "Method",
-    "OptimisedMethod",
+    "OptimizedMethod",
     "OuterRate",
     "OuterStep",
     "Positive",

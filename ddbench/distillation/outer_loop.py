@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimisedMethod, OuterStep, Task
-from ddbench.distillation.outer_state import Learner
+from ddbench.distillation.method import Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Clock, Run
 from ddbench.estimates.memory_check import in_words
 from ddbench.runtime.available_memory import free_bytes
@@ -18,7 +18,7 @@ from ddbench.runtime.threads import threads_for
 
 
 def optimise(
-    method: OptimisedMethod,
+    method: OptimizedMethod,
     task: Task,
     ipc: int,
     folder: Path,
@@ -46,58 +46,60 @@ def optimise(
 
 
 def _distilled(
-    method: OptimisedMethod, task: Task, ipc: int, run: Run, seed: int, checkpoint_seconds: float, progress: Progress
+    method: OptimizedMethod, task: Task, ipc: int, run: Run, seed: int, checkpoint_seconds: float, progress: Progress
 ) -> None:
     began = time.monotonic()
-    learner = Learner(method, task, ipc, seed, run)
+    outer_state = OuterState(method, task, ipc, seed, run)
     beginning = Clock(seconds=time.monotonic() - began)  # choosing the first images is part of what a set costs
     resumes = task.ranks.decided(run.state.exists())
-    clock, counts = learner.resume(run) if resumes else (beginning, GuardCounts())
+    clock, counts = outer_state.resume(run) if resumes else (beginning, GuardCounts())
     run.forget_events_after(clock.step)
-    sitting = _Sitting(learner, run, clock, counts, progress)
-    with threads_for(learner.batch_floats(), task.device):
+    sitting = _OuterLoop(outer_state, run, clock, counts, progress)
+    with threads_for(outer_state.batch_floats(), task.device):
         sitting.go_on(seed, checkpoint_seconds)
 
 
-class _Sitting:
+class _OuterLoop:
     """The steps of a run that one process takes, from where it stands to its end or an interruption."""
 
-    def __init__(self, learner: Learner, run: Run, clock: Clock, counts: GuardCounts, progress: Progress) -> None:
-        self.learner, self.run, self.clock, self.counts, self.progress = learner, run, clock, counts, progress
-        self.method, self.device = learner.method, learner.task.device
+    def __init__(
+        self, outer_state: OuterState, run: Run, clock: Clock, counts: GuardCounts, progress: Progress
+    ) -> None:
+        self.outer_state, self.run, self.clock, self.counts, self.progress = outer_state, run, clock, counts, progress
+        self.method, self.device = outer_state.method, outer_state.task.device
         self.before, self.began = clock.seconds, time.monotonic()
 
     def go_on(self, seed: int, checkpoint_seconds: float) -> None:
         clock, last = self.clock, self.method.iterations
-        self.progress.start(last, f"distil ipc {self.learner.syn.ipc}", clock.step)
+        self.progress.start(last, f"distil ipc {self.outer_state.syn.ipc}", clock.step)
         settled, saved_at = True, time.monotonic()
         try:
             if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
-                self.learner.keep(self.run, clock, self.counts)
+                self.outer_state.keep(self.run, clock, self.counts)
             while clock.step < last:
                 settled = False  # an interrupt must save neither half a step, nor a step without its candidate
                 refused = self._step(OuterStep(clock.step, seed))
                 settled = True
                 self.counts.stop_if_stuck(self.method.guard, refused, clock.step)
                 if time.monotonic() - saved_at > checkpoint_seconds:
-                    self.learner.checkpoint(self.run, clock, self.counts)
+                    self.outer_state.checkpoint(self.run, clock, self.counts)
                     saved_at = time.monotonic()
         except Exception as error:
             if is_out_of_memory(error):
                 let_go(error)
-                self.learner.take_back_half_step()
+                self.outer_state.rollback_half_step()
                 settled = True  # a step that was taken, but whose candidate did not fit, is kept: see above
             raise
         finally:
             synchronise(self.device)
             if settled:
-                self.learner.checkpoint(self.run, clock, self.counts)
+                self.outer_state.checkpoint(self.run, clock, self.counts)
             self.progress.close()
 
     def _step(self, at: OuterStep) -> str | None:
         """One outer step, told of, with a candidate kept where one is due. Returns why a guard acted, if one did."""
         clock, last = self.clock, self.method.iterations
-        loss, facts, refused = self.learner.step(at)
+        loss, facts, refused = self.outer_state.step(at)
         clock.step += 1
         clock.seconds = self.before + time.monotonic() - self.began
         clock.peak_bytes = max(clock.peak_bytes, peak_bytes(self.device))
@@ -108,7 +110,7 @@ class _Sitting:
             spent = round(clock.seconds, 3)
             self.run.log({**facts, "step": clock.step, "loss": loss, "seconds": spent, "refused": refused})
         if self._candidate_is_due():
-            self.learner.keep(self.run, clock, self.counts)
+            self.outer_state.keep(self.run, clock, self.counts)
         return refused
 
     def _candidate_is_due(self) -> bool:
@@ -129,5 +131,5 @@ def less_memory(method: Method, task: Task, ipc: int) -> list[str]:
     if needed is None:
         return ["take a device with more memory"]
     room = needed * 3 // 4 if free is None else min(needed * 3 // 4, free)
-    found = [in_words(knob) for knob in method.knobs(task.sizes, ipc, room)]
+    found = [in_words(suggestion) for suggestion in method.memory_suggestions(task.sizes, ipc, room)]
     return found or ["take a device with more memory"]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimisedMethod, OuterStep, Task
+from ddbench.distillation.method import Method, OptimizedMethod, OuterStep, Task
 from ddbench.distillation.run_dir import Clock, Run
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
@@ -22,10 +22,10 @@ from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 KIND = "distillation state"
 
 
-class Learner:
+class OuterState:
     """What an outer step changes. ``good`` is what it was before the last step, until that has proved harmless."""
 
-    def __init__(self, method: OptimisedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
+    def __init__(self, method: OptimizedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
         if not task.ranks.alone:
@@ -40,7 +40,7 @@ class Learner:
         self.optimizer = torch.optim.SGD(groups)
         self.average = None if method.ema_decay is None else self.syn.images.detach().clone()
         """The moving average of the images, (S, C, H, W), where the method has one."""
-        self.good: dict[str, Tensor] = {}
+        self.last_good: dict[str, Tensor] = {}
         self._half_done: dict[str, Tensor] | None = None  # what ``good`` was, while a step is being taken
 
     def _start(self, ipc: int, run: Run) -> SyntheticSet:
@@ -70,16 +70,19 @@ class Learner:
         refused = self.method.guard.refuses(loss, gradients)
         if refused is None:
             refused = self._move(gradients)
-        elif refused == "non-finite" and self.good:
-            self._put_back(self.good)
-            self.good = {}
+        elif refused == "non-finite" and self.last_good:
+            self._restore(self.last_good)
+            self.last_good = {}
         if self.syn.student_lr is not None:
             facts = {**facts, "student_lr": self.syn.student_lr.item()}
         return loss.item(), facts, refused
 
     def _move(self, gradients: Sequence[Tensor]) -> str | None:
         """Step along these gradients. Returns the reason if the guard acted."""
-        self._half_done, self.good = self.good, {name: t.detach().clone() for name, t in self._tensors().items()}
+        self._half_done, self.last_good = (
+            self.last_good,
+            {name: t.detach().clone() for name, t in self._tensors().items()},
+        )
         for leaf, gradient in zip(self.learned.values(), gradients, strict=True):
             leaf.grad = gradient
         self.optimizer.step()
@@ -91,12 +94,12 @@ class Learner:
         self._half_done = None
         return "student_lr at its floor" if clamped else None
 
-    def take_back_half_step(self) -> None:
+    def rollback_half_step(self) -> None:
         """After a step that failed on its way, for lack of memory say: be as before it."""
         self.optimizer.zero_grad()
         if self._half_done is not None:
-            self._put_back(self.good)
-            self.good, self._half_done = self._half_done, None
+            self._restore(self.last_good)
+            self.last_good, self._half_done = self._half_done, None
 
     def batch_floats(self) -> int:
         """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
@@ -107,7 +110,7 @@ class Learner:
         """Write everything from which the run can go on to the bit."""
         if not run.writes:
             return
-        tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.good.items()}}
+        tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.last_good.items()}}
         document = {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row, "identity": self.identity}
         artifact.save(run.state, KIND, tensors, document)
         run.saved = clock.step
@@ -123,8 +126,8 @@ class Learner:
 
     def _resumed(self, tensors: dict[str, Tensor], document: Mapping[str, Any], run: Run) -> tuple[Clock, GuardCounts]:
         require_same(document["identity"], self.identity, run.folder)
-        self._put_back(tensors)
-        self.good = {
+        self._restore(tensors)
+        self.last_good = {
             name.removeprefix("good."): tensor.to(self.task.device)
             for name, tensor in tensors.items()
             if name.startswith("good.")
@@ -156,7 +159,7 @@ class Learner:
         return {**self.learned, **average, **{f"velocity.{name}": m for name, m in momenta.items() if m is not None}}
 
     @torch.no_grad()
-    def _put_back(self, tensors: dict[str, Tensor]) -> None:
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
         if self.average is not None:
             self.average.copy_(tensors["average"])
         for name, leaf in self.learned.items():

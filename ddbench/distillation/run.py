@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ddbench.artifact import describe
-from ddbench.distillation.job_method import IndependentMethod, carry_out_jobs
-from ddbench.distillation.method import DirectMethod, Method, OptimisedMethod, OuterStep, Task
+from ddbench.distillation.job_method import JobMethod, run_jobs
+from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod, OuterStep, Task
 from ddbench.distillation.outer_loop import less_memory, optimise
 from ddbench.distillation.outer_state import identity, require_same
 from ddbench.distillation.run_dir import Run
@@ -25,10 +25,10 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 def last_candidate(method: Method, folder: Path) -> Path:
     """The candidate that a finished run of ``method`` in ``folder`` has."""
-    return Run(folder).candidate(method.iterations if isinstance(method, OptimisedMethod) else 0)
+    return Run(folder).candidate(method.iterations if isinstance(method, OptimizedMethod) else 0)
 
 
-def carry_out(
+def run(
     method: Method,
     task: Task,
     ipc: int,
@@ -61,22 +61,22 @@ def _carried_out(
     progress: Progress | None,
     executor: Executor | None,
 ) -> list[Path]:
-    if isinstance(method, OptimisedMethod):
+    if isinstance(method, OptimizedMethod):
         return optimise(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
-    if not isinstance(method, DirectMethod | IndependentMethod):
+    if not isinstance(method, DirectMethod | JobMethod):
         raise UserError(
-            f"{type(method).__name__} is neither an OptimisedMethod nor a DirectMethod nor an IndependentMethod",
+            f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor an JobMethod",
             fix="derive it from one of them (ddbench.distillation.method, ddbench.distillation.job_method)",
         )
     with task.ranks.rank_0_first():
         alone = replace(task, ranks=ALONE)
         kept = "what was finished, and the last checkpoint; a run of the same settings goes on"
         with memory_errors("distilling", lambda: kept, lambda: less_memory(method, task, ipc)):
-            return [_made_once(method, alone, ipc, folder, seed, checkpoint_seconds, progress, executor)]
+            return [_distill_once(method, alone, ipc, folder, seed, checkpoint_seconds, progress, executor)]
 
 
-def _made_once(
-    method: DirectMethod | IndependentMethod,
+def _distill_once(
+    method: DirectMethod | JobMethod,
     task: Task,
     ipc: int,
     folder: Path,
@@ -90,8 +90,8 @@ def _made_once(
     if path.exists():
         require_same(describe(path).get("provenance", {}).get("identity") or {}, asked, folder)
         return path
-    if isinstance(method, IndependentMethod):
-        made = carry_out_jobs(
+    if isinstance(method, JobMethod):
+        made = run_jobs(
             method,
             task,
             ipc,
@@ -102,12 +102,12 @@ def _made_once(
             executor=executor,
         )
     else:
-        made = _at_once(method, task, ipc, seed)
+        made = _run_direct(method, task, ipc, seed)
     replace(made, provenance={**made.provenance, "step": 0, "guard": {}, "identity": asked}).save(path)
     return path
 
 
-def _at_once(method: DirectMethod, task: Task, ipc: int, seed: int) -> SyntheticSet:
+def _run_direct(method: DirectMethod, task: Task, ipc: int, seed: int) -> SyntheticSet:
     reset_peak(task.device)
     began = time.monotonic()
     made = method.distill(task, ipc, OuterStep(0, seed))

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from ddbench.errors import UserError
-from ddbench.estimates.model_size import Knob
+from ddbench.estimates.model_size import MemorySuggestion
 from ddbench.runtime.available_memory import free_bytes
 
 Policy = Literal["refuse", "warn"]
@@ -20,7 +20,7 @@ NEARLY = 0.9
 """The share of what is free from which on a computation that fits is warned of: estimates are some percent off."""
 
 
-def room_on(device: torch.device) -> int | None:
+def available_bytes(device: torch.device) -> int | None:
     """Bytes that this process can get on its device. On a CPU the ranks of a machine share what there is."""
     free = free_bytes(device)
     if free is None or device.type != "cpu":
@@ -33,7 +33,7 @@ def require(
     needed: int,
     device: torch.device,
     free: int | None,
-    knobs: Callable[[int], Sequence[Knob]],
+    memory_suggestions: Callable[[int], Sequence[MemorySuggestion]],
     *,
     policy: Policy = "refuse",
 ) -> None:
@@ -46,29 +46,38 @@ def require(
         return
     if needed <= free or policy == "warn":
         share = f"{needed / max(free, 1):.0%}"
-        sys.stderr.write(f"{what} takes {in_gb(needed)} by estimate, {share} of the {in_gb(free)} free on {device}\n")
+        sys.stderr.write(
+            f"{what} takes {format_gb(needed)} by estimate, {share} of the {format_gb(free)} free on {device}\n"
+        )
         return
-    helps = knobs(int(NEARLY * free))
+    helps = memory_suggestions(int(NEARLY * free))
     raise UserError(
-        f"{what} does not fit: it takes {in_gb(needed)} by estimate, and {in_gb(free)} are free on {device}",
-        *(f"helps {in_words(knob)}" for knob in helps),
+        f"{what} does not fit: it takes {format_gb(needed)} by estimate, and {format_gb(free)} are free on {device}",
+        *(f"helps {in_words(suggestion)}" for suggestion in helps),
         fix=f"{_enough(helps, free)}; or begin all the same with --memory warn",
     )
 
 
-def _enough(knobs: Sequence[Knob], room: int) -> str:
+def _enough(memory_suggestions: Sequence[MemorySuggestion], available: int) -> str:
     """The changes that make it fit, by name."""
-    found = [knob.how for knob in knobs if knob.bytes is not None and knob.bytes <= room]
+    found = [
+        suggestion.how
+        for suggestion in memory_suggestions
+        if suggestion.bytes is not None and suggestion.bytes <= available
+    ]
     return ", or ".join(found) or "take a device with more memory"
 
 
-def in_words(knob: Knob) -> str:
+def in_words(suggestion: MemorySuggestion) -> str:
     """A change with what it does: ``-o method.batch_syn=37 (21.9 GB; another run)``."""
-    facts = [*([] if knob.bytes is None else [in_gb(knob.bytes)]), *([knob.note] if knob.note else [])]
-    return f"{knob.how} ({'; '.join(facts)})" if facts else knob.how
+    facts = [
+        *([] if suggestion.bytes is None else [format_gb(suggestion.bytes)]),
+        *([suggestion.note] if suggestion.note else []),
+    ]
+    return f"{suggestion.how} ({'; '.join(facts)})" if facts else suggestion.how
 
 
-def in_gb(count: int) -> str:
+def format_gb(count: int) -> str:
     """Bytes as people compare them: ``21.9 GB``, ``0.35 GB``, and ``1.2 MB`` where it is little."""
     value = count / 1e9
     if value < 0.1:

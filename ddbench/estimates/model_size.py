@@ -56,7 +56,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Knob:
+class MemorySuggestion:
     """A change that makes a computation smaller.
 
     how: as it is written on a command line. bytes: what it would then take, by estimate; None where nobody knows.

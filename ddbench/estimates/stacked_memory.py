@@ -21,7 +21,8 @@ MOST_TOGETHER = 16
 def training_seconds(floats: int, images: int, batch: int, device: torch.device) -> float:
     """About how long the uncompiled training of one network takes.
 
-    floats: activations for one image (``ddbench.estimates.memory.activation_floats``). images: seen in the whole training.
+    floats: activations for one image (``ddbench.estimates.memory.activation_floats``). images: seen in the whole
+    training.
     """
     if device.type == "cuda":
         return max(CUDA_SECONDS_PER_FLOAT * floats * images, CUDA_LEAST * images / batch)

@@ -60,15 +60,15 @@ def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, 
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, columns * WIDTH), ylim=(-len(rows) * step, 0))
-    for place, (name, row) in enumerate(zip(syn.class_names, rows, strict=False)):
+    for context, (name, row) in enumerate(zip(syn.class_names, rows, strict=False)):
         for column, item in enumerate(row):
-            top = -place * step - 0.06
+            top = -context * step - 0.06
             _draw(axes, layouts[item], column * WIDTH, top, colours)
             if words:
                 axes.text((column + 0.5) * WIDTH, top - HEIGHT, _under(syn, item, layouts[item]), **_WORDS)
         if words:
             said = f"class {name}" if name.lstrip("-").isdigit() else name[:14]
-            axes.text(-0.12, -place * step - HEIGHT / 2, said, ha="right", va="center", fontsize=9)
+            axes.text(-0.12, -context * step - HEIGHT / 2, said, ha="right", va="center", fontsize=9)
     if words:
         axes.text(0, 0.1, _title(syn, classes, items), ha="left", va="bottom", fontsize=10)
         axes.legend(handles=_legend(list(layouts.values()), colours), **_LEGEND, title=_what(syn))

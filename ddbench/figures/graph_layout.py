@@ -133,8 +133,8 @@ def graph_layout(graphs: Graphs, g: int) -> Layout:
             break
         found = _spread(graph.subgraph(kept))
         corner = np.min(list(found.values()), 0)
-        places |= {node: place - corner + (left, 0.0) for node, place in found.items()}
-        left = max(place[0] for place in places.values()) + 1
+        places |= {node: context - corner + (left, 0.0) for node, context in found.items()}
+        left = max(context[0] for context in places.values()) + 1
     order = sorted(places)
     number = {node: i for i, node in enumerate(order)}
     drawn = graph.subgraph(order).edges
@@ -172,4 +172,4 @@ def _spread(graph) -> dict[int, np.ndarray]:
     apart = np.linalg.norm(found[:, None] - found, axis=2)
     np.fill_diagonal(apart, np.inf)
     unit = max(apart.min(1).mean(), 1e-9)
-    return {node: place / unit for node, place in places.items()}
+    return {node: context / unit for node, context in places.items()}

@@ -69,10 +69,10 @@ def number_space() -> str:
     """Eight digits for where a process number means one process: the boot of a machine, and the container in it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        place = [boot, str(os.stat("/proc/self/ns/pid").st_ino)]
+        context = [boot, str(os.stat("/proc/self/ns/pid").st_ino)]
     except OSError:  # no Linux: the machine's name and network address stand for it
-        place = [platform.node(), str(uuid.getnode())]
-    return hashlib.sha256("\n".join(place).encode()).hexdigest()[:8]
+        context = [platform.node(), str(uuid.getnode())]
+    return hashlib.sha256("\n".join(context).encode()).hexdigest()[:8]
 
 
 def begun_at(pid: int) -> str:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.import_provenance import facts_said, file_hashes
+from ddbench.formats.import_provenance import file_hashes, import_facts
 from ddbench.formats.label_numbers import with_classes_named
-from ddbench.formats.pixel_space import Untold, brought_over, resolve_space
+from ddbench.formats.pixel_space import MissingFacts, convert_space, resolve_space
 from ddbench.formats.reader import Facts, Read
 from ddbench.formats.sorted_labels import checked_labels
 from ddbench.formats.tensors import check_rate
@@ -38,13 +38,13 @@ def assemble(
     disagree, a whitening that is not the real set's, and one that names the option for each fact that is missing.
     """
     _check_like_real(read.images, real)
-    untold = Untold()
-    rate = _rate(read, facts, untold)
-    space = resolve_space(read, facts, real, untold)
-    network, network_note = _network(read, facts, real, untold)
-    read, class_note = with_classes_named(read, facts, real, untold)
-    labels, kind, label_note = checked_labels(read, facts, real, untold)
-    untold.require_nothing(read.files[0] if read.files else None)
+    missing_facts = MissingFacts()
+    rate = _rate(read, facts, missing_facts)
+    space = resolve_space(read, facts, real, missing_facts)
+    network, network_note = _network(read, facts, real, missing_facts)
+    read, class_note = with_classes_named(read, facts, real, missing_facts)
+    labels, kind, label_note = checked_labels(read, facts, real, missing_facts)
+    missing_facts.require_nothing(read.files[0] if read.files else None)
     assert space is not None  # or it would have been asked for
     if kind == "hard":
         labels = labels.to(torch.int64)
@@ -54,7 +54,7 @@ def assemble(
             f"images of {real.size} pixels can not hold {formation} x {formation} each",
             fix=f"--formation 1 to {real.size // 2}",
         )
-    images, space_note = brought_over(read.images, space, real)
+    images, space_note = convert_space(read.images, space, real)
     doubt = range_note(read.images, space, real)
     notes = [note for note in (*read.notes, space_note, doubt, network_note, label_note, class_note) if note]
     said = recipe if recipe is not None else {"dataset": real.name, "seed": 0, "validation": 0.0}
@@ -74,7 +74,7 @@ def assemble(
         method=facts.method or read.method or format,
         provenance={
             "recipe": {**said, "evaluation": {**protocol, **said.get("evaluation", {})}},
-            "imported": {"format": format, "files": file_hashes(read.files), "said": facts_said(facts)},
+            "imported": {"format": format, "files": file_hashes(read.files), "said": import_facts(facts)},
             "notes": notes,
         },
     )
@@ -99,23 +99,23 @@ def _check_like_real(images: Tensor, real: RealSet) -> None:
         )
 
 
-def _rate(read: Read, facts: Facts, untold: Untold) -> float | None:
+def _rate(read: Read, facts: Facts, missing_facts: MissingFacts) -> float | None:
     if facts.lr is not None:
         return None if facts.lr == "none" else check_rate(facts.lr, "--lr")
     if read.student_lr is None and not read.lr_known:
-        untold.ask(
+        missing_facts.ask(
             "--lr", "the learned rate of the student (Synthetic_LR in the project's log), or none", "NUMBER|none"
         )
     return None if read.student_lr is None else check_rate(read.student_lr, "the file of the rate")
 
 
-def _network(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[str, str]:
+def _network(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> tuple[str, str]:
     if facts.network is not None:
         return canonical_network_name(facts.network), ""
     if read.network is not None:
         return canonical_network_name(read.network), ""
     if real.size not in _DEPTHS:
-        untold.ask("--network", f"the network that it was distilled with, at {real.size} pixels", "NAME")
+        missing_facts.ask("--network", f"the network that it was distilled with, at {real.size} pixels", "NAME")
         return "", ""
     name = f"convnet-d{_DEPTHS[real.size]}"
     return name, f"network taken to be {name}, as is usual at {real.size} pixels"

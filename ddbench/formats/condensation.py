@@ -18,7 +18,7 @@ from ddbench.formats.find_files import one_of, require_path
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read
 from ddbench.formats.safe_load import read_torch
-from ddbench.formats.tensors import as_images, as_labels, listed, told_rate
+from ddbench.formats.tensors import as_images, as_labels, listed, stated_rate
 
 _PROTOCOLS = {"dc": "dc-v1"}
 _METHODS = ("dc", "dsa", "dm", "idm", "cafe", "datadam")
@@ -105,7 +105,7 @@ class Steps:
             images=as_images(images, file, notes=notes),
             labels=as_labels(labels, file, notes=notes),
             label_kind=facts.labels or "hard",
-            student_lr=told_rate(rate, file, facts),
+            student_lr=stated_rate(rate, file, facts),
             space="meanstd",
             mean=mean,
             std=std,

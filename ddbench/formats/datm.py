@@ -15,7 +15,7 @@ from ddbench.formats.reader import Facts, Read
 
 
 @dataclass(frozen=True)
-class LearnedLabels:
+class DatmLabels:
     """MTT's files, with logits for labels and the learned rate beside them."""
 
     name: str
@@ -36,5 +36,5 @@ class LearnedLabels:
         return found
 
 
-DATM = LearnedLabels(name="datm", source="NUS-HPC-AI-Lab/DATM")
-EDF = LearnedLabels(name="edf", source="NUS-HPC-AI-Lab/EDF")
+DATM = DatmLabels(name="datm", source="NUS-HPC-AI-Lab/DATM")
+EDF = DatmLabels(name="edf", source="NUS-HPC-AI-Lab/EDF")

@@ -12,16 +12,16 @@ from pathlib import Path
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.formats.condensation import DC
-from ddbench.formats.find_files import labels_beside, one_of, require_path
+from ddbench.formats.find_files import labels_sidecar, one_of, require_path
 from ddbench.formats.kip import KIP
 from ddbench.formats.mtt import MTT
 from ddbench.formats.project_constants import project_constants
-from ddbench.formats.reader import Facts, Layout, Read
+from ddbench.formats.reader import Facts, Read, Reader
 from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels
 
 _METHODS = {"tm": "mtt", **{name: name for name in ("mtt", "dc", "dsa", "dm", "kip", "random", "herding", "k-means")}}
-_PARTS: tuple[tuple[str, Layout], ...] = (("res_*.pt", DC), ("images_best*.pt", MTT), ("*.npz", KIP))
+_PARTS: tuple[tuple[str, Reader], ...] = (("res_*.pt", DC), ("images_best*.pt", MTT), ("*.npz", KIP))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class BenchTree:
 
     def _pair(self, path: Path, method: str | None, real: RealSet) -> Read:
         file = one_of(path, ("*_images.pt",), "file of images") if path.is_dir() else path
-        labels = labels_beside(file)
+        labels = labels_sidecar(file)
         if labels is None:
             raise UserError(
                 f"{file} is nothing of DC-BENCH's",

@@ -18,7 +18,7 @@ from ddbench.formats.class_folders import list_class_folders, only_path
 from ddbench.formats.pictures import read_pictures
 from ddbench.formats.reader import Facts, Read
 from ddbench.formats.safe_load import read_torch
-from ddbench.formats.tensors import as_labels, told_rate
+from ddbench.formats.tensors import as_labels, stated_rate
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RankedFolder:
             placed = torch.empty_like(labels)
             placed[listing.listed] = labels
             labels = placed
-        rate = told_rate(read_torch(rate_file), rate_file, facts) if rate_file.exists() else None
+        rate = stated_rate(read_torch(rate_file), rate_file, facts) if rate_file.exists() else None
         beside = [file for file in (labels_file, rate_file) if file.exists()]
         return Read(
             images=images,

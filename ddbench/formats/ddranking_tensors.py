@@ -14,7 +14,7 @@ from ddbench.formats.find_files import one_of, require_path
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read
 from ddbench.formats.safe_load import read_torch
-from ddbench.formats.tensors import as_images, as_labels, told_rate
+from ddbench.formats.tensors import as_images, as_labels, stated_rate
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class RankedTensors:
             images=as_images(read_torch(file), file, notes=notes),
             labels=labels,
             label_kind="logits" if labels is not None and labels.ndim == 2 else "hard",
-            student_lr=told_rate(read_torch(rate), rate, facts) if learned else None,
+            student_lr=stated_rate(read_torch(rate), rate, facts) if learned else None,
             lr_known=random,
             mean=mean,
             std=std,

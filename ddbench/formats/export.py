@@ -52,7 +52,7 @@ def export_set(syn: SyntheticSet, out: str | Path, format: str, home: str | Path
     return EXPORTS.get(format).write(syn.to("cpu"), Path(out).expanduser(), Path(home))
 
 
-def not_kept(syn: SyntheticSet, *kept: str) -> tuple[str, ...]:
+def not_exported(syn: SyntheticSet, *kept: str) -> tuple[str, ...]:
     """A note for each part of a set that is not among ``kept``.
 
     kept: of "student_lr", "warm_images", "epoch_labels", "provenance".

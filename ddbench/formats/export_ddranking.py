@@ -16,7 +16,7 @@ from ddbench.artifact import replacing
 from ddbench.data.constants import CIFAR10, IMAGENET, Constants
 from ddbench.data.preprocessing import Preprocessing, load_preprocessing
 from ddbench.formats.ddranking_settings import DATASETS, guide, model_name, settings
-from ddbench.formats.export import Exported, Exporter, as_logits, classes_of, not_kept, taken_apart
+from ddbench.formats.export import Exported, Exporter, as_logits, classes_of, not_exported, taken_apart
 from ddbench.formats.export_folder import whole_folder
 from ddbench.formats.export_pt import save_tensor
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -38,7 +38,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
         for name, text in texts.items():
             with replacing(folder / name) as part:
                 part.write_text(text)
-    said = (*notes, *moved, *changed, *_unknown_there(seen), *not_kept(syn, "student_lr"))
+    said = (*notes, *moved, *changed, *_unknown_there(seen), *not_exported(syn, "student_lr"))
     return Exported(files=tuple(out / name for name in (*tensors, *texts)), notes=said)
 
 

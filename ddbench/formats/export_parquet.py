@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from ddbench.artifact import canonical, replacing
-from ddbench.formats.export import Exported, Exporter, classes_of, not_kept
+from ddbench.formats.export import Exported, Exporter, classes_of, not_exported
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import file_in
 from ddbench.formats.export_pixels import eight_bit, png
@@ -38,7 +38,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
             writer.write_table(table)
     seen_by = "only ddbench reads the learned rate and the provenance, in the file's metadata"
     mosaics = () if syn.formation == 1 else (f"each picture is a mosaic of {syn.formation} x {syn.formation} images",)
-    return Exported(files=(file,), notes=(*notes, *mosaics, seen_by, *not_kept(syn, "student_lr", "provenance")))
+    return Exported(files=(file,), notes=(*notes, *mosaics, seen_by, *not_exported(syn, "student_lr", "provenance")))
 
 
 def _tables(syn: SyntheticSet, pixels: Tensor, schema: pa.Schema) -> Iterator[pa.Table]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ddbench import artifact
-from ddbench.formats.export import Exported, Exporter, classes_of, not_kept
+from ddbench.formats.export import Exported, Exporter, classes_of, not_exported
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import whole_folder
 from ddbench.formats.export_pixels import eight_bit, png
@@ -35,7 +35,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
         artifact.write_json(
             folder / DOCUMENT, {**document_of(syn), "kind": DOCUMENT_KIND, "schema": 1, "labels_sha256": digest}
         )
-    kept = not_kept(syn, "student_lr", "epoch_labels", "provenance")
+    kept = not_exported(syn, "student_lr", "epoch_labels", "provenance")
     mosaics = () if syn.formation == 1 else (f"each picture is a mosaic of {syn.formation} x {syn.formation} images",)
     return Exported(files=(out,), notes=(*notes, *mosaics, *kept))
 

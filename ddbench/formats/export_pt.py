@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ddbench.artifact import replacing
-from ddbench.formats.export import Exported, Exporter, as_logits, not_kept, taken_apart
+from ddbench.formats.export import Exported, Exporter, as_logits, not_exported, taken_apart
 from ddbench.formats.export_folder import whole_folder
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -30,7 +30,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
     with whole_folder(out) as folder:
         for name, tensor in tensors.items():
             save_tensor(folder / name, tensor)
-    said = (_space(syn), *notes, *changed, *_of_labels(syn), *_of_rate(syn), *not_kept(syn, "student_lr"))
+    said = (_space(syn), *notes, *changed, *_of_labels(syn), *_of_rate(syn), *not_exported(syn, "student_lr"))
     return Exported(files=tuple(out / name for name in tensors), notes=said)
 
 

@@ -59,7 +59,7 @@ def shards(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def labels_beside(images: Path) -> Path | None:
+def labels_sidecar(images: Path) -> Path | None:
     """The file of labels that goes with a file of images, by its name; None where there is none."""
     stem, found, rest = images.name.rpartition("images")
     if not found:
@@ -68,7 +68,7 @@ def labels_beside(images: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def rate_beside(images: Path) -> Path | None:
+def rate_sidecar(images: Path) -> Path | None:
     """The file of the learned rate that goes with a file of images, ``lr_best.pt``; None where there is none."""
     stem, found, rest = images.name.removeprefix("ema_").rpartition("images")
     path = images.with_name(f"{stem}lr{re.sub(r'^_zca', '', rest)}")

@@ -52,12 +52,12 @@ def read_fkd(facts: Facts, listing: ClassListing, real: RealSet) -> StoredLabels
     sides: set[int] = set()
     for epoch, files in enumerate(epochs):
         start = 0
-        for place, file in enumerate(files):
+        for context, file in enumerate(files):
             read = read_batch(file, real)
-            _check_batch(read, first, file, last=place == len(files) - 1)
+            _check_batch(read, first, file, last=context == len(files) - 1)
             if start + len(read.coords) > count:
                 raise _other_images(files[0].parent, f"more than {count}", count)
-            _put(empty, read, epoch, place, start)
+            _put(empty, read, epoch, context, start)
             sides.add(max(read.box[2:]))
             start += len(read.coords)
         if start != count:
@@ -131,14 +131,14 @@ def _empty(epochs: int, count: int, batch: int, first: Batch) -> dict[str, Tenso
     }
 
 
-def _put(labels: dict[str, Tensor], read: Batch, epoch: int, place: int, start: int) -> None:
+def _put(labels: dict[str, Tensor], read: Batch, epoch: int, context: int, start: int) -> None:
     views = slice(start, start + len(read.coords))
     labels["coords"][epoch, views] = read.coords
     labels["flips"][epoch, views] = read.flips
     labels["partners"][epoch, views] = start + read.partners
     labels["logits"][epoch, views] = read.logits.to(labels["logits"].dtype)
-    labels["lam"][epoch, place] = read.lam
-    labels["boxes"][epoch, place] = torch.tensor(read.box)
+    labels["lam"][epoch, context] = read.lam
+    labels["boxes"][epoch, context] = torch.tensor(read.box)
 
 
 def _check_batch(read: Batch, first: Batch, file: Path, *, last: bool) -> None:

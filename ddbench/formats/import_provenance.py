@@ -24,7 +24,7 @@ def file_hashes(files: Iterable[Path]) -> dict[str, str]:
     return {f"{len(hashes)} files": hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()}
 
 
-def facts_said(facts: Facts) -> dict[str, Any]:
+def import_facts(facts: Facts) -> dict[str, Any]:
     """The facts that were given, as JSON."""
     said = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(facts).items()}
     return {

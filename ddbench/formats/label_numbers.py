@@ -13,18 +13,18 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.pixel_space import Untold
+from ddbench.formats.pixel_space import MissingFacts
 from ddbench.formats.reader import Facts, Read
 
 
-def with_classes_named(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Read, str]:
+def with_classes_named(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> tuple[Read, str]:
     """The set with the real set's own numbers for classes, and a note of which class each integer was taken for.
 
     Args:
         read: What the layout found; its labels stay where it told classes by their names.
         facts: Says what integers are, or nothing, and whether the real data are class folders.
         real: Whose class names say which folders are called by numbers.
-        untold: Asked where the two readings differ and nothing is said.
+        untold: NetworkRequest where the two readings differ and nothing is said.
 
     Raises:
         UserError: For ``--labels-are`` where no class is called by a number, or labels that are no such number.
@@ -43,9 +43,9 @@ def with_classes_named(read: Read, facts: Facts, real: RealSet, untold: Untold) 
     by_position = dict(enumerate(as_text))
     by_name = {number: label for label, number in enumerate(numbers)}
     if facts.labels_are is None and by_position != by_name:
-        differs = next(place for place in range(real.classes) if by_position[place] != by_name.get(place))
+        differs = next(context for context in range(real.classes) if by_position[context] != by_name.get(context))
         theirs = real.class_names[by_position[differs]]
-        untold.ask(
+        missing_facts.ask(
             "--labels-are",
             "what the integers are: positions of folders sorted as text, as in torchvision's ImageFolder "
             f"({differs} is the folder {theirs!r}), or the numbers that folders are called ({differs} is {differs})",

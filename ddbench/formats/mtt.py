@@ -17,11 +17,11 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.find_files import labels_beside, one_of, rate_beside, require_path, shards
+from ddbench.formats.find_files import labels_sidecar, one_of, rate_sidecar, require_path, shards
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read
 from ddbench.formats.safe_load import read_torch
-from ddbench.formats.tensors import as_images, as_labels, told_rate
+from ddbench.formats.tensors import as_images, as_labels, stated_rate
 from ddbench.training.losses import LabelKind
 
 
@@ -49,14 +49,14 @@ class TrajectoryTensors:
         notes: list[str] = []
         images = torch.cat(_alike([as_images(read_torch(file), file, notes=notes) for file in files], files))
         labels, label_files = _labels(files, notes)
-        rate = rate_beside(files[0]) if facts.lr is None else None
+        rate = rate_sidecar(files[0]) if facts.lr is None else None
         mean, std = project_constants("mtt", real.name)
         viewed = all("images_zca_" in file.name for file in files)
         return Read(
             images=images,
             labels=labels,
             label_kind="hard" if labels is None or labels.ndim == 1 else self.soft or "hard",
-            student_lr=None if rate is None else told_rate(read_torch(rate), rate, facts),
+            student_lr=None if rate is None else stated_rate(read_torch(rate), rate, facts),
             space="pixels" if viewed else None,
             mean=mean,
             std=std,
@@ -96,7 +96,7 @@ class TrajectoryTensors:
 def _images_of(given: Sequence[Path]) -> list[Path]:
     """The files of images among those given. Errors: UserError for one that is no part of the set."""
     images = [path for path in given if "images" in path.name]
-    known = {*images, *(beside(path) for path in images for beside in (labels_beside, rate_beside))}
+    known = {*images, *(beside(path) for path in images for beside in (labels_sidecar, rate_sidecar))}
     for path in given:
         require_path(path)
         if path not in known:
@@ -131,7 +131,7 @@ def _alike(images: list[Tensor], files: Sequence[Path]) -> list[Tensor]:
 
 def _labels(files: Sequence[Path], notes: list[str]) -> tuple[Tensor | None, tuple[Path, ...]]:
     """The labels of all parts: a file for each, or one for all, or none at all."""
-    found = [labels_beside(file) for file in files]
+    found = [labels_sidecar(file) for file in files]
     if len(files) > 1 and not any(found):
         first = files[0]
         whole = first.with_name(first.name.replace("images_best_0", "labels_best"))

@@ -20,7 +20,7 @@ from ddbench.data.parquet import IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
 from ddbench.errors import UserError
 from ddbench.formats.export_parquet import METADATA
 from ddbench.formats.safe_load import LARGEST, require_file, unreadable
-from ddbench.formats.sidecar import Beside, read_beside
+from ddbench.formats.sidecar import Sidecar, read_sidecar
 
 CLASS_COLUMNS = (*LABEL_COLUMNS, "class_id")
 SOFT_COLUMNS = ("soft_label", "soft_labels")
@@ -34,7 +34,7 @@ _BY_NAMES = "classes by their names"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Source:
+class ParquetColumns:
     """A file and its columns. soft: None where it has no soft labels. classes: the real set's class of each number.
 
     own: what ddbench wrote about the set, None in files of others. notes: how its classes were told. named: whether
@@ -47,7 +47,7 @@ class Source:
     label: str
     soft: str | None
     classes: Tensor
-    own: Beside | None
+    own: Sidecar | None
     notes: tuple[str, ...]
     named: bool
     batch: int
@@ -63,7 +63,7 @@ class Rows:
     soft: Tensor | None
 
 
-def open_source(path: Path, real: RealSet) -> Source:
+def open_columns(path: Path, real: RealSet) -> ParquetColumns:
     """Look at a file's columns and at what is said of them, without reading a row.
 
     Errors: UserError for a file that is damaged, unpacks to more than is read, or has no images or classes.
@@ -94,11 +94,11 @@ def open_source(path: Path, real: RealSet) -> Source:
     _check_types(schema, image, label, soft, path)
     metadata = schema.metadata or {}
     document = _json(metadata.get(METADATA))
-    own = None if document is None else read_beside(document, f"the metadata of {path}", real)
+    own = None if document is None else read_sidecar(document, f"the metadata of {path}", real)
     classes, note = _classes(_names(_json(metadata.get(b"huggingface")), label), real, path)
     notes = (*(() if own is None else own.notes), note)
     named = own is not None or note == _BY_NAMES
-    return Source(
+    return ParquetColumns(
         batch=batch,
         largest=largest,
         path=path,
@@ -113,7 +113,7 @@ def open_source(path: Path, real: RealSet) -> Source:
     )
 
 
-def row_batches(source: Source) -> Iterator[Rows]:
+def row_batches(source: ParquetColumns) -> Iterator[Rows]:
     """The rows of a file. Errors: UserError that names the first row that lacks something, or can not be read."""
     columns = [source.image, source.label, *([source.soft] if source.soft else [])]
     first = 0
@@ -130,7 +130,7 @@ def row_batches(source: Source) -> Iterator[Rows]:
         raise unreadable(source.path, error) from None
 
 
-def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
+def _rows(batch: pa.RecordBatch, source: ParquetColumns, first: int) -> Rows:
     cells = batch.column(source.image)
     pictures = (_picture(cell, f"row {first + row} of {source.path}", source) for row, cell in enumerate(cells))
     labels = batch.column(source.label)
@@ -145,7 +145,7 @@ def _rows(batch: pa.RecordBatch, source: Source, first: int) -> Rows:
     return Rows(pictures, classes, None if source.soft is None else _soft(batch.column(source.soft), source, first))
 
 
-def _picture(cell: pa.StructScalar, name: str, source: Source) -> Picture:
+def _picture(cell: pa.StructScalar, name: str, source: ParquetColumns) -> Picture:
     content = cell["bytes"] if cell.is_valid else None
     while content is not None and isinstance(content, pa.DictionaryScalar):
         content = content.value
@@ -162,7 +162,7 @@ def _picture(cell: pa.StructScalar, name: str, source: Source) -> Picture:
     return Picture(name, buffer.to_pybytes())
 
 
-def _soft(column: pa.Array, source: Source, first: int) -> Tensor:
+def _soft(column: pa.Array, source: ParquetColumns, first: int) -> Tensor:
     rows: list[Any] = column.to_pylist()
     width = len(source.classes)
     if any(row is None or len(row) != width or None in row for row in rows):

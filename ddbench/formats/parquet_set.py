@@ -17,10 +17,10 @@ from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.errors import UserError
 from ddbench.formats.find_files import natural, require_path
-from ddbench.formats.parquet_columns import Source, open_source, row_batches
+from ddbench.formats.parquet_columns import ParquetColumns, open_columns, row_batches
 from ddbench.formats.pictures import read_pictures
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.sidecar import Beside
+from ddbench.formats.sidecar import Sidecar
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ParquetFiles:
         Errors: UserError for files that are damaged or lack a column, and rows without image, class or label.
         """
         files = _files(path, facts)
-        sources = [open_source(file, real) for file in files]
+        sources = [open_columns(file, real) for file in files]
         count = sum(source.rows for source in sources)
         classes: list[Tensor] = []
         soft: list[Tensor] = []
@@ -66,7 +66,7 @@ def _files(path: Path, facts: Facts) -> list[Path]:
     raise UserError(f"there are no .parquet files in {path}", fix="check the path")
 
 
-def _pictures(sources: list[Source], classes: list[Tensor], soft: list[Tensor]) -> Iterator[Picture]:
+def _pictures(sources: list[ParquetColumns], classes: list[Tensor], soft: list[Tensor]) -> Iterator[Picture]:
     """All pictures, row by row; classes and soft labels are added to the lists on the way."""
     for source in sources:
         for batch in row_batches(source):
@@ -76,7 +76,7 @@ def _pictures(sources: list[Source], classes: list[Tensor], soft: list[Tensor]) 
             yield from batch.pictures
 
 
-def _as_exported(read: Read, own: Beside) -> Read:
+def _as_exported(read: Read, own: Sidecar) -> Read:
     if own.images != len(read.images):
         raise UserError(
             f"there are {len(read.images)} rows, but {own.images} were exported", fix="give all files of the set"

@@ -140,15 +140,15 @@ class _Nesting:
         (depth,) = self._take(1)
         self._push(max(depth, 1 + max(depths, default=0)))
 
-    def _remember(self, place: int) -> None:
-        if not 0 <= place <= len(self._memo) + _MOST_SKIPPED:  # a reader makes room for all places up to this one
-            raise PickleScanError(f"it remembers a value at place {place}, which torch.save never does")
-        self._memo[place] = self._stack[-1]
+    def _remember(self, context: int) -> None:
+        if not 0 <= context <= len(self._memo) + _MOST_SKIPPED:  # a reader makes room for all places up to this one
+            raise PickleScanError(f"it remembers a value at place {context}, which torch.save never does")
+        self._memo[context] = self._stack[-1]
 
-    def _recall(self, place: int) -> None:
-        if place not in self._memo:
-            raise ValueError(f"it recalls a value from place {place}, where none is")
-        container = self._memo[place] > 0
+    def _recall(self, context: int) -> None:
+        if context not in self._memo:
+            raise ValueError(f"it recalls a value from place {context}, where none is")
+        container = self._memo[context] > 0
         self._push(self._deepest if container else 0)
         if container:
             self._again.add(len(self._stack) - 1)

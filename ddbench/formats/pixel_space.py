@@ -18,7 +18,7 @@ _LARGEST_PIXEL = 16.0
 
 
 @dataclass
-class Untold:
+class MissingFacts:
     """Collects what the files do not say, to ask for all of it at once."""
 
     asked: list[tuple[str, str, str]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Untold:
             )
 
 
-def resolve_space(read: Read, facts: Facts, real: RealSet, untold: Untold) -> Preprocessing | None:
+def resolve_space(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> Preprocessing | None:
     """The map under which the images were made; None where that is not known yet, which is then asked for.
 
     Errors: UserError for options that contradict each other, constants that do not fit the channels, and a whitening
@@ -53,7 +53,7 @@ def resolve_space(read: Read, facts: Facts, real: RealSet, untold: Untold) -> Pr
         raise UserError("of --mean and --std one is missing", fix="give both, or none")
     if space is None:
         hint = _hint(read.files) + ("" if read.mean else "; with meanstd say --mean and --std too")
-        untold.ask("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca")
+        missing_facts.ask("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca")
         return None
     if space == "pixels":
         return Preprocessing.identity()
@@ -61,14 +61,14 @@ def resolve_space(read: Read, facts: Facts, real: RealSet, untold: Untold) -> Pr
         return _require_whitening(real)
     mean, std = (facts.mean, facts.std) if given else (read.mean, read.std)
     if mean is None or std is None:
-        untold.ask("--mean", f"by which the images were standardised{_own_constants(real)}", "M,M,M")
-        untold.ask("--std", "the deviations that go with it", "S,S,S")
+        missing_facts.ask("--mean", f"by which the images were standardised{_own_constants(real)}", "M,M,M")
+        missing_facts.ask("--std", "the deviations that go with it", "S,S,S")
         return None
     _check_constants(mean, std, real)
     return Preprocessing.meanstd(mean, std)
 
 
-def brought_over(images: Tensor, made_in: Preprocessing, real: RealSet) -> tuple[Tensor, str]:
+def convert_space(images: Tensor, made_in: Preprocessing, real: RealSet) -> tuple[Tensor, str]:
     """The images in the space of ``real``, and a note where they had to be moved; bit by bit the same where not.
 
     Errors: UserError where they can not be pixels, or their numbers overflow on the way.

@@ -13,10 +13,10 @@ from torch import Tensor
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.formats.arrays import read_npy, read_npz, read_safetensors
-from ddbench.formats.find_files import labels_beside, one_of, require_path
+from ddbench.formats.find_files import labels_sidecar, one_of, require_path
 from ddbench.formats.reader import Facts, Read
 from ddbench.formats.safe_load import read_torch
-from ddbench.formats.tensors import as_images, as_labels, listed, told_rate
+from ddbench.formats.tensors import as_images, as_labels, listed, stated_rate
 
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".pt": read_torch,
@@ -48,7 +48,7 @@ class PlainTensors:
         file = one_of(path, _NAMES, "file of images") if path.is_dir() else path
         found = _read(file)
         images, labels, rate = _parts(found, file)
-        files, beside = [file], facts.others[0] if facts.others else labels_beside(file)
+        files, beside = [file], facts.others[0] if facts.others else labels_sidecar(file)
         if labels is None and beside is not None:
             labels = _read(beside)
             files.append(beside)
@@ -57,7 +57,7 @@ class PlainTensors:
         return Read(
             images=as_images(images.float() / 255 if whole else images, file, notes=notes),
             labels=None if labels is None else as_labels(labels, files[-1], notes=notes),
-            student_lr=told_rate(rate, file, facts),
+            student_lr=stated_rate(rate, file, facts),
             space="pixels" if whole else None,
             files=tuple(files),
             notes=(*notes, *(() if labels is not None else ("no labels: images taken as sorted by class",))),

@@ -18,7 +18,7 @@ from ddbench.formats.class_folders import only_path
 from ddbench.formats.export_png import DOCUMENT, DOCUMENT_KIND, LABELS, LABELS_KIND
 from ddbench.formats.pictures import read_pictures
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.sidecar import Beside, read_beside
+from ddbench.formats.sidecar import Sidecar, read_sidecar
 from ddbench.formats.tensors import as_labels
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
 
@@ -37,7 +37,7 @@ class OwnPictures:
         """Read pictures in the order of the set, labels and facts. Errors: UserError when one is missing or damaged."""
         only_path(facts)
         document = _document(path)
-        beside = read_beside(document, str(path / DOCUMENT), real)
+        beside = read_sidecar(document, str(path / DOCUMENT), real)
         tensors, _ = artifact.load(path / LABELS, LABELS_KIND)
         files = _in_order(path, beside)
         labels = as_labels(tensors.get("labels"), path / LABELS)
@@ -71,7 +71,7 @@ def _document(root: Path) -> Any:
         ) from None
 
 
-def _in_order(root: Path, beside: Beside) -> list[Path]:
+def _in_order(root: Path, beside: Sidecar) -> list[Path]:
     """The pictures by their numbers. Errors: UserError unless these are 0, 1, ... of as many as there should be."""
     found = [Path(file) for name in subfolders(root) for file in image_files(root / name)]
     by_number = {int(file.stem): file for file in found if file.stem.isdecimal() and file.stem.isascii()}

@@ -80,7 +80,7 @@ class Read:
     labels_named: bool = False
 
 
-class Layout(Protocol):
+class Reader(Protocol):
     """A foreign format. title: one line of what it is. source: the project whose code writes it."""
 
     @property
@@ -95,7 +95,7 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: Registry[Layout] = Registry(
+READERS: Registry[Reader] = Registry(
     "format",
     {
         "mtt": "ddbench.formats.mtt:MTT",

@@ -12,7 +12,7 @@ from ddbench.training.losses import LabelKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside:
+class Sidecar:
     """The facts of a set's document that an import goes by. epoch_labels: None where the set has none."""
 
     label_kind: LabelKind
@@ -25,7 +25,7 @@ class Beside:
     notes: tuple[str, ...]
 
 
-def read_beside(document: Any, where: str, real: RealSet) -> Beside:
+def read_sidecar(document: Any, where: str, real: RealSet) -> Sidecar:
     """The facts in a document of ``export_document``. where: what to call it in messages.
 
     Errors: UserError for a document that is not whole, or of other classes than the real set's.
@@ -34,7 +34,7 @@ def read_beside(document: Any, where: str, real: RealSet) -> Beside:
         names = tuple(str(name) for name in document["class_names"])
         lr = document["student_lr"]
         made_for = str(document["preprocessing"]["kind"]), str(document["preprocessing"]["fingerprint"])
-        found = Beside(
+        found = Sidecar(
             label_kind=_kind(document["label_kind"]),
             student_lr=None if lr is None else float(lr),
             formation=_whole(document["formation"]),

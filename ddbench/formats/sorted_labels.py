@@ -7,14 +7,16 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.pixel_space import Untold
+from ddbench.formats.pixel_space import MissingFacts
 from ddbench.formats.reader import Facts, Read
 from ddbench.training.losses import LabelKind
 
 _ROUNDING = 1e-2
 
 
-def checked_labels(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Tensor, LabelKind, str]:
+def checked_labels(
+    read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts
+) -> tuple[Tensor, LabelKind, str]:
     """Labels, their kind, and a note where they were changed.
 
     Errors: UserError for classes that the real set has not, numbers of images that are not the same in every class,
@@ -44,7 +46,7 @@ def checked_labels(read: Read, facts: Facts, real: RealSet, untold: Untold) -> t
     if read.labels.ndim == 1:
         _refuse_soft(facts)
         return _hard(read.labels, real, read.labels_named), "hard", ""
-    return _rows(read, facts, real, untold)
+    return _rows(read, facts, real, missing_facts)
 
 
 def _refuse_soft(facts: Facts) -> None:
@@ -90,7 +92,7 @@ def _uneven(counts: Tensor, real: RealSet, pictures: bool) -> UserError:
     )
 
 
-def _rows(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Tensor, LabelKind, str]:
+def _rows(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> tuple[Tensor, LabelKind, str]:
     labels, kind = read.labels, facts.labels or (None if read.label_kind == "hard" else read.label_kind)
     if labels is None or labels.shape[1] != real.classes:
         found = 0 if labels is None else labels.shape[1]
@@ -98,7 +100,7 @@ def _rows(read: Read, facts: Facts, real: RealSet, untold: Untold) -> tuple[Tens
             f"the labels are over {found} classes, but {real.name} has {real.classes}", fix="check --dataset"
         )
     if kind is None:
-        untold.ask("--labels", "what the rows of numbers for labels are", "probabilities|logits|hard")
+        missing_facts.ask("--labels", "what the rows of numbers for labels are", "probabilities|logits|hard")
         return labels, "logits", ""
     if kind == "probabilities":
         _check_probabilities(labels)

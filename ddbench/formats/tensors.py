@@ -98,7 +98,7 @@ def as_labels(value: Any, path: Path, what: str = "labels", notes: list[str] | N
     return labels
 
 
-def told_rate(value: Any, path: Path, facts: Facts) -> float | None:
+def stated_rate(value: Any, path: Path, facts: Facts) -> float | None:
     """The learned rate that a file says; None where it says none, or the user said one. Errors: as in ``as_rate``."""
     return None if value is None or facts.lr is not None else as_rate(value, path)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ddbench.distillation.method import (
         DirectMethod,
         Method,
-        OptimisedMethod,
+        OptimizedMethod,
         OuterRate,
         OuterStep,
         Task,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DirectMethod": "ddbench.distillation.method",
     "Method": "ddbench.distillation.method",
-    "OptimisedMethod": "ddbench.distillation.method",
+    "OptimizedMethod": "ddbench.distillation.method",
     "OuterRate": "ddbench.distillation.method",
     "OuterStep": "ddbench.distillation.method",
     "Task": "ddbench.distillation.method",
@@ -31,7 +31,7 @@ _HOME = {
 __all__ = [
     "DirectMethod",
     "Method",
-    "OptimisedMethod",
+    "OptimizedMethod",
     "OuterRate",
     "OuterStep",
     "Task",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddbench.estimates.memory_check import Policy
-from ddbench.pipeline.executor_choice import Executors
+from ddbench.pipeline.executor_choice import ExecutorFactory
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.progress import Bar, Progress, Silent
@@ -14,7 +14,7 @@ from ddbench.runtime.rank_store import launched
 
 
 @dataclass(frozen=True)
-class Place:
+class RunContext:
     """home: everything that runs produce. data_root: data sets that are there already; None: HOME/downloads.
 
     checkpoint_seconds: how much work a killed process may lose. compile: whether long computations are compiled first.
@@ -30,7 +30,7 @@ class Place:
     compile: Choice = "auto"
     together: bool = False
     memory: Policy = "refuse"
-    executors: Executors = field(default_factory=Executors)
+    executors: ExecutorFactory = field(default_factory=ExecutorFactory)
 
     def progress(self) -> Progress:
         return Silent() if self.quiet or (self.together and launched()[0] > 0) else Bar()

@@ -9,11 +9,11 @@ from pathlib import Path
 from ddbench.data import RealSet, load_dataset
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_steps
-from ddbench.evaluate.continual.evaluator import Examiner
+from ddbench.evaluate.continual.evaluator import ContinualEvaluator
 from ddbench.evaluate.continual.step_score import StepScore
 from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.networks import canonical_network_name
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.continual_files import order_of, parts_of_file
 from ddbench.pipeline.continual_sets import AT_ONCE, STEP_BY_STEP, StepByStep, parts_of_set
 from ddbench.pipeline.image_pipeline import Pipeline
@@ -27,7 +27,7 @@ AS_GIVEN = "memories of another project, which say that they were made step by s
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ContinualOptions:
     """What a continual evaluation is to be. networks: how many. network: which; None is the one distilled with."""
 
     steps: int
@@ -36,16 +36,16 @@ class Asked:
     network: str | None
     protocol: Protocol
 
-    def examiner(self, real: RealSet, place: Place, usual: str, seed: int) -> Examiner:
+    def evaluator(self, real: RealSet, context: RunContext, usual: str, seed: int) -> ContinualEvaluator:
         """Who asks the questions. usual: the network that was distilled with. seed: of the run."""
-        return Examiner(
+        return ContinualEvaluator(
             real=real,
-            home=place.home,
+            home=context.home,
             network=canonical_network_name(self.network or usual, "--network"),
             protocol=self.protocol,
             seeds=tuple(seed * self.networks + number for number in range(self.networks)),
             device=real.device,
-            progress=place.progress,
+            progress=context.progress,
         )
 
     def rounds(self, classes: int) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
@@ -56,61 +56,63 @@ class Asked:
                 yield order, step, by_step
 
 
-def of_recipe(pipeline: Pipeline, asked: Asked, methods: list[str]) -> tuple[Examiner, Iterator[StepScore]]:
+def of_recipe(
+    pipeline: Pipeline, asked: ContinualOptions, methods: list[str]
+) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
     """Points of every method of a recipe, distilled step by step. methods: only these labels; empty is all."""
     distiller = StepByStep(pipeline, methods)
-    examiner = asked.examiner(pipeline.real, pipeline.place, pipeline.network, pipeline.recipe.seed)
+    evaluator = asked.evaluator(pipeline.real, pipeline.context, pipeline.network, pipeline.recipe.seed)
 
     def points() -> Iterator[StepScore]:
-        for order, step, by_step in asked.rounds(examiner.real.classes):
+        for order, step, by_step in asked.rounds(evaluator.real.classes):
             for job in distiller.jobs:
                 parts = distiller.parts(job, by_step, step)
-                yield examiner.ask(
+                yield evaluator.evaluate_step(
                     job.label, job.ipc, parts, order=order, step=step, steps=asked.steps, how=STEP_BY_STEP
                 )
 
-    return examiner, points()
+    return evaluator, points()
 
 
 def of_set(
-    file: Path, asked: Asked, place: Place, dataset: str | None, seed: int | None
-) -> tuple[Examiner, Iterator[StepScore]]:
+    file: Path, asked: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
+) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
     """Points of one synthetic set of all classes, parted by class. dataset: where the real data lie now."""
     syn = load_synthetic(file)
     recipe = syn.provenance.get("recipe") or {}
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, where=file).to(
-        choose_device(place.device)
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, dataset, where=file).to(
+        choose_device(context.device)
     )
-    examiner = asked.examiner(real, place, syn.network, recipe.get("seed", 0) if seed is None else seed)
+    evaluator = asked.evaluator(real, context, syn.network, recipe.get("seed", 0) if seed is None else seed)
     label = syn.provenance.get("label") or syn.method
 
     def points() -> Iterator[StepScore]:
         for order, step, by_step in asked.rounds(real.classes):
             parts = parts_of_set(syn, by_step, step, real)
-            yield examiner.ask(label, syn.ipc, parts, order=order, step=step, steps=asked.steps, how=AT_ONCE)
+            yield evaluator.evaluate_step(label, syn.ipc, parts, order=order, step=step, steps=asked.steps, how=AT_ONCE)
 
-    return examiner, points()
+    return evaluator, points()
 
 
 def of_files(
-    files: Sequence[Path], asked: Asked, place: Place, dataset: str | None, seed: int | None
-) -> tuple[Examiner, Iterator[StepScore]]:
+    files: Sequence[Path], asked: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
+) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
     """Points of memories of another project, one file a class order. Steps and orders are as the files say.
 
     Errors: UserError where no data set is named, and as in ``parts_of_file``.
     """
     if dataset is None:
         raise UserError(f"{files[0]} does not say what data it is of", fix="--dataset cifar100")
-    real = load_dataset(dataset, home=place.home, data_root=place.data_root, quiet=place.quiet)
+    real = load_dataset(dataset, home=context.home, data_root=context.data_root, quiet=context.quiet)
     usual = asked.network or _USUAL
-    examiner = asked.examiner(real.to(choose_device(place.device)), place, usual, seed or 0)
-    memories = {file: parts_of_file(file, real, examiner.network) for file in files}
+    evaluator = asked.evaluator(real.to(choose_device(context.device)), context, usual, seed or 0)
+    memories = {file: parts_of_file(file, real, evaluator.network) for file in files}
 
     def points() -> Iterator[StepScore]:
         for file, parts in memories.items():
             for step in range(len(parts)):
                 syn = parts[step].syn
-                yield examiner.ask(
+                yield evaluator.evaluate_step(
                     syn.method,
                     syn.ipc,
                     parts[: step + 1],
@@ -120,13 +122,13 @@ def of_files(
                     how=AS_GIVEN,
                 )
 
-    return examiner, points()
+    return evaluator, points()
 
 
-def bounds(examiner: Examiner, answers: Sequence[StepScore], protocol: Protocol) -> list[StepScore]:
+def bounds(evaluator: ContinualEvaluator, answers: Sequence[StepScore], protocol: Protocol) -> list[StepScore]:
     """Points of the upper bound wherever there is one of a memory. protocol: of training on real images."""
     places = {(asked.order, asked.step): asked for asked in (answer.question for answer in answers)}
     return [
-        examiner.ask_whole_data(asked.seen, protocol, order=order, step=step, steps=asked.steps)
+        evaluator.ask_whole_data(asked.seen, protocol, order=order, step=step, steps=asked.steps)
         for (order, step), asked in places.items()
     ]

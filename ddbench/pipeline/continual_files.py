@@ -12,8 +12,8 @@ from ddbench.data import Preprocessing, RealSet
 from ddbench.data.class_subset import subset_name
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_steps
-from ddbench.evaluate.continual.replay_memory import Part
-from ddbench.formats.pixel_space import brought_over
+from ddbench.evaluate.continual.replay_memory import StepSet
+from ddbench.formats.pixel_space import convert_space
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels
@@ -33,7 +33,7 @@ def order_of(file: Path) -> int:
     return int(said[1])
 
 
-def parts_of_file(file: Path, real: RealSet, network: str) -> list[Part]:
+def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
     """The sets of all steps, in the space of ``real``. network: the one distilled with.
 
     The file is a dictionary whose ``data`` lists (images, labels) by step: images standardised as the project does for
@@ -52,7 +52,7 @@ def parts_of_file(file: Path, real: RealSet, network: str) -> list[Part]:
     return [_part(pair, classes, file, real, network) for pair, classes in zip(data, by_step, strict=True)]
 
 
-def _part(pair: Any, classes: tuple[int, ...], file: Path, real: RealSet, network: str) -> Part:
+def _part(pair: Any, classes: tuple[int, ...], file: Path, real: RealSet, network: str) -> StepSet:
     images, labels = as_images(pair[0], file), as_labels(pair[1], file)
     if labels.ndim != 1 or len(labels) != len(images):
         raise UserError(f"{file} does not have one class an image", fix="give a file of hard labels")
@@ -76,12 +76,12 @@ def _part(pair: Any, classes: tuple[int, ...], file: Path, real: RealSet, networ
             f"it is not known how DatasetCondensation standardises {real.name}",
             fix="give files of cifar100, or of another data set of that project",
         )
-    moved, _ = brought_over(images, Preprocessing.meanstd(mean, std), real)
-    place = torch.full((real.classes,), -1)
-    place[torch.tensor(classes)] = torch.arange(len(classes))
+    moved, _ = convert_space(images, Preprocessing.meanstd(mean, std), real)
+    context = torch.full((real.classes,), -1)
+    context[torch.tensor(classes)] = torch.arange(len(classes))
     syn = SyntheticSet(
         images=moved,
-        labels=place[labels],
+        labels=context[labels],
         ipc=len(images) // len(classes),
         dataset=subset_name(real.name, classes),
         class_names=tuple(real.class_names[label] for label in classes),
@@ -89,7 +89,7 @@ def _part(pair: Any, classes: tuple[int, ...], file: Path, real: RealSet, networ
         preprocessing=real.preprocessing.describe(),
         method=_method(file),
     )
-    return Part(syn, classes)
+    return StepSet(syn, classes)
 
 
 def _method(file: Path) -> str:

@@ -11,7 +11,7 @@ from ddbench.data.class_subset import only_classes, subset_fingerprint
 from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.continual.replay_memory import Part, split_by_class
+from ddbench.evaluate.continual.replay_memory import StepSet, split_by_class
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import Job
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
@@ -42,9 +42,9 @@ class StepByStep:
                 raise unknown("method in this recipe", label, labels)
         self.jobs = [job for job in pipeline.jobs if not methods or job.label in methods]
 
-    def parts(self, job: Job, steps: list[tuple[int, ...]], upto: int) -> list[Part]:
+    def parts(self, job: Job, steps: list[tuple[int, ...]], upto: int) -> list[StepSet]:
         """The sets of the steps 0 to ``upto``, made where they are missing."""
-        return [Part(self._distilled(job, classes), classes) for classes in steps[: upto + 1]]
+        return [StepSet(self._distilled(job, classes), classes) for classes in steps[: upto + 1]]
 
     def _distilled(self, job: Job, classes: tuple[int, ...]) -> SyntheticSet:
         mine = _of_classes(job, classes)
@@ -60,8 +60,8 @@ class StepByStep:
     def _pipeline_of(self, classes: tuple[int, ...]) -> Pipeline:
         """The recipe's stages with these classes for its data."""
         whole = self.pipeline
-        of_step = Pipeline(whole.loaded, whole.place)
-        of_step.real = only_classes(whole.real, classes, folder=whole.place.home / "data")
+        of_step = Pipeline(whole.loaded, whole.context)
+        of_step.real = only_classes(whole.real, classes, folder=whole.context.home / "data")
         return of_step
 
 
@@ -76,7 +76,7 @@ def _of_classes(job: Job, classes: tuple[int, ...]) -> Job:
     return replace(job, folder=own(job.folder), buffer=buffer)
 
 
-def parts_of_set(syn: SyntheticSet, steps: list[tuple[int, ...]], upto: int, real: RealSet) -> list[Part]:
+def parts_of_set(syn: SyntheticSet, steps: list[tuple[int, ...]], upto: int, real: RealSet) -> list[StepSet]:
     """What a set of all classes holds of the steps 0 to ``upto``. Errors: UserError for a set of other classes."""
     if syn.classes != real.classes:
         raise UserError(

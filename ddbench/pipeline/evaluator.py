@@ -13,50 +13,53 @@ from ddbench.evaluate.compatibility import require_labels
 from ddbench.evaluate.leaderboard.make_row import make_row, synthetic_sha256
 from ddbench.evaluate.leaderboard.row import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
 from ddbench.evaluate.leaderboard.test_split import image_test_split
-from ddbench.evaluate.lr_search import RATES, RateSearch, search_rate
+from ddbench.evaluate.lr_search import RATES, LRSearch, search_rate
 from ddbench.evaluate.protocols.builtin import Protocol
-from ddbench.evaluate.protocols.network_pools import Asked
+from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.runtime.executors import Executor
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 
 @dataclass(kw_only=True)
-class Judging:
+class Evaluator:
     """Everything that is the same for every set that is judged together.
 
     seeds: of the networks that score on test. lr_policy: None takes each pool's, else the protocol's. rates: tried in
-    a search, with ``searchers`` networks each, whose seeds follow from ``seed``. steps: of every training, None is the
+    a search, with ``search_seeds`` networks each, whose seeds follow from ``seed``. steps: of every training, None is
+    the
     protocol's.
     """
 
     real: RealSet
     protocol: Protocol
     device: torch.device
-    place: Place
+    context: RunContext
     seeds: Sequence[int]
     seed: int = 0
     lr_policy: LrPolicy | None = None
     rates: Sequence[float] = RATES
     steps: int | None = None
-    searchers: int = 1
+    search_seeds: int = 1
     teachers: Teachers | None = None
     executor: Executor | None = None
 
-    def policy(self, asked: Asked) -> LrPolicy:
+    def policy(self, asked: NetworkRequest) -> LrPolicy:
         """How a network comes to its learning rate."""
         return self.lr_policy or (asked.pools[0].lr_policy if asked.pools else "protocol")
 
-    def row(self, syn: SyntheticSet, asked: Asked, selection: RowSelection, note: str = "") -> tuple[Row, Path]:
+    def row(
+        self, syn: SyntheticSet, asked: NetworkRequest, selection: RowSelection, note: str = ""
+    ) -> tuple[Row, Path]:
         """Score a set on one network, and keep the row: itself and its file.
 
         selection: how the set was chosen. note: what a reader of the row must know. A row that answered the same
         question before is replaced, but for the pools it was asked for with.
         """
-        teachers = self.labelled_by(syn)
+        teachers = self.teachers_for(syn)
         rates = self._search(syn, asked.network) if self.policy(asked) == "search" else None
         scores = score(
             syn,
@@ -66,11 +69,11 @@ class Judging:
             seeds=self.seeds,
             device=self.device,
             teachers=self.teachers,
-            progress=self.place.progress(),
+            progress=self.context.progress(),
             executor=self.executor,
             lr=rates.lr if rates else None,
             steps=self.steps,
-            compile=self.place.compile,
+            compile=self.context.compile,
         )
         row = make_row(
             syn,
@@ -90,9 +93,11 @@ class Judging:
         row = with_pools(row, load_row(path).pools) if path.exists() else row
         return row, row.save(self.results)
 
-    def known(self, syn: SyntheticSet, asked: Asked, selection: RowSelection, ipc: int) -> tuple[Row, Path] | None:
+    def known(
+        self, syn: SyntheticSet, asked: NetworkRequest, selection: RowSelection, ipc: int
+    ) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one, and its file."""
-        teachers = self.labelled_by(syn)
+        teachers = self.teachers_for(syn)
         facts = (syn.provenance["label"], asked.network, self.protocol.key, self.policy(asked), selection)
         question = (*facts, tuple(self.seeds), teachers and teachers.fingerprint, synthetic_sha256(syn))
         folder = folder_of(self.results, self.real.name, ipc)
@@ -108,29 +113,29 @@ class Judging:
 
     @property
     def results(self) -> Path:
-        return self.place.home / "results"
+        return self.context.home / "results"
 
-    def labelled_by(self, syn: SyntheticSet) -> Teachers | None:
+    def teachers_for(self, syn: SyntheticSet) -> Teachers | None:
         """The teachers, where they are asked about this set. Errors: UserError where the protocol needs them."""
         source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
         return self.teachers if source in ("teachers", "teachers, once") else None
 
-    def _search(self, syn: SyntheticSet, network: str) -> RateSearch:
+    def _search(self, syn: SyntheticSet, network: str) -> LRSearch:
         return search_rate(
             lambda rate: score(
                 syn,
                 self.real,
                 protocol=self.protocol,
                 network=network,
-                seeds=selection_seeds(self.seed, self.searchers),
+                seeds=selection_seeds(self.seed, self.search_seeds),
                 device=self.device,
                 split="validation",
                 lr=rate,
                 steps=self.steps,
                 teachers=self.teachers,
-                progress=self.place.progress(),
+                progress=self.context.progress(),
                 executor=self.executor,
-                compile=self.place.compile,
+                compile=self.context.compile,
             ),
             self.rates,
         )

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 Kind = Literal["auto", "serial", "local", "ray"]
 
-WORTH_SECONDS = 60.0
+MIN_PARALLEL_SECONDS = 60.0
 """Of training, one network after the other, above which ``auto`` starts processes, which takes seconds."""
 
 
-class Executors:
+class ExecutorFactory:
     """The executor that a command line asks for, started when it is first needed. It belongs in a ``with`` block.
 
     kind: auto shares jobs out among processes of this machine, on a CPU, where they are worth it. workers: processes,

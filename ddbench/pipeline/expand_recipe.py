@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ddbench.artifact import fingerprint
-from ddbench.distillation.method import Method, OptimisedMethod
+from ddbench.distillation.method import Method, OptimizedMethod
 from ddbench.errors import UserError
 from ddbench.graphs.method import GraphMethod
 from ddbench.methods import METHODS
@@ -23,7 +23,7 @@ SOFT = "random-soft"
 
 
 @dataclass(frozen=True)
-class Draft:
+class JobSpec:
     """A job, its settings checked.
 
     experts, needed: which experts it asks for, and how many epochs of each; None where it needs none. buffer_key: names
@@ -43,7 +43,7 @@ class Draft:
     @property
     def row_labels(self) -> list[str]:
         """Of the sets that it leaves: see ``ddbench.pipeline.jobs``."""
-        averaged = isinstance(self.method, OptimisedMethod) and self.method.ema_decay is not None
+        averaged = isinstance(self.method, OptimizedMethod) and self.method.ema_decay is not None
         return [self.label, *([f"{self.label}-plain"] if averaged else [])]
 
     @property
@@ -53,34 +53,34 @@ class Draft:
         return self.name, self.method, self.ipc, experts
 
 
-class Drafter:
+class RecipeExpander:
     """Makes the drafts of a recipe. real, network: what names the data and the student."""
 
     def __init__(self, loaded: LoadedRecipe, real: dict[str, Any], network: str) -> None:
         self.loaded, self.real, self.network = loaded, real, network
 
-    def drafts(self) -> list[Draft]:
+    def specs(self) -> list[JobSpec]:
         """Every method at every ipc, as it stands and under each entry of the sweep that changes it, and baselines."""
-        found = [draft for label in self.loaded.recipe.methods for draft in self._of(label)]
+        found = [spec for label in self.loaded.recipe.methods for spec in self._of(label)]
         require_labels_apart(found)
         return [*found, *self._soft_baselines(found)]
 
-    def _of(self, label: str) -> Iterator[Draft]:
-        plain = [self._draft(self.loaded, label, ipc) for ipc in self.loaded.recipe.ipc]
+    def _of(self, label: str) -> Iterator[JobSpec]:
+        plain = [self._spec(self.loaded, label, ipc) for ipc in self.loaded.recipe.ipc]
         yield from plain
         for name, variant in self.loaded.sweep.items():
-            place = self.loaded.where("sweep", name)
-            for draft in plain:
+            context = self.loaded.where("sweep", name)
+            for spec in plain:
                 try:
-                    swept = self._draft(variant, label, draft.ipc)
+                    swept = self._spec(variant, label, spec.ipc)
                 except UserError as error:
-                    if any(place in fact or f"sweep.{name}." in fact for fact in error.facts):
+                    if any(context in fact or f"sweep.{name}." in fact for fact in error.facts):
                         raise
-                    raise UserError(error.problem, *error.facts, f"under {place}", fix=error.fix) from None
-                if swept.outcome != draft.outcome:
-                    yield replace(swept, label=f"{label}-{name}", source=f"{label} under {place}")
+                    raise UserError(error.problem, *error.facts, f"under {context}", fix=error.fix) from None
+                if swept.outcome != spec.outcome:
+                    yield replace(swept, label=f"{label}-{name}", source=f"{label} under {context}")
 
-    def _draft(self, loaded: LoadedRecipe, label: str, ipc: int) -> Draft:
+    def _spec(self, loaded: LoadedRecipe, label: str, ipc: int) -> JobSpec:
         entry = loaded.entry(label, ipc)
         kind = _kind_of(loaded, entry)
         require_kind_of_data(loaded, label, issubclass(kind, GraphMethod))
@@ -92,7 +92,7 @@ class Drafter:
             raise error.at(entry.source.where("methods", label)) from None
         experts = loaded.experts(entry, kind.EXPERTS)
         whose = ("methods", label) if "epochs" in entry.experts else ()
-        return Draft(
+        return JobSpec(
             label,
             entry.name,
             method,
@@ -109,30 +109,30 @@ class Drafter:
         how = experts.model_dump(exclude={"count", "epochs"})
         return fingerprint({"real": self.real, "network": self.network, "experts": how})
 
-    def _soft_baselines(self, drafts: list[Draft]) -> Iterator[Draft]:
+    def _soft_baselines(self, specs: list[JobSpec]) -> Iterator[JobSpec]:
         """One at each ipc with soft labels, by the experts of the first such method, at the epoch that labels there."""
         label = SOFT
-        while label in {taken for draft in drafts for taken in draft.row_labels}:
+        while label in {taken for spec in specs for taken in spec.row_labels}:
             label += "-labels"
         for ipc in self.loaded.recipe.ipc:
-            here = [draft for draft in drafts if draft.ipc == ipc]
-            soft = next((draft for draft in here if draft.method.soft_labels() and draft.needed), None)
-            if soft is not None and all(draft.name != SOFT for draft in here):
+            here = [spec for spec in specs if spec.ipc == ipc]
+            soft = next((spec for spec in here if spec.method.soft_labels() and spec.needed), None)
+            if soft is not None and all(spec.name != SOFT for spec in here):
                 epoch = getattr(soft.method, "teacher_epoch", None) or soft.needed
                 method = METHODS.get(SOFT).model_validate({"teacher_epoch": epoch})
                 yield replace(soft, label=label, name=SOFT, method=method, needed=method.needed_epochs())
 
 
-def require_labels_apart(drafts: list[Draft]) -> None:
+def require_labels_apart(specs: list[JobSpec]) -> None:
     """Errors: UserError where rows of two methods would have one label."""
     seen: dict[str, str] = {}
-    for draft in drafts:
-        for label in draft.row_labels:
-            if seen.setdefault(label, draft.source) != draft.source:
+    for spec in specs:
+        for label in spec.row_labels:
+            if seen.setdefault(label, spec.source) != spec.source:
                 raise UserError(
                     f"two methods would be labelled {label!r}",
                     f"first  {seen[label]}",
-                    f"second {draft.source}",
+                    f"second {spec.source}",
                     fix="give one of them another name",
                 )
 
@@ -147,35 +147,35 @@ def _kind_of(loaded: LoadedRecipe, entry: Entry) -> type[Method]:
 MIRAGE = "mirage"
 
 
-def graph_baselines(drafts: Sequence[Draft]) -> Iterator[Draft]:
+def graph_baselines(specs: Sequence[JobSpec]) -> Iterator[JobSpec]:
     """Random graphs and herding of as many items and of as many bytes as each Mirage set; and all training graphs.
 
     drafts: what the recipe asks for. Where it has several Mirage entries, labels say which one a baseline equals. One
     that the recipe asks for itself is not repeated.
     """
-    asked = {draft.outcome for draft in drafts}
-    mirages = [draft for draft in drafts if draft.name == MIRAGE]
-    several = len({draft.label for draft in mirages}) > 1
-    for draft in mirages:
-        prefix = f"{draft.label}-" if several else ""
-        to = draft.method.model_dump()
+    asked = {spec.outcome for spec in specs}
+    mirages = [spec for spec in specs if spec.name == MIRAGE]
+    several = len({spec.label for spec in mirages}) > 1
+    for spec in mirages:
+        prefix = f"{spec.label}-" if several else ""
+        to = spec.method.model_dump()
         for label, name, settings in (
             (f"{prefix}random-items", "random-graphs", {"equal": "items", "to": to}),
             (f"{prefix}random-bytes", "random-graphs", {"equal": "bytes", "to": to}),
             (f"{prefix}herding-items", "herding-graphs", {"equal": "items", "to": to}),
         ):
-            yield from _unless_asked(_draft(draft, label, name, settings), asked)
-    for ipc in dict.fromkeys(draft.ipc for draft in drafts):
-        first = next(draft for draft in drafts if draft.ipc == ipc)
-        yield from _unless_asked(_draft(first, "full", "full-graphs", {}), asked)
+            yield from _unless_asked(_spec(spec, label, name, settings), asked)
+    for ipc in dict.fromkeys(spec.ipc for spec in specs):
+        first = next(spec for spec in specs if spec.ipc == ipc)
+        yield from _unless_asked(_spec(first, "full", "full-graphs", {}), asked)
 
 
-def _draft(beside: Draft, label: str, name: str, settings: dict[str, Any]) -> Draft:
+def _spec(beside: JobSpec, label: str, name: str, settings: dict[str, Any]) -> JobSpec:
     method = METHODS.get(name).model_validate(settings)
     return replace(beside, label=label, name=name, method=method, source=f"the baseline {label}")
 
 
-def _unless_asked(draft: Draft, asked: set[Any]) -> Iterator[Draft]:
-    if draft.outcome not in asked:
-        asked.add(draft.outcome)
-        yield draft
+def _unless_asked(spec: JobSpec, asked: set[Any]) -> Iterator[JobSpec]:
+    if spec.outcome not in asked:
+        asked.add(spec.outcome)
+        yield spec

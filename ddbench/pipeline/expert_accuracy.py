@@ -56,16 +56,16 @@ def require_knowing(last: Mapping[str, Tensor], real: RealSet, network: str) -> 
             which is named.
     """
     sample = training_sample(real)
-    own = {place: _correct(rows, sample, real.preprocessing, real, network) for place, rows in last.items()}
-    place = min(own, key=lambda one: float(own[one].mean()))
-    mine = float(own[place].mean())
-    under = {kind: _correct(last[place], sample, other, real, network) for kind, other in _others(real, mine, sample)}
+    own = {context: _correct(rows, sample, real.preprocessing, real, network) for context, rows in last.items()}
+    context = min(own, key=lambda one: float(own[one].mean()))
+    mine = float(own[context].mean())
+    under = {kind: _correct(last[context], sample, other, real, network) for kind, other in _others(real, mine, sample)}
     others = {kind: float(correct.mean()) for kind, correct in under.items()}
     best = max(others, key=lambda kind: others[kind])
-    if _far_better(under[best], own[place], sample):
-        raise _refusal(place, real, mine, others, sample, fits=best)
+    if _far_better(under[best], own[context], sample):
+        raise _refusal(context, real, mine, others, sample, fits=best)
     if mine <= sample.sure:
-        raise _refusal(place, real, mine, others, sample, fits=None)
+        raise _refusal(context, real, mine, others, sample, fits=None)
     return mine
 
 
@@ -116,12 +116,12 @@ def _far_better(other: Tensor, mine: Tensor, sample: Sample) -> bool:
 
 
 def _refusal(
-    place: str, real: RealSet, mine: float, others: Mapping[str, float], sample: Sample, fits: str | None
+    context: str, real: RealSet, mine: float, others: Mapping[str, float], sample: Sample, fits: str | None
 ) -> UserError:
     kind = real.preprocessing.kind
     tried = ", ".join(f"{100 * accuracy:.1f} % under {name}" for name, accuracy in others.items())
     facts = (
-        f"in    {place}, last snapshot",
+        f"in    {context}, last snapshot",
         f"found {100 * mine:.1f} % of {len(sample.labels)} training images of {real.name} right under {kind}",
         f"tried {tried}" if tried else "",
         f"luck  up to {100 * sample.sure:.1f} %",

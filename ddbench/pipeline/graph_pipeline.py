@@ -30,7 +30,7 @@ from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.graph_checks import refuse_what_graphs_have_not
 from ddbench.pipeline.jobs import Job, jobs_of, resolved
 from ddbench.randomness import derive
@@ -47,8 +47,8 @@ class GraphPipeline:
     Every stage looks at what is on disk and does what is missing. Errors: UserError for anything wrong in the recipe.
     """
 
-    def __init__(self, loaded: LoadedRecipe, place: Place) -> None:
-        self.loaded, self.recipe, self.place = loaded, loaded.recipe, place
+    def __init__(self, loaded: LoadedRecipe, context: RunContext) -> None:
+        self.loaded, self.recipe, self.context = loaded, loaded.recipe, context
         where, asked = loaded.where, loaded.recipe
         check_dataset_name(asked.dataset, where("dataset"))
         said = "protocol" in asked.evaluation.model_fields_set
@@ -63,13 +63,13 @@ class GraphPipeline:
             raise UserError(
                 "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
             )
-        self.device = choose_device(place.device)
+        self.device = choose_device(context.device)
         refuse_what_graphs_have_not(loaded)
-        self.jobs = jobs_of(loaded, "", place.home)
+        self.jobs = jobs_of(loaded, "", context.home)
 
     @property
     def results(self) -> Path:
-        return self.place.home / "results"
+        return self.context.home / "results"
 
     def seeds(self, seed: int) -> tuple[int, ...]:
         """Seeds of the networks that score a set, from the seed of its distillation."""
@@ -91,9 +91,9 @@ class GraphPipeline:
             asked.dataset,
             validation=asked.validation,
             seed=asked.seed,
-            home=self.place.home,
-            data_root=self.place.data_root,
-            quiet=self.place.quiet,
+            home=self.context.home,
+            data_root=self.context.data_root,
+            quiet=self.context.quiet,
             where=self.loaded.where("dataset"),
             download=download,
         )
@@ -179,7 +179,7 @@ class GraphPipeline:
             network=network,
             seeds=seeds,
             device=self.device,
-            progress=self.place.progress(),
+            progress=self.context.progress(),
         )
         row = make_graph_row(syn, self.real, scores, device=self.device)
         return row, row.save(self.results)

@@ -12,10 +12,10 @@ from ddbench.artifact import describe
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.memory_limits import refuse_huge_size
 from ddbench.data.sources import check_dataset_name
-from ddbench.distillation.job_method import IndependentMethod
-from ddbench.distillation.method import OptimisedMethod, Task
+from ddbench.distillation.job_method import JobMethod
+from ddbench.distillation.method import OptimizedMethod, Task
 from ddbench.distillation.outer_state import require_same
-from ddbench.distillation.run import carry_out, last_candidate
+from ddbench.distillation.run import last_candidate, run
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row
@@ -23,7 +23,7 @@ from ddbench.evaluate.lr_search import RATES
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.network_pools import expanded
 from ddbench.evaluate.selection import select
-from ddbench.evaluate.training.worker_count import worth_workers
+from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.train_experts import train_experts, training_cost
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
@@ -34,23 +34,23 @@ from ddbench.pipeline.checks import (
     require_methods_fit,
     require_networks_fit,
 )
-from ddbench.pipeline.context import Place
-from ddbench.pipeline.evaluator import Judging
-from ddbench.pipeline.executor_choice import WORTH_SECONDS
+from ddbench.pipeline.context import RunContext
+from ddbench.pipeline.evaluator import Evaluator
+from ddbench.pipeline.executor_choice import MIN_PARALLEL_SECONDS
 from ddbench.pipeline.imported_experts import imported_experts
 from ddbench.pipeline.jobs import (
-    BufferNeed,
+    BufferSpec,
+    CandidateSeries,
     Job,
-    Line,
+    candidate_series,
     is_its_start,
     jobs_of,
-    lines_of,
-    publish,
     resolved,
     shared_buffers,
+    write_selected,
 )
-from ddbench.pipeline.rank_consistency import joined, require_agreement
-from ddbench.pipeline.teachers import taught
+from ddbench.pipeline.rank_consistency import check_ranks_agree, join_ranks
+from ddbench.pipeline.teachers import get_teachers
 from ddbench.randomness import derive
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.recipe.teachers import TeachersRecipe
@@ -66,8 +66,8 @@ class Pipeline:
     Every stage looks at what is on disk and does what is missing. Errors: UserError for anything wrong in the recipe.
     """
 
-    def __init__(self, loaded: LoadedRecipe, place: Place) -> None:
-        self.loaded, self.recipe, self.place = loaded, loaded.recipe, place
+    def __init__(self, loaded: LoadedRecipe, context: RunContext) -> None:
+        self.loaded, self.recipe, self.context = loaded, loaded.recipe, context
         where, asked = loaded.where, loaded.recipe
         check_dataset_name(asked.dataset, where("dataset"))
         refuse_huge_size(asked.dataset, asked.size, where("size"))
@@ -81,21 +81,21 @@ class Pipeline:
             raise UserError(
                 "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
             )
-        self.device, self.ranks = joined(place)
-        self.jobs = jobs_of(loaded, self.network, place.home)
+        self.device, self.ranks = join_ranks(context)
+        self.jobs = jobs_of(loaded, self.network, context.home)
         self.executor: Executor | None = None
         refuse_selection_without_images(loaded, self.jobs)
         refuse_protocol_without_teachers(loaded, self.protocol, self.jobs)
-        require_agreement(self.ranks, loaded, self.jobs, self.networks, place)
+        check_ranks_agree(self.ranks, loaded, self.jobs, self.networks, context)
 
     @property
-    def buffers(self) -> list[BufferNeed]:
+    def buffers(self) -> list[BufferSpec]:
         """The buffers that the jobs need, each once: as large as the most demanding of them wants it."""
         return shared_buffers(self.jobs)
 
     @property
     def results(self) -> Path:
-        return self.place.home / "results"
+        return self.context.home / "results"
 
     def load(self, preprocessing: str) -> RealSet:
         """The recipe's data set, seen through a preprocessing; a ZCA that is not cached takes minutes to fit."""
@@ -105,11 +105,11 @@ class Pipeline:
             preprocessing=preprocessing,
             validation=asked.validation,
             seed=asked.seed,
-            home=self.place.home,
-            data_root=self.place.data_root,
+            home=self.context.home,
+            data_root=self.context.data_root,
             size=asked.size,
             mirror=asked.mirror,
-            quiet=self.place.quiet,
+            quiet=self.context.quiet,
             where=self.loaded.where("dataset"),
         )
 
@@ -131,7 +131,7 @@ class Pipeline:
         module = build_network(self.network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
         return FlatNetwork(module).to(self.device)
 
-    def record(self, need: BufferNeed) -> ExpertBuffer:
+    def record(self, need: BufferSpec) -> ExpertBuffer:
         """The experts of one buffer, trained where they are missing; imported ones serve as they are."""
         imported = imported_experts(need, lambda: self.real, self.network)
         return imported or train_experts(
@@ -142,32 +142,34 @@ class Pipeline:
             epochs=need.epochs,
             seed=self.recipe.seed,
             device=self.device,
-            progress=self.place.progress(),
-            checkpoint_seconds=self.place.checkpoint_seconds,
-            compile=self.place.compile,
+            progress=self.context.progress(),
+            checkpoint_seconds=self.context.checkpoint_seconds,
+            compile=self.context.compile,
             ranks=self.ranks,
             executor=self._for_experts(need),
         )
 
-    def _for_experts(self, need: BufferNeed) -> Executor | None:
+    def _for_experts(self, need: BufferSpec) -> Executor | None:
         """Who trains the experts of a buffer. Ranks share them out themselves."""
         if not self.ranks.alone:
             return None
         seconds, each = training_cost(self.real, self.network, need.recipe, need.epochs, self.device)
-        return self.place.executors.on(self.device, worth=need.recipe.count * seconds > WORTH_SECONDS, each=each)
+        return self.context.executors.on(
+            self.device, worth=need.recipe.count * seconds > MIN_PARALLEL_SECONDS, each=each
+        )
 
     def task(self, job: Job) -> Task:
-        if isinstance(job.method, OptimisedMethod) and not self.ranks.alone:
+        if isinstance(job.method, OptimizedMethod) and not self.ranks.alone:
             refuse_mixed_batches(self.student, self.real.channels, self.real.size)
         experts = None if job.buffer is None else self.record(job.buffer)
         digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
         wanted = job.method.teachers_wanted()
-        teachers = wanted and self._taught(wanted).to(self.device)
+        teachers = wanted and self._get_teachers(wanted).to(self.device)
         provenance = {
             **({} if experts is None or not experts.description.notes else {"notes": list(experts.description.notes)}),
             "recipe": resolved(self.loaded, job, self.networks),
             "label": job.label,
-            "student": self.network if isinstance(job.method, OptimisedMethod) else None,
+            "student": self.network if isinstance(job.method, OptimizedMethod) else None,
             "real_fingerprint": self.real.fingerprint,
             "buffer_fingerprint": digest,
             "expert_seconds": 0.0 if experts is None else experts.seconds,
@@ -188,7 +190,7 @@ class Pipeline:
             method=job.name,
             origin=origin,
             provenance=provenance,
-            compile=self.place.compile,
+            compile=self.context.compile,
             ranks=self.ranks,
         )
 
@@ -203,44 +205,44 @@ class Pipeline:
             require_same(made_from, {**made_from, "real images": self.real.fingerprint}, job.folder)
         else:
             task = self.task(job)
-            carry_out(
+            run(
                 job.method,
                 task,
                 job.ipc,
                 job.folder,
                 seed=derive(job.seed, "distill"),
-                checkpoint_seconds=self.place.checkpoint_seconds,
-                progress=self.place.progress(),
+                checkpoint_seconds=self.context.checkpoint_seconds,
+                progress=self.context.progress(),
                 executor=self._for_jobs(job, task),
             )
-        for line in lines_of(job):
+        for line in candidate_series(job):
             if self.ranks.writes and not line.set_path.exists():
-                publish(line, self._as_set(job, line, line.folder / last.name, "last"))
+                write_selected(line, self._as_set(job, line, line.folder / last.name, "last"))
         self.ranks.wait()
         return Run(job.folder).kept()
 
     def _for_jobs(self, job: Job, task: Task) -> Executor | None:
         """Who does the jobs of a method that is made of independent ones."""
-        if not isinstance(job.method, IndependentMethod) or not self.ranks.alone:
+        if not isinstance(job.method, JobMethod) or not self.ranks.alone:
             return None
-        return self.place.executors.on(self.device, worth=job.method.seconds(task, job.ipc) > WORTH_SECONDS)
+        return self.context.executors.on(self.device, worth=job.method.seconds(task, job.ipc) > MIN_PARALLEL_SECONDS)
 
     def set_path(self, job: Job) -> Path:
         """Where the job's synthetic set lies: the last one at first, after evaluation the one selected.
 
         Where several networks are asked, each selects for itself, and it is the choice of the first.
         """
-        return lines_of(job)[0].set_path
+        return candidate_series(job)[0].set_path
 
     def set_paths(self, job: Job) -> list[Path]:
         """Where the sets lie that a job leaves."""
-        return [line.set_path for line in lines_of(job)]
+        return [line.set_path for line in candidate_series(job)]
 
     def references(self) -> Iterator[tuple[Row, Path]]:
         """Rows that no set is needed for: of images there are none."""
         return iter(())
 
-    def _as_set(self, job: Job, line: Line, candidate: Path, selection: str) -> SyntheticSet:
+    def _as_set(self, job: Job, line: CandidateSeries, candidate: Path, selection: str) -> SyntheticSet:
         """A candidate as it was made, with how it is evaluated, and what the whole run cost, not its part of it."""
         syn = load_synthetic(candidate)
         whole = describe(Run(candidate.parent.parent).kept()[-1])["provenance"]
@@ -259,10 +261,10 @@ class Pipeline:
         candidates = self.distill(job)
         asked = self.recipe.evaluation
         seeds = tuple(job.seed * asked.seeds + i for i in range(asked.seeds))
-        worth = worth_workers(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
-        self.executor = self.place.executors.on(self.device, worth=worth)
-        judging, own = self._judging(seeds, job.seed), self.protocol.network or self.network
-        for line, (number, entry) in product(lines_of(job), enumerate(self.asked)):
+        worth = should_parallelize(load_synthetic(candidates[-1]), self.protocol, self.networks, asked.seeds)
+        self.executor = self.context.executors.on(self.device, worth=worth)
+        evaluator, own = self._evaluator(seeds, job.seed), self.protocol.network or self.network
+        for line, (number, entry) in product(candidate_series(job), enumerate(self.asked)):
             chosen = select(
                 line.folder,
                 asked.selection,
@@ -274,28 +276,28 @@ class Pipeline:
                 device=self.device,
                 steps=asked.steps,
                 teachers=self.teachers,
-                progress=self.place.progress(),
+                progress=self.context.progress(),
                 executor=self.executor,
-                compile=self.place.compile,
+                compile=self.context.compile,
             )
             syn = self._as_set(job, line, chosen.path, asked.selection)
             if number == 0:
-                publish(line, syn)
-            yield judging.known(syn, entry, asked.selection, job.ipc) or judging.row(syn, entry, asked.selection)
+                write_selected(line, syn)
+            yield evaluator.known(syn, entry, asked.selection, job.ipc) or evaluator.row(syn, entry, asked.selection)
 
-    def _judging(self, seeds: tuple[int, ...], seed: int) -> Judging:
+    def _evaluator(self, seeds: tuple[int, ...], seed: int) -> Evaluator:
         asked = self.recipe.evaluation
-        return Judging(
+        return Evaluator(
             real=self.real,
             protocol=self.protocol,
             device=self.device,
-            place=self.place,
+            context=self.context,
             seeds=seeds,
             seed=seed,
             lr_policy=asked.lr,
             rates=asked.rates or RATES,
             steps=asked.steps,
-            searchers=asked.selection_seeds,
+            search_seeds=asked.selection_seeds,
             teachers=self.teachers,
             executor=self.executor,
         )
@@ -304,8 +306,8 @@ class Pipeline:
     def teachers(self) -> Teachers | None:
         """Who label while networks are trained, trained where they are missing; None where the recipe names none."""
         asked = self.recipe.evaluation.teachers
-        return asked and self._taught(asked)
+        return asked and self._get_teachers(asked)
 
-    def _taught(self, asked: TeachersRecipe) -> Teachers:
+    def _get_teachers(self, asked: TeachersRecipe) -> Teachers:
         with self.ranks.rank_0_first():
-            return taught(asked, self.real, self.place, self.recipe.seed, self.device)
+            return get_teachers(asked, self.real, self.context, self.recipe.seed, self.device)

@@ -18,42 +18,49 @@ from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.formats.assemble import assemble
 from ddbench.formats.fkd import require_labels_used
-from ddbench.formats.reader import LAYOUTS, Facts
+from ddbench.formats.reader import READERS, Facts
 from ddbench.formats.recognise import looks_like
 from ddbench.networks import canonical_network_name
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 
 def import_set(
-    path: Path, format: str, dataset: str, facts: Facts, place: Place, *, size: int | None = None, out: Path | None
+    path: Path,
+    format: str,
+    dataset: str,
+    facts: Facts,
+    context: RunContext,
+    *,
+    size: int | None = None,
+    out: Path | None,
 ) -> Path:
     """Read the files as this format, write one synthetic set, and say what it is and what can be done with it.
 
     size: in which the real data are loaded, in pixels. out: the file to write; None for one below HOME/imported named
     after what is in it. Errors: UserError as in the layout and ``assemble``, and when another file lies at ``out``.
     """
-    layout = LAYOUTS.get(format)
+    layout = READERS.get(format)
     check_dataset_name(dataset)
     if facts.network is not None:
         canonical_network_name(facts.network)
     if out is not None and (out.suffix != ".safetensors" or out.is_dir()):
         raise UserError(f"{out} is no name for a synthetic set", fix=f"--out {out.with_suffix('.safetensors')}")
     facts = replace(facts, class_folders=dataset.startswith("folder:"))
-    real = _real_data(dataset, facts, place, size)
+    real = _real_data(dataset, facts, context, size)
     read = layout.read(path, facts, real)
     require_labels_used(facts, read)
     recipe = {"dataset": without_paths(dataset), "seed": 0, "validation": 0.0}
     recipe |= {} if size is None else {"size": size}
     syn = assemble(read, facts, real, format=format, recipe=recipe)
-    target = _target(syn, place.home) if out is None else out
+    target = _target(syn, context.home) if out is None else out
     _require_free(target, syn)
     syn.save(target)
     typer.echo(_about(syn))
     for note in syn.provenance["notes"]:
         typer.echo(f"note: {note}")
     typer.echo(str(target))
-    where = _options(dataset, place)
+    where = _options(dataset, context)
     typer.echo(f"next: ddbench evaluate {shlex.quote(str(target))}{where}")
     typer.echo(f"      ddbench verify {shlex.quote(str(target))} --published{where}")
     return target
@@ -99,15 +106,15 @@ def what_is_missing(path: Path, format: str | None, dataset: str | None) -> User
     )
 
 
-def _real_data(dataset: str, facts: Facts, place: Place, size: int | None) -> RealSet:
+def _real_data(dataset: str, facts: Facts, context: RunContext, size: int | None) -> RealSet:
     return load_dataset(
         dataset,
         preprocessing="zca" if facts.space == "zca" else "meanstd",
         validation=0.0,
-        home=place.home,
-        data_root=place.data_root,
+        home=context.home,
+        data_root=context.data_root,
         size=size,
-        quiet=place.quiet,
+        quiet=context.quiet,
     )
 
 
@@ -137,15 +144,15 @@ def _about(syn: SyntheticSet) -> str:
     )
 
 
-def _options(dataset: str, place: Place) -> str:
+def _options(dataset: str, context: RunContext) -> str:
     """What the next commands must be told again."""
     said = []
     if ":" in dataset and not dataset.startswith("hub:"):
         said += ["--dataset", dataset]
-    if place.home != Path("artefacts"):
-        said += ["--home", str(place.home)]
-    if place.data_root is not None:
-        said += ["--data-root", str(place.data_root)]
+    if context.home != Path("artefacts"):
+        said += ["--home", str(context.home)]
+    if context.data_root is not None:
+        said += ["--data-root", str(context.data_root)]
     return "".join(f" {shlex.quote(word)}" for word in said)
 
 

@@ -13,13 +13,13 @@ from ddbench.expert_buffers.replay_buffer import import_replay_buffer
 from ddbench.expert_buffers.replay_files import Wanted, replay_files, says_unwhitened, survey
 from ddbench.networks import build_network
 from ddbench.pipeline.expert_accuracy import require_knowing
-from ddbench.pipeline.jobs import BufferNeed
+from ddbench.pipeline.jobs import BufferSpec
 from ddbench.plan.dataset_sizes import DatasetFacts
 
 
 def import_experts(
     files: list[Path],
-    need: BufferNeed,
+    need: BufferSpec,
     network: str,
     preprocessing: str,
     facts: DatasetFacts,
@@ -72,7 +72,7 @@ def _require_whitening_agrees(paths: list[Path], preprocessing: str) -> None:
         )
 
 
-def imported_buffer(need: BufferNeed) -> ExpertBuffer | None:
+def imported_buffer(need: BufferSpec) -> ExpertBuffer | None:
     """The imported buffer that lies where this one is looked for, or None.
 
     A damaged description counts for none, for training writes it anew.
@@ -93,7 +93,7 @@ def imported_buffer(need: BufferNeed) -> ExpertBuffer | None:
     return ExpertBuffer.open(need.folder, range(need.recipe.count))
 
 
-def imported_experts(need: BufferNeed, load: Callable[[], RealSet], network: str) -> ExpertBuffer | None:
+def imported_experts(need: BufferSpec, load: Callable[[], RealSet], network: str) -> ExpertBuffer | None:
     """As ``imported_buffer``, before the images are loaded. Errors: UserError also when it is of other data or another
     network."""
     found = imported_buffer(need)

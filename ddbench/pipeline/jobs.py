@@ -13,19 +13,19 @@ import torch
 
 from ddbench.artifact import fingerprint
 from ddbench.data.sources import find_source
-from ddbench.distillation.method import Method, OptimisedMethod
+from ddbench.distillation.method import Method, OptimizedMethod
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import without_paths
-from ddbench.pipeline.expand_recipe import Draft, Drafter, graph_baselines, require_labels_apart
+from ddbench.pipeline.expand_recipe import JobSpec, RecipeExpander, graph_baselines, require_labels_apart
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import LoadedRecipe, Recipe
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 
 @dataclass(frozen=True)
-class BufferNeed:
+class BufferSpec:
     """One expert buffer that a recipe asks for; methods whose experts agree share it."""
 
     recipe: ExpertRecipe
@@ -43,7 +43,7 @@ class Job:
     ipc: int
     seed: int
     """Of the distillation, and of the networks that score its set."""
-    buffer: BufferNeed | None
+    buffer: BufferSpec | None
     folder: Path
     """Of its run."""
     title: str
@@ -61,24 +61,24 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
     """
     real = real_definition(loaded.recipe)
     source = find_source(loaded.recipe.dataset)
-    drafts = Drafter(loaded, real, network).drafts()
+    specs = RecipeExpander(loaded, real, network).specs()
     if source.source.graphs:
-        drafts = [*drafts, *graph_baselines(drafts)]
-        require_labels_apart(drafts)
+        specs = [*specs, *graph_baselines(specs)]
+        require_labels_apart(specs)
     longest: dict[str, int] = {}
-    for draft in drafts:
-        if draft.needed is not None:
-            longest[draft.buffer_key] = max(longest.get(draft.buffer_key, 0), draft.needed)
+    for spec in specs:
+        if spec.needed is not None:
+            longest[spec.buffer_key] = max(longest.get(spec.buffer_key, 0), spec.needed)
     return [
-        _job(draft, seed, loaded.recipe, longest.get(draft.buffer_key, 0), source.short, real, network, home)
-        for draft in drafts
+        _job(spec, seed, loaded.recipe, longest.get(spec.buffer_key, 0), source.short, real, network, home)
+        for spec in specs
         for seed in loaded.recipe.distillation_seeds
     ]
 
 
-def shared_buffers(jobs: Iterable[Job]) -> list[BufferNeed]:
+def shared_buffers(jobs: Iterable[Job]) -> list[BufferSpec]:
     """The buffers that these jobs need, each once: with as many experts and epochs as any of them asks for."""
-    needs: dict[Path, BufferNeed] = {}
+    needs: dict[Path, BufferSpec] = {}
     for need in [job.buffer for job in jobs if job.buffer is not None]:
         known = needs.get(need.folder, need)
         count, epochs = max(known.recipe.count, need.recipe.count), max(known.epochs, need.epochs)
@@ -103,7 +103,7 @@ _OF_OTHER_JOBS = {"methods", "sweep", "ipc", "experts", "description", "sources"
 
 
 def _job(
-    draft: Draft,
+    spec: JobSpec,
     seed: int,
     recipe: Recipe,
     longest: int,
@@ -128,30 +128,30 @@ def _job(
         The job; its folder follows from everything that its set follows from.
     """
     buffer = None
-    if draft.needed is not None:
-        epochs = longest if draft.experts.epochs == "auto" else draft.experts.epochs
-        if epochs < draft.needed:
+    if spec.needed is not None:
+        epochs = longest if spec.experts.epochs == "auto" else spec.experts.epochs
+        if epochs < spec.needed:
             raise UserError(
-                f"{draft.label} looks at {draft.needed} epochs of each expert, the recipe records {epochs}",
-                f"from  {draft.epochs_from}",
-                fix=f"experts.epochs: {draft.needed}, or auto",
+                f"{spec.label} looks at {spec.needed} epochs of each expert, the recipe records {epochs}",
+                f"from  {spec.epochs_from}",
+                fix=f"experts.epochs: {spec.needed}, or auto",
             )
-        buffer = BufferNeed(draft.experts, epochs, home / "buffers" / f"{short}-{network}-{draft.buffer_key}")
+        buffer = BufferSpec(spec.experts, epochs, home / "buffers" / f"{short}-{network}-{spec.buffer_key}")
     asked = {
         "real": real,
         "network": network,
-        "method": draft.name,
-        "settings": draft.method.defining_settings(),
-        "ipc": draft.ipc,
+        "method": spec.name,
+        "settings": spec.method.defining_settings(),
+        "ipc": spec.ipc,
         "experts": buffer and [buffer.folder.name, buffer.recipe.count],
-        "code": code_of(type(draft.method)),
+        "code": code_of(type(spec.method)),
         **({} if seed == recipe.seed else {"distillation seed": seed}),
     }
-    folder = home / "runs" / f"{short}-ipc{draft.ipc}-{draft.label}-{fingerprint(asked)}"
-    title = f"{draft.label} ipc {draft.ipc}"
+    folder = home / "runs" / f"{short}-ipc{spec.ipc}-{spec.label}-{fingerprint(asked)}"
+    title = f"{spec.label} ipc {spec.ipc}"
     if len(recipe.distillation_seeds) > 1:
         title = f"{title} seed {seed}"
-    return Job(draft.label, draft.name, draft.method, draft.ipc, seed, buffer, folder, title)
+    return Job(spec.label, spec.name, spec.method, spec.ipc, seed, buffer, folder, title)
 
 
 def real_definition(recipe: Recipe) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def code_of(kind: type) -> str | None:
 
 
 @dataclass(frozen=True)
-class Line:
+class CandidateSeries:
     """The candidates of a job that selection compares with each other, and the set that is chosen from them."""
 
     label: str
@@ -180,16 +180,16 @@ class Line:
     set_path: Path
 
 
-def lines_of(job: Job) -> list[Line]:
+def candidate_series(job: Job) -> list[CandidateSeries]:
     """The job's own line; and where that is of moving averages, a second one, of the images that were averaged."""
     run = Run(job.folder)
-    own = Line(job.label, run.candidates, job.folder / "synthetic.safetensors")
-    if not isinstance(job.method, OptimisedMethod) or job.method.ema_decay is None:
+    own = CandidateSeries(job.label, run.candidates, job.folder / "synthetic.safetensors")
+    if not isinstance(job.method, OptimizedMethod) or job.method.ema_decay is None:
         return [own]
-    return [own, Line(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
+    return [own, CandidateSeries(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
 
 
-def publish(line: Line, syn: SyntheticSet) -> None:
+def write_selected(line: CandidateSeries, syn: SyntheticSet) -> None:
     """Make this the set of a line of candidates, unless it is already."""
     if not (line.set_path.exists() and _holds(line.set_path, syn)):
         syn.save(line.set_path)
@@ -207,7 +207,7 @@ def _holds(path: Path, syn: SyntheticSet) -> bool:
 
 
 def is_its_start(syn: SyntheticSet, run: Run) -> bool:
-    """Tell whether a set's images and labels are, bit for bit, those that its run began with."""
+    """ReportProgress whether a set's images and labels are, bit for bit, those that its run began with."""
     if not run.start.exists():
         return False
     start = load_synthetic(run.start)

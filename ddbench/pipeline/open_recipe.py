@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ddbench.pipeline.context import Place
+    from ddbench.pipeline.context import RunContext
     from ddbench.pipeline.graph_pipeline import GraphPipeline
     from ddbench.pipeline.image_pipeline import Pipeline
 
@@ -18,7 +18,7 @@ def open_recipe(
     overrides: list[str] | None,
     seed: int | None,
     plugins: list[Path] | None,
-    where: Place,
+    where: RunContext,
     seeds: str | None = None,
 ) -> Pipeline | GraphPipeline:
     """Open a recipe with what the options changed, checked whole.
@@ -63,7 +63,7 @@ def open_image_recipe(
     overrides: list[str] | None,
     seed: int | None,
     plugins: list[Path] | None,
-    where: Place,
+    where: RunContext,
 ) -> Pipeline:
     """As ``open_recipe``, of a command that is about images alone. Errors: UserError for a recipe on graphs."""
     from ddbench.pipeline.image_pipeline import Pipeline

@@ -49,15 +49,15 @@ def _module_name(path: Path) -> str:
 
 def require_method(kind: object, name: str) -> None:
     """Errors: UserError when what is registered under ``name`` is not a whole method, with what it lacks."""
-    from ddbench.distillation.job_method import IndependentMethod
-    from ddbench.distillation.method import DirectMethod, OptimisedMethod
+    from ddbench.distillation.job_method import JobMethod
+    from ddbench.distillation.method import DirectMethod, OptimizedMethod
     from ddbench.graphs.method import GraphMethod
 
-    kinds = OptimisedMethod | DirectMethod | IndependentMethod | GraphMethod
+    kinds = OptimizedMethod | DirectMethod | JobMethod | GraphMethod
     if not (isinstance(kind, type) and issubclass(kind, kinds)):
         raise UserError(
             f"what is registered as method {name!r} is not a method: {kind!r}",
-            fix="make it a class that inherits from ddbench.distillation.method.DirectMethod or OptimisedMethod; for graphs, from "
+            fix="make it a class that inherits from ddbench.method.DirectMethod or OptimizedMethod; for graphs, from "
             "ddbench.graphs.method.GraphMethod",
         )
     lacking = sorted(getattr(kind, "__abstractmethods__", ()))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ddbench.errors import UserError
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.jobs import Job, resolved
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device
@@ -22,16 +22,16 @@ _PATIENCE = 5.0
 """Seconds in which a file must be seen that another machine wrote; network file systems take some."""
 
 
-def joined(place: Place) -> tuple[torch.device, Ranks]:
+def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
     """The device of this process, and the ranks that torchrun started with it, where they work together."""
-    if not place.together:
-        return choose_device(place.device), ALONE
-    device = choose_device(rank_device(place.device))
+    if not context.together:
+        return choose_device(context.device), ALONE
+    device = choose_device(rank_device(context.device))
     return device, Ranks.from_environment(device)
 
 
-def require_agreement(
-    ranks: Ranks, loaded: LoadedRecipe, jobs: Sequence[Job], networks: list[str], place: Place
+def check_ranks_agree(
+    ranks: Ranks, loaded: LoadedRecipe, jobs: Sequence[Job], networks: list[str], context: RunContext
 ) -> None:
     """Errors: UserError, on all ranks, that names the key of the recipe or the version in which one differs, or the
     rank that does not see the home of the others."""
@@ -43,8 +43,8 @@ def require_agreement(
     ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
     needs = {"code": code_identity(), **{f"version of {name}": found for name, found in versions().items()}}
     ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")
-    ranks.require_same({"--compile": place.compile}, fix="start every rank with the same options")
-    _require_one_home(ranks, place.home)
+    ranks.require_same({"--compile": context.compile}, fix="start every rank with the same options")
+    _require_one_home(ranks, context.home)
 
 
 def _flat(document: Any, *path: str) -> Iterator[tuple[str, Any]]:

@@ -18,13 +18,13 @@ from ddbench.evaluate.leaderboard.row import LrPolicy, Row, load_row
 from ddbench.evaluate.lr_search import RATES
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.network_pools import expanded
-from ddbench.evaluate.published_claims import ClaimCheck, check_claim, claim_about
+from ddbench.evaluate.published_claims import ClaimCheck, check_claim, published_result
 from ddbench.evaluate.score import score
-from ddbench.evaluate.training.worker_count import workers_for, worth_workers
+from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
 from ddbench.evaluate.verify import Verification, verify
 from ddbench.networks import canonical_network_name
-from ddbench.pipeline.context import Place
-from ddbench.pipeline.evaluator import Judging
+from ddbench.pipeline.context import RunContext
+from ddbench.pipeline.evaluator import Evaluator
 from ddbench.recipe.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
@@ -36,7 +36,7 @@ HELD_BACK = "held_back_afterwards"
 
 def score_set(
     path: Path,
-    place: Place,
+    context: RunContext,
     *,
     protocol: str | None = None,
     networks: Sequence[str] = (),
@@ -55,7 +55,7 @@ def score_set(
 
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score``.
     """
-    device, syn = choose_device(place.device), load_synthetic(path)
+    device, syn = choose_device(context.device), load_synthetic(path)
     say_what_is_not_covered(path)
     if validation is not None:
         syn = with_validation(syn, validation)
@@ -66,25 +66,27 @@ def score_set(
     entries = expanded(named, syn.network, () if networks else [f"the recipe in {path}"] * len(named))
     count, first = seeds or asked.seeds, recipe.seed if seed is None else seed
     real = real_set_of(
-        syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing, where=path
+        syn.dataset, recipe, syn.preprocessing["kind"], context, dataset, syn.preprocessing, where=path
     ).to(device)
-    judging = Judging(
+    evaluator = Evaluator(
         real=real,
         protocol=by,
         device=device,
-        place=place,
+        context=context,
         seeds=[first * count + i for i in range(count)],
         seed=first,
         lr_policy=lr or asked.lr,
         rates=asked.rates or RATES,
         steps=asked.steps,
-        searchers=asked.selection_seeds,
+        search_seeds=asked.selection_seeds,
         teachers=teachers and load_teachers(teachers),
-        executor=place.executors.on(device, worth=worth_workers(syn, by, [entry.network for entry in entries], count)),
+        executor=context.executors.on(
+            device, worth=should_parallelize(syn, by, [entry.network for entry in entries], count)
+        ),
     )
     selection = syn.provenance.get("selection", "given")
     note = "" if validation is None else "learning rates may be chosen on images that the set was made from"
-    return [judging.row(syn, entry, selection, note) for entry in entries]
+    return [evaluator.row(syn, entry, selection, note) for entry in entries]
 
 
 def with_validation(syn: SyntheticSet, share: float) -> SyntheticSet:
@@ -110,7 +112,7 @@ def real_set_of(
     short: str,
     recipe: RecordedRecipe | Mapping[str, Any],
     preprocessing: str,
-    place: Place,
+    context: RunContext,
     given: str | None = None,
     space: Mapping[str, Any] | None = None,
     *,
@@ -144,9 +146,9 @@ def real_set_of(
         seed=told.seed,
         size=told.size,
         mirror=told.mirror,
-        home=place.home,
-        data_root=place.data_root,
-        quiet=place.quiet,
+        home=context.home,
+        data_root=context.data_root,
+        quiet=context.quiet,
     )
     if told.held_back_afterwards and space is not None and space["kind"] == "meanstd":
         return replace(real, preprocessing=Preprocessing.meanstd(space["mean"], space["std"]))
@@ -154,17 +156,17 @@ def real_set_of(
 
 
 def verify_rows(
-    target: Path, set_path: Path | None, place: Place, dataset: str | None = None, teachers: Path | None = None
+    target: Path, set_path: Path | None, context: RunContext, dataset: str | None = None, teachers: Path | None = None
 ) -> Iterator[tuple[Path, Row, Verification]]:
     """Verify a row, or every row that HOME/results has of a synthetic set: its file, itself, and what was found.
 
     Errors: UserError when the row's set, or any row of the set, can not be found.
     """
-    device = choose_device(place.device)
+    device = choose_device(context.device)
     if target.suffix == ".json":
         rows = {target: load_row(target)}
         recorded_recipe(rows[target].recipe, target)
-        file = set_path or find_set(rows[target], place.home)
+        file = set_path or find_set(rows[target], context.home)
         syn = load_synthetic(file)
         say_what_is_not_covered(file)
     else:
@@ -172,20 +174,20 @@ def verify_rows(
         say_what_is_not_covered(target)
         rows = {
             path: row
-            for path in sorted((place.home / "results").rglob("*.json"))
+            for path in sorted((context.home / "results").rglob("*.json"))
             if (row := load_row(path)).synthetic_sha256 == synthetic_sha256(syn)
         }
         if not rows:
             raise UserError(
-                f"there is no row of {target} under {place.home / 'results'}", fix=f"ddbench evaluate {target}"
+                f"there is no row of {target} under {context.home / 'results'}", fix=f"ddbench evaluate {target}"
             )
     for file, row in rows.items():
         recipe = recorded_recipe(row.recipe, file)
         require_recorded_training(row, file)
         real = real_set_of(
-            row.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing, where=file
+            row.dataset, recipe, syn.preprocessing["kind"], context, dataset, syn.preprocessing, where=file
         ).to(device)
-        worth = worth_workers(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
+        worth = should_parallelize(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
         workers = workers_for(device, worth)
         yield (
             file,
@@ -195,8 +197,8 @@ def verify_rows(
                 syn,
                 real,
                 device=device,
-                teachers=_teachers_of(row, teachers, place.home),
-                progress=place.progress(),
+                teachers=_teachers_of(row, teachers, context.home),
+                progress=context.progress(),
                 executor=workers,
             ),
         )
@@ -242,7 +244,7 @@ def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
 
 def check_published(
     path: Path,
-    place: Place,
+    context: RunContext,
     *,
     method: str | None,
     network: str | None,
@@ -255,16 +257,16 @@ def check_published(
 
     Errors: UserError where nothing is printed, and as in ``score``.
     """
-    device, syn = choose_device(place.device), load_synthetic(path)
+    device, syn = choose_device(context.device), load_synthetic(path)
     recipe = recorded_recipe(syn.provenance.get("recipe"), path, "synthetic set")
     by = protocol_named(protocol or recipe.evaluation.protocol)
     name = canonical_network_name(network or by.network or syn.network)
-    claim = claim_about(syn, name, method)
+    claim = published_result(syn, name, method)
     real = real_set_of(
-        syn.dataset, recipe, syn.preprocessing["kind"], place, dataset, syn.preprocessing, where=path
+        syn.dataset, recipe, syn.preprocessing["kind"], context, dataset, syn.preprocessing, where=path
     ).to(device)
     with ExitStack() as stack:
-        workers = workers_for(device, worth_workers(syn, by, [name], seeds))
+        workers = workers_for(device, should_parallelize(syn, by, [name], seeds))
         scores = score(
             syn,
             real,
@@ -273,9 +275,9 @@ def check_published(
             seeds=range(seeds),
             device=device,
             teachers=teachers and load_teachers(teachers),
-            progress=place.progress(),
+            progress=context.progress(),
             executor=workers and stack.enter_context(workers),
-            compile=place.compile,
+            compile=context.compile,
         )
     return check_claim(claim, scores)
 

@@ -18,7 +18,7 @@ from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.networks import canonical_graph_network
 from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
-from ddbench.pipeline.context import Place
+from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.graph_pipeline import USUAL_PROTOCOL
 from ddbench.pipeline.score_files import require_recorded_training, say_what_is_not_covered
 from ddbench.recipe.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
@@ -32,7 +32,7 @@ def holds_graphs(file: Path) -> bool:
 
 def score_graph_set(
     path: Path,
-    place: Place,
+    context: RunContext,
     *,
     protocol: str | None = None,
     networks: Sequence[str] = (),
@@ -45,7 +45,7 @@ def score_graph_set(
     seeds: how many fresh networks. seed: from which theirs follow. dataset: where the real graphs are to be had now.
     Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score_graphs``.
     """
-    device, syn = choose_device(place.device), load_synthetic_graphs(path)
+    device, syn = choose_device(context.device), load_synthetic_graphs(path)
     say_what_is_not_covered(path)
     recipe = recorded_recipe(syn.provenance.get("recipe"), path, "set of synthetic graphs")
     asked = recipe.evaluation
@@ -53,7 +53,7 @@ def score_graph_set(
     by = graph_protocol(protocol or told)
     names = [canonical_graph_network(name) for name in networks or asked.networks or ["gin-sum"]]
     count, first = seeds or asked.seeds, recipe.seed if seed is None else seed
-    real, made = graphs_of(syn.dataset, recipe, place, dataset, where=path), []
+    real, made = graphs_of(syn.dataset, recipe, context, dataset, where=path), []
     for name in names:
         scores = score_graphs(
             syn,
@@ -62,15 +62,15 @@ def score_graph_set(
             network=name,
             seeds=[first * count + i for i in range(count)],
             device=device,
-            progress=place.progress(),
+            progress=context.progress(),
         )
         row = make_graph_row(syn, real, scores, device=device)
-        made.append((row, row.save(place.home / "results")))
+        made.append((row, row.save(context.home / "results")))
     return made
 
 
 def graphs_of(
-    short: str, recipe: RecordedRecipe, place: Place, given: str | None = None, *, where: Path | str = "the set"
+    short: str, recipe: RecordedRecipe, context: RunContext, given: str | None = None, *, where: Path | str = "the set"
 ) -> GraphSet:
     """The real graphs that a set or row was made from, split as its recipe says.
 
@@ -94,38 +94,38 @@ def graphs_of(
         given or recorded_dataset(recipe.dataset or "", where),
         validation=recipe.validation,
         seed=recipe.seed,
-        home=place.home,
-        data_root=place.data_root,
-        quiet=place.quiet,
+        home=context.home,
+        data_root=context.data_root,
+        quiet=context.quiet,
     )
 
 
 def verify_graph_rows(
-    target: Path, set_path: Path | None, place: Place, dataset: str | None = None
+    target: Path, set_path: Path | None, context: RunContext, dataset: str | None = None
 ) -> Iterator[tuple[Path, Row, GraphVerification]]:
     """Verify a row on graphs, or every row that HOME/results has of a set: its file, itself, and what was found.
 
     Errors: UserError when the row's set, or any row of the set, can not be found.
     """
-    device = choose_device(place.device)
+    device = choose_device(context.device)
     if target.suffix == ".json":
         rows = {target: load_row(target)}
     else:
         digest = graphs_sha256(load_synthetic_graphs(target))
         say_what_is_not_covered(target)
-        paths = sorted((place.home / "results").rglob("*.json"))
+        paths = sorted((context.home / "results").rglob("*.json"))
         rows = {path: row for path in paths if (row := load_row(path)).synthetic_sha256 == digest}
         set_path = target
         if not rows:
             raise UserError(
-                f"there is no row of {target} under {place.home / 'results'}", fix=f"ddbench evaluate {target}"
+                f"there is no row of {target} under {context.home / 'results'}", fix=f"ddbench evaluate {target}"
             )
     for file, row in rows.items():
         of_set = row.method not in NO_LEARNING
-        syn = load_synthetic_graphs(set_path or _find(row, place.home)) if of_set else None
+        syn = load_synthetic_graphs(set_path or _find(row, context.home)) if of_set else None
         require_recorded_training(row, file)
-        real = graphs_of(row.dataset, recorded_recipe(row.recipe, file), place, dataset, where=file)
-        yield file, row, verify_graph_row(row, syn, real, device=device, progress=place.progress())
+        real = graphs_of(row.dataset, recorded_recipe(row.recipe, file), context, dataset, where=file)
+        yield file, row, verify_graph_row(row, syn, real, device=device, progress=context.progress())
 
 
 def _find(row: Row, home: Path) -> Path:

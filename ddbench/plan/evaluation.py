@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ddbench.evaluate.protocols.network_pools import Asked
+    from ddbench.evaluate.protocols.network_pools import NetworkRequest
     from ddbench.pipeline.image_pipeline import Pipeline
     from ddbench.pipeline.jobs import Job
 
 
 def evaluation_in_words(pipeline: Pipeline) -> str:
     """One sentence: networks that score, that choose among candidates and among learning rates, and teachers."""
-    from ddbench.pipeline.jobs import lines_of
+    from ddbench.pipeline.jobs import candidate_series
 
-    asked, sets = pipeline.recipe.evaluation, sum(len(lines_of(job)) for job in pipeline.jobs)
+    asked, sets = pipeline.recipe.evaluation, sum(len(candidate_series(job)) for job in pipeline.jobs)
     trainings = sets * len(pipeline.networks) * asked.seeds
     long = f"{asked.steps} steps" if asked.steps else f"{pipeline.protocol.trained_epochs} epochs"
     return (
@@ -25,30 +25,30 @@ def evaluation_in_words(pipeline: Pipeline) -> str:
 
 def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
     """How many fresh networks of this kind the sets of a job ask for: those that score, and those that choose."""
-    from ddbench.pipeline.jobs import lines_of
+    from ddbench.pipeline.jobs import candidate_series
 
-    asked, sets = pipeline.recipe.evaluation, len(lines_of(job))
+    asked, sets = pipeline.recipe.evaluation, len(candidate_series(job))
     scoring = pipeline.networks.count(network) * asked.seeds
-    judging = _candidates(pipeline, job) * asked.selection_seeds if network in _selecting(pipeline) else 0
+    evaluator = _candidates(pipeline, job) * asked.selection_seeds if network in _selecting(pipeline) else 0
     policies = [_policy(pipeline, entry) for entry in pipeline.asked if entry.network == network]
     searching = policies.count("search") * _rates(pipeline) * asked.selection_seeds
-    return sets * (scoring + judging + searching)
+    return sets * (scoring + evaluator + searching)
 
 
 def _judges(pipeline: Pipeline) -> str:
     """How many more networks are trained to choose among candidates; nothing where none are."""
-    from ddbench.pipeline.jobs import lines_of
+    from ddbench.pipeline.jobs import candidate_series
 
-    several = sum(_candidates(pipeline, job) * len(lines_of(job)) for job in pipeline.jobs)
+    several = sum(_candidates(pipeline, job) * len(candidate_series(job)) for job in pipeline.jobs)
     judges = several * len(_selecting(pipeline)) * pipeline.recipe.evaluation.selection_seeds
     return f" among {several} candidates with {judges} more networks" if several else ""
 
 
 def _candidates(pipeline: Pipeline, job: Job) -> int:
     """How many candidates of a job are judged; 0 where there is nothing to choose."""
-    from ddbench.distillation.method import OptimisedMethod
+    from ddbench.distillation.method import OptimizedMethod
 
-    if not isinstance(job.method, OptimisedMethod) or pipeline.recipe.evaluation.selection == "last":
+    if not isinstance(job.method, OptimizedMethod) or pipeline.recipe.evaluation.selection == "last":
         return 0
     every = job.method.keep_every or max(job.method.iterations // 10, 1)
     candidates = -(-job.method.iterations // every)
@@ -63,11 +63,11 @@ def _selecting(pipeline: Pipeline) -> set[str]:
 
 def _searchers(pipeline: Pipeline, sets: int) -> str:
     policies, rates = [_policy(pipeline, entry) for entry in pipeline.asked], _rates(pipeline)
-    searchers = sets * policies.count("search") * rates * pipeline.recipe.evaluation.selection_seeds
-    return f", rates searched among {rates} with {searchers} more networks" if searchers else ""
+    search_seeds = sets * policies.count("search") * rates * pipeline.recipe.evaluation.selection_seeds
+    return f", rates searched among {rates} with {search_seeds} more networks" if search_seeds else ""
 
 
-def _policy(pipeline: Pipeline, entry: Asked) -> str:
+def _policy(pipeline: Pipeline, entry: NetworkRequest) -> str:
     return pipeline.recipe.evaluation.lr or (entry.pools[0].lr_policy if entry.pools else "protocol")
 
 

@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ddbench.data.loader import feed_bytes
+from ddbench.data.loader import loader_bytes
 from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
-from ddbench.estimates.memory_check import require, room_on
-from ddbench.estimates.model_size import Knob, Sizes
-from ddbench.evaluate.protocols.protocol import Circumstances, Course
+from ddbench.estimates.memory_check import available_bytes, require
+from ddbench.estimates.model_size import MemorySuggestion, Sizes
+from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
 from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
 from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.networks import build_network
 from ddbench.pipeline.graph_pipeline import GraphPipeline
 from ddbench.pipeline.image_pipeline import Pipeline
-from ddbench.pipeline.jobs import BufferNeed, Job
+from ddbench.pipeline.jobs import BufferSpec, Job
 from ddbench.plan.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.recipe.experts import ExpertRecipe, SmoothExperts
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryRequirement:
     """what: takes so many bytes, by estimate. knobs: what makes it fit in the bytes they are given."""
 
     what: str
     bytes: int
-    knobs: Callable[[int], Sequence[Knob]]
+    memory_suggestions: Callable[[int], Sequence[MemorySuggestion]]
 
 
-def require_room(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
+def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
     """See that what is still to be made fits in memory. scored: whether it is evaluated as well.
 
     Errors: UserError, before anything is trained, with what to change; under ``--memory warn`` a warning.
@@ -50,7 +50,7 @@ def require_room(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> 
     _require(pipeline, [*needs, *(evaluation_need(pipeline, n, facts) for n in pipeline.networks if scored)])
 
 
-def require_room_for_experts(pipeline: Pipeline) -> None:
+def check_memory_for_experts(pipeline: Pipeline) -> None:
     """See that the experts that are still to be trained fit in memory. Errors: as in :func:`require_room`."""
     if missing := [need for need in pipeline.buffers if lacks_experts(need)]:
         facts = dataset_facts(pipeline)
@@ -60,10 +60,12 @@ def require_room_for_experts(pipeline: Pipeline) -> None:
         )
 
 
-def _require(pipeline: Pipeline, needs: Iterable[Need]) -> None:
-    room = room_on(pipeline.device)
+def _require(pipeline: Pipeline, needs: Iterable[MemoryRequirement]) -> None:
+    available = available_bytes(pipeline.device)
     for need in needs:
-        require(need.what, need.bytes, pipeline.device, room, need.knobs, policy=pipeline.place.memory)
+        require(
+            need.what, need.bytes, pipeline.device, available, need.memory_suggestions, policy=pipeline.context.memory
+        )
 
 
 def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None) -> Sizes:
@@ -71,33 +73,35 @@ def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None
     asked = pipeline.recipe.evaluation.networks
     where = pipeline.loaded.where("network")
     if network not in (None, pipeline.network):
-        place = ("evaluation", "networks")
+        context = ("evaluation", "networks")
         where = (
-            pipeline.loaded.where(*place, asked.index(network)) if network in asked else pipeline.loaded.where(*place)
+            pipeline.loaded.where(*context, asked.index(network))
+            if network in asked
+            else pipeline.loaded.where(*context)
         )
     shape = {"channels": facts.channels, "size": facts.size, "classes": facts.classes}
     try:
         module = build_network(network or pipeline.network, **shape, seed=0)
     except UserError as error:
         raise error.at(where) from None
-    ranks, compile = pipeline.ranks.world, pipeline.place.compile
+    ranks, compile = pipeline.ranks.world, pipeline.context.compile
     return Sizes.of(module, **shape, device=pipeline.device.type, ranks=ranks, compile=compile)
 
 
-def distillation_need(job: Job, sizes: Sizes) -> Need | None:
+def distillation_need(job: Job, sizes: Sizes) -> MemoryRequirement | None:
     """Of a job's set; None where its method makes no estimate."""
     needed = job.method.peak_bytes(sizes, job.ipc)
     if needed is None:
         return None
     what = f"the distillation of {job.label} at ipc {job.ipc}"
-    return Need(what, needed, lambda room: job.method.knobs(sizes, job.ipc, room))
+    return MemoryRequirement(what, needed, lambda available: job.method.memory_suggestions(sizes, job.ipc, available))
 
 
-def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, validation: int = 0) -> Need:
+def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, validation: int = 0) -> MemoryRequirement:
     """Of training one expert: its step, its trajectory as it grows, and the images, those for validation as well."""
     on_cpu = sizes.device == "cpu"
     trajectory = 2 * (epochs + 1) * 4 * sizes.parameters  # and once more while it is written
-    fed = feed_bytes(images, sizes.pixels) + feed_bytes(validation, sizes.pixels)
+    fed = loader_bytes(images, sizes.pixels) + loader_bytes(validation, sizes.pixels)
     lying = trajectory + fed if on_cpu else 0
     kind = recipe.optimizer.kind
     vectors = 2 + (recipe.momentum > 0) + (recipe.weight_decay > 0) + (_GSAM_VECTORS if kind == "gsam" else 0)
@@ -113,12 +117,18 @@ def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, va
             per_activation=PENALISED_PER_ACTIVATION if penalised else TRAINED_PER_ACTIVATION,
         )
 
-    def knobs(room: int) -> list[Knob]:
-        batch = largest(recipe.batch, lambda batch: needed(batch) <= room)
-        return [Knob(f"-o experts.batch={batch}", needed(batch), "other experts")] if batch < recipe.batch else []
+    def memory_suggestions(available: int) -> list[MemorySuggestion]:
+        batch = largest(recipe.batch, lambda batch: needed(batch) <= available)
+        return (
+            [MemorySuggestion(f"-o experts.batch={batch}", needed(batch), "other experts")]
+            if batch < recipe.batch
+            else []
+        )
 
     batch = min(recipe.batch, images)
-    return Need(f"the training of experts by {kind} in batches of {batch}", needed(batch), knobs)
+    return MemoryRequirement(
+        f"the training of experts by {kind} in batches of {batch}", needed(batch), memory_suggestions
+    )
 
 
 _GSAM_VECTORS = 5
@@ -145,26 +155,28 @@ def largest(most: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def evaluation_need(pipeline: Pipeline, network: str, facts: DatasetFacts) -> Need:
+def evaluation_need(pipeline: Pipeline, network: str, facts: DatasetFacts) -> MemoryRequirement:
     """Of one fresh network in training, and of its test."""
     sizes = sizes_of(pipeline, facts, network)
-    course = course_of(pipeline, network, facts, max(job.ipc for job in pipeline.jobs))
-    return Need(f"the evaluation on {network}", evaluation_bytes(course, sizes, facts.test_images), lambda room: ())
+    config = training_config_of(pipeline, network, facts, max(job.ipc for job in pipeline.jobs))
+    return MemoryRequirement(
+        f"the evaluation on {network}", evaluation_bytes(config, sizes, facts.test_images), lambda available: ()
+    )
 
 
-def evaluation_bytes(course: Course, sizes: Sizes, test_images: int) -> int:
+def evaluation_bytes(config: TrainingConfig, sizes: Sizes, test_images: int) -> int:
     """Estimated peak of one fresh network in training, and in its test, with the test images that lie there."""
     measures = {"parameters": sizes.parameters, "activations": sizes.activations, "pixels": sizes.pixels}
-    trained = training_bytes(**measures, batch=course.batch, vectors=5 if course.optimizer == "adamw" else 4)
+    trained = training_bytes(**measures, batch=config.batch, vectors=5 if config.optimizer == "adamw" else 4)
     tested = inference_bytes(**measures, batch=min(TEST_BATCH, test_images))
-    lying = feed_bytes(test_images, sizes.pixels) if sizes.device == "cpu" else 0
+    lying = loader_bytes(test_images, sizes.pixels) if sizes.device == "cpu" else 0
     return max(trained, tested + lying)
 
 
-def course_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -> Course:
+def training_config_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -> TrainingConfig:
     """How a network is trained on a set of the recipe."""
     module = build_network(network, channels=facts.channels, size=facts.size, classes=facts.classes, seed=0)
-    about = Circumstances(
+    about = EvaluationContext(
         dataset=pipeline.recipe.dataset,
         network=network,
         batch_norm=has_batch_norm(module),
@@ -172,10 +184,10 @@ def course_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -
         classes=facts.classes,
         size=facts.size,
     )
-    return pipeline.protocol.course(about)
+    return pipeline.protocol.resolve(about)
 
 
-def lacks_experts(need: BufferNeed) -> bool:
+def lacks_experts(need: BufferSpec) -> bool:
     """Whether some are to be trained. A damaged description, which training writes anew, counts for none."""
     try:
         return experts_there(need)[0] < need.recipe.count
@@ -183,7 +195,7 @@ def lacks_experts(need: BufferNeed) -> bool:
         return True
 
 
-def experts_there(need: BufferNeed) -> tuple[int, int]:
+def experts_there(need: BufferSpec) -> tuple[int, int]:
     """How many experts lie there that are long enough, and how many that training will make longer."""
     if not (need.folder / DESCRIPTION).is_file():
         return 0, 0

@@ -5,14 +5,22 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from ddbench.estimates.memory_check import NEARLY, in_words, room_on
+from ddbench.estimates.memory_check import NEARLY, available_bytes, in_words
 from ddbench.expert_buffers.train_experts import buffer_bytes
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.imported_experts import imported_buffer
-from ddbench.pipeline.jobs import BufferNeed, Job
+from ddbench.pipeline.jobs import BufferSpec, Job
 from ddbench.plan.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.plan.evaluation import evaluation_in_words
-from ddbench.plan.memory import Need, distillation_need, evaluation_need, expert_need, experts_there, passes, sizes_of
+from ddbench.plan.memory import (
+    MemoryRequirement,
+    distillation_need,
+    evaluation_need,
+    expert_need,
+    experts_there,
+    passes,
+    sizes_of,
+)
 from ddbench.plan.time import Times
 from ddbench.recipe.experts import ExpertOptimization
 
@@ -38,7 +46,7 @@ def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
     }
     sets = [distillation_need(job, sizes) for job in pipeline.jobs]
     networks = {name: evaluation_need(pipeline, name, facts) for name in dict.fromkeys(pipeline.networks)}
-    free = room_on(pipeline.device)
+    free = available_bytes(pipeline.device)
     every = [*buffers.values(), *(need for need in sets if need), *networks.values()]
     return {
         "recipe": pipeline.loaded.name,
@@ -57,16 +65,16 @@ def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
     }
 
 
-def _helped(need: Need, free: int) -> dict[str, Any]:
+def _helped(need: MemoryRequirement, free: int) -> dict[str, Any]:
     return {
         "what": need.what,
         "bytes": need.bytes,
-        "helps": [in_words(knob) for knob in need.knobs(int(NEARLY * free))],
+        "helps": [in_words(suggestion) for suggestion in need.memory_suggestions(int(NEARLY * free))],
     }
 
 
 def _buffer_facts(
-    pipeline: Pipeline, need: BufferNeed, memory: Need, parameters: int, images: int, times: Times | None
+    pipeline: Pipeline, need: BufferSpec, memory: MemoryRequirement, parameters: int, images: int, times: Times | None
 ) -> dict[str, Any]:
     count, batch = need.recipe.count, need.recipe.batch
     long_enough, short = experts_there(need)
@@ -91,7 +99,7 @@ def _buffer_facts(
 
 
 def _set_facts(
-    pipeline: Pipeline, job: Job, memory: Need | None, facts: DatasetFacts, times: Times | None
+    pipeline: Pipeline, job: Job, memory: MemoryRequirement | None, facts: DatasetFacts, times: Times | None
 ) -> dict[str, Any]:
     there = pipeline.set_path(job).exists()
     row: dict[str, Any] = {
@@ -109,7 +117,7 @@ def _set_facts(
     return row
 
 
-def _network_facts(pipeline: Pipeline, name: str, memory: Need, times: Times | None) -> dict[str, Any]:
+def _network_facts(pipeline: Pipeline, name: str, memory: MemoryRequirement, times: Times | None) -> dict[str, Any]:
     seconds = {} if times is None else {"seconds": times.evaluation(name)}
     return {"network": name, "protocol": pipeline.protocol.key, "peak bytes": memory.bytes, **seconds}
 

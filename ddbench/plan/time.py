@@ -6,10 +6,10 @@ from functools import cache
 
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.pipeline.image_pipeline import Pipeline
-from ddbench.pipeline.jobs import BufferNeed, Job, lines_of
+from ddbench.pipeline.jobs import BufferSpec, Job, candidate_series
 from ddbench.plan.dataset_sizes import DatasetFacts
 from ddbench.plan.evaluation import trainings_of
-from ddbench.plan.memory import course_of
+from ddbench.plan.memory import training_config_of
 from ddbench.plan.time_distillation import Stage, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 
@@ -29,10 +29,10 @@ class Times:
             size=facts.size,
             classes=facts.classes,
             device=pipeline.device,
-            compile=pipeline.place.compile,
+            compile=pipeline.context.compile,
         )
 
-    def experts(self, need: BufferNeed, missing: int) -> float:
+    def experts(self, need: BufferSpec, missing: int) -> float:
         """Of training the experts of a buffer that are not there."""
         if not missing:
             return 0.0
@@ -54,13 +54,13 @@ class Times:
 
     def _twice(self, job: Job) -> bool:
         """Whether networks are first warmed up on images that come with the set."""
-        return self.pipeline.protocol.warm_up and len(lines_of(job)) > 1
+        return self.pipeline.protocol.warm_up and len(candidate_series(job)) > 1
 
     def _evaluation_at(self, network: str, ipc: int, twice: bool) -> float:
         facts, asked = self.facts, self.pipeline.recipe.evaluation
-        course, images = course_of(self.pipeline, network, facts, ipc), facts.classes * ipc
+        config, images = training_config_of(self.pipeline, network, facts, ipc), facts.classes * ipc
         seen = (1 + twice) * (
-            asked.steps * min(course.batch, images) if asked.steps else course.trained_epochs * images
+            asked.steps * min(config.batch, images) if asked.steps else config.trained_epochs * images
         )
         stage = self._stage(network)
-        return evaluation_seconds(self.pipeline.protocol, course, images, seen, facts.test_images, asked.seeds, stage)
+        return evaluation_seconds(self.pipeline.protocol, config, images, seen, facts.test_images, asked.seeds, stage)

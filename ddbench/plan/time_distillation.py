@@ -16,7 +16,7 @@ from torch import Tensor
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.distillation.method import OuterStep, Task
-from ddbench.distillation.outer_state import Learner, identity
+from ddbench.distillation.outer_state import OuterState, identity
 from ddbench.distillation.run_dir import Run
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
@@ -100,15 +100,15 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> fl
     time. The larger number is one that takes about a second, or all.
     """
     with tempfile.TemporaryDirectory() as folder:
-        learner = _learner(method, ipc, stage, Run(Path(folder)))
-        compiled = learner.task.kernel(learner.syn.label_kind, batch=1, steps=1) is not None
+        outer_state = _outer_state(method, ipc, stage, Run(Path(folder)))
+        compiled = outer_state.task.kernel(outer_state.syn.label_kind, batch=1, steps=1) is not None
         numbers = iter(range(10**9))
 
         def take(n: int) -> float:
-            learner.method = method.model_copy(update={"inner_steps": n})
-            return seconds(lambda: learner.step(OuterStep(next(numbers), 0)), stage.device)
+            outer_state.method = method.model_copy(update={"inner_steps": n})
+            return seconds(lambda: outer_state.step(OuterStep(next(numbers), 0)), stage.device)
 
-        with threads_for(learner.batch_floats(), stage.device):
+        with threads_for(outer_state.batch_floats(), stage.device):
             few = method.expert_epochs if method.match.kind == "intermediate" else 1
             if compiled:
                 take(few)  # which compiles
@@ -121,7 +121,7 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> fl
     return found[many] + slope * (method.inner_steps - many)
 
 
-def _learner(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -> Learner:
+def _outer_state(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -> OuterState:
     module = build_network(stage.network, **stage.shape, seed=0)
     network = FlatNetwork(module)
     task = Task(
@@ -136,7 +136,7 @@ def _learner(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -> Le
     batch = min(method.batch_syn or len(syn), len(syn))
     task.kernel(syn.label_kind, batch=batch, steps=method.iterations * method.inner_steps)  # decided for the whole run
     replace(syn, provenance={**syn.provenance, "identity": identity(method, task, ipc, 0)}).save(run.start)
-    return Learner(method, task, ipc, 0, run)
+    return OuterState(method, task, ipc, 0, run)
 
 
 def seconds(job: Callable[[], object], device: torch.device) -> float:

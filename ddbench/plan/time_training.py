@@ -10,7 +10,7 @@ import torch
 
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.stacked_memory import training_seconds
-from ddbench.evaluate.protocols.protocol import Course, Protocol
+from ddbench.evaluate.protocols.protocol import Protocol, TrainingConfig
 from ddbench.evaluate.score import score
 from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
 from ddbench.expert_buffers.train_experts import train_experts
@@ -77,20 +77,20 @@ def expert_seconds(
 
 
 def evaluation_seconds(
-    protocol: Protocol, course: Course, images: int, seen: int, tested: int, networks: int, stage: Stage
+    protocol: Protocol, config: TrainingConfig, images: int, seen: int, tested: int, networks: int, stage: Stage
 ) -> float:
     """Of one fresh network, trained by a course and tested.
 
     images: of the synthetic set. seen: of them in the whole training, each as often as it is. tested: real images.
     networks: that are evaluated together, by which compiling is decided.
     """
-    floats, batch = _floats(stage), min(course.batch, images)
+    floats, batch = _floats(stage), min(config.batch, images)
     shown = min(images, _MOST_BATCHES // 2 * batch)
     real = stage.drawn(stage.classes, test=8)
     whole = networks * training_seconds(floats, seen, batch, stage.device)
     labels = torch.arange(shown) % stage.classes
     kind = "hard"
-    if course.loss == "kl":
+    if config.loss == "kl":
         labels, kind = torch.nn.functional.one_hot(labels, stage.classes).float(), "logits"
     syn = SyntheticSet(
         images=torch.randn(shown, stage.channels, stage.size, stage.size),

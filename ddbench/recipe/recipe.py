@@ -17,7 +17,7 @@ from ddbench.recipe.recorded import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
 from ddbench.recipe.settings import Count, Positive, Settings, validate
 from ddbench.recipe.sweep import varied
 from ddbench.recipe.teachers import TeachersRecipe, one_or_more
-from ddbench.recipe.yaml_source import Source, read_source
+from ddbench.recipe.yaml_source import YamlSource, read_source
 
 
 def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class Entry:
     name: str
     settings: dict[str, Any]
     experts: dict[str, Any]
-    source: Source
+    source: YamlSource
 
 
 class LoadedRecipe:
@@ -131,7 +131,7 @@ class LoadedRecipe:
     asked for it. sweep: the recipe under each entry of its sweep, by name.
     """
 
-    def __init__(self, source: Source, given: str = "") -> None:
+    def __init__(self, source: YamlSource, given: str = "") -> None:
         self.source = source
         self.name = Path(source.name).stem
         self.given = given or self.name
@@ -229,7 +229,7 @@ def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> Loade
     return _with_sweep(source, overrides, name)
 
 
-def _with_sweep(plain: Source, overrides: tuple[str, ...] | list[str], given: str) -> LoadedRecipe:
+def _with_sweep(plain: YamlSource, overrides: tuple[str, ...] | list[str], given: str) -> LoadedRecipe:
     """The recipe as overridden, and under each entry of its sweep, which the overrides beat as well."""
     _name_entries(plain)
     source = plain.copy()
@@ -244,7 +244,7 @@ def _with_sweep(plain: Source, overrides: tuple[str, ...] | list[str], given: st
     return loaded
 
 
-def _name_entries(source: Source) -> None:
+def _name_entries(source: YamlSource) -> None:
     """Names of methods and of the sweep's entries are text, whatever YAML takes them for; one may say nothing."""
     for part in ("methods", "sweep"):
         named = source.data.get(part)

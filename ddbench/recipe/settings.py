@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ddbench.errors import UserError, nearest
-from ddbench.recipe.yaml_source import Key, Source
+from ddbench.recipe.yaml_source import Key, YamlSource
 
 M = TypeVar("M", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0)]
@@ -57,7 +57,7 @@ def _completed(given: Any, default: Settings | None) -> Any:
     return {**chosen, **given}
 
 
-def validate(model: type[M], data: Any, source: Source, at: Key) -> M:
+def validate(model: type[M], data: Any, source: YamlSource, at: Key) -> M:
     """``model`` from plain data; the first thing that is wrong becomes a UserError with its place and its fix."""
     try:
         return model.model_validate(data)
@@ -65,11 +65,11 @@ def validate(model: type[M], data: Any, source: Source, at: Key) -> M:
         raise _explain(model, error, source, at) from None
 
 
-def _explain(model: type[BaseModel], error: ValidationError, source: Source, at: Key) -> UserError:
+def _explain(model: type[BaseModel], error: ValidationError, source: YamlSource, at: Key) -> UserError:
     problems = error.errors(include_url=False)
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     inside, _ = _as_written(model, first["loc"])
-    place = source.where(*at, *inside)
+    location = source.where(*at, *inside)
     named = [part for part in (*at, *inside) if isinstance(part, str)]
     name = named[-1] if named else "the recipe"
     if (*at, *inside) in source.opened and first["type"] not in _OF_PARTS:
@@ -87,25 +87,25 @@ def _explain(model: type[BaseModel], error: ValidationError, source: Source, at:
             fix = f"say the kind that has it:  {inside[-2]}: {{kind: {kinds[0]}, {name}: ...}}"
         return UserError(
             f"there is no recipe key {name!r} here",
-            f"from  {place}",
+            f"from  {location}",
             f"known {', '.join(sorted(known)) or 'none'}",
             fix=fix,
         )
     if first["type"] == "missing":
-        return UserError(f"the key {name!r} is missing", f"from  {place}", fix=f"add it:  {name}: ...")
+        return UserError(f"the key {name!r} is missing", f"from  {location}", fix=f"add it:  {name}: ...")
     if choices := _choices(first):
         given = first.get("ctx", {}).get("tag", first.get("input"))
         near = nearest(str(given), choices)
         return UserError(
             f"{name} can not be {given!r:.200}",
-            f"from  {place}",
+            f"from  {location}",
             f"known {', '.join(choices)}",
             fix=f"did you mean {near!r}?" if near else "choose one of these",
         )
     branches = [p for p in problems if _as_written(model, p["loc"])[0] == inside]
     says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
     given = f"given {first.get('input')!r:.200}" if inside else ""
-    return UserError(f"{name} is wrong: {says}", f"from  {place}", given, fix="correct it there")
+    return UserError(f"{name} is wrong: {says}", f"from  {location}", given, fix="correct it there")
 
 
 _OF_PARTS = ("union_tag_invalid", "value_error")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ddbench.errors import UserError, unknown
-from ddbench.recipe.yaml_source import Source, keys_of
+from ddbench.recipe.yaml_source import YamlSource, keys_of
 
 
-def varied(plain: Source, overridden: Source, name: str) -> Source:
+def varied(plain: YamlSource, overridden: YamlSource, name: str) -> YamlSource:
     """The recipe under one entry of its sweep.
 
     plain: as in its file. overridden: with the ``-o`` of the command line, which may have changed sweep or methods.
@@ -20,25 +20,25 @@ def varied(plain: Source, overridden: Source, name: str) -> Source:
             fix="say what it changes, as in  method.unroll: tesla",
         )
     for path, value in changes.items():
-        place = overridden.where("sweep", name, path)
-        _require_method_or_experts(str(path), place, _labels(plain) | _labels(overridden))
-        changed.put(str(path), value, place)
+        location = overridden.where("sweep", name, path)
+        _require_method_or_experts(str(path), location, _labels(plain) | _labels(overridden))
+        changed.put(str(path), value, location)
     return changed
 
 
-def _labels(source: Source) -> set[str]:
+def _labels(source: YamlSource) -> set[str]:
     methods = source.data.get("methods")
     return set(map(str, methods)) if isinstance(methods, dict) else set()
 
 
-def _require_method_or_experts(path: str, place: str, labels: set[str]) -> None:
+def _require_method_or_experts(path: str, location: str, labels: set[str]) -> None:
     keys = keys_of(path)
     first, length = (keys[0], len(keys)) if keys else ("", 0)
     if first not in ("method", "methods", "experts") or length < (3 if first == "methods" else 2):
         raise UserError(
             f"a sweep can not change {path!r}: it varies methods and experts, so that its rows can be ranked together",
-            f"from  {place}",
+            f"from  {location}",
             fix="begin the key with  method.  or  methods.LABEL.  or  experts.  as in  method.unroll: tesla",
         )
     if first == "methods" and keys[1] not in labels:
-        raise unknown("method in this recipe labelled", str(keys[1]), labels, place)
+        raise unknown("method in this recipe labelled", str(keys[1]), labels, location)

@@ -10,11 +10,11 @@ from ddbench.errors import UserError
 from ddbench.files.regular_file import read_regular
 from ddbench.recipe.yaml_text import MOST_BYTES, Key, parse_yaml
 
-__all__ = ["Key", "Source", "keys_of", "read_source"]
+__all__ = ["Key", "YamlSource", "keys_of", "read_source"]
 
 
 @dataclass
-class Source:
+class YamlSource:
     """A document read from YAML, and where each of its keys stood.
 
     data: plain dictionaries, lists and scalars. lines: the line of every key path. overrides: what replaced or added a
@@ -35,7 +35,7 @@ class Source:
             if key[:end] in self.overrides:
                 return self.overrides[key[:end]]
         dotted = ".".join(str(part) for part in key)
-        made = [place for path, place in self.overrides.items() if key and path[: len(key)] == key]
+        made = [location for path, location in self.overrides.items() if key and path[: len(key)] == key]
         if made and key not in self.lines:
             return made[0]
         for end in range(len(key), 0, -1):
@@ -43,7 +43,7 @@ class Source:
                 return f"{self.name}, line {self.lines[key[:end]]}: {dotted}"
         return f"{self.name}: {dotted}" if key else self.name
 
-    def copy(self) -> Source:
+    def copy(self) -> YamlSource:
         """Another of the same content: what is put into one does not show in the other."""
         return replace(
             self,
@@ -53,7 +53,7 @@ class Source:
             opened=set(self.opened),
         )
 
-    def at_ipc(self, label: str, ipc: int) -> Source:
+    def at_ipc(self, label: str, ipc: int) -> YamlSource:
         """The same, to look up where the settings of one method at one ipc stand: also those that ``by_ipc`` gives."""
         seen = replace(self.copy(), lines=dict(self.lines))
         for places, number in ((seen.lines, str(ipc)), (seen.overrides, ipc)):
@@ -74,32 +74,32 @@ class Source:
             raise UserError(error.problem, *error.facts, fix="quote it") from None
         self.put(path, parsed, f"-o {shown}")
 
-    def put(self, path: str, value: Any, place: str) -> None:
+    def put(self, path: str, value: Any, location: str) -> None:
         """Set the value at a dotted path; ``method.x`` sets x in every method. place: where it is from, for errors.
 
         What is set in a method holds at every ipc, whatever its ``by_ipc`` says.
         """
-        targets = self._targets(keys_of(path), place)
+        targets = self._targets(keys_of(path), location)
         for target in targets:
-            self._put(target, value, place)
+            self._put(target, value, location)
             for inside in self._in_by_ipc(target):
-                self._put(inside, value, place)
+                self._put(inside, value, location)
                 self._forget(inside)
             self._forget(target)
-            self.overrides[target] = place
+            self.overrides[target] = location
         if len(targets) > 1:
             self.broadcast.update(targets)
 
-    def _targets(self, keys: Key, place: str) -> list[Key]:
+    def _targets(self, keys: Key, location: str) -> list[Key]:
         """``method.x`` stands for ``methods.<every method of the recipe>.x``; any other path for itself."""
         if keys[0] != "method" or len(keys) < 2:
             return [keys]
         methods = self.data.get("methods")
         if not isinstance(methods, dict) or not methods:
-            raise UserError(f"{place} speaks of a method, but {self.name} has no methods", fix="add one")
+            raise UserError(f"{location} speaks of a method, but {self.name} has no methods", fix="add one")
         return [("methods", label, *keys[1:]) for label in methods]
 
-    def _put(self, keys: Key, value: Any, place: str) -> None:
+    def _put(self, keys: Key, value: Any, location: str) -> None:
         """Set one value, in copies of what is on the way there, since a YAML alias may stand for it in several places.
 
         A bare name on the way becomes what it stands for: ``gsam`` is ``{kind: gsam}``.
@@ -111,7 +111,7 @@ class Source:
                 inner = {"kind": inner}
                 self.opened.add(keys[:depth])
             if not isinstance(inner, dict | None):
-                raise UserError(f"{place} goes into {part!r}, which has no keys of its own", fix="shorten the path")
+                raise UserError(f"{location} goes into {part!r}, which has no keys of its own", fix="shorten the path")
             at[part] = dict(inner or {})
             at = at[part]
         at[keys[-1]] = value
@@ -131,7 +131,7 @@ class Source:
     def _forget(self, keys: Key) -> None:
         """What was put at or below a path no longer is."""
         below = {path for path in (*self.overrides, *self.opened) if path[: len(keys)] == keys}
-        self.overrides = {path: place for path, place in self.overrides.items() if path not in below}
+        self.overrides = {path: location for path, location in self.overrides.items() if path not in below}
         self.broadcast -= below
         self.opened -= below
 
@@ -150,7 +150,7 @@ def _may_be_a_part(keys: Key) -> bool:
     return bool(inside) and inside != ("method",)
 
 
-def read_source(path: Path, text: str | None = None) -> Source:
+def read_source(path: Path, text: str | None = None) -> YamlSource:
     """Read a YAML file whose top level is a mapping.
 
     Errors: UserError that names file and line for text that is no YAML or beyond the bounds of one, a key given twice,
@@ -168,4 +168,4 @@ def read_source(path: Path, text: str | None = None) -> Source:
         raise UserError(
             f"{path.name} does not hold a mapping of keys to values", fix="see  ddbench recipes  for examples"
         )
-    return Source(path.name, data, document.lines)
+    return YamlSource(path.name, data, document.lines)

@@ -25,7 +25,7 @@ def free_bytes(device: torch.device) -> int | None:
 
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
-    found = [room for room in (_machine(), cgroup_room(), _address_space()) if room is not None]
+    found = [available for available in (_machine(), cgroup_available(), _address_space()) if available is not None]
     return max(min(found), 0) if found else None
 
 
@@ -40,7 +40,7 @@ def _machine() -> int | None:
         return None
 
 
-def cgroup_room(root: Path = Path("/")) -> int | None:
+def cgroup_available(root: Path = Path("/")) -> int | None:
     """What the control groups of this process leave it, the tightest counts; None where none sets a limit.
 
     A group's use counts without files that it has cached and not used lately, which the kernel gives up for it. root:
@@ -53,8 +53,8 @@ def cgroup_room(root: Path = Path("/")) -> int | None:
             continue
         names = _V1 if controllers else _V2
         for folder in _upwards(root / "sys/fs/cgroup" / ("memory" if controllers else ""), path):
-            room = _room_of(folder, *names)
-            found += [] if room is None else [room]
+            available = _available_of(folder, *names)
+            found += [] if available is None else [available]
     return min(found) if found else None
 
 
@@ -68,7 +68,7 @@ def _upwards(mount: Path, path: str) -> list[Path]:
     return [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
 
 
-def _room_of(folder: Path, limit_file: str, usage_file: str, cached: str) -> int | None:
+def _available_of(folder: Path, limit_file: str, usage_file: str, cached: str) -> int | None:
     limit, usage = (_text(folder / name).strip() for name in (limit_file, usage_file))
     if not (limit.isdecimal() and usage.isdecimal()) or int(limit) >= _UNLIMITED:
         return None

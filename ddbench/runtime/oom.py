@@ -53,7 +53,9 @@ def _empty_autograds_queue() -> None:
 
 
 @contextmanager
-def memory_errors(what: str, kept: Callable[[], str], knobs: Callable[[], Sequence[str]]) -> Iterator[None]:
+def memory_errors(
+    what: str, kept: Callable[[], str], memory_suggestions: Callable[[], Sequence[str]]
+) -> Iterator[None]:
     """Inside, running out of memory is a UserError; everything else passes.
 
     what: was being done, such as ``"distilling"``. kept: says what is on disk. knobs: says what makes it smaller, the
@@ -69,7 +71,7 @@ def memory_errors(what: str, kept: Callable[[], str], knobs: Callable[[], Sequen
             f"out of memory while {what}",
             f"why   {first_line(error)}",
             f"kept  {kept()}",
-            fix=", or ".join(knobs()),
+            fix=", or ".join(memory_suggestions()),
         ) from None
 
 

@@ -71,7 +71,7 @@ class RankStore:
             self.decided(None)
 
     @contextmanager
-    def one_voice(self) -> Iterator[bool]:
+    def reports_on_one_rank(self) -> Iterator[bool]:
         """Around what is said of a failure: true on the rank that is to say it, the first that comes.
 
         The others stay until it has been said, for the first process that ends has torchrun end all.

@@ -45,7 +45,7 @@ class Compensation:
         """How many images are trained on for each natural one."""
         return self.natural + self.teachers
 
-    def require_fit(self, images: Tensor, classes: int) -> None:
+    def check_compatible(self, images: Tensor, classes: int) -> None:
         """Errors: ValueError where they can not be added to natural images (K * classes, C, H, W)."""
         _, sets, groups, *shape = self.compensators.shape
         if len(images) != len(self.rows) or list(images.shape[1:]) != shape or groups not in (1, classes):

@@ -54,7 +54,7 @@ class SyntheticSet:
 
     def __post_init__(self) -> None:
         if (extra := self.compensation) is not None:
-            extra.require_fit(self.images, self.classes)
+            extra.check_compatible(self.images, self.classes)
         if (shown := len(self) * (1 if extra is None else extra.blocks)) != len(self.labels):
             raise ValueError(f"{shown} images but {len(self.labels)} labels")
         if self.images.dtype == torch.uint8 and self.preprocessing["kind"] == "zca":

@@ -14,7 +14,7 @@ from ddbench.training.forward_pass import ForwardPass, Tensors
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Trainee(Protocol):
+class Trainable(Protocol):
     """One network in training, or k of one architecture. Shapes below are of one; of k, (k, ...) stands for each.
 
     parameters, buffers: by name, the live tensors. forward: None where the module itself is called.
@@ -30,7 +30,7 @@ class Trainee(Protocol):
         """Logits (B, K) of inputs (B, C, H, W): the first pass of an update."""
         ...
 
-    def aside(self, parameters: Tensors, inputs: Tensor) -> Tensor:
+    def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
         """Logits under other parameters; running statistics stay as they are."""
         ...
 
@@ -40,7 +40,7 @@ class Trainee(Protocol):
 
 
 @final
-class Alone:
+class SingleModel:
     """One network. forward: a pass that is not stacked; None calls the network."""
 
     def __init__(self, network: nn.Module, forward: ForwardPass | None = None) -> None:
@@ -57,7 +57,7 @@ class Alone:
         self.forward.begin_step()
         return self.forward(self.parameters, self.buffers, inputs)
 
-    def aside(self, parameters: Tensors, inputs: Tensor) -> Tensor:
+    def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         if self.forward is None:
             return functional_call(self.network, {**parameters, **buffers}, (inputs,), strict=True)
@@ -68,7 +68,7 @@ class Alone:
 
 
 @final
-class Stack:
+class StackedModels:
     """Several networks of one architecture, their tensors side by side in tensors (k, ...).
 
     networks: on one device; from here on, what they hold are views of those tensors, so that each can be looked at,
@@ -93,7 +93,7 @@ class Stack:
         self.forward.begin_step()
         return self.forward(self.parameters, self.buffers, inputs)
 
-    def aside(self, parameters: Tensors, inputs: Tensor) -> Tensor:
+    def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         return self.forward(parameters, buffers, inputs)
 
@@ -104,9 +104,9 @@ class Stack:
 @torch.no_grad()
 def _joined(members: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Tensors of each name side by side; the members' own become views of them."""
-    joined: dict[str, Tensor] = {}
+    join_ranks: dict[str, Tensor] = {}
     for name in members[0]:
-        joined[name] = torch.stack([member[name].detach() for member in members])
-        for member, part in zip(members, joined[name].unbind(), strict=True):
+        join_ranks[name] = torch.stack([member[name].detach() for member in members])
+        for member, part in zip(members, join_ranks[name].unbind(), strict=True):
             member[name].data = part
-    return joined
+    return join_ranks

@@ -20,7 +20,7 @@ CLOSE = 5e-4
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """Published weights, as their library describes them.
+    """PublishedResult weights, as their library describes them.
 
     network: whose they are, as ``torchvision:resnet18``. tag: their library's name for them. channels, size, classes:
     of the images they know. mean, std: one a channel, what the images were less and over. address: where they lie, a
@@ -40,7 +40,7 @@ class Weights:
     def name(self) -> str:
         return f"{self.network}@{self.tag}"
 
-    def require_fit(self, real: RealSet) -> None:
+    def check_compatible(self, real: RealSet) -> None:
         """Errors: UserError where they know other classes, or images of other channels, size or preprocessing."""
         for what, mine, given, fix in (
             (
@@ -108,7 +108,7 @@ def canonical_teacher(name: str, where: str = "") -> str:
 def require_teacher_fits(name: str, real: RealSet) -> None:
     """Errors: UserError where a network does not take these images, or weights were trained on others."""
     if is_pretrained(name):
-        published(name).require_fit(real)
+        published(name).check_compatible(real)
     else:
         parameter_count(name, channels=real.channels, size=real.size, classes=real.classes)
 

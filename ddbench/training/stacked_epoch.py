@@ -1,6 +1,7 @@
 """One pass of several networks over images, each in its own order and with its own augmentation.
 
-As in ``ddbench.training.epoch``, losses and hits are read once an epoch, and every network gets what it would get alone.
+As in ``ddbench.training.epoch``, losses and hits are read once an epoch, and every network gets what it would get
+alone.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from torch import Tensor
 from ddbench.augmentation.draw import Augmentation, Draw
 from ddbench.augmentation.dsa import DSA
 from ddbench.augmentation.stacked_dsa import apply_fused
-from ddbench.data.loader import Feed
+from ddbench.data.loader import ImageLoader
 from ddbench.training.epoch import Update
 
 
-def batches_together(feed: Feed, batch: int, orders: Sequence[torch.Generator]) -> Iterator[tuple[Tensor, Tensor]]:
+def batches_together(
+    loader: ImageLoader, batch: int, orders: Sequence[torch.Generator]
+) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch's batches of k networks: inputs (k, B, C, H, W) and labels (k, B). orders: shuffle, one a network."""
-    shuffled = [torch.randperm(len(feed), generator=order, device=order.device) for order in orders]
-    pieces = torch.stack(shuffled).to(feed.labels.device).split(batch, dim=1)
-    for rows, (inputs, labels) in zip(pieces, feed.batches(rows.flatten() for rows in pieces), strict=True):
+    shuffled = [torch.randperm(len(loader), generator=order, device=order.device) for order in orders]
+    pieces = torch.stack(shuffled).to(loader.labels.device).split(batch, dim=1)
+    for rows, (inputs, labels) in zip(pieces, loader.batches(rows.flatten() for rows in pieces), strict=True):
         yield inputs.unflatten(0, rows.shape), labels.view(rows.shape)
 
 

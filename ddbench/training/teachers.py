@@ -88,7 +88,7 @@ class Teachers:
         moved = tuple({name: tensor.to(device) for name, tensor in state.items()} for state in self.states)
         return replace(self, states=moved)
 
-    def require_fit(self, *, dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> None:
+    def check_compatible(self, *, dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> None:
         """Errors: UserError where they were trained on other images. preprocessing: its fingerprint.
 
         dataset: its name; some of its classes are another data set, as is another copy of its images.
@@ -158,7 +158,7 @@ def combined(every: Sequence[Teachers]) -> Teachers:
     first, *others = every
     splits = dict.fromkeys(found.provenance.get(SPLIT, "") for found in every)
     for other in others:
-        other.require_fit(
+        other.check_compatible(
             dataset=first.dataset,
             channels=first.channels,
             size=first.size,

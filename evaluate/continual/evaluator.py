@@ -12,12 +12,12 @@ from ddbench.artifact import tensors_sha256
 from ddbench.data.class_subset import rows_of_classes
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.replay_memory import Part, joint_memory, memory_sha256, seen_test
-from ddbench.evaluate.continual.step_score import Question, StepScore, known_score
-from ddbench.evaluate.protocols.protocol import Protocol, Setting
+from ddbench.evaluate.continual.replay_memory import StepSet, memory_sha256, merge_memory, seen_test
+from ddbench.evaluate.continual.step_score import StepKey, StepScore, known_score
+from ddbench.evaluate.protocols.protocol import Protocol, ProtocolOverrides
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
-from ddbench.evaluate.training.worker_count import workers_for, worth_workers
+from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.provenance import code_identity, device_name, versions
@@ -30,7 +30,7 @@ FAR_OFF = 2.0
 
 
 @dataclass(eq=False, kw_only=True)
-class Examiner:
+class ContinualEvaluator:
     """Everything that is the same for all points of all curves.
 
     real: the whole data set. home: where answers are kept. seeds: of the fresh networks at every step. progress: makes
@@ -55,21 +55,21 @@ class Examiner:
                 fix="choose --protocol dsa-v1, or another whose labels are the set's own",
             )
 
-    def ask(
-        self, label: str, ipc: int, parts: Sequence[Part], *, order: int, step: int, steps: int, how: str
+    def evaluate_step(
+        self, label: str, ipc: int, parts: Sequence[StepSet], *, order: int, step: int, steps: int, how: str
     ) -> StepScore:
         """Networks trained from scratch on all parts in memory, tested on all classes that these are of.
 
         label: of the method. step: from 0. how: how the memory came about, in a sentence.
         """
-        memory = joint_memory(parts, self.real)
+        memory = merge_memory(parts, self.real)
         seen = tuple(label for part in parts for label in part.classes)
         digest = memory_sha256(memory)
         question = self._question(label, ipc, seen, digest, self.protocol, order=order, step=step, steps=steps, how=how)
         known = known_score(question, self.home)
         if known is not None:
             return known
-        worth = worth_workers(memory, self.protocol, [self.network], len(self.seeds))
+        worth = should_parallelize(memory, self.protocol, [self.network], len(self.seeds))
         self.executor = self.executor or workers_for(self.device, worth)
         scores = score(
             memory,
@@ -119,7 +119,7 @@ class Examiner:
         stored = len(rows) * self.real.train.images[0].nbytes + len(rows) * 8
         return self._keep(question, scores, len(rows), stored, 0.0)
 
-    def _left_range(self, label: str, part: Part) -> list[str]:
+    def _left_range(self, label: str, part: StepSet) -> list[str]:
         """A note where pixels have run away, as they do where a step has fewer images than rates were tuned for."""
         pixels = self.real.preprocessing.to("cpu").inverse(part.syn.images)
         if (spread := pixels.std().item()) < FAR_OFF:
@@ -128,8 +128,8 @@ class Examiner:
 
     def _question(
         self, label: str, ipc: int | None, seen: tuple[int, ...], digest: str, protocol: Protocol, **rest: int | str
-    ) -> Question:
-        return Question(
+    ) -> StepKey:
+        return StepKey(
             method=label,
             ipc=ipc,
             dataset=self.real.name,
@@ -145,7 +145,7 @@ class Examiner:
             **rest,  # type: ignore[arg-type]
         )
 
-    def _keep(self, question: Question, scores: Scores, images: int, stored: int, seconds: float) -> StepScore:
+    def _keep(self, question: StepKey, scores: Scores, images: int, stored: int, seconds: float) -> StepScore:
         answer = StepScore(
             question=question,
             accuracy=scores.accuracy,
@@ -171,7 +171,7 @@ def with_epochs(protocol: Protocol, epochs: int) -> Protocol:
     if protocol.rule:
         raise UserError(f"the epochs of {protocol.key} follow from a rule", fix="leave --epochs out, or take dsa-v1")
 
-    def shortened(setting: Setting | None) -> Setting | None:
+    def shortened(setting: ProtocolOverrides | None) -> ProtocolOverrides | None:
         return None if setting is None else replace(setting, epochs=epochs)
 
     return replace(

@@ -18,14 +18,14 @@ from ddbench.training.losses import LabelKind
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class StepSet:
     """A stored synthetic set. classes: which class of the whole data set each of its own labels stands for."""
 
     syn: SyntheticSet
     classes: tuple[int, ...]
 
 
-def joint_memory(parts: Sequence[Part], real: RealSet) -> SyntheticSet:
+def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
     """One synthetic set of all parts, labelled by the classes of ``real``, the whole data set.
 
     Mosaics are decoded. Soft labels become probabilities that are 0 for the classes of other parts; where some parts
@@ -55,7 +55,7 @@ def joint_memory(parts: Sequence[Part], real: RealSet) -> SyntheticSet:
     )
 
 
-def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> Part:
+def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
     """What a set of all classes holds of some of them, its soft labels as probabilities among these alone.
 
     Where a label says nothing of these classes, it is the class that its image was made for.
@@ -75,7 +75,7 @@ def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> Part:
     warm = None if syn.warm_images is None else syn.warm_images[rows]
     names = tuple(syn.class_names[label] for label in classes)
     part = replace(syn, images=syn.images[rows], warm_images=warm, labels=labels, label_kind=kind, class_names=names)
-    return Part(part, tuple(classes))
+    return StepSet(part, tuple(classes))
 
 
 def seen_test(real: RealSet, classes: Sequence[int]) -> RealSet:
@@ -106,11 +106,11 @@ def _among(syn: SyntheticSet, rows: Tensor, chosen: Tensor, own: Tensor) -> Tens
     return torch.where(shares.isfinite().all(1, keepdim=True), shares, certain)
 
 
-def _hard(part: Part) -> Tensor:
+def _hard(part: StepSet) -> Tensor:
     return torch.tensor(part.classes)[part.syn.labels]
 
 
-def _soft(part: Part, classes: int) -> Tensor:
+def _soft(part: StepSet, classes: int) -> Tensor:
     """Probabilities over all classes, (S, classes)."""
     own = _probabilities(part.syn)
     wide = own.new_zeros(len(own), classes)
@@ -124,7 +124,7 @@ def _probabilities(syn: SyntheticSet) -> Tensor:
     return syn.labels.softmax(1) if syn.label_kind == "logits" else syn.labels
 
 
-def _require_joinable(parts: Sequence[Part], real: RealSet) -> None:
+def _require_joinable(parts: Sequence[StepSet], real: RealSet) -> None:
     shape = (real.channels, real.size, real.size)
     for part in parts:
         require_same_preprocessing(

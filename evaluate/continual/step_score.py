@@ -18,7 +18,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class StepKey:
     """What is asked at one step, whatever the answer.
 
     method: its label in the recipe. ipc: None where all real images are trained on. order: the number of the class
@@ -64,7 +64,7 @@ class StepScore:
     rate that training began with. notes: what a reader must know.
     """
 
-    question: Question
+    question: StepKey
     accuracy: tuple[float, ...]
     lr: float | None
     memory_images: int
@@ -83,7 +83,7 @@ class StepScore:
         return path
 
 
-def known_score(question: Question, home: Path) -> StepScore | None:
+def known_score(question: StepKey, home: Path) -> StepScore | None:
     """The answer that lies there already, if one does. Errors: UserError when its file is damaged or not of ours."""
     path = question.path(home)
     return load_step(path) if path.exists() else None

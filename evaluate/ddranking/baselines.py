@@ -26,7 +26,7 @@ Train = Callable[[Sequence[int], float, SplitName], Scores]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Bench:
+class RankingSetup:
     """What all contenders share. teachers: who labels, on the soft track; None on the hard one."""
 
     real: RealSet
@@ -45,7 +45,7 @@ class Bench:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class Candidate:
     """One side of a difference. identity: what it is, as JSON, apart from recipe, teachers, network, seed and rate.
 
     together: how many seeds are best trained in one call.
@@ -58,17 +58,17 @@ class Contender:
     together: int = 1
 
 
-def of_set(bench: Bench, name: str, syn: SyntheticSet, recipe: Protocol) -> Contender:
+def of_set(bench: RankingSetup, name: str, syn: SyntheticSet, recipe: Protocol) -> Candidate:
     """The synthetic images with the labels that ``syn`` has."""
 
     def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
         return _score(bench, syn, recipe, seeds, lr, split)
 
     identity = {"set": synthetic_sha256(syn), "label_kind": syn.label_kind, "formation": syn.formation}
-    return Contender(name=name, recipe=recipe, identity=identity, train=train, together=_together(bench))
+    return Candidate(name=name, recipe=recipe, identity=identity, train=train, together=_together(bench))
 
 
-def of_random(bench: Bench, name: str, like: SyntheticSet, recipe: Protocol) -> Contender:
+def of_random(bench: RankingSetup, name: str, like: SyntheticSet, recipe: Protocol) -> Candidate:
     """As many real images a class as ``like`` stores, others for every seed, labelled as the recipe asks.
 
     Teachers label the images as they are where the recipe trains with one soft label an image.
@@ -78,10 +78,10 @@ def of_random(bench: Bench, name: str, like: SyntheticSet, recipe: Protocol) -> 
         (seed,) = seeds
         return _score(bench, random_set(bench.real, like, seed), recipe, seeds, lr, split)
 
-    return Contender(name=name, recipe=recipe, identity={"random": like.ipc}, train=train)
+    return Candidate(name=name, recipe=recipe, identity={"random": like.ipc}, train=train)
 
 
-def of_real(bench: Bench, name: str, recipe: Protocol) -> Contender:
+def of_real(bench: RankingSetup, name: str, recipe: Protocol) -> Candidate:
     """All real training images with their classes."""
 
     def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
@@ -96,11 +96,11 @@ def of_real(bench: Bench, name: str, recipe: Protocol) -> Contender:
             executor=bench.executor,
         )
 
-    return Contender(name=name, recipe=recipe, identity={"real": "all"}, train=train, together=_together(bench))
+    return Candidate(name=name, recipe=recipe, identity={"real": "all"}, train=train, together=_together(bench))
 
 
 def _score(
-    bench: Bench, syn: SyntheticSet, recipe: Protocol, seeds: Sequence[int], lr: float, split: SplitName
+    bench: RankingSetup, syn: SyntheticSet, recipe: Protocol, seeds: Sequence[int], lr: float, split: SplitName
 ) -> Scores:
     return score(
         syn,
@@ -116,7 +116,7 @@ def _score(
     )
 
 
-def _together(bench: Bench) -> int:
+def _together(bench: RankingSetup) -> int:
     return 1 if bench.executor is None else bench.executor.at_once
 
 

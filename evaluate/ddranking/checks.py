@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.compatibility import require_fit
+from ddbench.evaluate.compatibility import check_compatible
 from ddbench.evaluate.ddranking.measurement import require_weight
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -59,7 +59,7 @@ def require_teachers(track: str, teachers: Teachers | None) -> None:
 
 def require_data(syn: SyntheticSet, real: RealSet, rates: Sequence[float]) -> None:
     """Errors: UserError for data of another kind, an ipc larger than a class, and no validation to choose rates on."""
-    require_fit(syn, real)
+    check_compatible(syn, real)
     real.require_ipc(syn.ipc)
     if len(set(rates)) > 1 and len(real.validation) == 0:
         raise UserError(

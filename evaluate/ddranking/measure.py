@@ -18,12 +18,19 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.compatibility import require_labels
-from ddbench.evaluate.ddranking.baselines import Bench, Contender, of_random, of_real, of_set, with_classes
+from ddbench.evaluate.ddranking.baselines import Candidate, RankingSetup, of_random, of_real, of_set, with_classes
 from ddbench.evaluate.ddranking.checks import require_data, require_question, require_teachers
 from ddbench.evaluate.ddranking.measurement import Measurement
-from ddbench.evaluate.ddranking.recipes import LabelMode, Track, hard_recipe_of, lasting, plain, recipe_of
-from ddbench.evaluate.ddranking.score_cache import Trainings
-from ddbench.evaluate.ddranking.train_and_test import Side, compete, trainings_of
+from ddbench.evaluate.ddranking.recipes import (
+    LabelMode,
+    Track,
+    hard_recipe_of,
+    recipe_of,
+    with_epochs,
+    without_augmentation,
+)
+from ddbench.evaluate.ddranking.score_cache import TrainingScores
+from ddbench.evaluate.ddranking.train_and_test import SideResult, train_and_test, trainings_of
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.evaluate.lr_search import RATES
@@ -68,7 +75,7 @@ def measure(
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
     device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
-    recipe, hard_recipe = (lasting(found, epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
+    recipe, hard_recipe = (with_epochs(found, epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
     require_teachers(track, teachers)
     teachers = None if teachers is None else teachers.to(device)
     require_data(syn, real, rates)
@@ -77,26 +84,26 @@ def measure(
     hard, notes = with_classes(bare)
     ready = {name: found.to(device) for name, found in (("own", bare), ("hard", hard))}
     on_track = ready["hard" if track == "hard" else "own"]
-    bench = Bench(
+    bench = RankingSetup(
         real=real.to(device),
         network=canonical_network_name(network or syn.network),
         device=device,
         teachers=teachers,
         executor=executor,
     )
-    contenders = [of_set(bench, "syn", on_track, recipe), of_random(bench, "random", on_track, recipe)]
+    candidates = [of_set(bench, "syn", on_track, recipe), of_random(bench, "random", on_track, recipe)]
     if track == "soft":
-        contenders += [of_set(bench, "syn_hard", ready["hard"], hard_recipe)]
+        candidates += [of_set(bench, "syn_hard", ready["hard"], hard_recipe)]
     if ars:
-        contenders += [
-            of_set(bench, "syn_plain", on_track, plain(recipe)),
-            of_random(bench, "random_plain", on_track, plain(recipe)),
+        candidates += [
+            of_set(bench, "syn_plain", on_track, without_augmentation(recipe)),
+            of_random(bench, "random_plain", on_track, without_augmentation(recipe)),
         ]
-    contenders += [] if real_accuracy is not None else [of_real(bench, "real", hard_recipe)]
+    candidates += [] if real_accuracy is not None else [of_real(bench, "real", hard_recipe)]
 
-    sides = _all(contenders, bench, sorted(set(rates)), seeds, searches, folder, progress)
+    sides = _all(candidates, bench, sorted(set(rates)), seeds, searches, folder, progress)
     if real_accuracy is not None:
-        sides["real"] = Side(accuracy=(float(real_accuracy),) * len(seeds), given=True)
+        sides["real"] = SideResult(accuracy=(float(real_accuracy),) * len(seeds), given=True)
     return Measurement(
         method=syn.method,
         dataset=without_paths(real.name),
@@ -120,41 +127,41 @@ def measure(
         code=code_identity(),
         versions=versions(),
         date=datetime.now(UTC).date().isoformat(),
-        notes=(*notes, *_circumstances(syn, epochs, teachers)),
+        notes=(*notes, *_evaluation_context(syn, epochs, teachers)),
     )
 
 
 def _all(
-    contenders: Sequence[Contender],
-    bench: Bench,
+    candidates: Sequence[Candidate],
+    bench: RankingSetup,
     rates: Sequence[float],
     seeds: Sequence[int],
     searches: int,
     folder: Path | None,
     progress: Progress | None,
-) -> dict[str, Side]:
+) -> dict[str, SideResult]:
     """Every contender's side by name. Only the number of finished trainings is told: a training is short."""
     meter, done = progress or Silent(), 0
     search_seeds = _search_seeds(seeds, searches, rates)
-    meter.start(len(contenders) * trainings_of(rates, seeds, search_seeds), "DD-Ranking")
+    meter.start(len(candidates) * trainings_of(rates, seeds, search_seeds), "DD-Ranking")
 
-    def tell(name: str, lr: float, accuracy: float) -> None:
+    def report(name: str, lr: float, accuracy: float) -> None:
         nonlocal done
         done += 1
         meter.update(done, side=name, lr=f"{lr:g}", accuracy=f"{accuracy:.4f}")
 
     try:
         return {
-            contender.name: compete(
-                contender,
+            candidate.name: train_and_test(
+                candidate,
                 bench,
                 rates=rates,
                 seeds=seeds,
                 search_seeds=search_seeds,
-                kept=Trainings(folder),
-                tell=tell,
+                kept=TrainingScores(folder),
+                report=report,
             )
-            for contender in contenders
+            for candidate in candidates
         }
     finally:
         meter.close()
@@ -167,7 +174,7 @@ def _search_seeds(seeds: Sequence[int], searches: int, rates: Sequence[float]) -
     return tuple(derive(seeds[0], "ddranking", "search", number) for number in range(searches))
 
 
-def _circumstances(syn: SyntheticSet, epochs: int | None, teachers: Teachers | None) -> list[str]:
+def _evaluation_context(syn: SyntheticSet, epochs: int | None, teachers: Teachers | None) -> list[str]:
     """What a reader of the scores must know, apart from where classes come from."""
     told = []
     if teachers is not None:

@@ -12,7 +12,7 @@ from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError
 from ddbench.evaluate.ddranking.recipes import LabelMode, Track
 from ddbench.evaluate.ddranking.scores import AugmentationRobustness, LabelRobustness
-from ddbench.evaluate.ddranking.train_and_test import Side
+from ddbench.evaluate.ddranking.train_and_test import SideResult
 from ddbench.evaluate.leaderboard.row import folder_of
 
 SCHEMA = 1
@@ -46,7 +46,7 @@ class Measurement:
     rates: tuple[float, ...]
     weight: float = 0.5
     ars_weight: float = 0.5
-    sides: dict[str, Side]
+    sides: dict[str, SideResult]
     synthetic_sha256: str
     real_fingerprint: str
     mirror: bool

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from ddbench.evaluate.protocols.protocol import Protocol, Setting
+from ddbench.evaluate.protocols.protocol import Protocol, ProtocolOverrides
 
 EPOCHS = 300
 
@@ -30,7 +30,7 @@ HARD = Protocol(
     version=1,
     title="DD-Ranking's hard track: DSA, cross-entropy with classes",
     source=f"{_SOURCE}: hard_label.py, configs/Demo_LRS_Hard_Label.yaml",
-    setting=Setting(epochs=EPOCHS, augmentation="dsa"),
+    setting=ProtocolOverrides(epochs=EPOCHS, augmentation="dsa"),
     inclusive=False,
 )
 
@@ -40,7 +40,7 @@ SOFT = Protocol(
     version=1,
     title="DD-Ranking's soft track, mode S: DSA, KL with the one label that is stored for an image",
     source=f"{_SOURCE}: soft_label.py, loss/kl.py",
-    setting=Setting(epochs=EPOCHS, augmentation="dsa"),
+    setting=ProtocolOverrides(epochs=EPOCHS, augmentation="dsa"),
     inclusive=False,
     loss="kl",
     temperature=1.2,
@@ -51,7 +51,7 @@ SOFT_M = Protocol(
     version=1,
     title="DD-Ranking's soft track, mode M: CutMix, KL with what teachers say of every mixed batch",
     source=f"{_SOURCE}: soft_label.py, loss/kl.py, aug/cutmix.py",
-    setting=Setting(epochs=EPOCHS, augmentation="none"),
+    setting=ProtocolOverrides(epochs=EPOCHS, augmentation="none"),
     inclusive=False,
     mixing="cutmix",
     loss="kl",
@@ -60,7 +60,7 @@ SOFT_M = Protocol(
 )
 
 
-def plain(recipe: Protocol) -> Protocol:
+def without_augmentation(recipe: Protocol) -> Protocol:
     """The same recipe without augmentation and mixing."""
     return replace(
         recipe,
@@ -72,7 +72,7 @@ def plain(recipe: Protocol) -> Protocol:
 
 
 RECIPES: Mapping[str, Protocol] = MappingProxyType(
-    {made.key: made for recipe in (HARD, SOFT, SOFT_M) for made in (recipe, plain(recipe))}
+    {made.key: made for recipe in (HARD, SOFT, SOFT_M) for made in (recipe, without_augmentation(recipe))}
 )
 
 
@@ -88,9 +88,9 @@ def hard_recipe_of(track: Track) -> Protocol:
 
     On the soft track that is without augmentation, as the release has it unless ``use_aug_for_hard`` is set.
     """
-    return HARD if track == "hard" else plain(HARD)
+    return HARD if track == "hard" else without_augmentation(HARD)
 
 
-def lasting(recipe: Protocol, epochs: int | None) -> Protocol:
+def with_epochs(recipe: Protocol, epochs: int | None) -> Protocol:
     """The recipe with another number of epochs, which its fingerprint tells; None leaves it as it is."""
     return recipe if epochs is None else replace(recipe, setting=replace(recipe.setting, epochs=epochs))

@@ -16,7 +16,7 @@ Question = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Trainings:
+class TrainingScores:
     """What is known already. folder: where it lies, a file a training named by its question; None keeps nothing.
 
     Random and real images do not depend on the method, so their trainings serve every set of the same data and ipc.

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ddbench.evaluate.ddranking.baselines import Bench, Contender
-from ddbench.evaluate.ddranking.score_cache import Trainings
+from ddbench.evaluate.ddranking.baselines import Candidate, RankingSetup
+from ddbench.evaluate.ddranking.score_cache import TrainingScores
 from ddbench.evaluate.ddranking.scores import Runs
 from ddbench.evaluate.lr_search import search_rate
 from ddbench.evaluate.scores import Scores, SplitName
 
-Tell = Callable[[str, float, float], None]
+ReportProgress = Callable[[str, float, float], None]
 """Told of every finished training: the contender's name, the rate, the accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
+class SideResult:
     """What one contender reached on the test split, a fraction a run, and how its rate was found.
 
     lr: the rate of all runs. tried: every rate with its accuracies on validation, none where a single rate was allowed.
@@ -46,16 +46,16 @@ def trainings_of(rates: Sequence[float], seeds: Sequence[int], search_seeds: Seq
     return len(seeds) + (len(rates) * len(search_seeds) if len(rates) > 1 else 0)
 
 
-def compete(
-    contender: Contender,
-    bench: Bench,
+def train_and_test(
+    candidate: Candidate,
+    bench: RankingSetup,
     *,
     rates: Sequence[float],
     seeds: Sequence[int],
     search_seeds: Sequence[int],
-    kept: Trainings,
-    tell: Tell,
-) -> Side:
+    kept: TrainingScores,
+    report: ReportProgress,
+) -> SideResult:
     """Train and test one contender. A single rate is taken as it is, and no validation split is asked for.
 
     The highest mean on validation wins, of equals the lower rate. search_seeds: of the networks that judge rates, and
@@ -65,7 +65,7 @@ def compete(
 
     def scores_of(chosen: Sequence[int], lr: float, split: SplitName) -> Scores:
         nonlocal seconds
-        found = _one_by_one(contender, bench, chosen, lr, split, kept, tell)
+        found = _one_by_one(candidate, bench, chosen, lr, split, kept, report)
         seconds += found.seconds
         return found
 
@@ -74,31 +74,37 @@ def compete(
         search = search_rate(lambda rate: scores_of(search_seeds, rate, "validation"), tuple(rates))
         lr, tried = search.lr, tuple((rate, tuple(runs)) for rate, runs in search.tried.items())
     tested = scores_of(seeds, lr, "test")
-    return Side(
+    return SideResult(
         accuracy=tested.accuracy,
         lr=lr,
         tried=tried,
-        recipe=contender.recipe.key,
-        recipe_fingerprint=contender.recipe.fingerprint,
-        epochs=contender.recipe.setting.epochs,
+        recipe=candidate.recipe.key,
+        recipe_fingerprint=candidate.recipe.fingerprint,
+        epochs=candidate.recipe.setting.epochs,
         seconds=seconds,
         notes=tested.notes,
     )
 
 
 def _one_by_one(
-    contender: Contender, bench: Bench, seeds: Sequence[int], lr: float, split: SplitName, kept: Trainings, tell: Tell
+    candidate: Candidate,
+    bench: RankingSetup,
+    seeds: Sequence[int],
+    lr: float,
+    split: SplitName,
+    kept: TrainingScores,
+    report: ReportProgress,
 ) -> Scores:
     """The scores of these seeds, each read where it is kept, else trained and kept as soon as it is done."""
 
     def question(seed: int) -> dict[str, Any]:
         return {
-            "contender": contender.identity,
-            "recipe": contender.recipe.fingerprint,
-            "protocol": contender.recipe.key,
+            "contender": candidate.identity,
+            "recipe": candidate.recipe.fingerprint,
+            "protocol": candidate.recipe.key,
             "real": bench.real.fingerprint,
             "mirror": bench.real.mirror,
-            "teachers": bench.teachers_fingerprint if contender.recipe.loss == "kl" else None,
+            "teachers": bench.teachers_fingerprint if candidate.recipe.loss == "kl" else None,
             "network": bench.network,
             "seed": seed,
             "lr": lr,
@@ -109,12 +115,12 @@ def _one_by_one(
     for seed in seeds:
         if (found := kept.find(question(seed))) is not None:
             known[seed] = found
-            tell(contender.name, lr, found.accuracy[0])
-    for some in _pieces([seed for seed in seeds if seed not in known], contender.together):
-        scores = contender.train(some, lr, split)
+            report(candidate.name, lr, found.accuracy[0])
+    for some in _pieces([seed for seed in seeds if seed not in known], candidate.together):
+        scores = candidate.train(some, lr, split)
         for position, seed in enumerate(some):
             known[seed] = kept.keep(question(seed), scores, position)
-            tell(contender.name, lr, known[seed].accuracy[0])
+            report(candidate.name, lr, known[seed].accuracy[0])
     return _joined([known[seed] for seed in seeds])
 
 

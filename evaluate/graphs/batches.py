@@ -28,7 +28,7 @@ class GraphBatch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GraphLesson:
+class GraphTrainingSet:
     """A set as a protocol shows it to networks of ``layers`` layers.
 
     A batch of drawn items has some more than once. Each is computed once, its loss weighted by how often it was drawn:

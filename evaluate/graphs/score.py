@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from ddbench.errors import UserError
-from ddbench.evaluate.graphs.batches import GraphLesson
+from ddbench.evaluate.graphs.batches import GraphTrainingSet
 from ddbench.evaluate.graphs.compatibility import require_graph_fit, require_questions
 from ddbench.evaluate.graphs.protocols import GraphProtocol, graph_protocol
-from ddbench.evaluate.graphs.trainer import GraphExam, Mark, Questions
+from ddbench.evaluate.graphs.trainer import GraphSeedResult, GraphTrainer, Questions
 from ddbench.evaluate.scores import GraphScores
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
@@ -50,8 +50,8 @@ def score_graphs(
     require_graph_fit(syn, real)
     require_questions(real)
     setting, begun = chosen.setting_for(real.name, name), time.perf_counter()
-    exam = GraphExam(
-        lesson=GraphLesson(syn=syn, protocol=chosen, layers=setting.layers, device=device),
+    exam = GraphTrainer(
+        lesson=GraphTrainingSet(syn=syn, protocol=chosen, layers=setting.layers, device=device),
         validation=Questions(real.validation, setting.layers, device),
         test=Questions(real.test, setting.layers, device),
         real=real,
@@ -60,14 +60,14 @@ def score_graphs(
         network=name,
         device=device,
     )
-    marks = _one_by_one(exam, seeds, progress or Silent(), f"evaluate {syn.method} ipc {syn.ipc}")
+    evaluate_seeds = _one_by_one(exam, seeds, progress or Silent(), f"evaluate {syn.method} ipc {syn.ipc}")
     synchronise(device)
-    kept, said = _reported(chosen, [mark.validation for mark in marks])
-    endless = [f"seed {seeds[i]}: the training did not stay finite" for i in kept if not marks[i].finite]
+    kept, said = _reported(chosen, [mark.validation for mark in evaluate_seeds])
+    endless = [f"seed {seeds[i]}: the training did not stay finite" for i in kept if not evaluate_seeds[i].finite]
     return GraphScores(
-        accuracy=tuple(marks[i].accuracy for i in kept),
-        roc_auc=tuple(marks[i].roc_auc for i in kept),
-        validation=tuple(marks[i].validation for i in kept),
+        accuracy=tuple(evaluate_seeds[i].accuracy for i in kept),
+        roc_auc=tuple(evaluate_seeds[i].roc_auc for i in kept),
+        validation=tuple(evaluate_seeds[i].validation for i in kept),
         seeds=tuple(seeds[i] for i in kept),
         seconds=time.perf_counter() - begun,
         protocol=chosen.key,
@@ -76,18 +76,21 @@ def score_graphs(
     )
 
 
-def _one_by_one(exam: GraphExam, seeds: Sequence[int], meter: Progress, title: str) -> list[Mark]:
-    marks: list[Mark] = []
+def _one_by_one(exam: GraphTrainer, seeds: Sequence[int], meter: Progress, title: str) -> list[GraphSeedResult]:
+    evaluate_seeds: list[GraphSeedResult] = []
     steps = exam.setting.steps
     meter.start(len(seeds) * steps, title)
     try:
         for seed in seeds:
-            done = len(marks) * steps
-            marks += [exam.take(seed, lambda step, done=done: meter.update(done + step))]
-            meter.update(len(marks) * steps, roc_auc=f"{sum(mark.roc_auc for mark in marks) / len(marks):.4f}")
+            done = len(evaluate_seeds) * steps
+            evaluate_seeds += [exam.train_and_test(seed, lambda step, done=done: meter.update(done + step))]
+            meter.update(
+                len(evaluate_seeds) * steps,
+                roc_auc=f"{sum(mark.roc_auc for mark in evaluate_seeds) / len(evaluate_seeds):.4f}",
+            )
     finally:
         meter.close()
-    return marks
+    return evaluate_seeds
 
 
 def _reported(protocol: GraphProtocol, validation: Sequence[float]) -> tuple[list[int], list[str]]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ddbench.evaluate.graphs.batches import GraphBatch, GraphLesson, mean_loss
+from ddbench.evaluate.graphs.batches import GraphBatch, GraphTrainingSet, mean_loss
 from ddbench.evaluate.graphs.metrics import accuracy, roc_auc
 from ddbench.evaluate.graphs.protocol import GraphProtocol, GraphSetting
 from ddbench.evaluate.training.train_network import layers_seeded
@@ -43,7 +43,7 @@ class Questions:
         return torch.cat([network(part).cpu() for part in self._parts])
 
 
-class Mark(NamedTuple):
+class GraphSeedResult(NamedTuple):
     """Fractions of one network: accuracy and ROC-AUC on the test split, the best ROC-AUC on the validation split.
 
     finite: whether the training stayed so to its end.
@@ -56,10 +56,10 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GraphExam:
+class GraphTrainer:
     """What networks are trained on, how, and what they are asked about."""
 
-    lesson: GraphLesson
+    lesson: GraphTrainingSet
     validation: Questions
     test: Questions
     real: GraphSet
@@ -68,7 +68,7 @@ class GraphExam:
     network: str
     device: torch.device
 
-    def take(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> Mark:
+    def train_and_test(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> GraphSeedResult:
         """Train the network of this seed, choose its state on validation, and test that once.
 
         after_step: told the number of steps done. A training that is no longer finite ends there; where no state was
@@ -89,7 +89,7 @@ class GraphExam:
             if best is None or not logits.isfinite().all():
                 logits, finite = torch.zeros_like(logits), False
             found = 0.5 if best is None else best
-            return Mark(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), found, finite)
+            return GraphSeedResult(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), found, finite)
 
     def _train(self, network: nn.Module, seed: int, after_step: Callable[[int], None]) -> tuple[float | None, bool]:
         """Leave ``network`` in its best state. Returns that state's validation ROC-AUC, None where no state was finite,

@@ -24,15 +24,15 @@ class ByIpc:
     it is the mean distance from what methods reach at each ipc on average. Rows chosen on the test split do not count.
     """
 
-    def __init__(self, lines: Sequence[Line]) -> None:
-        self.students = shown_students(lines)
+    def __init__(self, entries: Sequence[Line]) -> None:
+        self.students = shown_students(entries)
         found: dict[Name, list[dict[int, Line]]] = {}
-        for line, student in zip(lines, self.students or [""] * len(lines), strict=True):
-            stack = found.setdefault((line["label"], student), [])
-            if all(line["ipc"] in row for row in stack):
+        for entry, student in zip(entries, self.students or [""] * len(entries), strict=True):
+            stack = found.setdefault((entry["label"], student), [])
+            if all(entry["ipc"] in row for row in stack):
                 stack.append({})
-            next(row for row in stack if line["ipc"] not in row)[line["ipc"]] = line
-        self.ipcs = sorted({line["ipc"] for line in lines})
+            next(row for row in stack if entry["ipc"] not in row)[entry["ipc"]] = entry
+        self.ipcs = sorted({entry["ipc"] for entry in entries})
         merit = _merits({name: stack[0] for name, stack in found.items()}, self.ipcs)
         order = sorted(found, key=lambda name: (-merit[name], name))
         self.rows = [(label, student, row) for label, student in order for row in found[label, student]]
@@ -50,16 +50,18 @@ class ByIpc:
         return [list(row) for row in zip(*columns, strict=True)]
 
 
-def shown_students(lines: Sequence[Line]) -> list[str]:
+def shown_students(entries: Sequence[Line]) -> list[str]:
     """What each was distilled with; empty where that is the network of the block in every line, or nothing."""
-    named = [line["student"] if isinstance(line["student"], str) else "" for line in lines]
-    same = all(student in ("", line["network"]) for line, student in zip(lines, named, strict=True))
+    named = [entry["student"] if isinstance(entry["student"], str) else "" for entry in entries]
+    same = all(student in ("", entry["network"]) for entry, student in zip(entries, named, strict=True))
     return [] if same else named
 
 
 def _merits(rows: Mapping[Name, Mapping[int, Line]], ipcs: Sequence[int]) -> dict[Name, float]:
     honest = {
-        name: {ipc: line["over_seeds"]["score"]["mean"] for ipc, line in row.items() if line["selection"] != "oracle"}
+        name: {
+            ipc: entry["over_seeds"]["score"]["mean"] for ipc, entry in row.items() if entry["selection"] != "oracle"
+        }
         for name, row in rows.items()
     }
     average = {ipc: fmean([means[ipc] for means in honest.values() if ipc in means] or [0.0]) for ipc in ipcs}
@@ -69,8 +71,8 @@ def _merits(rows: Mapping[Name, Mapping[int, Line]], ipcs: Sequence[int]) -> dic
     }
 
 
-def _column(head: str, lines: Sequence[Line | None], labels: Set[str]) -> list[str]:
-    parts = [("", "", "", "") if line is None else _parts(line, labels) for line in lines]
+def _column(head: str, entries: Sequence[Line | None], labels: Set[str]) -> list[str]:
+    parts = [("", "", "", "") if entry is None else _parts(entry, labels) for entry in entries]
     mean, std, mark, beside = (max(map(len, part)) for part in zip(*parts, strict=True))
     signs = [" ± " if s else "   " if std else "" for _, s, _, _ in parts]
     accuracies = [f"{m:>{mean}}{sign}{s:>{std}}" if m else "-" for (m, s, _, _), sign in zip(parts, signs, strict=True)]
@@ -80,13 +82,13 @@ def _column(head: str, lines: Sequence[Line | None], labels: Set[str]) -> list[s
     return [f"{head:>{width}}{'':{mark + beside}}", *body]
 
 
-def _parts(line: Line, labels: Set[str]) -> tuple[str, str, str, str]:
+def _parts(entry: Line, labels: Set[str]) -> tuple[str, str, str, str]:
     """Mean, standard deviation, mark, and the published figure in brackets.
 
     labels: of the block. A method's figure stands in the line that has its name, where there is one, and in no variant.
     """
-    mark = " *" if line["best"] else " !" if line["selection"] == "oracle" else " ~" if line["unranked"] else ""
-    variant = line["label"] != line["method"] and line["method"] in labels
-    beside = "" if variant or math.isnan(line["published"]) else f" ({100 * line['published']:.1f})"
-    found = line["over_seeds"]["score"]
+    mark = " *" if entry["best"] else " !" if entry["selection"] == "oracle" else " ~" if entry["unranked"] else ""
+    variant = entry["label"] != entry["method"] and entry["method"] in labels
+    beside = "" if variant or math.isnan(entry["published"]) else f" ({100 * entry['published']:.1f})"
+    found = entry["over_seeds"]["score"]
     return f"{100 * found['mean']:.1f}", plus_minus(found), mark, beside

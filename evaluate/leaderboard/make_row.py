@@ -14,7 +14,7 @@ from ddbench.distillation.guard import undone_steps
 from ddbench.evaluate.leaderboard.published import look_up
 from ddbench.evaluate.leaderboard.row import Row, RowSelection, without_paths
 from ddbench.evaluate.leaderboard.test_split import image_test_split
-from ddbench.evaluate.lr_search import RateSearch
+from ddbench.evaluate.lr_search import LRSearch
 from ddbench.evaluate.score import Scores
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -64,7 +64,7 @@ def make_row(
     selected_step: int | None = None,
     recipe: Mapping[str, Any] | None = None,
     expert_seconds: float = 0.0,
-    rates: RateSearch | None = None,
+    rates: LRSearch | None = None,
     teachers: Teachers | None = None,
     pool: str | None = None,
     note: str = "",

@@ -16,17 +16,19 @@ _NAME = ("label", "synthetic_sha256")
 """What a line of the table is: a set. Sets of one method are never mixed."""
 
 
-def pool_blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]]:
+def pool_blocks(entries: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]]:
     """For each data set, ipc, protocol and pool that was asked for: a title, and cells, head first.
 
     A line a set, the best mean first; the columns are the pool's members, and a set that lacks one has no mean. Rows
     chosen on the test split are not shown.
     """
     sets: dict[tuple[Any, ...], list[Line]] = {}
-    for line in lines:
-        for pool in line["pool"].split(",") if isinstance(line["pool"], str) else ():
-            if line["selection"] != "oracle" and pool in network_pools.POOLS:
-                sets.setdefault((*(line[key] for key in GROUP), pool, *(line[key] for key in _NAME)), []).append(line)
+    for entry in entries:
+        for pool in entry["pool"].split(",") if isinstance(entry["pool"], str) else ():
+            if entry["selection"] != "oracle" and pool in network_pools.POOLS:
+                sets.setdefault((*(entry[key] for key in GROUP), pool, *(entry[key] for key in _NAME)), []).append(
+                    entry
+                )
     blocks: dict[tuple[Any, ...], list[list[Line]]] = {}
     for (*group, pool, _, _), found in sets.items():
         networks = tuple(network_pools.POOLS[pool].members(_convnet(found)))
@@ -36,14 +38,14 @@ def pool_blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]]:
         yield " · ".join(filter(None, title)), _cells(rows, networks)
 
 
-def _convnet(lines: Sequence[Line]) -> str:
+def _convnet(entries: Sequence[Line]) -> str:
     """The ConvNet that stands for a pool's: what the set was distilled with, or is evaluated on; else its own."""
-    named = [name for line in lines for name in (line["student"], line["network"]) if isinstance(name, str)]
+    named = [name for entry in entries for name in (entry["student"], entry["network"]) if isinstance(name, str)]
     return next((name for name in named if name.startswith("convnet")), "convnet-d3")
 
 
 def _cells(sets: Sequence[Sequence[Line]], networks: Sequence[str]) -> list[list[str]]:
-    rows = [(lines[0]["label"], {line["network"]: line for line in reversed(lines)}) for lines in sets]
+    rows = [(entries[0]["label"], {entry["network"]: entry for entry in reversed(entries)}) for entries in sets]
     measured = [(label, found, _mean(found, networks)) for label, found in rows]
     measured.sort(key=lambda row: (row[2] is None, -(row[2] or 0.0), row[0]))
     body = [[label, _percent(mean), *(_cell(found.get(name)) for name in networks)] for label, found, mean in measured]
@@ -55,11 +57,11 @@ def _mean(found: Mapping[str, Line], networks: Sequence[str]) -> float | None:
     return fmean(found[name]["score_mean"] for name in networks) if whole else None
 
 
-def _cell(line: Line | None) -> str:
-    if line is None:
+def _cell(entry: Line | None) -> str:
+    if entry is None:
         return "-"
-    spread = f" ± {100 * line['score_std']:.1f}" if len(line["seeds"]) > 1 else ""
-    return f"{100 * line['score_mean']:.1f}{spread}"
+    spread = f" ± {100 * entry['score_std']:.1f}" if len(entry["seeds"]) > 1 else ""
+    return f"{100 * entry['score_mean']:.1f}{spread}"
 
 
 def _percent(mean: float | None) -> str:

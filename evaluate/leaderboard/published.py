@@ -12,7 +12,7 @@ from ddbench.evaluate.leaderboard.test_split import EvalSplit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedResult:
     """A printed top-1 accuracy.
 
     accuracy, std: fractions; std is None where none is printed. source: where they stand.
@@ -28,13 +28,13 @@ class Published:
 
 
 @cache
-def published_numbers() -> dict[tuple[str, str, int, str], Published]:
+def published_numbers() -> dict[tuple[str, str, int, str], PublishedResult]:
     """Every number in ``published.csv``, by (method, dataset, ipc, network)."""
     text = files("ddbench.evaluate").joinpath("published.csv").read_text(encoding="utf-8")
-    found: dict[tuple[str, str, int, str], Published] = {}
+    found: dict[tuple[str, str, int, str], PublishedResult] = {}
     for line in csv.DictReader(text.splitlines()):
         key = line["method"], line["dataset"], int(line["ipc"]), line["network"]
-        found[key] = Published(
+        found[key] = PublishedResult(
             method=key[0],
             dataset=key[1],
             ipc=key[2],
@@ -48,7 +48,7 @@ def published_numbers() -> dict[tuple[str, str, int, str], Published]:
 
 def look_up(
     method: str, dataset: str, ipc: int, network: str, protocol: str = "", tested_on: EvalSplit | None = None
-) -> Published | None:
+) -> PublishedResult | None:
     """Find what is printed for a setting.
 
     Args:
@@ -69,7 +69,8 @@ def look_up(
 
 
 def is_as_published(dataset: str, tested_on: EvalSplit | None) -> bool:
-    """Tell whether a test split has the counts of the data set that papers print figures of under this name."""
+    """ReportProgress whether a test split has the counts of the data set that papers print figures of under this
+    name."""
     known = KNOWN.get(dataset)
     if known is None or tested_on is None:
         return True

@@ -43,7 +43,7 @@ def entries(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _entry(row: Row) -> dict[str, Any]:
-    published, std, source = _beside(row)
+    published, std, source = _reference_values(row)
     return {
         "dataset": row.dataset,
         "ipc": row.ipc,
@@ -92,7 +92,7 @@ def _entry(row: Row) -> dict[str, Any]:
     }
 
 
-def _beside(row: Row) -> tuple[float | None, float | None, str | None]:
+def _reference_values(row: Row) -> tuple[float | None, float | None, str | None]:
     found = look_up(row.method, row.dataset, row.ipc, row.network, row.protocol, row.tested_on)
     if found is not None:
         original = ORIGINAL.get(row.dataset)

@@ -1,6 +1,6 @@
 """Architecture search: ranking the networks of a space by what they are trained on, and searching with it."""
 
-from ddbench.evaluate.nas.ground_truth import Truth
+from ddbench.evaluate.nas.ground_truth import GroundTruth
 from ddbench.evaluate.nas.ground_truth_file import read_truth, write_truth
 from ddbench.evaluate.nas.proxies import recipe
 from ddbench.evaluate.nas.ranking import Ranking, rank
@@ -13,7 +13,7 @@ __all__ = [
     "Ranking",
     "Search",
     "Space",
-    "Truth",
+    "GroundTruth",
     "rank",
     "read_truth",
     "recipe",

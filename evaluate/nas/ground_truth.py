@@ -11,7 +11,7 @@ DECISIVE = ("dataset", "real", "mirror", "protocol", "epochs", "augmentation")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class GroundTruth:
     """Accuracies of networks, fractions, by canonical name; those that rank are of the validation split.
 
     accuracy: one a seed. test: of those whose test accuracy is known. seconds: of training, where known. facts: what
@@ -25,7 +25,7 @@ class Truth:
     where: str = ""
     notes: tuple[str, ...] = ()
 
-    def only(self, networks: Iterable[str]) -> Truth:
+    def only(self, networks: Iterable[str]) -> GroundTruth:
         """The same of these networks, in this order."""
         chosen = tuple(networks)
         return replace(
@@ -36,7 +36,7 @@ class Truth:
         )
 
 
-def differences(truth: Truth, facts: Mapping[str, Any]) -> tuple[str, ...]:
+def differences(truth: GroundTruth, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """What a reader must know where a table was made in another way than the proxies beside it."""
     if not truth.facts:
         return (f"{truth.where} does not say how its accuracies were measured",)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ddbench.artifact import LARGEST_JSON, replacing
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.nas.ground_truth import Truth
+from ddbench.evaluate.nas.ground_truth import GroundTruth
 from ddbench.evaluate.nas.space import Space
 from ddbench.files.regular_file import read_regular
 from ddbench.files.strict_json import parse_json
@@ -22,7 +22,7 @@ COLUMNS = ("network", "arch", "accuracy", "accuracies", "test", "tests", "second
 HEAD = "# ddbench nas truth "
 
 
-def write_truth(truth: Truth, path: Path) -> None:
+def write_truth(truth: GroundTruth, path: Path) -> None:
     """Write a table, atomically: ``.json``, or ``.csv`` with the facts in a comment on its first line.
 
     Errors: UserError for another ending.
@@ -46,7 +46,7 @@ def write_truth(truth: Truth, path: Path) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
-def read_truth(path: Path, space: Space) -> Truth:
+def read_truth(path: Path, space: Space) -> GroundTruth:
     """A table that :func:`write_truth` wrote, or one of the user's with the columns arch (or network) and accuracy.
 
     Networks that are not of the space are left out, with a note. Errors: UserError that names file and line for an
@@ -83,7 +83,7 @@ def read_truth(path: Path, space: Space) -> Truth:
     notes = [f"{outside} networks of {path.name} are not of {space.name}"] if outside else []
     if fewest < most:
         notes.append(f"networks of {path.name} have {fewest} to {most} seeds: the first {fewest} of each are compared")
-    return Truth(
+    return GroundTruth(
         accuracy={network: values[:fewest] for network, values in accuracy.items()},
         test=test,
         seconds=seconds,

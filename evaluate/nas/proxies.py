@@ -12,10 +12,10 @@ import torch
 from ddbench import artifact
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.compatibility import require_fit
+from ddbench.evaluate.compatibility import check_compatible
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
-from ddbench.evaluate.protocols.protocol import Circumstances, Protocol
+from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.scores import Scores, SplitName
@@ -35,7 +35,7 @@ def recipe(epochs: int | None = None, augmentation: str | None = None) -> Protoc
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Bench:
+class ProxySetup:
     """Where networks are trained and asked. real: with a validation split, which ranks them."""
 
     real: RealSet
@@ -43,7 +43,7 @@ class Bench:
     device: torch.device
     executor: Executor | None = None
 
-    def alone(self, device: torch.device) -> Bench:
+    def alone(self, device: torch.device) -> ProxySetup:
         """The same bench on another device, where one process does it all."""
         return replace(self, real=self.real.to(device), device=device, executor=None)
 
@@ -59,12 +59,12 @@ class Bench:
         }
 
 
-Train = Callable[[Bench, str, Sequence[int], SplitName], Scores]
+Train = Callable[[ProxySetup, str, Sequence[int], SplitName], Scores]
 """Trains networks of a name, one a seed, and asks them about a split. It can travel to other processes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Subject:
+class ProxyDataset:
     """Something that networks are trained on.
 
     identity: what it is, as JSON that does not depend on names or places. images: how many are stored. bytes: what
@@ -75,7 +75,7 @@ class Subject:
     identity: dict[str, Any]
     images: int
     bytes: int
-    bench: Bench
+    bench: ProxySetup
     train: Train
 
     def score(self, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
@@ -83,11 +83,11 @@ class Subject:
         return self.train(self.bench, network, seeds, split)
 
 
-def synthetic_subject(syn: SyntheticSet, bench: Bench, label: str | None = None) -> Subject:
+def synthetic_proxy(syn: SyntheticSet, bench: ProxySetup, label: str | None = None) -> ProxyDataset:
     """Errors: UserError where the set does not fit the real data."""
-    require_fit(syn, bench.real)
+    check_compatible(syn, bench.real)
 
-    return Subject(
+    return ProxyDataset(
         label=label or f"{syn.provenance.get('label') or syn.method} ipc {syn.ipc}",
         identity={"synthetic set": synthetic_sha256(syn), "labels": syn.label_kind, "formation": syn.formation},
         images=len(syn),
@@ -97,13 +97,13 @@ def synthetic_subject(syn: SyntheticSet, bench: Bench, label: str | None = None)
     )
 
 
-def real_subject(bench: Bench) -> Subject:
+def real_proxy(bench: ProxySetup) -> ProxyDataset:
     """All training images: what gives the true ranking."""
     train = bench.real.train
     return _of_real(bench, "real images", {"real images": "all"}, len(train), train.images.nbytes + train.labels.nbytes)
 
 
-def random_subject(ipc: int, bench: Bench, seed: int) -> Subject:
+def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
     """``ipc`` random training images of every class, the same for every training, stored as a set stores them."""
     real, generator = bench.real, stream(seed, "nas", "random images", ipc)
     real.require_ipc(ipc)
@@ -114,7 +114,7 @@ def random_subject(ipc: int, bench: Bench, seed: int) -> Subject:
     return _of_real(bench, f"random images ipc {ipc}", identity, len(rows), size, rows=rows)
 
 
-def stopped_subject(syn: SyntheticSet, bench: Bench) -> Subject:
+def early_stopped_proxy(syn: SyntheticSet, bench: ProxySetup) -> ProxyDataset:
     """All training images, for as many updates as the set is trained on."""
     steps, train = updates(syn, bench), bench.real.train
     size = train.images.nbytes + train.labels.nbytes
@@ -122,9 +122,9 @@ def stopped_subject(syn: SyntheticSet, bench: Bench) -> Subject:
     return _of_real(bench, f"early stopping, {steps} updates", identity, len(train), size, steps=steps)
 
 
-def updates(syn: SyntheticSet, bench: Bench) -> int:
+def updates(syn: SyntheticSet, bench: ProxySetup) -> int:
     """How many times a network is updated when it is trained on a set."""
-    about = Circumstances(
+    about = EvaluationContext(
         dataset=bench.real.name,
         network=syn.network,
         batch_norm=False,
@@ -132,8 +132,8 @@ def updates(syn: SyntheticSet, bench: Bench) -> int:
         classes=syn.classes,
         size=bench.real.size,
     )
-    course = bench.protocol.course(about)
-    return course.trained_epochs * ceil(len(syn) * syn.formation**2 / course.batch)
+    config = bench.protocol.resolve(about)
+    return config.trained_epochs * ceil(len(syn) * syn.formation**2 / config.batch)
 
 
 def require_validation(real: RealSet) -> None:
@@ -145,15 +145,17 @@ def require_validation(real: RealSet) -> None:
         )
 
 
-def _of_real(bench: Bench, label: str, identity: dict[str, Any], images: int, size: int, **part: Any) -> Subject:
-    return Subject(label=label, identity=identity, images=images, bytes=size, bench=bench, train=_OnReal(part))
+def _of_real(
+    bench: ProxySetup, label: str, identity: dict[str, Any], images: int, size: int, **part: Any
+) -> ProxyDataset:
+    return ProxyDataset(label=label, identity=identity, images=images, bytes=size, bench=bench, train=_OnReal(part))
 
 
 @dataclass(frozen=True, eq=False)
 class _OnSet:
     syn: SyntheticSet
 
-    def __call__(self, bench: Bench, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
+    def __call__(self, bench: ProxySetup, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
         return score(self.syn, bench.real, **bench.asked(network, seeds, split))
 
 
@@ -163,5 +165,5 @@ class _OnReal:
 
     part: dict[str, Any]
 
-    def __call__(self, bench: Bench, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
+    def __call__(self, bench: ProxySetup, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
         return score_real(bench.real, **bench.asked(network, seeds, split), **self.part)

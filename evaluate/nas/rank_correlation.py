@@ -21,7 +21,7 @@ RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Measure:
+class Estimate:
     """A number with its 95 % interval over seeds; None where it is undefined, the interval also of single seeds."""
 
     value: float | None
@@ -78,7 +78,7 @@ def measures(proxy: Floats, truth: Floats) -> dict[str, float]:
     return {**found, "regret": regret(proxy, truth)}
 
 
-def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Measure]:
+def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Estimate]:
     """Every measure of the mean scores, with an interval over the seeds of both.
 
     proxy: (n, s) scores of n networks under s seeds. truth: (n, t). The interval holds the middle 95 % of what comes
@@ -109,13 +109,13 @@ def _means(scores: Floats) -> Floats:
     return scores.mean(1).round(12)
 
 
-def _measure(value: float, drawn: Any) -> Measure:
+def _measure(value: float, drawn: Any) -> Estimate:
     if np.isnan(value):
-        return Measure(None)
+        return Estimate(None)
     if drawn is None:
-        return Measure(value)
+        return Estimate(value)
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Measure(value, float(low), float(high))
+    return Estimate(value, float(low), float(high))
 
 
 def _undefined(first: Floats, second: Floats) -> bool:

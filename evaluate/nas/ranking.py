@@ -13,18 +13,18 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
-from ddbench.evaluate.nas.ground_truth import Truth, differences
+from ddbench.evaluate.nas.ground_truth import GroundTruth, differences
 from ddbench.evaluate.nas.proxies import (
-    Bench,
-    Subject,
-    random_subject,
-    real_subject,
+    ProxyDataset,
+    ProxySetup,
+    early_stopped_proxy,
+    random_proxy,
+    real_proxy,
     recipe,
     require_validation,
-    stopped_subject,
-    synthetic_subject,
+    synthetic_proxy,
 )
-from ddbench.evaluate.nas.rank_correlation import Measure, agreement
+from ddbench.evaluate.nas.rank_correlation import Estimate, agreement
 from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
 from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
@@ -41,7 +41,7 @@ SEEDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class RankingEntry:
     """One ranking. scores: by network, accuracies of its seeds on validation, or what else it ranks by.
 
     images, bytes: stored; seconds: of all its trainings. measures: agreement with the truth, by name. chosen: the
@@ -53,7 +53,7 @@ class Entry:
     bytes: int
     seconds: float
     scores: Mapping[str, tuple[float, ...]]
-    measures: Mapping[str, Measure]
+    measures: Mapping[str, Estimate]
     chosen: str
     ties: int
 
@@ -71,12 +71,12 @@ class Ranking:
     dataset: str
     networks: tuple[str, ...]
     parameters: Mapping[str, int]
-    truth: Truth
+    truth: GroundTruth
     best: str
     real_images: int
     real_bytes: int
     real_seconds: float | None
-    entries: tuple[Entry, ...]
+    entries: tuple[RankingEntry, ...]
     facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
@@ -92,7 +92,7 @@ def rank(
     seeds: int = SEEDS,
     seed: int = 0,
     protocol: Protocol | None = None,
-    truth: Truth | None = None,
+    truth: GroundTruth | None = None,
     part: tuple[int, int] | None = None,
     device: torch.device | str = "auto",
     progress: Progress | None = None,
@@ -117,8 +117,8 @@ def rank(
     require_validation(real)
     where = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
-    subjects = _subjects(sets, bench, baselines, seed)
+    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    proxies = _proxies(sets, bench, baselines, seed)
     known = of.networks if truth is None else tuple(network for network in of.networks if network in truth.accuracy)
     chosen = part_of(draw(known, networks, seed), part)
     parameters = sizes(chosen, real)
@@ -133,18 +133,18 @@ def rank(
         notes += [*truth.notes, *differences(truth, facts)]
         truth = truth.only(chosen)
     entries = []
-    for subject in subjects:
-        scores, seconds = runner.scores(subject, chosen)
+    for proxy in proxies:
+        scores, seconds = runner.scores(proxy, chosen)
         compared = _compared(scores, truth, seed)
-        cost = {"images": subject.images, "bytes": subject.bytes, "seconds": sum(seconds.values())}
-        entries.append(Entry(label=subject.label, **cost, **compared))
+        cost = {"images": proxy.images, "bytes": proxy.bytes, "seconds": sum(seconds.values())}
+        entries.append(RankingEntry(label=proxy.label, **cost, **compared))
     if "parameters" in baselines:
         compared = _compared({name: (float(parameters[name]),) for name in chosen}, truth, seed)
-        entries.append(Entry(label="number of parameters", images=0, bytes=0, seconds=0.0, **compared))
+        entries.append(RankingEntry(label="number of parameters", images=0, bytes=0, seconds=0.0, **compared))
     best = _first({name: fmean(truth.accuracy[name]) for name in chosen})[0]
     if not truth.where and part is None:
         truth = runner.tested(truth, list(dict.fromkeys([best, *(entry.chosen for entry in entries)])))
-    whole = real_subject(bench)
+    whole = real_proxy(bench)
     return Ranking(
         space=of.name,
         dataset=real.name,
@@ -161,23 +161,25 @@ def rank(
     )
 
 
-def _subjects(sets: Sequence[SyntheticSet], bench: Bench, baselines: Sequence[str], seed: int) -> list[Subject]:
-    subjects = [synthetic_subject(syn, bench) for syn in sets]
+def _proxies(
+    sets: Sequence[SyntheticSet], bench: ProxySetup, baselines: Sequence[str], seed: int
+) -> list[ProxyDataset]:
+    proxies = [synthetic_proxy(syn, bench) for syn in sets]
     if "random" in baselines:
-        subjects += [random_subject(ipc, bench, seed) for ipc in dict.fromkeys(syn.ipc for syn in sets)]
+        proxies += [random_proxy(ipc, bench, seed) for ipc in dict.fromkeys(syn.ipc for syn in sets)]
     if "early-stopping" in baselines:
-        subjects += [stopped_subject(syn, bench) for syn in sets]
-    different = list({str(subject.identity): subject for subject in reversed(subjects)}.values())[::-1]
-    labels = [subject.label for subject in different]
+        proxies += [early_stopped_proxy(syn, bench) for syn in sets]
+    different = list({str(proxy.identity): proxy for proxy in reversed(proxies)}.values())[::-1]
+    labels = [proxy.label for proxy in different]
     return [
-        replace(subject, label=f"{subject.label} ({labels[:number].count(subject.label) + 1})")
-        if labels.count(subject.label) > 1
-        else subject
-        for number, subject in enumerate(different)
+        replace(proxy, label=f"{proxy.label} ({labels[:number].count(proxy.label) + 1})")
+        if labels.count(proxy.label) > 1
+        else proxy
+        for number, proxy in enumerate(different)
     ]
 
 
-def _compared(scores: Mapping[str, tuple[float, ...]], truth: Truth, seed: int) -> dict[str, Any]:
+def _compared(scores: Mapping[str, tuple[float, ...]], truth: GroundTruth, seed: int) -> dict[str, Any]:
     """What an entry says of its scores."""
     proxy, true = (np.array([of[network] for network in scores]) for of in (scores, truth.accuracy))
     chosen, ties = _first({network: fmean(values) for network, values in scores.items()})

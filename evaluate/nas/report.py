@@ -12,8 +12,8 @@ from tabulate import tabulate
 
 from ddbench.errors import unknown
 from ddbench.evaluate.leaderboard.formatting import duration, percent, size
-from ddbench.evaluate.nas.rank_correlation import KS, Measure
-from ddbench.evaluate.nas.ranking import Entry, Ranking
+from ddbench.evaluate.nas.rank_correlation import KS, Estimate
+from ddbench.evaluate.nas.ranking import Ranking, RankingEntry
 
 
 def render(ranking: Ranking, form: str = "text") -> str:
@@ -188,7 +188,7 @@ def _legend(ranking: Ranking) -> list[str]:
     return [*said, *ranking.notes]
 
 
-def _trainings(entry: Entry) -> int:
+def _trainings(entry: RankingEntry) -> int:
     return len(entry.scores[entry.chosen])
 
 
@@ -202,17 +202,17 @@ def _accuracy(accuracies: Mapping[str, tuple[float, ...]], network: str) -> str:
     return percent(fmean(values), None) if values else ""
 
 
-def _said(measure: Measure) -> str:
+def _said(measure: Estimate) -> str:
     if measure.value is None:
         return "undefined"
     return f"{measure.value:.2f}{_interval(measure, 1, 2)}"
 
 
-def _points(measure: Measure) -> str:
+def _points(measure: Estimate) -> str:
     return "undefined" if measure.value is None else f"{100 * measure.value:.1f}{_interval(measure, 100, 1)}"
 
 
-def _interval(measure: Measure, scale: float, digits: int) -> str:
+def _interval(measure: Estimate, scale: float, digits: int) -> str:
     if measure.low is None or measure.high is None:
         return ""
     return f" [{scale * measure.low:.{digits}f}, {scale * measure.high:.{digits}f}]"

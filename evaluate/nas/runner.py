@@ -1,4 +1,4 @@
-"""Training networks on a subject, each where its scores are not on the shelf yet."""
+"""Training networks on a proxy, each where its scores are not on the cache yet."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.leaderboard.row import without_paths
-from ddbench.evaluate.nas.ground_truth import Truth
-from ddbench.evaluate.nas.proxies import Bench, Subject, Train, real_subject
-from ddbench.evaluate.nas.score_cache import Shelf
+from ddbench.evaluate.nas.ground_truth import GroundTruth
+from ddbench.evaluate.nas.proxies import ProxyDataset, ProxySetup, Train, real_proxy
+from ddbench.evaluate.nas.score_cache import ScoreCache
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.networks import parameter_count
-from ddbench.runtime.executors import Serial, Tell
-from ddbench.runtime.executors.job_progress import SharedMeter
+from ddbench.runtime.executors import ReportProgress, Serial
+from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import versions
 
@@ -31,20 +31,20 @@ ranking gains by first parameters that both have in common."""
 
 @dataclass(frozen=True, eq=False)
 class NetworkJob:
-    """Called with a network and seeds, trains them on a subject: one job of many. device: where it is done."""
+    """Called with a network and seeds, trains them on a proxy: one job of many. device: where it is done."""
 
     train: Train
-    bench: Bench
+    bench: ProxySetup
     split: SplitName
     device: torch.device
 
-    def __call__(self, item: tuple[str, Sequence[int]], tell: Tell) -> Scores:
-        del tell
+    def __call__(self, item: tuple[str, Sequence[int]], report: ReportProgress) -> Scores:
+        del report
         network, seeds = item
         return self.train(self._here, network, seeds, self.split)
 
     @cached_property
-    def _here(self) -> Bench:
+    def _here(self) -> ProxySetup:
         return self.bench.alone(self.device)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -56,50 +56,50 @@ class NetworkJob:
 class Runner:
     """Trains networks where their scores are not known yet. seeds: how many trainings of each."""
 
-    bench: Bench
+    bench: ProxySetup
     folder: Path
     seeds: int
     progress: Progress
 
     def scores(
-        self, subject: Subject, networks: Sequence[str], split: SplitName = "validation", first: int = 0
+        self, proxy: ProxyDataset, networks: Sequence[str], split: SplitName = "validation", first: int = 0
     ) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
         """Accuracies, one a seed from ``first`` on, and seconds of training, both by network."""
         seeds = range(first, first + self.seeds)
-        shelf = Shelf(subject, self.bench, self.folder)
-        self._train(shelf, [(network, shelf.missing(network, seeds, split)) for network in networks], split)
-        kept = {network: shelf.scores(network, seeds, split) for network in networks}
+        cache = ScoreCache(proxy, self.bench, self.folder)
+        self._train(cache, [(network, cache.missing(network, seeds, split)) for network in networks], split)
+        kept = {network: cache.scores(network, seeds, split) for network in networks}
         return {name: of.accuracy for name, of in kept.items()}, {name: of.seconds for name, of in kept.items()}
 
-    def _train(self, shelf: Shelf, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
-        """Train what is not on the shelf. Every training is a job where an executor does several at once; else those
+    def _train(self, cache: ScoreCache, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
+        """Train what is not on the cache. Every training is a job where an executor does several at once; else those
         of a network are one."""
         given = self.bench.executor
         by = given if given is not None and (given.elsewhere or given.at_once > 1) else Serial()
         jobs = [(network, list(seeds)) for network, seeds in missing if seeds]
         if by is given:
             jobs = [(network, [seed]) for network, seeds in jobs for seed in seeds]
-        meter = SharedMeter(self.progress, len(jobs), f"{shelf.subject.label}: networks")
-        work = NetworkJob(shelf.subject.train, self.bench, split, by.device(self.bench.device))
+        meter = SharedProgress(self.progress, len(jobs), f"{cache.proxy.label}: networks")
+        work = NetworkJob(cache.proxy.train, self.bench, split, by.device(self.bench.device))
         try:
-            for position, scores in by.map(work, jobs, meter.hear):
-                shelf.keep(jobs[position][0], split, scores)
+            for position, scores in by.map(work, jobs, meter.on_progress):
+                cache.keep(jobs[position][0], split, scores)
                 meter.finished(position, accuracy=f"{fmean(scores.accuracy):.4f}")
         finally:
             meter.close()
 
-    def truth(self, networks: Sequence[str], facts: Mapping[str, Any]) -> Truth:
+    def truth(self, networks: Sequence[str], facts: Mapping[str, Any]) -> GroundTruth:
         """The networks trained on real data and asked about the validation split."""
-        accuracy, seconds = self.scores(real_subject(self.bench), networks, first=TRUE_SEED)
-        return Truth(accuracy=accuracy, seconds=seconds, facts=facts)
+        accuracy, seconds = self.scores(real_proxy(self.bench), networks, first=TRUE_SEED)
+        return GroundTruth(accuracy=accuracy, seconds=seconds, facts=facts)
 
-    def tested(self, truth: Truth, networks: Sequence[str]) -> Truth:
+    def tested(self, truth: GroundTruth, networks: Sequence[str]) -> GroundTruth:
         """The same, with test accuracies of these networks, which are trained once more for it."""
-        test, _ = self.scores(real_subject(self.bench), networks, "test", first=TRUE_SEED)
+        test, _ = self.scores(real_proxy(self.bench), networks, "test", first=TRUE_SEED)
         return replace(truth, test={**truth.test, **test})
 
 
-def facts_of(bench: Bench, space: Space, seeds: int) -> dict[str, Any]:
+def facts_of(bench: ProxySetup, space: Space, seeds: int) -> dict[str, Any]:
     """What true accuracies depend on."""
     setting = bench.protocol.setting
     return {

@@ -11,12 +11,12 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.nas.score_cache import Shelf
+from ddbench.evaluate.nas.score_cache import ScoreCache
 from ddbench.evaluate.nas.space import Choice, Space
 from ddbench.networks import parameter_count
 from ddbench.randomness import stream
 
-Worth = Callable[[Choice], float | None]
+Objective = Callable[[Choice], float | None]
 """The worth of a choice; None where there is no such network for these images."""
 
 PER_TRIAL = 20
@@ -24,13 +24,13 @@ PER_TRIAL = 20
 
 
 class Trials:
-    """Networks trained on the subject of a shelf, each once; equal proposals cost nothing and do not count.
+    """Networks trained on the proxy of a cache, each once; equal proposals cost nothing and do not count.
 
     worth: mean validation accuracy by network, in the order of training. seconds: of all trainings, then and now.
     """
 
-    def __init__(self, shelf: Shelf, space: Space, real: RealSet, seeds: int) -> None:
-        self.shelf, self.space, self.real, self.seeds = shelf, space, real, range(seeds)
+    def __init__(self, cache: ScoreCache, space: Space, real: RealSet, seeds: int) -> None:
+        self.cache, self.space, self.real, self.seeds = cache, space, real, range(seeds)
         self.worth: dict[str, float] = {}
         self.seconds = 0.0
 
@@ -39,18 +39,18 @@ class Trials:
         if network not in self.worth:
             if not takes(network, self.real):
                 return None
-            kept = self.shelf.scores(network, self.seeds, "validation")
+            kept = self.cache.scores(network, self.seeds, "validation")
             self.worth[network] = fmean(kept.accuracy)
             self.seconds += kept.seconds
         return self.worth[network]
 
-    def run(self, proposals: Iterator[None], count: int, seconds: float | None, tell: Callable[[int], None]) -> None:
+    def run(self, proposals: Iterator[None], count: int, seconds: float | None, report: Callable[[int], None]) -> None:
         """Try what is proposed until so many networks or seconds are spent, or nothing new is proposed.
 
         Errors: UserError where no network takes these images.
         """
         for number, _ in enumerate(proposals, start=1):
-            tell(len(self.worth))
+            report(len(self.worth))
             enough = len(self.worth) >= min(count, len(self.space)) or number >= PER_TRIAL * count
             if enough or (seconds is not None and self.seconds >= seconds):
                 break
@@ -74,7 +74,7 @@ def takes(network: str, real: RealSet) -> bool:
     return True
 
 
-def by_optuna(space: Space, seed: int, worth: Worth) -> Iterator[None]:
+def optuna_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
     """Proposals of Optuna's tree-structured Parzen estimator; the same for a seed, as long as worths are the same.
 
     Errors: UserError where Optuna is not installed.
@@ -87,11 +87,11 @@ def by_optuna(space: Space, seed: int, worth: Worth) -> Iterator[None]:
     while True:
         trial = study.ask(axes)
         value = worth(trial.params)
-        study.tell(trial, value, state=optuna.trial.TrialState.FAIL if value is None else None)
+        study.report(trial, value, state=optuna.trial.TrialState.FAIL if value is None else None)
         yield
 
 
-def at_random(space: Space, seed: int, worth: Worth) -> Iterator[None]:
+def random_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
     """Choices with every value of an axis as likely as the others."""
     generator = stream(seed, "nas", "random search")
     while True:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ddbench.artifact import replacing
-from ddbench.evaluate.nas.ranking import Entry, Ranking
+from ddbench.evaluate.nas.ranking import Ranking, RankingEntry
 from ddbench.evaluate.nas.report import title
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def scatter(ranking: Ranking, path: Path) -> None:
         figure.savefig(part, format="png")
 
 
-def _panel(axes: Axes, ranking: Ranking, entry: Entry) -> None:
+def _panel(axes: Axes, ranking: Ranking, entry: RankingEntry) -> None:
     from matplotlib.ticker import NullFormatter
 
     counted = not entry.images

@@ -9,37 +9,37 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.artifact import damaged, fingerprint, read_json, write_json
-from ddbench.evaluate.nas.proxies import Bench, Subject
+from ddbench.evaluate.nas.proxies import ProxyDataset, ProxySetup
 from ddbench.evaluate.scores import Scores, SplitName
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedScore:
     """accuracy: fractions in the order of the seeds asked for. seconds: of their trainings."""
 
     accuracy: tuple[float, ...]
     seconds: float
 
 
-class Shelf:
-    """The scores of networks trained on one subject, by one protocol, and tested on one real set.
+class ScoreCache:
+    """The scores of networks trained on one proxy, by one protocol, and tested on one real set.
 
     They lie under ``folder/nas/<fingerprint>/``, the fingerprint being of these three and not of the space, so that
     spaces share what they have in common. More seeds are added to what is there.
     """
 
-    def __init__(self, subject: Subject, bench: Bench, folder: Path) -> None:
-        self.subject = subject
-        self.about = about(subject, bench)
+    def __init__(self, proxy: ProxyDataset, bench: ProxySetup, folder: Path) -> None:
+        self.proxy = proxy
+        self.about = about(proxy, bench)
         self.folder = folder / "nas" / fingerprint(self.about)
 
-    def scores(self, network: str, seeds: Sequence[int], split: SplitName) -> Kept:
+    def scores(self, network: str, seeds: Sequence[int], split: SplitName) -> CachedScore:
         """A network's accuracies, trained where they are not known yet. Errors: UserError for a damaged file."""
         if missing := self.missing(network, seeds, split):
-            self.keep(network, split, self.subject.score(network, missing, split))
+            self.keep(network, split, self.proxy.score(network, missing, split))
         known = self._read(self.path(network), network)[split]
         chosen = [known[str(seed)] for seed in seeds]
-        return Kept(tuple(kept["accuracy"] for kept in chosen), sum(kept["seconds"] for kept in chosen))
+        return CachedScore(tuple(kept["accuracy"] for kept in chosen), sum(kept["seconds"] for kept in chosen))
 
     def missing(self, network: str, seeds: Sequence[int], split: SplitName) -> list[int]:
         """The seeds whose scores are not known without training. Errors: UserError for a damaged file."""
@@ -53,7 +53,7 @@ class Shelf:
         for seed, accuracy in zip(found.seeds, found.accuracy, strict=True):
             known[str(seed)] = {"accuracy": accuracy, "seconds": found.seconds / len(found.seeds)}
         if not (self.folder / ABOUT).exists():
-            write_json(self.folder / ABOUT, {**self.about, "label": self.subject.label})
+            write_json(self.folder / ABOUT, {**self.about, "label": self.proxy.label})
         write_json(self.path(network), document)
 
     def path(self, network: str) -> Path:
@@ -75,10 +75,10 @@ class Shelf:
 ABOUT = "about.json"
 
 
-def about(subject: Subject, bench: Bench) -> dict[str, Any]:
+def about(proxy: ProxyDataset, bench: ProxySetup) -> dict[str, Any]:
     """Everything that the accuracy of a network and a seed depends on."""
     return {
-        "trained on": subject.identity,
+        "trained on": proxy.identity,
         "real": bench.real.fingerprint,
         "mirror": bench.real.mirror,
         "protocol": [bench.protocol.key, bench.protocol.fingerprint],

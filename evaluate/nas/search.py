@@ -11,10 +11,10 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.nas.proxies import Bench, real_subject, recipe, require_validation, synthetic_subject
+from ddbench.evaluate.nas.proxies import ProxySetup, real_proxy, recipe, require_validation, synthetic_proxy
 from ddbench.evaluate.nas.runner import TRUE_SEED, Runner, sizes
-from ddbench.evaluate.nas.samplers import Trials, at_random, by_optuna, require_optuna, takes
-from ddbench.evaluate.nas.score_cache import Shelf
+from ddbench.evaluate.nas.samplers import Trials, optuna_search, random_search, require_optuna, takes
+from ddbench.evaluate.nas.score_cache import ScoreCache
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocols.protocol import Protocol
@@ -29,7 +29,7 @@ DEFAULT_NETWORK = "convnet-d3"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchedNetwork:
     """A network trained on real images. by: who chose it. proxy: its accuracy when trained on the synthetic set.
 
     validation, test: accuracies of its seeds. seconds: of training on real images.
@@ -55,10 +55,10 @@ class Search:
 
     space: str
     dataset: str
-    subject: str
+    proxy: str
     trials: Mapping[str, float]
     compared: Mapping[str, float]
-    found: tuple[Found, ...]
+    found: tuple[SearchedNetwork, ...]
     seconds: float
     compared_seconds: float
     facts: Mapping[str, Any]
@@ -95,15 +95,15 @@ def search(
     require_validation(real)
     optuna, where = require_optuna(), choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
-    subject, meter = synthetic_subject(syn, bench), progress or Silent()
-    searched, compared = (Trials(Shelf(subject, bench, folder), of, real, seeds) for _ in range(2))
+    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    proxy, meter = synthetic_proxy(syn, bench), progress or Silent()
+    searched, compared = (Trials(ScoreCache(proxy, bench, folder), of, real, seeds) for _ in range(2))
     try:
-        meter.start(trials, f"{subject.label}: search")
-        searched.run(by_optuna(of, derive(seed, "nas", "search"), searched), trials, seconds, meter.update)
+        meter.start(trials, f"{proxy.label}: search")
+        searched.run(optuna_search(of, derive(seed, "nas", "search"), searched), trials, seconds, meter.update)
         if compare:
-            meter.start(trials, f"{subject.label}: random search")
-            compared.run(at_random(of, seed, compared), trials, seconds, meter.update)
+            meter.start(trials, f"{proxy.label}: random search")
+            compared.run(random_search(of, seed, compared), trials, seconds, meter.update)
         chosen = [(network, "search") for network in searched.best(top)]
         chosen += [(network, "random search") for network in compared.best(1)]
         if takes(DEFAULT_NETWORK, real):
@@ -117,7 +117,7 @@ def search(
     return Search(
         space=of.name,
         dataset=real.name,
-        subject=subject.label,
+        proxy=proxy.label,
         trials=searched.worth,
         compared=compared.worth,
         found=found,
@@ -138,14 +138,14 @@ def search(
 
 def _on_real(
     chosen: Sequence[tuple[str, str]], worth: Mapping[str, float], runner: Runner, real: RealSet
-) -> tuple[Found, ...]:
+) -> tuple[SearchedNetwork, ...]:
     """Networks trained on real images: to be ranked, and, once more, to be tested."""
     networks = list(dict.fromkeys(network for network, _ in chosen))
-    parameters, subject = sizes(networks, real), real_subject(runner.bench)
-    validation, seconds = runner.scores(subject, networks, first=TRUE_SEED)
-    test, _ = runner.scores(subject, networks, "test", first=TRUE_SEED)
+    parameters, proxy = sizes(networks, real), real_proxy(runner.bench)
+    validation, seconds = runner.scores(proxy, networks, first=TRUE_SEED)
+    test, _ = runner.scores(proxy, networks, "test", first=TRUE_SEED)
     return tuple(
-        Found(
+        SearchedNetwork(
             network=network,
             by=by,
             parameters=parameters[network],

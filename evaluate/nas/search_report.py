@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from ddbench.errors import unknown
 from ddbench.evaluate.leaderboard.formatting import duration, percent
-from ddbench.evaluate.nas.search import Found, Search
+from ddbench.evaluate.nas.search import Search, SearchedNetwork
 
 
 def render_search(search: Search, form: str = "text") -> str:
@@ -29,7 +29,7 @@ def render_search(search: Search, form: str = "text") -> str:
     return forms[form](search)
 
 
-def chosen(search: Search) -> Found:
+def chosen(search: Search) -> SearchedNetwork:
     """Of the networks that the search found, the one that is best on validation when trained on real images."""
     return max((found for found in search.found if found.by == "search"), key=lambda found: fmean(found.validation))
 
@@ -37,7 +37,7 @@ def chosen(search: Search) -> Found:
 def _page(search: Search, style: str) -> str:
     facts = search.facts
     head = (
-        f"{search.dataset} · {search.space} · {search.subject} as proxy · {facts['protocol'][0]}, "
+        f"{search.dataset} · {search.space} · {search.proxy} as proxy · {facts['protocol'][0]}, "
         f"{facts['epochs']} epochs, {facts['augmentation']}"
     )
     best = chosen(search)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from ddbench.data.realset import RealSet
-from ddbench.evaluate.nas.ground_truth import Truth
-from ddbench.evaluate.nas.proxies import Bench, recipe, require_validation
+from ddbench.evaluate.nas.ground_truth import GroundTruth
+from ddbench.evaluate.nas.proxies import ProxySetup, recipe, require_validation
 from ddbench.evaluate.nas.ranking import SEEDS
 from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
 from ddbench.evaluate.nas.space import Space, draw, part_of
@@ -33,7 +33,7 @@ def true_accuracies(
     device: torch.device | str = "auto",
     progress: Progress | None = None,
     executor: Executor | None = None,
-) -> Truth:
+) -> GroundTruth:
     """Train networks on real data alone, for the true ranking. test: also for test accuracies, by a second training.
 
     The rest, and the errors, are as in :func:`ddbench.evaluate.nas.rank`, which finds what was trained here under
@@ -42,7 +42,7 @@ def true_accuracies(
     require_validation(real)
     where = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = Bench(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
     chosen = part_of(draw(of.networks, networks, seed), part)
     sizes(chosen, real)
     runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())

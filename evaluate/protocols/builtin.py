@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ddbench.errors import unknown
-from ddbench.evaluate.protocols.protocol import Circumstances, Course, Protocol, Setting
+from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol, ProtocolOverrides, TrainingConfig
 
 __all__ = [
     "PROTOCOLS",
     "TEACHING",
-    "Circumstances",
-    "Course",
+    "EvaluationContext",
+    "TrainingConfig",
     "Protocol",
-    "Setting",
+    "ProtocolOverrides",
     "protocol",
     "teaching_protocol",
 ]
 
-_DSA = Setting(epochs=1000, augmentation="dsa")
-_CROPS = Setting(epochs=1000, augmentation="crop-flip")
-_IMAGENET = Setting(epochs=300, augmentation="crops-flip", batch=1024, mixing="cutmix", temperature=20.0)
+_DSA = ProtocolOverrides(epochs=1000, augmentation="dsa")
+_CROPS = ProtocolOverrides(epochs=1000, augmentation="crop-flip")
+_IMAGENET = ProtocolOverrides(epochs=300, augmentation="crops-flip", batch=1024, mixing="cutmix", temperature=20.0)
 
 _TRAJECTORY = (
     Protocol(
@@ -33,9 +33,9 @@ _TRAJECTORY = (
         version=1,
         title="dataset condensation: no augmentation but for MNIST and batch-norm networks",
         source="VICO-UoE/DatasetCondensation utils.py: evaluate_synset, get_daparam (arXiv:2006.05929)",
-        setting=Setting(epochs=300, augmentation="none"),
-        by_dataset=(("mnist", Setting(epochs=1000, augmentation="dc")),),
-        batch_norm=Setting(epochs=1000, augmentation="dc-bn"),
+        setting=ProtocolOverrides(epochs=300, augmentation="none"),
+        by_dataset=(("mnist", ProtocolOverrides(epochs=1000, augmentation="dc")),),
+        batch_norm=ProtocolOverrides(epochs=1000, augmentation="dc-bn"),
     ),
     Protocol(
         name="dsa",
@@ -94,9 +94,9 @@ _DECOUPLED = (
         version=1,
         title="IDC: CutMix with hard labels over DSA without cutout; many epochs, two drops",
         source="snu-mllab/Efficient-Dataset-Condensation argument.py, train.py, augment.py (arXiv:2205.14959)",
-        setting=Setting(epochs=1000, augmentation="dsa-idc"),
+        setting=ProtocolOverrides(epochs=1000, augmentation="dsa-idc"),
         by_dataset=(("cifar100", _CROPS),),
-        large=Setting(epochs=1000, augmentation="crops-flip", mix_probability=1.0),
+        large=ProtocolOverrides(epochs=1000, augmentation="crops-flip", mix_probability=1.0),
         inclusive=False,
         batch=64,
         schedule="steps",
@@ -111,7 +111,9 @@ _DECOUPLED = (
         title="SRe2L and CDA: a teacher labels every view, or its stored labels are shown again",
         source="VILA-Lab/SRe2L SRe2L/validate/train_FKD.py; small images: *small_dataset/relabel_cifar.py "
         "(arXiv:2306.13092)",
-        setting=Setting(epochs=400, augmentation="crop-flip", mixing="mixup", mix_alpha=0.8, temperature=30.0),
+        setting=ProtocolOverrides(
+            epochs=400, augmentation="crop-flip", mixing="mixup", mix_alpha=0.8, temperature=30.0
+        ),
         large=_IMAGENET,
         inclusive=False,
         optimizer="adamw",
@@ -128,7 +130,7 @@ _DECOUPLED = (
         version=1,
         title="RDED: patches shuffled, crops and CutMix, a teacher labels every view; half a cosine",
         source="LINs-lab/RDED argument.py, validation/main.py, validation/utils.py (arXiv:2312.03526)",
-        setting=Setting(epochs=300, augmentation="patches-crops-flip"),
+        setting=ProtocolOverrides(epochs=300, augmentation="patches-crops-flip"),
         inclusive=False,
         optimizer="adamw",
         lr=1e-3,
@@ -160,7 +162,7 @@ _DECOUPLED = (
         version=1,
         title="INFER: one stored label an image, mixed as the images are",
         source="zhangxin-xd/UFC ufc_validation/val_static.py and its README (arXiv:2408.06927)",
-        setting=Setting(epochs=400, augmentation="crop-flip"),
+        setting=ProtocolOverrides(epochs=400, augmentation="crop-flip"),
         inclusive=False,
         optimizer="adamw",
         lr=1e-3,
@@ -177,7 +179,7 @@ _DECOUPLED = (
         version=1,
         title="INFER with dynamic labels: teachers label every mixed batch; a fifth of the epochs",
         source="zhangxin-xd/UFC ufc_validation/val_dyn.py and its README (arXiv:2408.06927)",
-        setting=Setting(epochs=80, augmentation="crop-flip"),
+        setting=ProtocolOverrides(epochs=80, augmentation="crop-flip"),
         inclusive=False,
         optimizer="adamw",
         lr=1e-3,
@@ -196,7 +198,7 @@ _DECOUPLED = (
         title="teachers of decoupled methods: whole real data, SGD from a rate of 0.1 along a cosine, crops and flips",
         source="AngusDujw/Diversity-Driven-Synthesis pretrain/squeeze_cifar10.py, of which INFER's teachers are "
         "(arXiv:2408.06927)",
-        setting=Setting(epochs=200, augmentation="crop-flip"),
+        setting=ProtocolOverrides(epochs=200, augmentation="crop-flip"),
         inclusive=False,
         lr=0.1,
         batch=128,
@@ -210,7 +212,7 @@ _OURS = (
         version=1,
         title="architecture search: one training for every network and every kind of data",
         source="ddbench; 200 epochs after Du et al. 2023 (FTD, arXiv:2211.11004), which prints no more",
-        setting=Setting(epochs=200, augmentation="dsa"),
+        setting=ProtocolOverrides(epochs=200, augmentation="dsa"),
         inclusive=False,
         schedule="cosine",
     ),
@@ -219,7 +221,7 @@ _OURS = (
         version=1,
         title="whole real data: teachers, and the upper bound of every table",
         source="ddbench; SGD with a cosine, crops and flips, as networks for small images are commonly trained",
-        setting=Setting(epochs=200, augmentation="crop-flip"),
+        setting=ProtocolOverrides(epochs=200, augmentation="crop-flip"),
         inclusive=False,
         batch=128,
         schedule="cosine",

@@ -74,23 +74,23 @@ POOLS: Mapping[str, Pool] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Asked:
+class NetworkRequest:
     """A network to be evaluated, and the pools it was asked for with; the first decides on its learning rate."""
 
     network: str
     pools: tuple[Pool, ...] = ()
 
 
-def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[Asked]:
+def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[NetworkRequest]:
     """The networks that names, of networks or pools, stand for, each once, in the order of their first mention.
 
     wheres: the place each name was read from. Errors: UserError with the nearest names.
     """
-    found: dict[str, Asked] = {}
+    found: dict[str, NetworkRequest] = {}
     for number, name in enumerate(names):
         pool = POOLS.get(name)
         where = wheres[number] if number < len(wheres) else ""
         for member in pool.members(student) if pool else [canonical_network_name(name, where)]:
-            known = found.get(member, Asked(member)).pools
-            found[member] = Asked(member, (*known, pool) if pool else known)
+            known = found.get(member, NetworkRequest(member)).pools
+            found[member] = NetworkRequest(member, (*known, pool) if pool else known)
     return list(found.values())

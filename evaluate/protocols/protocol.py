@@ -17,7 +17,7 @@ Targets = Literal["set", "teacher"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ProtocolOverrides:
     """What a protocol varies between data sets, networks and sizes; None is the protocol's own value.
 
     epochs: E. augmentation: as in ``ddbench.augmentation``; "dsa" has no flip where a mirrored image is no longer of
@@ -36,7 +36,7 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
+class EvaluationContext:
     """What a setting may depend on.
 
     dataset: as in rows; some of its classes, ``mnist[0,1]``, count as itself. ipc: images per class as trained on.
@@ -51,11 +51,11 @@ class Circumstances:
     size: int
 
 
-Rule = Callable[[Setting, Circumstances], Setting]
+Rule = Callable[[ProtocolOverrides, EvaluationContext], ProtocolOverrides]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class TrainingConfig:
     """A protocol as it is carried out on one network and set: every choice made, nothing left to look up.
 
     epochs: E. trained_epochs: how many there are. joins_last: whether a last batch of a single image is joined to the
@@ -106,9 +106,9 @@ class Protocol:
     version: int
     title: str
     source: str
-    setting: Setting
-    by_dataset: tuple[tuple[str, Setting], ...] = ()
-    batch_norm: Setting | None = None
+    setting: ProtocolOverrides
+    by_dataset: tuple[tuple[str, ProtocolOverrides], ...] = ()
+    batch_norm: ProtocolOverrides | None = None
     learned_lr: bool = False
     lr: float = 0.01
     momentum: float = 0.9
@@ -127,7 +127,7 @@ class Protocol:
     loss: LossName = "ce"
     temperature: float = 1.0
     targets: Targets = "set"
-    large: Setting | None = None
+    large: ProtocolOverrides | None = None
     rule: str = ""
     network: str = ""
     stored_views: bool = False
@@ -147,7 +147,7 @@ class Protocol:
         """How many epochs are trained for most data and networks."""
         return self.setting.epochs + self.inclusive
 
-    def setting_for(self, about: Circumstances) -> Setting:
+    def setting_for(self, about: EvaluationContext) -> ProtocolOverrides:
         """Epochs, augmentation and what else differs, for this data set and network."""
         exceptions, whole = dict(self.by_dataset), about.dataset.partition("[")[0]
         chosen = exceptions.get(whole, self.setting)
@@ -157,13 +157,13 @@ class Protocol:
             chosen = self.batch_norm
         return RULES[self.rule](chosen, about) if self.rule else chosen
 
-    def course(self, about: Circumstances, lr: float | None = None) -> Course:
+    def resolve(self, about: EvaluationContext, lr: float | None = None) -> TrainingConfig:
         """Every number of one training. lr: the rate it begins with; None takes the protocol's."""
         setting = self.setting_for(about)
         rate = dict(self.lr_by_network).get(about.network, self.lr) if setting.lr is None else setting.lr
         own = {name: getattr(self, name) for name in _OWN}
         said = {name: value for name in _SAID if (value := getattr(setting, name)) is not None}
-        return Course(
+        return TrainingConfig(
             epochs=setting.epochs,
             trained_epochs=setting.epochs + self.inclusive,
             joins_last=about.batch_norm,
@@ -200,7 +200,7 @@ _FIRST = ("name", "version", "batch_norm", "learned_lr", "lr", "momentum", "weig
 """Fields that are part of every fingerprint, whatever their value."""
 
 
-def _rded(setting: Setting, about: Circumstances) -> Setting:
+def _rded_rule(setting: ProtocolOverrides, about: EvaluationContext) -> ProtocolOverrides:
     """RDED's batches: 10, 50 and 100 images at ipc 1, 10 and 50, twice that for many classes, never more than exist."""
     batch = 10 if about.ipc < 10 else 50 if about.ipc < 50 else 100
     if about.dataset == "tiny-imagenet":
@@ -210,7 +210,7 @@ def _rded(setting: Setting, about: Circumstances) -> Setting:
     return replace(setting, batch=min(batch, about.ipc * about.classes))
 
 
-def _idc(setting: Setting, about: Circumstances) -> Setting:
+def _idc_rule(setting: ProtocolOverrides, about: EvaluationContext) -> ProtocolOverrides:
     """IDC's ImageNet: the fewer images, the more epochs; with 100 classes and more other rates and batches."""
     if not about.dataset.startswith("image") or about.size < LARGE:
         return setting
@@ -222,4 +222,4 @@ def _idc(setting: Setting, about: Circumstances) -> Setting:
     return replace(setting, epochs=shortened, lr=0.1, weight_decay=1e-4, batch=128)
 
 
-RULES: Mapping[str, Rule] = MappingProxyType({"rded": _rded, "idc": _idc})
+RULES: Mapping[str, Rule] = MappingProxyType({"rded": _rded_rule, "idc": _idc_rule})

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ddbench.augmentation import Augmentation, Draw, transforms
 from ddbench.augmentation.crops import resized_crops
-from ddbench.evaluate.protocols.protocol import Course
+from ddbench.evaluate.protocols.protocol import TrainingConfig
 from ddbench.evaluate.training.checkpoint import Stream
-from ddbench.evaluate.training.losses import Criterion, as_logits, cross_entropy, divergence, mixed_logits
+from ddbench.evaluate.training.losses import Criterion, as_logits, cross_entropy, kl_divergence, mixed_logits
 from ddbench.evaluate.training.mixing import Mixer, Mixture
-from ddbench.evaluate.training.training_sets import Lesson
+from ddbench.evaluate.training.training_sets import TrainingSet
 from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.training.epoch import joined_last
 from ddbench.training.losses import classification_loss
@@ -41,15 +41,15 @@ Label = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DrawnViews:
+class AugmentedBatches:
     """Views drawn anew in every epoch, in batches of the course's size; the last is smaller, unless it were a single
     image and the course joins it to the one before. generator: shuffles, once an epoch. device: of the lesson. label:
     of a course whose targets are a teacher's. Errors: ValueError where a course needs a teacher, or soft labels, and
     there are none.
     """
 
-    lesson: Lesson
-    course: Course
+    lesson: TrainingSet
+    config: TrainingConfig
     augment: Augment | None
     mixer: Mixer
     generator: torch.Generator
@@ -57,9 +57,9 @@ class DrawnViews:
     device: torch.device = _CPU
 
     def __post_init__(self) -> None:
-        if self.course.targets == "teacher" and self.label is None:
+        if self.config.targets == "teacher" and self.label is None:
             raise ValueError("a course whose labels are a teacher's needs one")
-        if self.course.targets == "set" and self.course.loss == "kl" and self.lesson.label_kind == "hard":
+        if self.config.targets == "set" and self.config.loss == "kl" and self.lesson.label_kind == "hard":
             raise ValueError("a divergence needs soft labels")
 
     @property
@@ -80,8 +80,8 @@ class DrawnViews:
     def batches(self) -> list[Tensor]:
         """Which of the lesson's images each batch of an epoch has, drawn anew."""
         order = torch.randperm(len(self.lesson), generator=self.generator, device=self.generator.device)
-        batches = order.to(self.device).split(self.course.batch)
-        return joined_last(batches) if self.course.joins_last else list(batches)
+        batches = order.to(self.device).split(self.config.batch)
+        return joined_last(batches) if self.config.joins_last else list(batches)
 
     def mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Criterion]:
         """A batch as it is seen, mixed where the course does, and the loss of its logits."""
@@ -90,16 +90,16 @@ class DrawnViews:
         return seen, self._criterion(seen, labels, mixture)
 
     def _criterion(self, seen: Tensor, labels: Tensor, mixture: Mixture | None) -> Criterion:
-        course, kind = self.course, self.lesson.label_kind
-        if course.targets == "teacher" and self.label is not None:
-            return divergence(self.label(seen), course.temperature)
-        if course.loss == "kl":
-            return divergence(mixed_logits(as_logits(labels, kind), mixture), course.temperature)
+        config, kind = self.config, self.lesson.label_kind
+        if config.targets == "teacher" and self.label is not None:
+            return kl_divergence(self.label(seen), config.temperature)
+        if config.loss == "kl":
+            return kl_divergence(mixed_logits(as_logits(labels, kind), mixture), config.temperature)
         return cross_entropy(labels, kind, mixture)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class StoredViews:
+class StoredBatches:
     """The views that a teacher labelled, shown again: same crops, flips, partners and labels; after the last epoch
     stored the first comes again. A last batch of one view is mixed by itself, and shown with the one before where the
     course joins it. images: (S, C, H, W).
@@ -107,7 +107,7 @@ class StoredViews:
 
     images: Tensor
     stored: EpochLabels
-    course: Course
+    config: TrainingConfig
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -118,12 +118,12 @@ class StoredViews:
         """The batches of an epoch, as they were stored."""
         stored, epoch = self.stored, number % self.stored.epochs
         every = list(torch.arange(stored.batches).split(1))
-        if self.course.joins_last and stored.order.shape[1] % stored.batch == 1:
+        if self.config.joins_last and stored.order.shape[1] % stored.batch == 1:
             every = [*every[:-2], torch.cat(every[-2:])]
         for batches in every:
             parts = [self._batch(epoch, batch) for batch in batches.tolist()]
             images, logits = (torch.cat(part) for part in zip(*parts, strict=True))
-            yield images, divergence(logits, self.course.temperature)
+            yield images, kl_divergence(logits, self.config.temperature)
 
     def _batch(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """A batch as it was stored: what is seen, and the teacher's logits of it."""
@@ -145,25 +145,25 @@ class StoredViews:
         return Mixture(partners, share, (left, top, right, bottom))
 
 
-Views = DrawnViews | StoredViews
+Views = AugmentedBatches | StoredBatches
 
 
-def epoch_together(views: Sequence[Views], number: int, *, fused: bool = False) -> Iterator[tuple[Tensor, Criterion]]:
+def stacked_epoch(views: Sequence[Views], number: int, *, fused: bool = False) -> Iterator[tuple[Tensor, Criterion]]:
     """An epoch of k networks: what each sees, (k, B, C, H, W), and the sum of their losses by logits (k, B, K).
 
     Every network is shown what its own views would show it. views: of one lesson and course. fused: as
     in ``ddbench.training.stacked_epoch.apply_each``.
     """
-    drawn = [one for one in views if isinstance(one, DrawnViews)]
+    drawn = [one for one in views if isinstance(one, AugmentedBatches)]
     if drawn:
         yield from _drawn_together(drawn, fused)
     else:
         yield from map(_side_by_side, zip(*(one.epoch(number) for one in views), strict=True))
 
 
-def _drawn_together(views: Sequence[DrawnViews], fused: bool) -> Iterator[tuple[Tensor, Criterion]]:
+def _drawn_together(views: Sequence[AugmentedBatches], fused: bool) -> Iterator[tuple[Tensor, Criterion]]:
     """The same of views that are drawn, with as much as can be done in one go for all networks."""
-    lesson, course = views[0].lesson, views[0].course
+    lesson, config = views[0].lesson, views[0].config
     augments = [one.augment for one in views if one.augment is not None]
     for rows in zip(*(one.batches() for one in views), strict=True):
         every = torch.stack(rows)
@@ -172,7 +172,7 @@ def _drawn_together(views: Sequence[DrawnViews], fused: bool) -> Iterator[tuple[
             shape = (images.shape[1], images.shape[-1])
             draws = [augment.draw(*shape) for augment in augments]
             images = apply_each(augments[0].chosen, images, draws, fused=fused)
-        if course.mixing == "none" and course.loss == "ce" and course.targets == "set":
+        if config.mixing == "none" and config.loss == "ce" and config.targets == "set":
             yield images, partial(_cross_entropies, labels, lesson.label_kind)
         else:
             yield _side_by_side([one.mixed(*own) for one, *own in zip(views, images, labels, strict=True)])

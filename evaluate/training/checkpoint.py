@@ -21,7 +21,7 @@ _SHARE = 10
 """A state that takes a second to write is written at most every ten."""
 
 
-class Unfinished:
+class TrainingCheckpoint:
     """One training until its last epoch: its state at the end of an epoch, on disk at most every ``pause`` seconds.
 
     asked: JSON, what the training follows from. device: where it is trained, whose kind is part of that, because each

@@ -15,7 +15,8 @@ Criterion = Callable[[Tensor], Tensor]
 
 
 def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criterion:
-    """Cross-entropy with labels of a kind of ``ddbench.training.losses``; where images are mixed, with both labels by share."""
+    """Cross-entropy with labels of a kind of ``ddbench.training.losses``; where images are mixed, with both labels
+    by share."""
 
     def loss(logits: Tensor) -> Tensor:
         own = classification_loss(logits, labels, kind)
@@ -27,7 +28,7 @@ def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criteri
     return loss
 
 
-def divergence(target: Tensor, temperature: float) -> Criterion:
+def kl_divergence(target: Tensor, temperature: float) -> Criterion:
     """KL(softmax(target / T), softmax(logits / T)), averaged over the images, in nats, without the factor T squared.
 
     target: logits (B, K) of what is seen.

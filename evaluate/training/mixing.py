@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.evaluate.protocols.protocol import Course
+from ddbench.evaluate.protocols.protocol import TrainingConfig
 from ddbench.evaluate.training.checkpoint import Stream
 from ddbench.randomness import derive, stream
 
@@ -37,8 +37,8 @@ class Mixture:
 class Mixer:
     """Draws mixtures as a course says. Shares and boxes are decisions of the CPU; nobody waits for a device."""
 
-    def __init__(self, course: Course, seed: int, device: torch.device) -> None:
-        self.kind, self.alpha, self.probability = course.mixing, course.mix_alpha, course.mix_probability
+    def __init__(self, config: TrainingConfig, seed: int, device: torch.device) -> None:
+        self.kind, self.alpha, self.probability = config.mixing, config.mix_alpha, config.mix_probability
         self._decide = np.random.default_rng(derive(seed, "evaluation", "mixing"))
         self._shuffle = stream(seed, "evaluation", "mixing partners", device=device)
 

@@ -13,23 +13,23 @@ import torch
 from torch import Tensor, nn
 
 from ddbench.augmentation import DSA, Augmentation, Draw, LayeredDSA, augmentation
-from ddbench.evaluate.protocols.protocol import Course
-from ddbench.evaluate.training.batches import Augment, Views, epoch_together
-from ddbench.evaluate.training.checkpoint import Unfinished
+from ddbench.evaluate.protocols.protocol import TrainingConfig
+from ddbench.evaluate.training.batches import Augment, Views, stacked_epoch
+from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
 from ddbench.evaluate.training.losses import Criterion
 from ddbench.randomness import isolated, stream
 from ddbench.training.forward_pass import ForwardPass
-from ddbench.training.model_stack import Alone, Stack, Trainee
+from ddbench.training.model_stack import SingleModel, StackedModels, Trainable
 
 
-def train_fresh(
+def train_network(
     network: nn.Module,
     views: Views,
-    course: Course,
+    config: TrainingConfig,
     *,
     steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
-    unfinished: Unfinished | None = None,
+    unfinished: TrainingCheckpoint | None = None,
     forward: ForwardPass | None = None,
 ) -> None:
     """Train ``network`` in place, from the first epoch to the last; its device is that of the views.
@@ -42,8 +42,8 @@ def train_fresh(
     if unfinished is not None and steps is not None:
         raise ValueError("a training that stops after some steps can not be gone on with")
     network.train()
-    trainee = Alone(network, forward)
-    optimizer, begin = make_optimizer(trainee, course, course.lr), 0
+    trainable = SingleModel(network, forward)
+    optimizer, begin = make_optimizer(trainable, config, config.lr), 0
     if unfinished is not None:
         begin = unfinished.restore(network, optimizer, views.streams)
 
@@ -52,13 +52,13 @@ def train_fresh(
             unfinished.keep(epoch, network, optimizer, views.streams)
         after_epoch(epoch)
 
-    _train(trainee, optimizer, views.epoch, course, begin, steps, ended)
+    _train(trainable, optimizer, views.epoch, config, begin, steps, ended)
 
 
-def train_together(
-    stack: Stack,
+def train_stacked(
+    stack: StackedModels,
     views: Sequence[Views],
-    course: Course,
+    config: TrainingConfig,
     *,
     steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
@@ -66,12 +66,12 @@ def train_together(
     """The same of several networks at once, in place. views: one a network, of one lesson."""
     for network in stack.networks:
         network.train()
-    optimizer = make_optimizer(stack, course, course.lr)
+    optimizer = make_optimizer(stack, config, config.lr)
     _train(
         stack,
         optimizer,
-        lambda epoch: epoch_together(views, epoch, fused=stack.fused),
-        course,
+        lambda epoch: stacked_epoch(views, epoch, fused=stack.fused),
+        config,
         0,
         steps,
         lambda epoch, optimizer: after_epoch(epoch),
@@ -79,61 +79,61 @@ def train_together(
 
 
 def _train(
-    trainee: Trainee,
+    trainable: Trainable,
     optimizer: torch.optim.Optimizer,
     batches: Callable[[int], Iterable[tuple[Tensor, Criterion]]],
-    course: Course,
+    config: TrainingConfig,
     begin: int,
     steps: int | None,
     ended: Callable[[int, torch.optim.Optimizer], None],
 ) -> None:
     """batches: of an epoch, with the loss of their logits. ended: told after each epoch, with the optimizer."""
-    lr, done = course.lr, 0
-    for epoch in range(begin, course.trained_epochs):
-        if course.schedule != "drop":
-            lr = scheduled(course, epoch)
+    lr, done = config.lr, 0
+    for epoch in range(begin, config.trained_epochs):
+        if config.schedule != "drop":
+            lr = scheduled(config, epoch)
             _set_rate(optimizer, lr)
         for seen, criterion in batches(epoch):
             if done == steps:
                 return
             optimizer.zero_grad(set_to_none=True)
-            criterion(trainee.logits(seen)).backward()
+            criterion(trainable.logits(seen)).backward()
             optimizer.step()
             done += 1
-        if course.schedule == "drop" and epoch == course.epochs // 2 + 1:
-            optimizer = make_optimizer(trainee, course, lr * course.drop_factor)
+        if config.schedule == "drop" and epoch == config.epochs // 2 + 1:
+            optimizer = make_optimizer(trainable, config, lr * config.drop_factor)
         ended(epoch + 1, optimizer)
 
 
-def scheduled(course: Course, epoch: int) -> float:
+def scheduled(config: TrainingConfig, epoch: int) -> float:
     """The learning rate in an epoch, counted from 0, of every schedule but "drop"."""
-    done = epoch / course.epochs
-    match course.schedule:
+    done = epoch / config.epochs
+    match config.schedule:
         case "cosine":
-            return course.lr * (1 + math.cos(math.pi * done)) / 2
+            return config.lr * (1 + math.cos(math.pi * done)) / 2
         case "half-cosine":
-            return course.lr * (1 + math.cos(math.pi * done / 2)) / 2
+            return config.lr * (1 + math.cos(math.pi * done / 2)) / 2
         case "steps":
-            return course.lr * course.drop_factor ** (
-                (epoch >= 2 * course.epochs // 3) + (epoch >= 5 * course.epochs // 6)
+            return config.lr * config.drop_factor ** (
+                (epoch >= 2 * config.epochs // 3) + (epoch >= 5 * config.epochs // 6)
             )
-    return course.lr
+    return config.lr
 
 
-def make_optimizer(trainee: Trainee, course: Course, lr: float) -> torch.optim.Optimizer:
+def make_optimizer(trainable: Trainable, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
     """A new optimizer of the course's kind, which remembers nothing."""
-    groups = _groups(trainee, course)
-    if course.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=lr, weight_decay=course.weight_decay, foreach=True)
-    return torch.optim.SGD(groups, lr=lr, momentum=course.momentum, weight_decay=course.weight_decay, foreach=True)
+    groups = _groups(trainable, config)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, weight_decay=config.weight_decay, foreach=True)
+    return torch.optim.SGD(groups, lr=lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True)
 
 
-def _groups(trainee: Trainee, course: Course) -> list[dict[str, object]]:
-    if not course.decay_kernels_only:
-        return [{"params": list(trainee.parameters.values())}]
-    least = 2 if isinstance(trainee, Alone) else 3
-    kernels = {name: p for name, p in trainee.parameters.items() if "weight" in name and p.ndim >= least}
-    others = [p for name, p in trainee.parameters.items() if name not in kernels]
+def _groups(trainable: Trainable, config: TrainingConfig) -> list[dict[str, object]]:
+    if not config.decay_kernels_only:
+        return [{"params": list(trainable.parameters.values())}]
+    least = 2 if isinstance(trainable, SingleModel) else 3
+    kernels = {name: p for name, p in trainable.parameters.items() if "weight" in name and p.ndim >= least}
+    others = [p for name, p in trainable.parameters.items() if name not in kernels]
     return [{"params": list(kernels.values())}, {"params": others, "weight_decay": 0.0}]
 
 
@@ -152,7 +152,7 @@ def augment_by(
     chosen = augmentation(name, mirror=mirror, black=black)
     if chosen is None:
         return None
-    return OwnDraws(
+    return IndependentAugmentation(
         chosen,
         generator=stream(seed, "evaluation", "augmentation", device=device),
         families=stream(seed, "evaluation", "augmentation family"),
@@ -161,7 +161,7 @@ def augment_by(
 
 @final
 @dataclass(frozen=True, eq=False)
-class OwnDraws:
+class IndependentAugmentation:
     """An augmentation that draws for itself. families: for the one of DSA's families that a batch gets, on the CPU."""
 
     chosen: Augmentation

@@ -16,7 +16,7 @@ WORTH_WORKERS = 3e9
 """Activations in all trainings of one evaluation above which starting processes, a few seconds, is repaid."""
 
 
-def worth_workers(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str], seeds: int) -> bool:
+def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str], seeds: int) -> bool:
     """Whether training ``seeds`` fresh networks of each kind on a set is work enough for several processes."""
     _, channels, size, _ = syn.images.shape
     shape = {"channels": channels, "size": size, "classes": syn.classes, "seed": 0}

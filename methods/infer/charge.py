@@ -5,7 +5,7 @@ from __future__ import annotations
 from ddbench.methods.infer.budget import Budget
 
 
-def charged_bytes(budget: Budget, pixels: int, *, static: bool) -> dict[str, int]:
+def paper_bytes(budget: Budget, pixels: int, *, static: bool) -> dict[str, int]:
     """Bytes by part: each compensator as an image of as many bytes as it has numbers, and a label for each image.
 
     pixels: numbers of one image. static: whether there are stored soft labels; of these the paper counts classes

@@ -18,7 +18,7 @@ that what is computed together does not depend on the machine."""
 
 @final
 @dataclass(frozen=True)
-class Group:
+class CompensatorJob:
     """Natural sets ``first`` to ``last`` with the compensators that one teacher has for them."""
 
     teacher: int
@@ -34,10 +34,10 @@ class Group:
         return range(self.first, self.last + 1)
 
 
-def groups_of(budget: Budget, at_once: int) -> dict[str, Group]:
+def groups_of(budget: Budget, at_once: int) -> dict[str, CompensatorJob]:
     """All compensators of a budget by the names of their groups, each of at most ``at_once`` natural sets."""
     every = [
-        Group(teacher, first, min(first + at_once, budget.sets) - 1)
+        CompensatorJob(teacher, first, min(first + at_once, budget.sets) - 1)
         for teacher in range(budget.teachers)
         for first in range(0, budget.sets, at_once)
     ]
@@ -50,7 +50,7 @@ def sets_at_once(pixels: int, classes: int) -> int:
 
 
 def in_order(
-    groups: Mapping[str, Group], made: Mapping[str, Mapping[str, Tensor]], budget: Budget, shape: Sequence[int]
+    groups: Mapping[str, CompensatorJob], made: Mapping[str, Mapping[str, Tensor]], budget: Budget, shape: Sequence[int]
 ) -> Tensor:
     """What the groups found, each (sets, groups, *shape), in one: (M, K, groups, *shape), float16."""
     found = torch.zeros(budget.teachers, budget.sets, budget.groups, *shape, dtype=torch.float16)

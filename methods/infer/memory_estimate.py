@@ -8,7 +8,7 @@ from functools import cache
 from typing import final
 
 from ddbench.estimates.memory import activation_floats, training_bytes
-from ddbench.estimates.model_size import Knob
+from ddbench.estimates.model_size import MemorySuggestion
 from ddbench.methods.infer.budget import Budget
 from ddbench.networks import build_network
 from ddbench.training.pretrained import is_pretrained, published
@@ -28,7 +28,7 @@ def teacher_sizes(names: tuple[str, ...], channels: int, size: int, classes: int
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Footprint:
+class InferMemory:
     """What decides it. teachers: of :func:`teacher_sizes`. classes: of a natural set, that a teacher sees together.
     jobs: compensators of a teacher that are found together. pixels: numbers of an image."""
 
@@ -46,18 +46,18 @@ class Footprint:
         own = self.jobs * self.pixels * (self.budget.classes + _COMPENSATOR_COPIES * self.budget.groups)
         return step + 4 * (own + sum(parameters for parameters, _ in self.teachers))
 
-    def knobs(self, room: int) -> Sequence[Knob]:
+    def memory_suggestions(self, available: int) -> Sequence[MemorySuggestion]:
         """Fewer compensators together, which are then found apart; and where one is too many, fewer classes."""
-        if self.jobs == 1 or replace(self, jobs=1).bytes > room:
-            return [self._fewer_classes(room)] if self.jobs * self.classes > 1 else []
-        jobs = max(jobs for jobs in range(1, self.jobs + 1) if replace(self, jobs=jobs).bytes <= room)
-        return [Knob(f"-o method.jobs_at_once={jobs}", replace(self, jobs=jobs).bytes, _SAME)]
+        if self.jobs == 1 or replace(self, jobs=1).bytes > available:
+            return [self._fewer_classes(available)] if self.jobs * self.classes > 1 else []
+        jobs = max(jobs for jobs in range(1, self.jobs + 1) if replace(self, jobs=jobs).bytes <= available)
+        return [MemorySuggestion(f"-o method.jobs_at_once={jobs}", replace(self, jobs=jobs).bytes, _SAME)]
 
-    def _fewer_classes(self, room: int) -> Knob:
-        fits = [n for n in range(1, self.classes) if replace(self, jobs=1, classes=n).bytes <= room]
+    def _fewer_classes(self, available: int) -> MemorySuggestion:
+        fits = [n for n in range(1, self.classes) if replace(self, jobs=1, classes=n).bytes <= available]
         classes = max(fits, default=1)
         how = f"-o method.jobs_at_once=1 -o method.classes_at_once={classes}"
-        return Knob(how, replace(self, jobs=1, classes=classes).bytes, _SAME)
+        return MemorySuggestion(how, replace(self, jobs=1, classes=classes).bytes, _SAME)
 
 
 _SAME = "the same gradient; another run"

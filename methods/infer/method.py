@@ -11,21 +11,21 @@ from pydantic import Field
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
-from ddbench.distillation.job_checkpoint import Shelf
-from ddbench.distillation.job_method import IndependentMethod
+from ddbench.distillation.job_checkpoint import JobCheckpoint
+from ddbench.distillation.job_method import JobMethod
 from ddbench.distillation.method import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
-from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.estimates.stacked_memory import training_seconds
 from ddbench.methods.infer import provenance
 from ddbench.methods.infer.budget import Budget
-from ddbench.methods.infer.charge import charged_bytes
-from ddbench.methods.infer.jobs import Group, groups_of, in_order, sets_at_once
+from ddbench.methods.infer.charge import paper_bytes
+from ddbench.methods.infer.jobs import CompensatorJob, groups_of, in_order, sets_at_once
 from ddbench.methods.infer.labels import static_logits
-from ddbench.methods.infer.memory_estimate import Footprint, teacher_sizes
+from ddbench.methods.infer.memory_estimate import InferMemory, teacher_sizes
 from ddbench.methods.infer.objective import Objective
-from ddbench.methods.infer.optimize import Optimisation
+from ddbench.methods.infer.optimize import Optimization
 from ddbench.methods.infer.real_images import natural_pixels, natural_rows
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
@@ -41,7 +41,7 @@ CIFAR_TEACHERS = TeachersRecipe(
 
 
 @final
-class INFER(IndependentMethod):
+class INFER(JobMethod):
     """K natural images of each class, and for each natural set and teacher one compensator that is added to all of it.
 
     Source: Zhang et al. 2024 (arXiv:2408.06927), released ``zhangxin-xd/UFC``. Differs: what is kept is the natural
@@ -112,21 +112,21 @@ class INFER(IndependentMethod):
         budget = self._budget(ipc, sizes.classes, len(self.teachers.networks))
         if not budget.teachers:
             return {"natural sets": budget.sets}
-        steps = self.iterations * -(-budget.sets // self._footprint(sizes, ipc).jobs) * budget.teachers
+        steps = self.iterations * -(-budget.sets // self._memory(sizes, ipc).jobs) * budget.teachers
         found = {"natural sets": budget.sets, "teachers": budget.teachers, "compensators": budget.compensators}
         return {**found, "steps": steps}
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
-        return None if self.blocks == "natural" else self._footprint(sizes, ipc).bytes
+        return None if self.blocks == "natural" else self._memory(sizes, ipc).bytes
 
-    def knobs(self, sizes: Sizes, ipc: int, room: int) -> Sequence[Knob]:
-        return self._footprint(sizes, ipc).knobs(room)
+    def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
+        return self._memory(sizes, ipc).memory_suggestions(available)
 
-    def _footprint(self, sizes: Sizes, ipc: int) -> Footprint:
+    def _memory(self, sizes: Sizes, ipc: int) -> InferMemory:
         budget = self._budget(ipc, sizes.classes, len(self.teachers.networks))
         classes = min(self.classes_at_once or sizes.classes, sizes.classes)
         jobs = self.jobs_at_once or sets_at_once(sizes.pixels, classes)
-        return Footprint(
+        return InferMemory(
             budget=budget,
             teachers=teacher_sizes(self.teachers.networks, sizes.channels, sizes.size, sizes.classes),
             classes=classes,
@@ -153,7 +153,7 @@ class INFER(IndependentMethod):
             for group in groups
         )
 
-    def carry_out(self, name: str, task: Task, ipc: int, at: OuterStep, shelf: Shelf) -> dict[str, Tensor]:
+    def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         group, real = self._groups(task, ipc)[name], task.real
         rows = self._rows(task, ipc, at).view(-1, real.classes)[group.first : group.last + 1]
         pixels, _ = natural_pixels(real, rows.flatten())
@@ -163,11 +163,11 @@ class INFER(IndependentMethod):
             natural=natural.to(task.device),
             **self.model_dump(include={"bn_weight", "first_bn", "classes_at_once"}),
         )
-        optimisation = Optimisation(
+        optimisation = Optimization(
             **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
         )
         names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
-        found = optimisation.compensators(objective, self._plan(task, ipc).groups, names, at, shelf)
+        found = optimisation.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
         return {"compensators": found}
 
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
@@ -192,7 +192,7 @@ class INFER(IndependentMethod):
             ipc=ipc,
             notes=provenance.notes(budget, teachers, rounded=rounded),
         )
-        charged = charged_bytes(budget, pixels[0].numel(), static=self.soft_labels())
+        charged = paper_bytes(budget, pixels[0].numel(), static=self.soft_labels())
         return replace(syn, provenance={**syn.provenance, **provenance.facts(budget, teachers), "charged": charged})
 
     def _rows(self, task: Task, ipc: int, at: OuterStep) -> Tensor:
@@ -206,7 +206,7 @@ class INFER(IndependentMethod):
         paid = 0 if self.blocks == "natural" else teachers
         return Budget(ipc=ipc, classes=classes, teachers=paid, shared=self.shared)
 
-    def _groups(self, task: Task, ipc: int) -> dict[str, Group]:
+    def _groups(self, task: Task, ipc: int) -> dict[str, CompensatorJob]:
         pixels = task.real.channels * task.real.size**2
         return groups_of(self._plan(task, ipc), self.jobs_at_once or sets_at_once(pixels, self._together(task.real)))
 
@@ -219,7 +219,7 @@ def _fitting(task: Task) -> Teachers:
     """The task's teachers. Errors: UserError where it has none, or they know other images."""
     if task.teachers is None:
         raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
-    task.teachers.require_fit(
+    task.teachers.check_compatible(
         dataset=task.real.name,
         channels=task.real.channels,
         size=task.real.size,

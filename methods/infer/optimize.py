@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ddbench.distillation.job_checkpoint import Shelf
+from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.method import OuterStep
 from ddbench.errors import UserError
 from ddbench.methods.infer.augmentation import View, drawn_view
@@ -22,7 +22,7 @@ TOLD_EVERY = 10
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Optimisation:
+class Optimization:
     """iterations: T. lr: of Adam at the beginning. shift, crop, mirror: as in ``drawn_view``."""
 
     iterations: int
@@ -43,7 +43,7 @@ class Optimisation:
         return [drawn_view(size, **drawn, generator=here.stream(f"view of {name}")) for name in names]
 
     def compensators(
-        self, objective: Objective, groups: int, names: Sequence[str], at: OuterStep, shelf: Shelf
+        self, objective: Objective, groups: int, names: Sequence[str], at: OuterStep, checkpoint: JobCheckpoint
     ) -> Tensor:
         """Found compensators, (J, groups, C, H, W), float16, on the CPU: as they are stored.
 
@@ -53,7 +53,7 @@ class Optimisation:
         jobs, _, *shape = objective.natural.shape
         found = objective.natural.new_zeros(jobs, groups, *shape)
         adam = torch.optim.Adam([found], betas=self.betas)
-        begin = _resumed(found, adam, shelf)
+        begin = _resumed(found, adam, checkpoint)
         facts: dict[str, float] = {}
         for step in range(begin, self.iterations):
             adam.param_groups[0]["lr"] = self.rate(step)
@@ -64,7 +64,7 @@ class Optimisation:
                 facts = {"cross_entropy": round(cross.mean().item(), 3), "bn": round(distance.mean().item(), 3)}
                 if not math.isfinite(sum(facts.values())):
                     raise _lost(step, self.lr)
-            shelf.checkpoint(step + 1, self.iterations, lambda: _state(found, adam), **facts)
+            checkpoint.checkpoint(step + 1, self.iterations, lambda: _state(found, adam), **facts)
         stored = found.cpu().half()
         if not bool(stored.isfinite().all()):
             raise _lost(self.iterations, self.lr)
@@ -76,9 +76,9 @@ def _state(found: Tensor, adam: torch.optim.Adam) -> dict[str, Tensor]:
     return {"compensators": found, "first": moments["exp_avg"], "second": moments["exp_avg_sq"]}
 
 
-def _resumed(found: Tensor, adam: torch.optim.Adam, shelf: Shelf) -> int:
+def _resumed(found: Tensor, adam: torch.optim.Adam, checkpoint: JobCheckpoint) -> int:
     """Puts the last checkpoint back, where there is one. Returns the steps done."""
-    done, state = shelf.resume() or (0, {})
+    done, state = checkpoint.resume() or (0, {})
     if done:
         found.copy_(state["compensators"])
         adam.state[found] = {

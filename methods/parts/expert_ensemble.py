@@ -16,7 +16,7 @@ JUDGED_AT_ONCE = 2**18
 outer step with small batches does."""
 
 
-class Jury:
+class ExpertEnsemble:
     """The experts of a task at one epoch, read from disk one at a time, in eval mode, without augmentation.
 
     Batch norm uses the running statistics that were recorded with the expert.

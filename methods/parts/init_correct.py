@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ddbench.distillation.method import OuterStep, Task
-from ddbench.methods.parts.expert_ensemble import Jury
-from ddbench.methods.parts.initialization import Pixels, Start, shuffled_classes
+from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
+from ddbench.methods.parts.initialization import InitialImages, Initialization, shuffled_classes
 
 
-class CorrectPixels(Pixels):
+class CorrectInit(Initialization):
     """Random real images that an expert classifies correctly. Experts are asked one after the other until all is full.
 
     Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``, ``samples_predicted_correctly``. Differs:
@@ -24,31 +24,31 @@ class CorrectPixels(Pixels):
     kind: Literal["correct"] = "correct"
     asks_experts: ClassVar[bool] = True
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
         real = task.real
         real.require_ipc(ipc)
-        jury = Jury(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, teacher_epoch)
         waiting = shuffled_classes(real, at.stream("pixels"))
         chosen: list[list[int]] = [[] for _ in waiting]
-        for expert in range(len(jury)):
+        for expert in range(len(ensemble)):
             for label, rows in enumerate(waiting):
                 if len(chosen[label]) < ipc:
-                    waiting[label] = _take(jury, expert, label, rows, ipc, chosen[label])
+                    waiting[label] = _take(ensemble, expert, label, rows, ipc, chosen[label])
         notes = []
         for label, rows in enumerate(waiting):
             lacking = ipc - len(chosen[label])
             if lacking > 0:
-                chosen[label] += _likeliest(jury, label, rows)[:lacking].tolist()
+                chosen[label] += _likeliest(ensemble, label, rows)[:lacking].tolist()
                 name = real.class_names[label]
                 notes.append(f"class {name!r}: no expert classifies {lacking} of its {ipc} initial images correctly")
         rows = torch.tensor([row for of_class in chosen for row in of_class])
-        return Start(real.inputs(real.train, rows), tuple(notes))
+        return InitialImages(real.inputs(real.train, rows), tuple(notes))
 
 
-def _take(jury: Jury, expert: int, label: int, rows: Tensor, ipc: int, chosen: list[int]) -> Tensor:
+def _take(ensemble: ExpertEnsemble, expert: int, label: int, rows: Tensor, ipc: int, chosen: list[int]) -> Tensor:
     """Move rows that the expert puts into the class to ``chosen``, up to ``ipc``. Returns those still not chosen."""
     left = []
-    for chunk, logits in jury.logits_of_rows(expert, rows):
+    for chunk, logits in ensemble.logits_of_rows(expert, rows):
         right = logits.argmax(1) == label
         found = chunk[right][: ipc - len(chosen)]
         chosen += found.tolist()
@@ -58,7 +58,7 @@ def _take(jury: Jury, expert: int, label: int, rows: Tensor, ipc: int, chosen: l
     return torch.cat(left)
 
 
-def _likeliest(jury: Jury, label: int, rows: Tensor) -> Tensor:
+def _likeliest(ensemble: ExpertEnsemble, label: int, rows: Tensor) -> Tensor:
     """Rows by falling probability of the class under expert 0."""
-    judged = [logits.log_softmax(1)[:, label] for _, logits in jury.logits_of_rows(0, rows)]
+    judged = [logits.log_softmax(1)[:, label] for _, logits in ensemble.logits_of_rows(0, rows)]
     return rows[torch.cat(judged).argsort(descending=True, stable=True)]

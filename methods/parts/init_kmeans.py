@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ddbench.distillation.method import OuterStep, Task
 from ddbench.errors import UserError
-from ddbench.methods.parts.expert_ensemble import Jury
-from ddbench.methods.parts.initialization import Pixels, Start
+from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
+from ddbench.methods.parts.initialization import InitialImages, Initialization
 from ddbench.randomness import derive
 from ddbench.recipe.settings import Count
 
 
-class RepresentativePixels(Pixels):
+class KMeansInit(Initialization):
     """The real images nearest to the centres of k-means clusters of a class, by the logits of one expert, drawn.
 
     Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: the expert
@@ -36,19 +36,19 @@ class RepresentativePixels(Pixels):
                 f"{self.clusters} divides",
             )
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
         real, clusters = task.real, self.clusters or ipc
         real.require_ipc(ipc)
         self.refuse(ipc)
-        jury = Jury(task, teacher_epoch)
-        expert = int(torch.randint(len(jury), (), generator=at.stream("expert of the pixels")))
+        ensemble = ExpertEnsemble(task, teacher_epoch)
+        expert = int(torch.randint(len(ensemble), (), generator=at.stream("expert of the pixels")))
         seed = derive(at.seed, "k-means") % 2**32
         rows = []
         for label in range(real.classes):
             of_class = real.train.rows_of_class(label).cpu()
-            logits = torch.cat([judged for _, judged in jury.logits_of_rows(expert, of_class)])
+            logits = torch.cat([judged for _, judged in ensemble.logits_of_rows(expert, of_class)])
             rows.append(of_class[nearest_to_centres(logits, clusters, ipc // clusters, seed)])
-        return Start(real.inputs(real.train, torch.cat(rows)))
+        return InitialImages(real.inputs(real.train, torch.cat(rows)))
 
 
 def nearest_to_centres(points: Tensor, clusters: int, each: int, seed: int) -> Tensor:

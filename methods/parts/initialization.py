@@ -15,14 +15,14 @@ from ddbench.recipe.settings import Part
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialImages:
     """The images of step 0, (S, C, H, W), preprocessed, class-major. notes: what a reader of results must know."""
 
     images: Tensor
     notes: tuple[str, ...] = ()
 
 
-class Pixels(Part, abc.ABC):
+class Initialization(Part, abc.ABC):
     """A way to choose the images of step 0. Draws come from ``at``'s streams."""
 
     asks_experts: ClassVar[bool] = False
@@ -32,34 +32,34 @@ class Pixels(Part, abc.ABC):
         del ipc
 
     @abc.abstractmethod
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
         """``ipc`` images of every class. teacher_epoch: of the experts that judge, where any do.
 
         Errors: UserError when a class has fewer than ``ipc`` training images.
         """
 
 
-class RealPixels(Pixels):
+class RealInit(Initialization):
     """Random real images of each class, without replacement. MTT, FTD, TESLA."""
 
     kind: Literal["real"] = "real"
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
         del teacher_epoch
-        return Start(task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels"))))
+        return InitialImages(task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels"))))
 
 
-class NoisePixels(Pixels):
+class NoisePixels(Initialization):
     """Standard normal noise."""
 
     kind: Literal["noise"] = "noise"
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> Start:
+    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
         del teacher_epoch
         real = task.real
         real.require_ipc(ipc)
         shape = (real.classes * ipc, real.channels, real.size, real.size)
-        return Start(torch.randn(shape, generator=at.stream("pixels")))
+        return InitialImages(torch.randn(shape, generator=at.stream("pixels")))
 
 
 def class_major_labels(classes: int, ipc: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ddbench.distillation.method import OuterRate, Task
-from ddbench.methods.parts.expert_ensemble import Jury, at_once
+from ddbench.methods.parts.expert_ensemble import ExpertEnsemble, at_once
 from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -90,11 +90,11 @@ class TargetLabels(Labels):
     def kept(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
         if self.keep == "last":
             return self.at_step(syn, task, last_target)
-        jury = Jury(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, teacher_epoch)
         total = torch.zeros_like(syn.labels)
-        for expert in range(len(jury)):
-            total += jury.logits(expert, syn.images).softmax(1)
-        return replace(syn, labels=total / len(jury))
+        for expert in range(len(ensemble)):
+            total += ensemble.logits(expert, syn.images).softmax(1)
+        return replace(syn, labels=total / len(ensemble))
 
 
 class StaticLabels(Labels):
@@ -139,18 +139,18 @@ def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers)
 
     Experts are read one at a time.
     """
-    jury, classes = Jury(task, epoch), syn.hard_labels().to(syn.images.device)
+    ensemble, classes = ExpertEnsemble(task, epoch), syn.hard_labels().to(syn.images.device)
     if teachers == "first":
-        return jury.logits(0, syn.images)
+        return ensemble.logits(0, syn.images)
     total = torch.zeros(len(syn), syn.classes, device=syn.images.device)
     of_correct, votes = torch.zeros_like(total), torch.zeros(len(syn), 1, device=syn.images.device)
-    for expert in range(len(jury)):
-        logits = jury.logits(expert, syn.images)
+    for expert in range(len(ensemble)):
+        logits = ensemble.logits(expert, syn.images)
         right = (logits.argmax(1) == classes)[:, None].float()
         total, of_correct, votes = total + logits, of_correct + right * logits, votes + right
     if teachers == "all":
-        return total / len(jury)
-    return torch.where(votes > 0, of_correct / votes.clamp(min=1), total / len(jury))
+        return total / len(ensemble)
+    return torch.where(votes > 0, of_correct / votes.clamp(min=1), total / len(ensemble))
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
-from ddbench.estimates.model_size import Knob, Sizes
+from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.unroll_choice import UnrollChoice
 
 SAME = "the same gradient"
@@ -16,7 +16,7 @@ _MOST_RANKS = 64
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Footprint:
+class TrajectoryMemory:
     """What of the settings decides it. images: S of the set. batch: of them, an inner step. soft: whether labels are
     learned. momentum: whether the student has any. moments: at how many states the loss looks. compiled: whether the
     student's step is."""
@@ -49,43 +49,47 @@ class Footprint:
         )
         return distillation_bytes(step, learned, averaged=pixels if self.averaged else 0)
 
-    def knobs(self, sizes: Sizes, room: int) -> Sequence[Knob]:
+    def memory_suggestions(self, sizes: Sizes, available: int) -> Sequence[MemorySuggestion]:
         """What to change so that it fits in ``room`` bytes, the least harmful first; what falls short comes last."""
-        found = [*self._unrolls(sizes, room), *self._ranks(sizes, room), *self._batches(sizes, room)]
-        return sorted(found, key=lambda knob: knob.bytes is not None and knob.bytes > room)
+        found = [*self._unrolls(sizes, available), *self._ranks(sizes, available), *self._batches(sizes, available)]
+        return sorted(found, key=lambda suggestion: suggestion.bytes is not None and suggestion.bytes > available)
 
-    def _unrolls(self, sizes: Sizes, room: int) -> list[Knob]:
+    def _unrolls(self, sizes: Sizes, available: int) -> list[MemorySuggestion]:
         if self.unroll.kind == "full":
             adjoint = replace(self, unroll=UnrollChoice(kind="adjoint"))
-            return [Knob("-o method.unroll=adjoint", adjoint.bytes(sizes), f"{SAME}; another run")]
+            return [MemorySuggestion("-o method.unroll=adjoint", adjoint.bytes(sizes), f"{SAME}; another run")]
         if self.unroll.every == 1 or self.compiled:
             return []
         fewer = [replace(self, unroll=UnrollChoice(every=every)) for every in range(1, self.unroll.every)]
-        fitting = [one for one in fewer if one.bytes(sizes) <= room]
+        fitting = [one for one in fewer if one.bytes(sizes) <= available]
         best = (fitting or fewer[:1])[-1]
-        return [Knob(f"-o method.unroll.every={best.unroll.every}", best.bytes(sizes), f"{SAME}; the run goes on")]
+        return [
+            MemorySuggestion(
+                f"-o method.unroll.every={best.unroll.every}", best.bytes(sizes), f"{SAME}; the run goes on"
+            )
+        ]
 
-    def _ranks(self, sizes: Sizes, room: int) -> list[Knob]:
+    def _ranks(self, sizes: Sizes, available: int) -> list[MemorySuggestion]:
         """More ranks; they share out what grows with the batch, so past some number they do not help."""
         each = "a GPU each" if sizes.device == "cuda" else "a machine each"
         most = min(self.batch, _MOST_RANKS)
         tried = [(ranks, self.bytes(replace(sizes, ranks=ranks))) for ranks in range(sizes.ranks + 1, most + 1)]
-        fitting = [pair for pair in tried if pair[1] <= room]
+        fitting = [pair for pair in tried if pair[1] <= available]
         if not tried:
             return []
         ranks, needed = (fitting or tried[-1:])[0]
-        return [Knob(f"torchrun with {ranks} ranks, {each}", needed, f"{SAME}; the run goes on")]
+        return [MemorySuggestion(f"torchrun with {ranks} ranks, {each}", needed, f"{SAME}; the run goes on")]
 
-    def _batches(self, sizes: Sizes, room: int) -> list[Knob]:
+    def _batches(self, sizes: Sizes, available: int) -> list[MemorySuggestion]:
         """The largest batch that fits, else of one image."""
         fits, too_many = 0, self.batch
         while too_many - fits > 1:
             middle = (fits + too_many) // 2
-            fits, too_many = (middle, too_many) if self._with(middle).bytes(sizes) <= room else (fits, middle)
+            fits, too_many = (middle, too_many) if self._with(middle).bytes(sizes) <= available else (fits, middle)
         batch = max(fits, 1)
         if batch >= self.batch:
             return []
-        return [Knob(f"-o method.batch_syn={batch}", self._with(batch).bytes(sizes), "another run")]
+        return [MemorySuggestion(f"-o method.batch_syn={batch}", self._with(batch).bytes(sizes), "another run")]
 
-    def _with(self, batch: int) -> Footprint:
+    def _with(self, batch: int) -> TrajectoryMemory:
         return replace(self, batch=batch)

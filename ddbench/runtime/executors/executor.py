@@ -13,24 +13,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Tell(Protocol):
+class ReportProgress(Protocol):
     """Called by a job now and then: how much of it is done, and of how much, with facts worth showing."""
 
     def __call__(self, done: int, of: int, **facts: Any) -> None: ...
 
 
-Work = Callable[[Item, Tell], Result]
+Work = Callable[[Item, ReportProgress], Result]
 """Does one job: of what tells it from the others, and with somebody to tell. Everything all jobs share is inside. Where
 jobs are done by other processes it is pickled, and so are items and results."""
 
 
-class Hear(Protocol):
+class ProgressCallback(Protocol):
     """Told what a job tells, with the job's position among the items."""
 
     def __call__(self, position: int, done: int, of: int, **facts: Any) -> None: ...
 
 
-def unheard(position: int, done: int, of: int, **facts: Any) -> None:
+def ignore_progress(position: int, done: int, of: int, **facts: Any) -> None:
     """Listens to nothing."""
 
 
@@ -56,7 +56,7 @@ class Executor(Protocol):
         ...
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], hear: Hear = unheard
+        self, work: Work[Item, Result], items: Sequence[Item], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[int, Result]]:
         """Each item's position and result, as they are done. hear: told, in this thread, what jobs tell.
 
@@ -83,10 +83,10 @@ class Serial:
         return here
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], hear: Hear = unheard
+        self, work: Work[Item, Result], items: Sequence[Item], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[int, Result]]:
         for position, item in enumerate(items):
-            yield position, work(item, partial(hear, position))
+            yield position, work(item, partial(on_progress, position))
 
     def close(self) -> None: ...
 

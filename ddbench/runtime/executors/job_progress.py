@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ddbench.runtime.executors.executor import Tell
+from ddbench.runtime.executors.executor import ReportProgress
 from ddbench.runtime.progress import Progress
 
 
-class SharedMeter:
+class SharedProgress:
     """Adds up what jobs tell, which each count in units of their own. To be closed.
 
     sizes: of the jobs, in the units of the bar; None where the first that tells something says it for all.
@@ -22,7 +22,7 @@ class SharedMeter:
         if sizes is not None:
             self._begin(sizes)
 
-    def hear(self, position: int, done: int, of: int, **facts: Any) -> None:
+    def on_progress(self, position: int, done: int, of: int, **facts: Any) -> None:
         """What a job tells. It fits ``Executor.map``."""
         if not self._sizes:
             self._begin([max(of, 1)] * self._count)
@@ -45,11 +45,11 @@ class SharedMeter:
         self._progress.start(sum(sizes), self._title)
 
 
-class Telling:
+class JobProgress:
     """A progress meter inside a job, which tells what it is shown."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell, self._of = tell, 1
+    def __init__(self, report: ReportProgress) -> None:
+        self._tell, self._of = report, 1
 
     def start(self, total: int, what: str, done: int = 0) -> None:
         del what, done

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ddbench.errors import UserError
 from ddbench.files.process_identity import identity_in, this_process
-from ddbench.runtime.executors.executor import Hear, Item, Result, Work, unheard
-from ddbench.runtime.executors.serialize import Seldom, Setup, packed, perform, result_of
+from ddbench.runtime.executors.executor import Item, ProgressCallback, Result, Work, ignore_progress
+from ddbench.runtime.executors.serialize import Setup, ThrottledProgress, packed, perform, result_of
 
 if TYPE_CHECKING:
     import torch
@@ -57,16 +57,16 @@ class Local:
         return here
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], hear: Hear = unheard
+        self, work: Work[Item, Result], items: Sequence[Item], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[int, Result]]:
         if not items:
             return
         sweep_parcels()
         with TemporaryDirectory(prefix=f"{_PARCEL}{this_process().token}-") as folder:
-            parcel = Path(folder) / "work"
-            parcel.write_bytes(packed(work, self._setup))
+            payload = Path(folder) / "work"
+            payload.write_bytes(packed(work, self._setup))
             try:
-                yield from self._carried_out(str(parcel), items, hear)
+                yield from self._carried_out(str(payload), items, on_progress)
             except BrokenProcessPool:
                 self._abandon()
                 raise UserError(
@@ -79,22 +79,25 @@ class Local:
                 self._abandon()
                 raise
 
-    def _carried_out(self, parcel: str, items: Sequence[Item], hear: Hear) -> Iterator[tuple[int, Any]]:
+    def _carried_out(
+        self, payload: str, items: Sequence[Item], on_progress: ProgressCallback
+    ) -> Iterator[tuple[int, Any]]:
         pool = self._started(len(items))
         pending: dict[Future[bytes], int] = {
-            pool.submit(_perform, parcel, position, pickle.dumps(item)): position for position, item in enumerate(items)
+            pool.submit(_perform, payload, position, pickle.dumps(item)): position
+            for position, item in enumerate(items)
         }
         while pending:
             done, _ = wait(pending, timeout=_LISTEN, return_when=FIRST_COMPLETED)
-            self._listen(parcel, hear)
+            self._listen(payload, on_progress)
             for future in done:
                 yield pending.pop(future), result_of(future.result())
 
-    def _listen(self, parcel: str, hear: Hear) -> None:
+    def _listen(self, payload: str, on_progress: ProgressCallback) -> None:
         while self._said is not None and not self._said.empty():
             name, position, done, of, facts = self._said.get()
-            if name == parcel:
-                hear(position, done, of, **facts)
+            if name == payload:
+                on_progress(position, done, of, **facts)
 
     def _started(self, jobs: int) -> ProcessPoolExecutor:
         """The pool, of as many processes as there are jobs for."""
@@ -146,13 +149,13 @@ _PARCEL = "ddbench-"
 _telephone: list[Said] = []
 
 
-def _begin(said: Said, parent: int) -> None:
+def _begin(start_options: Said, parent: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    _telephone[:] = [said]
+    _telephone[:] = [start_options]
 
 
 def _end_with_parent(parent: int) -> None:
@@ -161,9 +164,9 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _perform(parcel: str, position: int, item: bytes) -> bytes:
-    return perform(parcel, Path(parcel).read_bytes, item, Seldom(partial(_say, parcel, position)))
+def _perform(payload: str, position: int, item: bytes) -> bytes:
+    return perform(payload, Path(payload).read_bytes, item, ThrottledProgress(partial(_say, payload, position)))
 
 
-def _say(parcel: str, position: int, done: int, of: int, **facts: Any) -> None:
-    _telephone[0].put((parcel, position, done, of, facts))
+def _say(payload: str, position: int, done: int, of: int, **facts: Any) -> None:
+    _telephone[0].put((payload, position, done, of, facts))

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 from ddbench.errors import UserError
-from ddbench.runtime.executors.executor import Hear, Item, Result, Work, unheard
+from ddbench.runtime.executors.executor import Item, ProgressCallback, Result, Work, ignore_progress
 from ddbench.runtime.executors.ray_address import require_answer, unanswered
-from ddbench.runtime.executors.serialize import Seldom, Setup, packed, perform, result_of
+from ddbench.runtime.executors.serialize import Setup, ThrottledProgress, packed, perform, result_of
 
 if TYPE_CHECKING:
     import torch
@@ -80,13 +80,13 @@ class RayExecutor:
         return torch.device("cuda" if self._room["GPU"] else "cpu")
 
     def map(
-        self, work: Work[Item, Result], items: Sequence[Item], hear: Hear = unheard
+        self, work: Work[Item, Result], items: Sequence[Item], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[int, Result]]:
         if not items:
             return
         ray = self._connected()
-        self._require_room()
-        parcel, name = ray.put(packed(work, self._setup, ray.cloudpickle.dumps)), uuid.uuid4().hex
+        self._require_resources()
+        payload, name = ray.put(packed(work, self._setup, ray.cloudpickle.dumps)), uuid.uuid4().hex
         job = ray.remote(_perform).options(
             num_cpus=self._room["CPU"],
             num_gpus=self._room["GPU"],
@@ -96,26 +96,26 @@ class RayExecutor:
         )
         # In a list the parcel stays where it is until a process asks for it, which it does once.
         pending = {
-            job.remote(name, [parcel], position, pickle.dumps(item), self._board): position
+            job.remote(name, [payload], position, pickle.dumps(item), self._board): position
             for position, item in enumerate(items)
         }
         try:
-            yield from self._awaited(name, pending, hear)
+            yield from self._awaited(name, pending, on_progress)
         except BaseException:
             for reference in pending:
                 with suppress(Exception):
                     ray.cancel(reference, force=True)
             raise
 
-    def _awaited(self, name: str, pending: dict[Any, int], hear: Hear) -> Iterator[tuple[int, Any]]:
+    def _awaited(self, name: str, pending: dict[Any, int], on_progress: ProgressCallback) -> Iterator[tuple[int, Any]]:
         ray, alone_since = self._ray, None
         while pending:
             done, _ = ray.wait(list(pending), num_returns=1, timeout=_LISTEN)
-            self._listen(name, hear)
+            self._listen(name, on_progress)
             if not done:
-                alone_since = None if self._has_room() else alone_since or time.monotonic()
+                alone_since = None if self._has_resources() else alone_since or time.monotonic()
                 if alone_since is not None and time.monotonic() - alone_since > NO_ROOM:
-                    raise self._no_room("no machine is left that could do the jobs that remain")
+                    raise self._too_few_workers("no machine is left that could do the jobs that remain")
             for reference in done:
                 answer = self._answer(reference)
                 yield pending.pop(reference), result_of(answer)
@@ -133,12 +133,14 @@ class RayExecutor:
                 fix="give jobs more room: fewer on a GPU (--gpus-per-job 1), or machines with more memory",
             ) from None
 
-    def _listen(self, name: str, hear: Hear) -> None:
+    def _listen(self, name: str, on_progress: ProgressCallback) -> None:
         """Pass on what was told since. That it can not be heard is no reason to stop."""
         with suppress(self._ray.exceptions.RayError):
-            for (parcel, position), (done, of, facts) in self._ray.get(self._board.heard.remote(), timeout=5).items():
-                if parcel == name:
-                    hear(position, done, of, **facts)
+            for (payload, position), (done, of, facts) in self._ray.get(
+                self._board.reported.remote(), timeout=5
+            ).items():
+                if payload == name:
+                    on_progress(position, done, of, **facts)
 
     def _connected(self) -> Any:
         """The module ray, connected to the cluster."""
@@ -158,20 +160,20 @@ class RayExecutor:
                 raise unanswered(self.address or "this machine", _first_line(error)) from None
             self._ours = True
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self._board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+        self._board = ray.remote(ProgressActor).options(num_cpus=0, scheduling_strategy=here).remote()
         self._ray = ray
         return ray
 
-    def _has_room(self) -> bool:
+    def _has_resources(self) -> bool:
         """Whether some machine, were it idle, could do a job."""
         machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         return any(all(there.get(name, 0.0) >= need for name, need in self._room.items()) for there in machines)
 
-    def _require_room(self) -> None:
-        if not self._has_room():
-            raise self._no_room("no machine of the Ray cluster has room for a job")
+    def _require_resources(self) -> None:
+        if not self._has_resources():
+            raise self._too_few_workers("no machine of the Ray cluster has room for a job")
 
-    def _no_room(self, problem: str) -> UserError:
+    def _too_few_workers(self, problem: str) -> UserError:
         return UserError(
             problem,
             f"job   {self._room['CPU']:g} CPUs, {self._room['GPU']:g} GPUs",
@@ -194,32 +196,32 @@ class RayExecutor:
         self.close()
 
 
-class Board:
+class ProgressActor:
     """An actor on which jobs write what they tell."""
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, int], tuple[int, int, dict[str, Any]]] = {}
 
-    def say(self, parcel: str, position: int, done: int, of: int, facts: dict[str, Any]) -> None:
-        self._said[parcel, position] = (done, of, facts)
+    def report(self, payload: str, position: int, done: int, of: int, facts: dict[str, Any]) -> None:
+        self._said[payload, position] = (done, of, facts)
 
-    def heard(self) -> dict[tuple[str, int], tuple[int, int, dict[str, Any]]]:
+    def reported(self) -> dict[tuple[str, int], tuple[int, int, dict[str, Any]]]:
         """What was said since this was asked last, of each job the newest."""
-        said, self._said = self._said, {}
-        return said
+        start_options, self._said = self._said, {}
+        return start_options
 
 
-def _perform(name: str, parcel: list[Any], position: int, item: bytes, board: Any) -> bytes:
+def _perform(name: str, payload: list[Any], position: int, item: bytes, actor: Any) -> bytes:
     import ray
     import torch
 
     torch.set_num_threads(1)
-    tell = Seldom(partial(_say, board, name, position))
-    return perform(name, lambda: ray.get(parcel[0]), item, tell)
+    report = ThrottledProgress(partial(_say, actor, name, position))
+    return perform(name, lambda: ray.get(payload[0]), item, report)
 
 
-def _say(board: Any, name: str, position: int, done: int, of: int, **facts: Any) -> None:
-    board.say.remote(name, position, done, of, facts)
+def _say(actor: Any, name: str, position: int, done: int, of: int, **facts: Any) -> None:
+    actor.report.remote(name, position, done, of, facts)
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ddbench.errors import UserError
-from ddbench.runtime.executors.executor import Tell, Work
+from ddbench.runtime.executors.executor import ReportProgress, Work
 
 Setup = Sequence[Callable[[], None]]
 """What a process calls, once, before it opens work: as to run the user's plugins, whose classes work may be of."""
@@ -29,7 +29,7 @@ def packed(work: Work[Any, Any], setup: Setup, dumps: Callable[[Any], bytes] = p
     return pickle.dumps((list(sys.path), dumps(tuple(setup)), dumps(work)))
 
 
-def perform(name: str, read: Callable[[], bytes], item: bytes, tell: Tell) -> bytes:
+def perform(name: str, read: Callable[[], bytes], item: bytes, report: ReportProgress) -> bytes:
     """Do one job of the parcel of this name, which is read and opened unless it lies open. Returns a pickled answer.
 
     Errors: what the job raises, but for a UserError, which is an answer.
@@ -37,14 +37,14 @@ def perform(name: str, read: Callable[[], bytes], item: bytes, tell: Tell) -> by
     if name not in _opened:
         _opened.clear()
         places, before, work = pickle.loads(read())
-        sys.path += [place for place in places if place not in sys.path]
+        sys.path += [context for context in places if context not in sys.path]
         if before not in _prepared:
             for prepare in pickle.loads(before):
                 prepare()
             _prepared.add(before)
         _opened[name] = pickle.loads(work)
     try:
-        return pickle.dumps((True, _opened[name](pickle.loads(item), tell)))
+        return pickle.dumps((True, _opened[name](pickle.loads(item), report)))
     except UserError as error:
         return pickle.dumps((False, error))
 
@@ -57,11 +57,11 @@ def result_of(answer: bytes) -> Any:
     return result
 
 
-class Seldom:
+class ThrottledProgress:
     """Passes on what a job tells, at most every ``PAUSE`` seconds, but its end always."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell, self._last = tell, float("-inf")
+    def __init__(self, report: ReportProgress) -> None:
+        self._tell, self._last = report, float("-inf")
 
     def __call__(self, done: int, of: int, **facts: Any) -> None:
         if done >= of or time.monotonic() - self._last >= PAUSE:

@@ -12,11 +12,11 @@ from typing import Any
 from ddbench.evaluate.leaderboard.page.gallery import gallery
 from ddbench.evaluate.leaderboard.page.markup import Html, capital, join, script_json, tag
 from ddbench.evaluate.leaderboard.page.network_tables import pools
-from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, Line, lines_of, measures_of
+from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow, measures_of, page_rows
 from ddbench.evaluate.leaderboard.page.provenance import provenance
-from ddbench.evaluate.leaderboard.page.published_points import published_marks
+from ddbench.evaluate.leaderboard.page.published_points import published_points
 from ddbench.evaluate.leaderboard.page.recipes import recipe_key, recipes, recipes_of
-from ddbench.evaluate.leaderboard.page.rows_table import board
+from ddbench.evaluate.leaderboard.page.rows_table import rows_table
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.version import __version__
 
@@ -48,7 +48,7 @@ def page(
     for the command that verifies them. Whatever rows say is shown as text, never as markup.
     Errors: ValueError for a picture that is no PNG, WebP or JPEG.
     """
-    lines = lines_of(rows, paths or {})
+    lines = page_rows(rows, paths or {})
     found = recipes_of(lines)
     style, script = _asset("page.css"), _script()
     return Template(_asset("page.html")).substitute(
@@ -60,7 +60,7 @@ def page(
         measure=measures_of(lines),
         Measure=capital(measures_of(lines)),
         counted="IPC" if any(line.measure == ROC_AUC for line in lines) else "images per class",
-        board=board(lines) if lines else tag("p", "There are no rows yet.", class_="hint"),
+        rows_table=rows_table(lines) if lines else tag("p", "There are no rows yet.", class_="hint"),
         pools=pools(lines) or tag("p", "No method has rows on several networks.", class_="hint"),
         gallery=gallery(lines, pictures or {}),
         provenance=provenance(lines),
@@ -83,7 +83,7 @@ def _hash(source: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
-def _summary(lines: Sequence[Line]) -> Html:
+def _summary(lines: Sequence[PageRow]) -> Html:
     def counted(count: int, one: str, many: str) -> str:
         return f"{count} {one if count == 1 else many}"
 
@@ -97,12 +97,12 @@ def _summary(lines: Sequence[Line]) -> Html:
     return join(*facts, by=" · ")
 
 
-def _data(lines: Sequence[Line], found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _data(lines: Sequence[PageRow], found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the script works on, and what whoever reads the page by a program finds: every row with all it says."""
-    return {"rows": [_record(line) for line in lines], "recipes": found, "published": published_marks(lines)}
+    return {"rows": [_record(line) for line in lines], "recipes": found, "published": published_points(lines)}
 
 
-def _record(line: Line) -> dict[str, Any]:
+def _record(line: PageRow) -> dict[str, Any]:
     recipe = recipe_key(line.row.recipe) if line.row.recipe else None
     return {
         "key": line.key,

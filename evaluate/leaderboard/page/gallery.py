@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ddbench.evaluate.leaderboard.formatting import percent, size
 from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
-from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, Line
+from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow
 from ddbench.evaluate.leaderboard.row import Row
 
 PICTURE_BYTES = 40_000
@@ -19,12 +19,12 @@ PICTURES_BYTES = 4_000_000
 _KINDS = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg"}
 
 
-def gallery(lines: Sequence[Line], pictures: Mapping[str, bytes]) -> Html:
+def gallery(lines: Sequence[PageRow], pictures: Mapping[str, bytes]) -> Html:
     """One figure a set, best rows first in each group, and how many sets have no picture; rows without a set have none.
 
     pictures: PNG, WebP or JPEG files by the SHA-256 of their sets. Errors: ValueError for a file of another kind.
     """
-    sets: dict[str, list[tuple[Line, Row]]] = {}
+    sets: dict[str, list[tuple[PageRow, Row]]] = {}
     for line in lines:
         for run in () if line.no_learning else line.runs:
             sets.setdefault(run.synthetic_sha256, []).append((line, run))
@@ -48,7 +48,7 @@ def gallery(lines: Sequence[Line], pictures: Mapping[str, bytes]) -> Html:
     return join(shown_figures, *(tag("p", sentence, class_="hint") for sentence in said))
 
 
-def _figure(shown: list[tuple[Line, Row]], picture: bytes) -> Html:
+def _figure(shown: list[tuple[PageRow, Row]], picture: bytes) -> Html:
     lines, row = [line for line, _ in shown], shown[0][1]
     kind = next((kind for start, kind in _KINDS.items() if picture.startswith(start)), None)
     if kind is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
-from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, Line
+from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow
 from ddbench.evaluate.leaderboard.page.rows_table import measured
 from ddbench.evaluate.leaderboard.ranking import GROUP
 
@@ -17,12 +17,12 @@ Name = tuple[str, str, str]
 _SHARED = [key for key in GROUP if key != "network"]
 
 
-def pools(lines: Sequence[Line]) -> Html:
+def pools(lines: Sequence[PageRow]) -> Html:
     """A matrix wherever a method has honest rows on two networks or more; empty where none has.
 
     A line is one set, never the best rows of several; rows of other rates or teachers are in a matrix of their own.
     """
-    found: dict[tuple[object, ...], list[Line]] = {}
+    found: dict[tuple[object, ...], list[PageRow]] = {}
     for line in lines:
         if not line.oracle:
             found.setdefault(tuple(line.entry[key] for key in _SHARED), []).append(line)
@@ -30,8 +30,8 @@ def pools(lines: Sequence[Line]) -> Html:
     return tag("div", matrices, class_="matrices") if matrices else matrices
 
 
-def _matrix(lines: list[Line]) -> Html:
-    methods: dict[Name, dict[str, Line]] = {}
+def _matrix(lines: list[PageRow]) -> Html:
+    methods: dict[Name, dict[str, PageRow]] = {}
     for line in lines:
         name = line.row.label, line.row.student or "", line.row.synthetic_sha256
         methods.setdefault(name, {}).setdefault(line.row.network, line)
@@ -69,11 +69,11 @@ def _matrix(lines: list[Line]) -> Html:
     return tag("div", table, class_="scroll matrix", data_networks=json.dumps(networks), **said, **region)
 
 
-def _mean(cells: dict[str, Line]) -> float:
+def _mean(cells: dict[str, PageRow]) -> float:
     return fmean(line.mean for line in cells.values())
 
 
-def _row(name: Name, cells: dict[str, Line], networks: list[str], students: bool) -> Html:
+def _row(name: Name, cells: dict[str, PageRow], networks: list[str], students: bool) -> Html:
     label, student, _ = name
     beside = [tag("span", " from ", name_of(student), class_="sub")] if students and student else []
     if next(iter(cells.values())).no_learning:

@@ -22,7 +22,7 @@ ACCURACY, ROC_AUC = "accuracy", "ROC-AUC"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class PageRow:
     """A row on the page; where a setting was distilled with several seeds, all its rows.
 
     key: names it in the page and in links to it. row: the one of the first seed. runs: all of the setting, one a seed.
@@ -89,7 +89,7 @@ def row_key(row: Row) -> str:
     return fingerprint(plain(asdict(row)))
 
 
-def lines_of(rows: Sequence[Row], paths: Mapping[str, str]) -> list[Line]:
+def page_rows(rows: Sequence[Row], paths: Mapping[str, str]) -> list[PageRow]:
     """Order the rows of a page, one line a setting.
 
     Args:
@@ -119,7 +119,7 @@ def lines_of(rows: Sequence[Row], paths: Mapping[str, str]) -> list[Line]:
         group = tuple(entry[key] for key in GROUP)
         rivals = honest.get(group, [])
         mean = entry["over_seeds"]["score"]["mean"]
-        line = Line(
+        line = PageRow(
             key=exact if seen[exact] == 1 else f"{exact}-{seen[exact]}",
             row=row,
             runs=tuple(rows[number] for number in numbers),
@@ -140,13 +140,13 @@ def _ranked(row: Row) -> bool:
     return row.selection != "oracle" and not row.unranked
 
 
-def _place(line: Line) -> tuple[Any, ...]:
+def _place(line: PageRow) -> tuple[Any, ...]:
     first = ("dataset", "test_split", "protocol", "network")
     shared = tuple(str(line.entry[key]) for key in (*first, *(key for key in PANEL if key not in first)))
     return (*shared, line.row.ipc, line.oracle, -line.mean, line.row.method, line.row.label)
 
 
-def measures_of(lines: Iterable[Line]) -> str:
+def measures_of(lines: Iterable[PageRow]) -> str:
     """What these rows are ranked by, in words; "accuracy" where there are none."""
     found = {line.measure for line in lines}
     return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY

@@ -9,16 +9,16 @@ from typing import Any
 from ddbench.evaluate.leaderboard.formatting import duration, per_kilobyte, percent, size
 from ddbench.evaluate.leaderboard.over_seeds import plus_minus
 from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
-from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, Line
+from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow
 from ddbench.evaluate.leaderboard.page.recipes import recipe_key
 
 
-def provenance(lines: Sequence[Line]) -> Html:
+def provenance(lines: Sequence[PageRow]) -> Html:
     """One panel a row; a script moves it into the table when the row is opened."""
     return join(*(_panel(line) for line in lines))
 
 
-def _panel(line: Line) -> Html:
+def _panel(line: PageRow) -> Html:
     row = line.row
     title = [name_of(row.label), " on ", name_of(row.dataset), f", ipc {row.ipc}, ", name_of(row.network), ", "]
     head = tag("summary", *title, name_of(row.protocol), f": {_score(line)}")
@@ -26,7 +26,7 @@ def _panel(line: Line) -> Html:
     return tag("details", head, tag("div", *filter(None, parts), class_="parts"), id=f"row-{line.key}", class_="panel")
 
 
-def command_of(line: Line) -> str:
+def command_of(line: PageRow) -> str:
     """What recomputes a row, ready for a shell."""
     return f"ddbench verify {shlex.quote(line.path) if line.path else 'ROW.json'}"
 
@@ -35,14 +35,14 @@ def _part(title: str, *inside: object, class_: str | None = None) -> Html:
     return tag("section", tag("h4", title), *inside, class_=class_)
 
 
-def _again(line: Line) -> Html:
+def _again(line: PageRow) -> Html:
     command = tag("code", command_of(line), class_="command")
     why = [] if line.path else [tag("p", "The file of this row was not named when the page was made.", class_="hint")]
     note = [tag("p", tag("strong", "Note: "), name_of(line.row.note), class_="note")] if line.row.note else []
     return _part("Recompute", tag("p", command, class_="copyable"), *why, *note, class_="wide")
 
 
-def _accuracies(line: Line) -> Html:
+def _accuracies(line: PageRow) -> Html:
     row = line.row
     names = [*([ROC_AUC] if row.roc_auc else []), "Accuracy"]
     several = len(line.runs) > 1
@@ -68,25 +68,25 @@ def _accuracies(line: Line) -> Html:
     return _part(f"Every {measures.replace('Accuracy', 'accuracy')}", *sentences, tag("div", table, class_="tall"))
 
 
-def _score(line: Line) -> str:
+def _score(line: PageRow) -> str:
     score = _percent(line, "score")
     return f"{ROC_AUC} {score}" if line.measure == ROC_AUC else score
 
 
-def _percent(line: Line, measure: str) -> str:
+def _percent(line: PageRow, measure: str) -> str:
     found = line.entry["over_seeds"][measure]
     spread = plus_minus(found)
     return f"{100 * found['mean']:.1f}{f' ± {spread}' if spread else ''} %"
 
 
-def _setting(line: Line) -> Html:
+def _setting(line: PageRow) -> Html:
     row = line.row
     chosen = f"{row.selection}, step {row.selected_step}" if row.selected_step is not None else row.selection
     tried = ", ".join(f"{rate:g}" for rate in row.lr_tried)
     beside = line.entry["published"]
     rate = "search, on validation" if line.searched else "the protocol"
     return _part(
-        "Setting",
+        "ProtocolOverrides",
         _facts(
             ("Method", row.method),
             ("Distilled with", row.student or "no network"),
@@ -105,13 +105,13 @@ def _setting(line: Line) -> Html:
             ("Rates tried", tried),
             ("Optimiser steps", row.steps),
             ("Labelled by", None if row.teachers_fingerprint is None else row.teachers_fingerprint),
-            ("Published", None if beside is None else percent(beside, line.entry["published_std"])),
+            ("PublishedResult", None if beside is None else percent(beside, line.entry["published_std"])),
             ("Printed in", line.entry["published_source"]),
         ),
     )
 
 
-def _ledger(line: Line) -> Html:
+def _ledger(line: PageRow) -> Html:
     row = line.row
     density = per_kilobyte(row.accuracy_per_byte)
     charged = [tag("p", "As the method's paper counts:"), _sizes("Bytes charged, by part", row.charged)]
@@ -139,7 +139,7 @@ def _sizes(caption: str, parts: Mapping[str, int]) -> Html:
     return tag("table", tag("caption", caption, class_="away"), tag("tbody", *body), foot)
 
 
-def _cost(line: Line) -> Html:
+def _cost(line: PageRow) -> Html:
     said = line.facts
     times = {
         "Distillation": said["seconds"],
@@ -156,7 +156,7 @@ def _cost(line: Line) -> Html:
     )
 
 
-def _origin(line: Line) -> Html:
+def _origin(line: PageRow) -> Html:
     row = line.row
     hashes = {
         "Synthetic set": None if line.no_learning else row.synthetic_sha256,
@@ -176,7 +176,7 @@ def _origin(line: Line) -> Html:
     )
 
 
-def _recipe(line: Line) -> Html:
+def _recipe(line: PageRow) -> Html:
     if not line.row.recipe:
         return _part("Recipe", tag("p", "None: the set came from elsewhere."), class_="wide")
     link = tag("a", "The recipe, fully resolved", href=f"#recipe-{recipe_key(line.row.recipe)}", class_="recipe")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ddbench.evaluate.leaderboard.page.page_rows import Line
+from ddbench.evaluate.leaderboard.page.page_rows import PageRow
 from ddbench.evaluate.leaderboard.published import ORIGINAL, is_as_published, published_numbers
 
 
-def published_marks(lines: Sequence[Line]) -> list[dict[str, Any]]:
+def published_points(lines: Sequence[PageRow]) -> list[dict[str, Any]]:
     """One object a number: dataset and network as the rows call them, method, ipc, accuracy, std, source."""
     known = published_numbers().values()
     honest = (line.row for line in lines if is_as_published(line.row.dataset, line.row.tested_on))

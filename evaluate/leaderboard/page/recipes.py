@@ -9,10 +9,10 @@ import yaml
 
 from ddbench.artifact import fingerprint
 from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
-from ddbench.evaluate.leaderboard.page.page_rows import Line, plain
+from ddbench.evaluate.leaderboard.page.page_rows import PageRow, plain
 
 
-def recipes_of(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
+def recipes_of(lines: Sequence[PageRow]) -> dict[str, dict[str, Any]]:
     """The recipes by their keys; rows of one run share theirs."""
     return {recipe_key(line.row.recipe): line.facts["recipe"] for line in lines if line.row.recipe}
 

@@ -7,14 +7,14 @@ from itertools import groupby
 
 from ddbench.evaluate.leaderboard.formatting import duration, per_kilobyte, size
 from ddbench.evaluate.leaderboard.page.markup import Html, capital, join, name_of, tag
-from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, Line, measures_of
+from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow, measures_of
 from ddbench.evaluate.leaderboard.ranking import GROUP
 from ddbench.files.plain_text import printable
 
 COLUMNS = (
     ("method", "Method", "text"),
     ("accuracy", "", "number"),
-    ("published", "Published, %", "number"),
+    ("published", "PublishedResult, %", "number"),
     ("rank", "Rank", "number"),
     ("dataset", "Dataset", "group"),
     ("ipc", "IPC", "group"),
@@ -31,7 +31,7 @@ The column without a title is called what the rows of the page are ranked by.
 """
 
 
-def board(lines: Sequence[Line]) -> Html:
+def rows_table(lines: Sequence[PageRow]) -> Html:
     """One body a group of like rows, so that whatever is sorted, only they are compared."""
     measures = measures_of(lines)
     several = len({line.measure for line in lines}) > 1
@@ -70,7 +70,7 @@ _SPOKEN = {
 }
 
 
-def _line(line: Line, several: bool) -> Html:
+def _line(line: PageRow, several: bool) -> Html:
     row = line.row
     cells = [
         _method(line),
@@ -89,7 +89,7 @@ def _line(line: Line, several: bool) -> Html:
     return tag("tr", *cells, data_key=line.key, class_="oracle" if line.oracle else None)
 
 
-def _method(line: Line) -> Html:
+def _method(line: PageRow) -> Html:
     row = line.row
     link = tag("a", name_of(row.label), href=f"#row-{line.key}", class_="open")
     badges = []
@@ -104,38 +104,38 @@ def _method(line: Line) -> Html:
     return tag("th", link, *(join(" ", badge) for badge in badges), scope="row", data_value=row.label)
 
 
-def _score(line: Line, several: bool) -> Html:
+def _score(line: PageRow, several: bool) -> Html:
     """several: whether the column has results of several measures, so that what is no accuracy has to say so."""
     other = tag("span", "ROC-AUC ", class_="sub") if several and line.measure == ROC_AUC else ""
     return tag("td", join(other, measured(line)), data_value=line.mean, class_="accuracy")
 
 
-def _split(line: Line) -> list[Html]:
+def _split(line: PageRow) -> list[Html]:
     """Which test split, where the name of the data set stands for several."""
     split = line.entry["test_split"]
     return [tag("span", " ", name_of(split), class_="sub")] if split else []
 
 
-def _seeds(line: Line) -> list[object]:
+def _seeds(line: PageRow) -> list[object]:
     """How many networks were trained, and on how many distillations."""
     found = line.entry["over_seeds"]
     several = [tag("span", f" of {len(line.runs)} sets", class_="sub")] if len(line.runs) > 1 else []
     return [found["networks"], *several]
 
 
-def measured(line: Line) -> Html:
+def measured(line: PageRow) -> Html:
     """What a line is ranked by, in percent, standard deviations set back."""
     spread = tag("span", f" ± {line.spread}", class_="spread") if line.spread else ""
     return join(f"{100 * line.mean:.1f}", spread)
 
 
-def _policy(line: Line) -> list[Html]:
+def _policy(line: PageRow) -> list[Html]:
     said = ["lr searched"] if line.searched else []
     said += ["teachers"] if line.row.teachers else ["stored labels"] if line.row.label_versions > 1 else []
     return [join(" ", tag("span", badge, class_="badge", title=line.row.conditions)) for badge in said]
 
 
-def _published(line: Line) -> Html:
+def _published(line: PageRow) -> Html:
     mean, std = line.entry["published"], line.entry["published_std"]
     if mean is None:
         return tag("td", tag("span", "none known", class_="away"), class_="n")
@@ -143,7 +143,7 @@ def _published(line: Line) -> Html:
     return tag("td", amount(mean, std), data_value=mean, class_="beside", title=source)
 
 
-def _rank(line: Line) -> Html:
+def _rank(line: PageRow) -> Html:
     if line.rank is None:
         return tag("td", tag("span", "not ranked", class_="away"), class_="n")
     star = tag("span", "★ ", class_="star", aria_hidden="true") if line.best else ""
