@@ -20,7 +20,7 @@ from ddbench.errors import UserError
 from ddbench.expert_buffers.metadata import Shapes
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.files.regular_file import require_regular
-from ddbench.formats.safe_load import EXPERTS, read_torch
+from ddbench.files.torch_file import EXPERTS, read_torch
 
 Snapshots = Sequence[Sequence[Tensor]]
 _DTYPES = (torch.float32, torch.bfloat16)

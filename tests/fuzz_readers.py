@@ -36,7 +36,7 @@ from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.expert_buffers.replay_buffer import export_replay_buffer, import_replay_buffer
 from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.files.folder_lock import LOCK, holder_of
-from ddbench.formats.safe_load import read_torch
+from ddbench.files.torch_file import read_torch
 from ddbench.graphs import tu
 from ddbench.graphs.download import fetch_texts
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs

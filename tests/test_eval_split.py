@@ -8,7 +8,7 @@ from evaluation_makers import make_tiny_row, tiny_real, tiny_split
 
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.page import page
-from ddbench.evaluate.leaderboard.page.page_rows import candidate_series
+from ddbench.evaluate.leaderboard.page.page_rows import page_rows
 from ddbench.evaluate.leaderboard.page.published_points import published_points
 from ddbench.evaluate.leaderboard.ranking import leaderboard
 from ddbench.evaluate.leaderboard.render import render
@@ -53,7 +53,7 @@ class TestGroups:
         text = render(rows)
         for split in (A, B):
             assert f"folder-data · {split.text()} · mtt-v1" in text
-        assert sorted({line.rivals for line in candidate_series(rows, {})}) == [1, 2]
+        assert sorted({line.rivals for line in page_rows(rows, {})}) == [1, 2]
         assert A.text() in page(rows)
 
     def test_one_split_needs_no_name(self):
@@ -104,4 +104,4 @@ class TestPublished:
         row = make_tiny_row(dataset="cifar10", network="convnet-d3", tested_on=replace(self.CIFAR, **change))
         table = leaderboard([row])
         assert (table["published"][0] == 0.463) == beside
-        assert bool(published_points(candidate_series([row], {}))) == beside
+        assert bool(published_points(page_rows([row], {}))) == beside

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
-from ddbench.formats import safe_load
+from ddbench.files import torch_file
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.arrays import read_npy, read_npz
-from ddbench.formats.safe_load import read_torch
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PIXELS = {"low": 0, "high": 1}
@@ -295,4 +295,4 @@ def test_what_is_no_file_is_not_read(tmp_path):
             read_torch(path)
     save(tmp_path / "x.pt", drawn(3))
     with pytest.raises(UserError, match="too large"):
-        read_torch(tmp_path / "x.pt", replace(safe_load.SYNTHETIC, largest=100))
+        read_torch(tmp_path / "x.pt", replace(torch_file.SYNTHETIC, largest=100))

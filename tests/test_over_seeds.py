@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.evaluate.leaderboard.over_seeds import plus_minus, settings_of, spread
-from ddbench.evaluate.leaderboard.page.page_rows import candidate_series
+from ddbench.evaluate.leaderboard.page.page_rows import page_rows
 from ddbench.evaluate.leaderboard.ranking import leaderboard
 from ddbench.evaluate.leaderboard.render import render
 from ddbench.evaluate.leaderboard.row import load_rows
@@ -123,7 +123,7 @@ class TestTables:
         assert len(lines) == 4 and len({line["setting"] for line in lines}) == 2
 
     def test_the_page_has_one_line_with_all_its_runs(self):
-        line, rival = candidate_series([*ROWS, self.RIVAL], {})
+        line, rival = page_rows([*ROWS, self.RIVAL], {})
         assert len(line.runs) == 3 and (line.rank, line.rivals, rival.rank) == (1, 2, 2)
         assert line.mean == pytest.approx(fmean(fmean(row.accuracy) for row in ROWS))
 
@@ -138,7 +138,7 @@ class TestUnranked:
         low, other = row_of_seed(0, (0.2, 0.3), label="random"), row_of_seed(0, (0.1, 0.1), label="herding")
         text = render([stuck, low, other])
         assert "mtt ~" in text and "random *" in text and f"mtt: {stuck.unranked}" in text
-        assert [line.rank for line in candidate_series([stuck, low, other], {})] == [None, 1, 2]
+        assert [line.rank for line in page_rows([stuck, low, other], {})] == [None, 1, 2]
 
     def test_a_run_whose_every_step_was_undone(self, ddbench, tmp_path):
         home = tmp_path / "home"

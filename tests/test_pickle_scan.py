@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddbench.formats.pickle_scan import PickleScanError, scan_pickle
-from ddbench.formats.safe_load import EXPERTS, WEIGHTS, read_torch
-from ddbench.formats.torch_tensors import TensorRecordError, check_records
+from ddbench.files.pickle_scan import PickleScanError, scan_pickle
+from ddbench.files.torch_file import EXPERTS, WEIGHTS, read_torch
+from ddbench.files.torch_tensors import TensorRecordError, check_records
 
 DEEP = 10_001
 EMPTY, TUPLE1, STOP = b")", b"\x85", b"."

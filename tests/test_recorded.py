@@ -15,7 +15,7 @@ from ddbench.artifact import read_json, write_json
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.step_score import Question
-from ddbench.recipe.recorded import recorded_dataset, recorded_recipe
+from ddbench.synthetic.recorded import recorded_dataset, recorded_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 CODE = "pyg:hostile_module:load"

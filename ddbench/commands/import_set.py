@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ddbench.commands import options
-from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.open_recipe import open_image_recipe
+
+if TYPE_CHECKING:
+    from ddbench.pipeline.context import RunContext
 
 
 class SpaceName(StrEnum):
@@ -251,8 +253,8 @@ def import_buffer(
         UserError: When the recipe needs several buffers, and as in ``import_experts``.
     """
     from ddbench.errors import UserError
+    from ddbench.pipeline.dataset_sizes import dataset_facts
     from ddbench.pipeline.imported_experts import import_experts
-    from ddbench.plan.dataset_sizes import dataset_facts
 
     pipeline = open_image_recipe(recipe, override, seed, plugin, where)
     if len(pipeline.buffers) != 1:

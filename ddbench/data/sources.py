@@ -15,7 +15,6 @@ from ddbench.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from ddbench.data.rawdata import RawData, Request
-    from ddbench.graphs.rawgraphs import RawGraphs
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,17 @@ class DatasetSource:
     def load(self, request: Request) -> RawData:
         """The images. Errors: UserError for a set of graphs."""
         if self.graphs:
-            raise _other_kind(request, "graphs", "images", "a set of images, such as digits or cifar10")
-        return self._loader("ddbench.data")(request)
+            raise other_kind(request, "graphs", "images", "a set of images, such as digits or cifar10")
+        return self.loader("ddbench.data")(request)
 
-    def load_graphs(self, request: Request) -> RawGraphs:
-        """The graphs. Errors: UserError for a set of images."""
-        if not self.graphs:
-            raise _other_kind(request, "images", "graphs", "a set of graphs, such as motifs or tu:NCI1")
-        return self._loader("ddbench.graphs")(request)
-
-    def _loader(self, package: str) -> Callable[[Request], Any]:
+    def loader(self, package: str) -> Callable[[Request], Any]:
+        """The function that reads such a set, in the package of its kind of data."""
         module, function = self.target.split(":")
         return getattr(importlib.import_module(f"{package}.{module}"), function)
 
 
-def _other_kind(request: Request, found: str, wanted: str, choice: str) -> UserError:
+def other_kind(request: Request, found: str, wanted: str, choice: str) -> UserError:
+    """The error for a set of images where graphs are wanted, or the other way round."""
     return UserError(
         f"{request.what} is a set of {found}, and {wanted} are wanted here", request.origin, fix=f"choose {choice}"
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
-from ddbench.formats.safe_load import LARGEST, require_file, unreadable
+from ddbench.files.torch_file import LARGEST, require_file, unreadable
 
 _MOST_UNPACKED = 50
 """Times its own size that an .npz file may unpack to; images hardly compress."""

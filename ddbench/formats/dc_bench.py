@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.condensation import DC
 from ddbench.formats.find_files import labels_sidecar, one_of, require_path
 from ddbench.formats.kip import KIP
 from ddbench.formats.mtt import MTT
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read, Reader
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels
 
 _METHODS = {"tm": "mtt", **{name: name for name in ("mtt", "dc", "dsa", "dm", "kip", "random", "herding", "k-means")}}

@@ -14,10 +14,10 @@ import torch
 from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.class_folders import list_class_folders, only_path
 from ddbench.formats.pictures import read_pictures
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_labels, stated_rate
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.find_files import one_of, require_path
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images
 
 _IPC = 10

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
-from ddbench.formats.safe_load import read_torch
+from ddbench.files.torch_file import read_torch
 from ddbench.synthetic.epoch_labels import Mixed
 
 _ROUNDING = 1e-3

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.arrays import read_npy
 from ddbench.formats.class_folders import ClassListing
-from ddbench.formats.safe_load import read_torch
 
 SAMPLERS = {"sampler": 2, "sampler-old": 1}
 """How many permutations each kind of sampler draws an epoch."""

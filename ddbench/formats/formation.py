@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.find_files import natural, one_of, require_path
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels
 
 _ROUNDING = 1e-3

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.find_files import labels_sidecar, one_of, rate_sidecar, require_path, shards
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels, stated_rate
 from ddbench.training.losses import LabelKind
 

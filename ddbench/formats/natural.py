@@ -12,10 +12,10 @@ import torch
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.find_files import require_path, shards
 from ddbench.formats.project_constants import project_constants
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images
 
 

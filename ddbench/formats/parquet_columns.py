@@ -18,8 +18,8 @@ from ddbench.data import RealSet
 from ddbench.data.decode import Picture
 from ddbench.data.parquet import IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
 from ddbench.errors import UserError
+from ddbench.files.torch_file import LARGEST, require_file, unreadable
 from ddbench.formats.export_parquet import METADATA
-from ddbench.formats.safe_load import LARGEST, require_file, unreadable
 from ddbench.formats.sidecar import Sidecar, read_sidecar
 
 CLASS_COLUMNS = (*LABEL_COLUMNS, "class_id")

@@ -15,7 +15,7 @@ from torch import Tensor
 from ddbench.data import RealSet
 from ddbench.data.decode import DEEP_MODES, FORMATS, GREY_MODES, Picture
 from ddbench.errors import UserError
-from ddbench.formats.safe_load import unreadable
+from ddbench.files.torch_file import unreadable
 
 
 def read_pictures(pictures: Iterable[Picture], count: int, real: RealSet) -> Tensor:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ddbench.data import RealSet
 from ddbench.errors import UserError
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.arrays import read_npy, read_npz, read_safetensors
 from ddbench.formats.find_files import labels_sidecar, one_of, require_path
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels, listed, stated_rate
 
 _READERS: dict[str, Callable[[Path], Any]] = {

@@ -142,10 +142,10 @@ def _of_content(path: Path, suffix: str) -> tuple[str, ...]:
     """By what a file of tensors holds; tensors of any kind where it can not be read."""
     if suffix not in (".pt", ".pth") or path.stat().st_size > _LOOKED_INTO:
         return ("tensors",)
-    from ddbench.formats import safe_load
+    from ddbench.files import torch_file
 
     try:
-        held = safe_load.read_torch(path, safe_load.EXPERTS)
+        held = torch_file.read_torch(path, torch_file.EXPERTS)
     except UserError:
         return ("tensors",)
     if isinstance(held, dict) and isinstance(held.get("data"), list):

@@ -13,7 +13,7 @@ from ddbench.data.check import check_classes
 from ddbench.data.known_sets import KNOWN_GRAPHS
 from ddbench.data.load import readable
 from ddbench.data.rawdata import Request
-from ddbench.data.sources import find_source
+from ddbench.data.sources import DatasetSource, find_source, other_kind
 from ddbench.errors import UserError
 from ddbench.graphs.download import NotHereError as NotHereError
 from ddbench.graphs.graphs import Graphs
@@ -59,7 +59,7 @@ def load_graphs(
     root = Path(data_root or home / "downloads").expanduser()
     request = Request(what=found.what, data_root=root, home=home, quiet=quiet, where=where, download=download)
     with readable(name, where):
-        raw = found.source.load_graphs(request)
+        raw = _raw_graphs(found.source, request)
     _check_known(found.short, raw, where)
     graphs, official = raw.graphs, raw.official
     if official is None:
@@ -117,3 +117,10 @@ def _validation_notes(held: Graphs, raw: RawGraphs) -> tuple[str, ...]:
 def _cardinalities(codes: Tensor) -> tuple[int, ...]:
     """One more than the largest code of each column."""
     return tuple((codes.amax(0) + 1).tolist()) if len(codes) else (1,) * codes.shape[1]
+
+
+def _raw_graphs(source: DatasetSource, request: Request) -> RawGraphs:
+    """Read the graphs of a source. Raises: UserError for a set of images."""
+    if not source.graphs:
+        raise other_kind(request, "images", "graphs", "a set of graphs, such as motifs or tu:NCI1")
+    return source.loader("ddbench.graphs")(request)

@@ -13,9 +13,9 @@ from ddbench.data.class_subset import subset_name
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_steps
 from ddbench.evaluate.continual.replay_memory import StepSet
+from ddbench.files.torch_file import read_torch
 from ddbench.formats.pixel_space import convert_space
 from ddbench.formats.project_constants import project_constants
-from ddbench.formats.safe_load import read_torch
 from ddbench.formats.tensors import as_images, as_labels
 from ddbench.synthetic.synthetic_set import SyntheticSet
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from ddbench.artifact import describe
 from ddbench.data import RealSet, load_dataset
@@ -28,6 +28,11 @@ from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.train_experts import train_experts, training_cost
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.networks.mixing import refuse_mixed_batches
+from ddbench.pipeline.candidate_series import (
+    candidate_series,
+    with_run_facts,
+    write_selected,
+)
 from ddbench.pipeline.checks import (
     refuse_protocol_without_teachers,
     refuse_selection_without_images,
@@ -38,17 +43,7 @@ from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.evaluator import Evaluator
 from ddbench.pipeline.executor_choice import MIN_PARALLEL_SECONDS
 from ddbench.pipeline.imported_experts import imported_experts
-from ddbench.pipeline.jobs import (
-    BufferSpec,
-    CandidateSeries,
-    Job,
-    candidate_series,
-    is_its_start,
-    jobs_of,
-    resolved,
-    shared_buffers,
-    write_selected,
-)
+from ddbench.pipeline.jobs import BufferSpec, Job, jobs_of, resolved, shared_buffers
 from ddbench.pipeline.rank_consistency import check_ranks_agree, join_ranks
 from ddbench.pipeline.teachers import get_teachers
 from ddbench.randomness import derive
@@ -56,7 +51,7 @@ from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers
 
 
@@ -217,7 +212,7 @@ class Pipeline:
             )
         for line in candidate_series(job):
             if self.ranks.writes and not line.set_path.exists():
-                write_selected(line, self._as_set(job, line, line.folder / last.name, "last"))
+                write_selected(line, with_run_facts(line, line.folder / last.name, "last", self._evaluation_of(job)))
         self.ranks.wait()
         return Run(job.folder).kept()
 
@@ -241,17 +236,6 @@ class Pipeline:
     def references(self) -> Iterator[tuple[Row, Path]]:
         """Rows that no set is needed for: of images there are none."""
         return iter(())
-
-    def _as_set(self, job: Job, line: CandidateSeries, candidate: Path, selection: str) -> SyntheticSet:
-        """A candidate as it was made, with how it is evaluated, and what the whole run cost, not its part of it."""
-        syn = load_synthetic(candidate)
-        whole = describe(Run(candidate.parent.parent).kept()[-1])["provenance"]
-        cost = {"seconds": whole["seconds"], "peak_bytes": whole["peak_bytes"]}
-        asked_now = {"evaluation": resolved(self.loaded, job, self.networks)["evaluation"]}
-        recipe = {**syn.provenance["recipe"], **asked_now}
-        unmoved = {"unmoved": True} if is_its_start(syn, Run(job.folder)) else {}
-        told = {"selection": selection, "recipe": recipe, "label": line.label, **unmoved}
-        return replace(syn, provenance={**syn.provenance, **cost, **told})
 
     def evaluate(self, job: Job) -> Iterator[tuple[Row, Path]]:
         """Score a job's selected sets on every network of the recipe: the rows and their files; known ones are read.
@@ -280,10 +264,13 @@ class Pipeline:
                 executor=self.executor,
                 compile=self.context.compile,
             )
-            syn = self._as_set(job, line, chosen.path, asked.selection)
+            syn = with_run_facts(line, chosen.path, asked.selection, self._evaluation_of(job))
             if number == 0:
                 write_selected(line, syn)
             yield evaluator.known(syn, entry, asked.selection, job.ipc) or evaluator.row(syn, entry, asked.selection)
+
+    def _evaluation_of(self, job: Job) -> dict[str, Any]:
+        return resolved(self.loaded, job, self.networks)["evaluation"]  # as the recipe of a set records it
 
     def _evaluator(self, seeds: tuple[int, ...], seed: int) -> Evaluator:
         asked = self.recipe.evaluation

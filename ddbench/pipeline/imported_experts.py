@@ -12,9 +12,9 @@ from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.expert_buffers.replay_buffer import import_replay_buffer
 from ddbench.expert_buffers.replay_files import Wanted, replay_files, says_unwhitened, survey
 from ddbench.networks import build_network
+from ddbench.pipeline.dataset_sizes import DatasetFacts
 from ddbench.pipeline.expert_accuracy import require_knowing
 from ddbench.pipeline.jobs import BufferSpec
-from ddbench.plan.dataset_sizes import DatasetFacts
 
 
 def import_experts(

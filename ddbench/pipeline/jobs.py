@@ -9,19 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ddbench.artifact import fingerprint
 from ddbench.data.sources import find_source
-from ddbench.distillation.method import Method, OptimizedMethod
-from ddbench.distillation.run_dir import Run
+from ddbench.distillation.method import Method
 from ddbench.errors import UserError
-from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.pipeline.expand_recipe import JobSpec, RecipeExpander, graph_baselines, require_labels_apart
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import LoadedRecipe, Recipe
-from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 
 @dataclass(frozen=True)
@@ -169,46 +164,3 @@ def code_of(kind: type) -> str | None:
     if kind.__module__.startswith("ddbench.") or file is None:
         return None
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class CandidateSeries:
-    """The candidates of a job that selection compares with each other, and the set that is chosen from them."""
-
-    label: str
-    folder: Path
-    set_path: Path
-
-
-def candidate_series(job: Job) -> list[CandidateSeries]:
-    """The job's own line; and where that is of moving averages, a second one, of the images that were averaged."""
-    run = Run(job.folder)
-    own = CandidateSeries(job.label, run.candidates, job.folder / "synthetic.safetensors")
-    if not isinstance(job.method, OptimizedMethod) or job.method.ema_decay is None:
-        return [own]
-    return [own, CandidateSeries(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
-
-
-def write_selected(line: CandidateSeries, syn: SyntheticSet) -> None:
-    """Make this the set of a line of candidates, unless it is already."""
-    if not (line.set_path.exists() and _holds(line.set_path, syn)):
-        syn.save(line.set_path)
-
-
-def _holds(path: Path, syn: SyntheticSet) -> bool:
-    """Whether a whole file has this set in it, made for the same recipe; when, and by which code, does not count."""
-    try:
-        there = load_synthetic(path)
-    except UserError:
-        return False
-    facts = ("recipe", "label", "selection", "step")
-    same_origin = all(there.provenance.get(fact) == syn.provenance.get(fact) for fact in facts)
-    return same_origin and synthetic_sha256(there) == synthetic_sha256(syn)
-
-
-def is_its_start(syn: SyntheticSet, run: Run) -> bool:
-    """ReportProgress whether a set's images and labels are, bit for bit, those that its run began with."""
-    if not run.start.exists():
-        return False
-    start = load_synthetic(run.start)
-    return torch.equal(start.images, syn.images) and torch.equal(start.labels, syn.labels)

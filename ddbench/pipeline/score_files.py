@@ -25,8 +25,8 @@ from ddbench.evaluate.verify import Verification, verify
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.evaluator import Evaluator
-from ddbench.recipe.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
+from ddbench.synthetic.recorded import MOST_SEEDS, MOST_STEPS, RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.teachers import Teachers, load_teachers
 

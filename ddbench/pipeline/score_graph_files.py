@@ -21,8 +21,8 @@ from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.graph_pipeline import USUAL_PROTOCOL
 from ddbench.pipeline.score_files import require_recorded_training, say_what_is_not_covered
-from ddbench.recipe.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
 from ddbench.runtime.device import choose_device
+from ddbench.synthetic.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
 
 
 def holds_graphs(file: Path) -> bool:

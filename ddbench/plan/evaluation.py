@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def evaluation_in_words(pipeline: Pipeline) -> str:
     """One sentence: networks that score, that choose among candidates and among learning rates, and teachers."""
-    from ddbench.pipeline.jobs import candidate_series
+    from ddbench.pipeline.candidate_series import candidate_series
 
     asked, sets = pipeline.recipe.evaluation, sum(len(candidate_series(job)) for job in pipeline.jobs)
     trainings = sets * len(pipeline.networks) * asked.seeds
@@ -25,7 +25,7 @@ def evaluation_in_words(pipeline: Pipeline) -> str:
 
 def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
     """How many fresh networks of this kind the sets of a job ask for: those that score, and those that choose."""
-    from ddbench.pipeline.jobs import candidate_series
+    from ddbench.pipeline.candidate_series import candidate_series
 
     asked, sets = pipeline.recipe.evaluation, len(candidate_series(job))
     scoring = pipeline.networks.count(network) * asked.seeds
@@ -37,7 +37,7 @@ def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
 
 def _judges(pipeline: Pipeline) -> str:
     """How many more networks are trained to choose among candidates; nothing where none are."""
-    from ddbench.pipeline.jobs import candidate_series
+    from ddbench.pipeline.candidate_series import candidate_series
 
     several = sum(_candidates(pipeline, job) * len(candidate_series(job)) for job in pipeline.jobs)
     judges = several * len(_selecting(pipeline)) * pipeline.recipe.evaluation.selection_seeds

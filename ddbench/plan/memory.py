@@ -16,10 +16,10 @@ from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
 from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.networks import build_network
+from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.pipeline.graph_pipeline import GraphPipeline
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import BufferSpec, Job
-from ddbench.plan.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.recipe.experts import ExpertRecipe, SmoothExperts
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ddbench.estimates.memory_check import NEARLY, available_bytes, in_words
 from ddbench.expert_buffers.train_experts import buffer_bytes
+from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.imported_experts import imported_buffer
 from ddbench.pipeline.jobs import BufferSpec, Job
-from ddbench.plan.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.plan.evaluation import evaluation_in_words
 from ddbench.plan.memory import (
     MemoryRequirement,

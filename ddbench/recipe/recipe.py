@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ddbench.errors import UserError, unknown
+from ddbench.recipe.bounds import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.recipe.recorded import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
 from ddbench.recipe.settings import Count, Positive, Settings, validate
 from ddbench.recipe.sweep import varied
 from ddbench.recipe.teachers import TeachersRecipe, one_or_more

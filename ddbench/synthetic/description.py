@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from ddbench.artifact import fingerprint
-from ddbench.recipe.recorded import (
+from ddbench.synthetic.recorded import (
     Amount,
     Fingerprint,
     Ipc,

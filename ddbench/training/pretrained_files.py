@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ddbench.errors import UserError
 from ddbench.files.regular_file import require_regular
-from ddbench.formats.safe_load import WEIGHTS, read_torch
+from ddbench.files.torch_file import WEIGHTS, read_torch
 from ddbench.networks import build_network
 from ddbench.randomness import isolated
 from ddbench.training.pretrained import Weights

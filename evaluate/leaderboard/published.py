@@ -69,7 +69,7 @@ def look_up(
 
 
 def is_as_published(dataset: str, tested_on: EvalSplit | None) -> bool:
-    """ReportProgress whether a test split has the counts of the data set that papers print figures of under this
+    """Tell whether a test split has the counts of the data set that papers print figures of under this
     name."""
     known = KNOWN.get(dataset)
     if known is None or tested_on is None:

@@ -77,7 +77,7 @@ def graph_test_split(real: GraphSet) -> EvalSplit:
 
 
 def test_split_names(rows: Sequence[Row]) -> list[str]:
-    """ReportProgress apart what rows of one data set's name were tested on.
+    """Tell apart what rows of one data set's name were tested on.
 
     Rows written before test splits were recorded belong to the split of a row with the same real data; failing that, to
     the only split that their data set's name has here; else their split is unknown.

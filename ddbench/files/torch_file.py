@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.files.pickle_scan import MOST_BYTES, PickleScanError, scan_pickle
+from ddbench.files.pickled_numbers import NUMBERS
 from ddbench.files.regular_file import require_regular
-from ddbench.formats.numbers import NUMBERS
-from ddbench.formats.pickle_scan import MOST_BYTES, PickleScanError, scan_pickle
-from ddbench.formats.torch_tensors import check_records
+from ddbench.files.torch_tensors import check_records
 
 LARGEST = 8 * 2**30
 """Bytes of a file that are read at most: a distilled set of ImageNet-1K at 64 pixels and 50 images a class has 3 GB."""

@@ -6,7 +6,7 @@ import pickletools
 import re
 from typing import IO, Any
 
-from ddbench.formats.numbers import NUMBERS
+from ddbench.files.pickled_numbers import NUMBERS
 
 _STORAGES = re.compile(r"torch (\w{1,16}Storage|float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool)")
 _NAMES = {

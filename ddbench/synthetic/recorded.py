@@ -10,12 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ddbench.errors import UserError
-
-MOST_IPC = 10**6
-MOST_SEEDS = 10_000
-"""Networks that a file may ask to be trained for one row."""
-MOST_STEPS = 10**9
-MOST_SEED = 2**63 - 1
+from ddbench.recipe.bounds import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
 
 _TEXT = 10_000
 """Characters of a note, or of a path."""
