@@ -18,8 +18,6 @@ from tqdm import tqdm
 
 from ddbench import artifact
 from ddbench.data import content
-from ddbench.data.pixels import DEEP_MODES as DEEP_MODES
-from ddbench.data.pixels import FORMATS as FORMATS
 from ddbench.data.pixels import GREY_MODES, Form, Picture, digest_of, look, read_pixels, sizes_differ
 from ddbench.data.rawdata import not_square
 from ddbench.errors import UserError

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.data import RealSet
-from ddbench.data.decode import Picture
 from ddbench.data.image_folder import image_files, subfolders
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import only_path
 from ddbench.formats.export_png import DOCUMENT, DOCUMENT_KIND, LABELS, LABELS_KIND
