@@ -1,7 +1,7 @@
-"""What a distillation method is: frozen settings with a few pure functions. The engine owns everything else.
+"""The contract of a distillation method: frozen settings with a few pure functions.
 
-Two kinds, told apart by what they have. An *optimised* method starts from a synthetic set and says how wrong it is; the
-outer loop owns optimisers, clock, checkpoints, guards and progress. A *direct* method makes the set at once.
+The engine owns everything else. Two kinds are told apart by what they have. An *optimized* method starts from a synthetic set and says how wrong it is; the
+outer loop owns optimizers, clock, checkpoints, guards and progress. A *direct* method makes the set at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which image each stored label is of: in no file, but drawn from a seed, and seen in the labels themselves.
+"""Order of stored labels: drawn from a seed that no file records, and confirmed by the labels themselves.
 
 SRe2L shows its images through ``torch.utils.data.RandomSampler`` over an ImageFolder, with one generator seeded with
 42 (``--fkd-seed``) that goes on from epoch to epoch. Read in VILA-Lab/SRe2L at 8d00cba and in torch 2.15: the sampler

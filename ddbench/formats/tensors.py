@@ -1,4 +1,4 @@
-"""What images, labels and learned rates in foreign files must be, whatever the project."""
+"""Checks of images, labels and learned rates in foreign files, whatever the project."""
 
 from __future__ import annotations
 

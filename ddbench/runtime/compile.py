@@ -1,4 +1,4 @@
-"""Whether a function of tensors is compiled before it runs, and how: ``torch.compile``, with its caches kept."""
+"""Compilation of functions of tensors: when it pays, and ``torch.compile`` with its cache."""
 
 from __future__ import annotations
 

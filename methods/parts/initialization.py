@@ -1,4 +1,4 @@
-"""Where the pixels of a synthetic set begin."""
+"""Initialization of synthetic images."""
 
 from __future__ import annotations
 

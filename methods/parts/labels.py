@@ -1,4 +1,4 @@
-"""What the synthetic images are labelled with, and whether labels change while pixels are learned."""
+"""Labels of synthetic images, and whether they change while images are learned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a Ray cluster answers at an address, found out in seconds: Ray itself tries for minutes."""
+"""Check that a Ray cluster answers at an address, in seconds: Ray itself tries for minutes."""
 
 from __future__ import annotations
 
