@@ -42,7 +42,7 @@ def train_expert(options: argparse.Namespace, task: Task, folder: Path) -> None:
 def evaluate(options: argparse.Namespace, task: Task, folder: Path) -> None:
     """One fresh network of two epochs on the set that the method begins with, tested on all images."""
     del folder
-    syn = NOISE.rehearsal(task, options.ipc, OuterStep(0, options.seed))
+    syn = NOISE.timing_init(task, options.ipc, OuterStep(0, options.seed))
     steps = EPOCHS * -(-len(syn) // course(options).batch)
     asked = {"protocol": "tesla-v1", "network": options.network, "seeds": (0,), "device": task.device}
     score(syn, task.real, **asked, lr=0.01, steps=steps)

@@ -149,9 +149,9 @@ def distill(
     if not isinstance(chosen, OptimizedMethod | DirectMethod | JobMethod):
         raise UserError(f"{method} distils graphs, not images", fix="call ddbench.distill_graphs")
     needed = chosen.needed_epochs()
-    if chosen.teachers_wanted() and teachers is None:
+    if chosen.required_teachers() and teachers is None:
         raise UserError(f"{method} needs teachers", fix="give teachers=ddbench.train_teachers(...)")
-    chosen.check(real, ipc)
+    chosen.validate_data(real, ipc)
     where, name = choose_device(device), canonical_network_name(network)
     if needed is not None:
         if experts is None:

@@ -108,7 +108,7 @@ def _set_facts(
         **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
         "images": facts.classes * job.ipc,
         "there": "yes" if there else "no",
-        **job.method.amounts(sizes_of(pipeline, facts), job.ipc),
+        **job.method.plan_summary(sizes_of(pipeline, facts), job.ipc),
     }
     if memory is not None:
         row["peak bytes"] = memory.bytes

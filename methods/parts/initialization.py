@@ -27,7 +27,7 @@ class Initialization(Part, abc.ABC):
 
     asks_experts: ClassVar[bool] = False
 
-    def refuse(self, ipc: int) -> None:
+    def validate_ipc(self, ipc: int) -> None:
         """Errors: UserError where this can not choose ``ipc`` images a class."""
         del ipc
 
