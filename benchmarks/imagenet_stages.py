@@ -14,7 +14,7 @@ from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
 from ddbench.evaluate.score import score
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching

@@ -18,8 +18,8 @@ from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, available_bytes, require
 from ddbench.evaluate.train_teachers import train_teachers as learned_teachers
 from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.expert_training import train_experts as record_experts
 from ddbench.expert_buffers.metadata import describe_buffer
-from ddbench.expert_buffers.train_experts import train_experts as record_experts
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive

@@ -33,9 +33,9 @@ from ddbench.evaluate.nas import read_truth
 from ddbench.evaluate.nas import space as space_named
 from ddbench.evaluate.selection import CACHE, _Cache
 from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.expert_buffers.replay_buffer import export_replay_buffer, import_replay_buffer
-from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.files.folder_lock import LOCK, holder_of
 from ddbench.files.torch_file import read_torch
 from ddbench.graphs import tu

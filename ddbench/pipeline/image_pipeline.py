@@ -25,7 +25,7 @@ from ddbench.evaluate.protocols.network_pools import expanded
 from ddbench.evaluate.selection import select
 from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.expert_buffers.buffer import ExpertBuffer
-from ddbench.expert_buffers.train_experts import train_experts, training_cost
+from ddbench.expert_buffers.expert_training import train_experts, training_cost
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.candidate_series import (

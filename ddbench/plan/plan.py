@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ddbench.estimates.memory_check import NEARLY, available_bytes, in_words
-from ddbench.expert_buffers.train_experts import buffer_bytes
+from ddbench.expert_buffers.expert_training import buffer_bytes
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.imported_experts import imported_buffer

@@ -13,7 +13,7 @@ from ddbench.estimates.stacked_memory import training_seconds
 from ddbench.evaluate.protocols.protocol import Protocol, TrainingConfig
 from ddbench.evaluate.score import score
 from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import build_network
 from ddbench.plan.memory import passes
 from ddbench.plan.time_distillation import Stage, in_turns, seconds
