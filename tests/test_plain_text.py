@@ -48,3 +48,16 @@ def test_tables_show_a_name_as_it_is_and_nothing_more():
 def test_markdown_keeps_what_is_no_markup():
     assert markdown_cell("tu-IMDB_BINARY ± 3") == "tu-IMDB_BINARY ± 3"
     assert markdown_cell("a|b*c*`d`") == "a\\|b\\*c\\*\\`d\\`"
+
+
+def test_no_command_prints_what_a_terminal_obeys(ddbench, tmp_path):
+    row = make_tiny_row(label="\x1b[31mred", method="m\x1b]0;title\x07", dataset="d\x1b[2J", note="n\x1b[2J")
+    path = row.save(tmp_path / "home" / "results")
+    for arguments in (
+        ("info", path),
+        ("leaderboard", "--home", tmp_path / "home"),
+        ("verify", path, "--home", tmp_path / "home"),
+        ("evaluate", tmp_path / "\x1b[31mred.safetensors", "--home", tmp_path / "home"),
+    ):
+        called = ddbench(*arguments)
+        assert not {"\x1b", "\x07"} & {*called.out, *called.err}, arguments

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import redirect_stdout
+from typing import TextIO, cast
 
 import typer
 
@@ -29,6 +31,7 @@ from ddbench.commands import (
 )
 from ddbench.commands.torchrun import reports_on_one_rank, skips_this_rank, stdout_on_rank_0
 from ddbench.errors import UserError
+from ddbench.files.plain_text import PrintableOutput, printable
 from ddbench.version import __version__
 
 app = typer.Typer(
@@ -95,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         _require_current_folder()
-        with stdout_on_rank_0(given):
+        output = cast("TextIO", PrintableOutput(sys.stdout))  # names from files are no commands to a terminal
+        with redirect_stdout(output), stdout_on_rank_0(given):
             status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
     except UserError as error:
         return _complain(error, given)
@@ -131,7 +135,7 @@ def _complain(error: UserError, given: list[str]) -> int:
 def _say(text: str, given: list[str]) -> None:
     with reports_on_one_rank(given) as speaks:
         if speaks:
-            typer.echo(text, err=True)
+            typer.echo(printable(text, keep="\n"), err=True)
 
 
 def _misuse(error: Exception) -> UserError:
