@@ -189,7 +189,7 @@ def _protocol_section(protocol: Any) -> str:
     rows = [
         {"value": f"`{field.name}`", "setting": f"`{_plain(getattr(protocol, field.name))}`"}
         for field in fields(protocol)
-        if field.name not in aside and getattr(protocol, field.name) not in (None, (), "", False)
+        if field.name not in aside and getattr(protocol, field.name) not in (None, (), "")
     ]
     head = f"\n### {protocol.key}\n\n{protocol.title[:1].upper()}{_escaped(protocol.title[1:])}.\n\n"
     return f"{head}Source: {_escaped(protocol.source)}. Fingerprint `{protocol.fingerprint}`.\n\n{markdown_table(rows)}"
