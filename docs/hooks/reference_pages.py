@@ -15,38 +15,22 @@ from typing import Any
 Table = Sequence[dict[str, Any]]
 
 
-def on_files(files: Any, config: Any) -> Any:
-    """Add the generated pages to the site; called by mkdocs."""
-    from mkdocs.structure.files import File
-
-    for path, text in pages().items():
-        files.append(File.generated(config, path, content=text))
-    return files
+MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 
-def pages() -> dict[str, str]:
-    """Write every generated page.
-
-    Returns:
-        Markdown by the path of the page under ``docs/``.
-    """
-    return {
-        "reference/commands.md": commands_page(),
-        "reference/recipe.md": recipe_page(),
-        "reference/methods.md": methods_page(),
-        "reference/protocols.md": protocols_page(),
-    }
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put what is generated where a page has its mark; called by mkdocs."""
+    return MARK.sub(lambda mark: GENERATED[mark.group(1)](), markdown)
 
 
-def commands_page() -> str:
+def commands() -> str:
     """Describe every command, with its arguments and options, in the words of its own ``--help``."""
     import typer
 
     from ddbench.commands import app
 
     root = typer.main.get_command(app)
-    text = "# Commands\n\nGenerated from the help of each command. `ddbench COMMAND --help` prints the same.\n"
-    return text + "".join(_command_section(name, command) for name, command in _commands("ddbench", root))
+    return "".join(_command_section(name, command) for name, command in _commands("ddbench", root))
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -77,7 +61,7 @@ def _help_paragraphs(text: str) -> str:
     return "\n\n".join(re.sub(r"  (\S.*?)(,?)(?=  |$)", r" `\1`\2", _escaped(part)) for part in paragraphs)
 
 
-def recipe_page() -> str:
+def recipe_keys() -> str:
     """Describe every key of a recipe, from the pydantic models and the lines under their fields."""
     from ddbench.commands.method_docs import settings_table
     from ddbench.recipe.experts import ExpertRecipe, GsamExperts, SgdExperts, SmoothExperts
@@ -93,13 +77,7 @@ def recipe_page() -> str:
         ("evaluation", EvaluationRecipe),
         ("evaluation.teachers", TeachersRecipe),
     )
-    text = (
-        "# Recipe keys\n\nGenerated from the models that read a recipe. An unknown key is an error that names the nearest "
-        "known one. On the command line the same keys are written with dots: `-o evaluation.seeds=3`. "
-        "The settings of a method stand in [Methods](methods.md).\n\n"
-        "!!! warning\n\n    A recipe whose `dataset` begins with `pyg:` calls the Python function that it names. "
-        "Trust such a recipe like a program.\n"
-    )
+    text = ""
     for title, model in parts:
         known = {row["setting"]: row for row in settings_table(model)}  # type: ignore[arg-type]
         rows = [_field_row(known[name], info) for name, info in model.model_fields.items() if name != "kind"]
@@ -139,12 +117,12 @@ def type_text(annotation: Any) -> str:
     )
 
 
-def methods_page() -> str:
+def methods() -> str:
     """Describe every built-in method with all its settings."""
     from ddbench.commands.method_docs import about, expert_settings, settings_table
     from ddbench.methods import METHODS
 
-    text = "# Methods\n\nGenerated from the methods themselves. `ddbench methods NAME` prints the same.\n"
+    text = ""
     for name in METHODS.names():
         method = METHODS.get(name)
         experts = expert_settings(method)
@@ -162,23 +140,25 @@ def _what(row: dict[str, str]) -> dict[str, str]:
     return {"description": row["what"]}
 
 
-def protocols_page() -> str:
+def protocols() -> str:
     """Describe every protocol: what it trains with, its fingerprint and its source."""
     from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
     from ddbench.evaluate.protocols.builtin import PROTOCOLS
     from ddbench.evaluate.protocols.network_pools import POOLS
 
-    text = (
-        "# Protocols\n\nGenerated from the registry. A protocol is frozen: its fingerprint is a hash of every value, and a "
-        "value changes only with a new version. Rows of different protocols are never ranked together.\n\n## Images\n"
-    )
+    text = "## Images\n"
     for protocol in PROTOCOLS.values():
         text += _protocol_section(protocol)
     text += "\n## Graphs\n"
     for protocol in GRAPH_PROTOCOLS.values():
         text += _protocol_section(protocol)
     pools = [
-        {"pool": f"`{pool.name}`", "networks": ", ".join(pool.networks), "description": pool.title, "source": pool.source}
+        {
+            "pool": f"`{pool.name}`",
+            "networks": ", ".join(pool.networks),
+            "description": pool.title,
+            "source": pool.source,
+        }
         for pool in POOLS.values()
     ]
     return text + f"\n## Pools of networks\n\n`evaluate SET --network POOL`\n\n{markdown_table(pools)}"
@@ -231,3 +211,7 @@ def _escaped(text: str) -> str:
     pieces = text.split("`")
     pieces[::2] = [re.sub(r"([<\[\]])", r"\\\1", piece) for piece in pieces[::2]]
     return "`".join(pieces)
+
+
+GENERATED = {"commands": commands, "recipe_keys": recipe_keys, "methods": methods, "protocols": protocols}
+"""What can be generated, by the name in a page's mark."""
