@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from ddbench.augmentation import augmentation
 from ddbench.data import load_dataset
 from ddbench.data.realset import RealSet, Split
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe

@@ -14,7 +14,7 @@ from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
 from ddbench.evaluate.score import score
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching
@@ -42,7 +42,7 @@ def train_expert(options: argparse.Namespace, task: Task, folder: Path) -> None:
 def evaluate(options: argparse.Namespace, task: Task, folder: Path) -> None:
     """One fresh network of two epochs on the set that the method begins with, tested on all images."""
     del folder
-    syn = NOISE.rehearsal(task, options.ipc, OuterStep(0, options.seed))
+    syn = NOISE.timing_init(task, options.ipc, OuterStep(0, options.seed))
     steps = EPOCHS * -(-len(syn) // course(options).batch)
     asked = {"protocol": "tesla-v1", "network": options.network, "seeds": (0,), "device": task.device}
     score(syn, task.real, **asked, lr=0.01, steps=steps)

@@ -31,7 +31,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
 from ddbench.networks import build_network
-from ddbench.runtime.compile import what_is_missing
+from ddbench.runtime.compile import missing_requirement
 from ddbench.runtime.device import synchronise
 from ddbench.runtime.provenance import device_name
 from ddbench.training.losses import classification_loss
@@ -233,7 +233,7 @@ def compared(
 
 def ways(options: argparse.Namespace, device: torch.device) -> dict[str, bool]:
     """Eager, and compiled where that was not refused and the machine can."""
-    compiles = options.compile == "on" or (options.compile == "auto" and not what_is_missing(device.type))
+    compiles = options.compile == "on" or (options.compile == "auto" and not missing_requirement(device.type))
     return {"eager": False, "compiled": True} if compiles else {"eager": False}
 
 

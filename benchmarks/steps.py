@@ -16,7 +16,7 @@ from ddbench.augmentation import augmentation
 from ddbench.estimates.memory import activation_floats
 from ddbench.evaluate.protocols.builtin import Protocol, ProtocolOverrides, protocol
 from ddbench.evaluate.score import score
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream

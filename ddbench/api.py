@@ -18,8 +18,8 @@ from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, available_bytes, require
 from ddbench.evaluate.train_teachers import train_teachers as learned_teachers
 from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.expert_training import train_experts as record_experts
 from ddbench.expert_buffers.metadata import describe_buffer
-from ddbench.expert_buffers.train_experts import train_experts as record_experts
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.randomness import derive
@@ -149,9 +149,9 @@ def distill(
     if not isinstance(chosen, OptimizedMethod | DirectMethod | JobMethod):
         raise UserError(f"{method} distils graphs, not images", fix="call ddbench.distill_graphs")
     needed = chosen.needed_epochs()
-    if chosen.teachers_wanted() and teachers is None:
+    if chosen.required_teachers() and teachers is None:
         raise UserError(f"{method} needs teachers", fix="give teachers=ddbench.train_teachers(...)")
-    chosen.check(real, ipc)
+    chosen.validate_data(real, ipc)
     where, name = choose_device(device), canonical_network_name(network)
     if needed is not None:
         if experts is None:

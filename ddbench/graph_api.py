@@ -53,7 +53,7 @@ def distill_graphs(method: str, real: GraphSet, ipc: int, *, seed: int = 0, **se
     if not issubclass(kind, GraphMethod):
         raise UserError(f"{method} distils images, not graphs", fix="call ddbench.distill")
     chosen = validate(kind, settings, YamlSource("distill_graphs()", settings), ())
-    chosen.refuse(ipc)
+    chosen.validate_ipc(ipc)
     real.require_ipc(ipc)
     told = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
     began = time.monotonic()

@@ -14,7 +14,7 @@ from ddbench.evaluate.leaderboard.formatting import percent
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.score import score
-from ddbench.runtime.compile import Choice, what_is_missing
+from ddbench.runtime.compile import Choice, missing_requirement
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import device_name, versions
@@ -112,7 +112,7 @@ def verify(
                 fix=f"give the {what} that the row was made from",
             )
     device = torch.device(device)
-    compile: Choice = "on" if row.compiled and not what_is_missing(device.type) else "off"
+    compile: Choice = "on" if row.compiled and not missing_requirement(device.type) else "off"
     scores = score(
         syn,
         real,

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ddbench.expert_buffers.buffer import ExpertBuffer
+    from ddbench.expert_buffers.expert_training import buffer_bytes, train_experts
     from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
     from ddbench.expert_buffers.replay_buffer import export_replay_buffer, import_replay_buffer
-    from ddbench.expert_buffers.train_experts import buffer_bytes, train_experts
 
 _HOME = {
     "BufferDescription": "metadata",
     "describe_buffer": "metadata",
     "export_replay_buffer": "replay_buffer",
     "import_replay_buffer": "replay_buffer",
-    "buffer_bytes": "train_experts",
-    "train_experts": "train_experts",
+    "buffer_bytes": "expert_training",
+    "train_experts": "expert_training",
     "ExpertBuffer": "buffer",
 }
 

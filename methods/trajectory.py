@@ -29,7 +29,7 @@ from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
 from ddbench.methods.parts.memory_estimate import TrajectoryMemory
 from ddbench.methods.parts.unroll_choice import UnrollChoice
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
-from ddbench.runtime.compile import student_seconds, wanted
+from ddbench.runtime.compile import should_compile, student_seconds
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.unroll.compiled_step import FastStep
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
@@ -118,10 +118,10 @@ class TrajectoryMatching(OptimizedMethod):
         asked = self.pixels.asks_experts or self.labels.asks_experts()
         return max(self._matched_epochs(), (self.teacher_epoch or 0) if asked else 0)
 
-    def refuse(self, ipc: int) -> None:
-        self.pixels.refuse(ipc)
+    def validate_ipc(self, ipc: int) -> None:
+        self.pixels.validate_ipc(ipc)
 
-    def amounts(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
+    def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         del sizes, ipc
         inner = self.iterations * self.inner_steps
         return {"outer steps": self.iterations, "inner steps": inner, "unroll": self.unroll.kind}
@@ -150,7 +150,7 @@ class TrajectoryMatching(OptimizedMethod):
             momentum=self.student_momentum > 0,
             moments=len(self.match.moments(self.inner_steps, self.expert_epochs)),
             averaged=self.ema_decay is not None,
-            compiled=self.unroll.kind != "full" and wanted(sizes.compile, seconds=seconds, device=sizes.device),
+            compiled=self.unroll.kind != "full" and should_compile(sizes.compile, seconds=seconds, device=sizes.device),
         )
 
     def _matched_epochs(self) -> int:
@@ -176,7 +176,7 @@ class TrajectoryMatching(OptimizedMethod):
         )
         return self.labels.start(syn, task, self._teacher_epoch(), recognised=isinstance(self.pixels, CorrectInit))
 
-    def rehearsal(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         plain = self.model_copy(update={"pixels": NoisePixels(), "labels": HardLabels()})
         syn = plain.init(task, ipc, at)
         if not self.labels.judged:
@@ -207,11 +207,11 @@ class TrajectoryMatching(OptimizedMethod):
         loss = self.match.loss(student.parameters(states), milestone, self.expert_epochs)
         return loss, {"start_epoch": span.start_epoch}
 
-    def kept(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
         def last_target() -> Tensor:
             return self._span(task, at).after(self.expert_epochs).to(task.device)
 
-        return self.labels.kept(syn, task, self._teacher_epoch(), last_target)
+        return self.labels.finalize(syn, task, self._teacher_epoch(), last_target)
 
     def _span(self, task: Task, at: OuterStep) -> Span:
         if task.experts is None:
@@ -225,7 +225,7 @@ class TrajectoryMatching(OptimizedMethod):
         if self.unroll.kind != "full":
             batch, steps = min(self.batch_syn or len(syn), len(syn)), self.iterations * self.inner_steps
             batch = -(-batch // task.ranks.world)
-            kernel = task.kernel(syn.label_kind, batch=batch, steps=steps)
+            kernel = task.compiled_gradient(syn.label_kind, batch=batch, steps=steps)
         if kernel is None:
             return SGDStep(loss, self.student_momentum)
         return FastStep(loss, self.student_momentum, kernel=kernel)

@@ -6,7 +6,7 @@ import torch
 from ddbench import artifact
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.expert_buffers import ExpertBuffer, train_experts
+from ddbench.expert_buffers import ExpertBuffer, expert_training
 from ddbench.expert_buffers.buffer import write_description, write_expert
 from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
 from ddbench.expert_buffers.trajectory import Trajectory
@@ -95,7 +95,7 @@ class Watching(Silent):
 
 def train(folder, recipe, *, epochs=3, real=None, network=NETWORK, **more) -> ExpertBuffer:
     """Experts on :func:`tiny_real`."""
-    return train_experts(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
+    return expert_training(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
 
 
 def content(folder):

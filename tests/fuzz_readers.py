@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from command_line import RECIPE
-from data_makers import pixels, write_folder, write_parquet
+from data_makers import pixels, small_known, write_folder, write_parquet
 from evaluation_makers import make_tiny_row, tiny_real, tiny_synthetic
 from foreign_makers import MEAN, STD, drawn, imported, sorted_labels
 from fuzz_mutants import mutated, mutated_document, mutated_json
@@ -26,15 +27,15 @@ from ddbench import artifact
 from ddbench.data import load_dataset
 from ddbench.data.rawdata import Request
 from ddbench.distillation.run_dir import Run
-from ddbench.evaluate.continual.step_score import Question, StepScore, load_step
+from ddbench.evaluate.continual.step_score import StepKey, StepScore, load_step
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.nas import read_truth
 from ddbench.evaluate.nas import space as space_named
 from ddbench.evaluate.selection import CACHE, _Cache
 from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.expert_buffers.replay_buffer import export_replay_buffer, import_replay_buffer
-from ddbench.expert_buffers.train_experts import train_experts
 from ddbench.files.folder_lock import LOCK, holder_of
 from ddbench.files.torch_file import read_torch
 from ddbench.graphs import tu
@@ -291,7 +292,7 @@ def read_lock(folder):
 def make_step(folder):
     texts = {"method": "mtt", "dataset": "digits", "network": "n", "protocol": "p", "protocol_fingerprint": "f"}
     others = {"memory_sha256": "m", "real_fingerprint": "r", "how": "h", "mirror": False, "ipc": 1, "epochs": 1}
-    asked = Question(**texts, **others, order=0, step=0, steps=2, seen=(0, 1), seeds=(0, 1))
+    asked = StepKey(**texts, **others, order=0, step=0, steps=2, seen=(0, 1), seeds=(0, 1))
     score = StepScore(
         question=asked,
         accuracy=(0.5, 0.25),
@@ -384,13 +385,15 @@ def dataset(name: str) -> Callable[[Path], Any]:
     """Loads the data in a folder; whatever is accepted is a data set within its bounds."""
 
     def read(folder):
-        real = load_dataset(
-            name.format(folder),
-            home=folder / f"home-{random.getrandbits(64)}",
-            data_root=folder,
-            validation=0,
-            quiet=True,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            small_known(patch, "mnist", classes=10, train=40, test=20)
+            real = load_dataset(
+                name.format(folder),
+                home=folder / f"home-{random.getrandbits(64)}",
+                data_root=folder,
+                validation=0,
+                quiet=True,
+            )
         for split in (real.train, real.test):
             assert len(split.images) == len(split.labels) > 0
             assert 0 <= int(split.labels.min()) <= int(split.labels.max()) < real.classes <= 1000

@@ -13,7 +13,7 @@ from ddbench.artifact import fingerprint
 from ddbench.data.fitting import fit_preprocessing
 from ddbench.data.realset import RealSet
 from ddbench.formats.assemble import assemble
-from ddbench.formats.reader import LAYOUTS, Facts
+from ddbench.formats.reader import READERS, Facts
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 CLASSES, SIZE, TRAIN = 3, 8, 60
@@ -65,7 +65,7 @@ def drawn_set(real, ipc=2, label_kind="hard", lr=0.05, seed=0, **changes) -> Syn
 def imported(format, path, real, **facts) -> SyntheticSet:
     """What ``ddbench import`` makes of a path."""
     said = Facts(**{"network": "convnet-d1-w4", **facts})
-    return assemble(LAYOUTS.get(format).read(Path(path), said, real), said, real, format=format)
+    return assemble(READERS.get(format).read(Path(path), said, real), said, real, format=format)
 
 
 def picture(path: Path, value, channels=3, side=SIZE) -> Path:

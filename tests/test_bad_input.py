@@ -164,7 +164,7 @@ class TestPlugin:
         [
             ("@METHODS.register('mtt')\nclass Mine(DirectMethod): ...\n", "two methods are named 'mtt'"),
             ("METHODS.register('mine')(print)\n", "is not a method"),
-            ("@METHODS.register('mine')\nclass Mine: ...\n", "inherits from ddbench.distillation.method.DirectMethod"),
+            ("@METHODS.register('mine')\nclass Mine: ...\n", "inherits from ddbench.method.DirectMethod"),
             ("@METHODS.register('mine')\nclass Mine(DirectMethod): ...\n", "lacks distill"),
             ("@METHODS.register('mine')\nclass Mine(OptimizedMethod):\n  def init(s, *a): ...\n", "lacks outer_loss"),
         ],

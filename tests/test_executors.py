@@ -16,7 +16,7 @@ from ddbench.files.process_identity import ProcessIdentity, this_process
 from ddbench.runtime.executors import Local, RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
 from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
-from ddbench.runtime.executors.local import sweep_parcels
+from ddbench.runtime.executors.local import sweep_job_folders
 from ddbench.runtime.executors.ray_address import require_answer
 from ddbench.runtime.executors.shared_filesystem import require_seen
 
@@ -233,6 +233,6 @@ def test_work_that_killed_processes_left_is_swept_and_that_of_others_is_not(tmp_
     for name in (f"ddbench-{ended}-abc", *kept):
         (tmp_path / name).mkdir()
         (tmp_path / name / "work").write_bytes(b"images")
-    sweep_parcels()
+    sweep_job_folders()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
     assert all((tmp_path / name / "work").exists() for name in kept)

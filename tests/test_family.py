@@ -179,9 +179,9 @@ class TestChoices:
 
     def test_an_ipc_that_does_not_suit_the_pixels_is_refused_before_anything_is_trained(self):
         with pytest.raises(UserError, match="10 clusters do not share out 15 images"):
-            AST(**NEEDED, compat=True).refuse(15)
-        AST(**NEEDED, compat=True).refuse(20)
-        AST(**NEEDED).refuse(15)
+            AST(**NEEDED, compat=True).validate_ipc(15)
+        AST(**NEEDED, compat=True).validate_ipc(20)
+        AST(**NEEDED).validate_ipc(15)
 
     @pytest.mark.parametrize("kind", FAMILY)
     def test_soft_labels_are_told_of(self, kind):

@@ -12,14 +12,14 @@ from ddbench.errors import UserError
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.runtime import compile as compiling
-from ddbench.runtime.compile import what_is_missing
+from ddbench.runtime.compile import missing_requirement
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.compiled_step import FastStep, GradientKernel
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
-needs_compiler = pytest.mark.skipif(what_is_missing() is not None, reason=f"needs {what_is_missing()}")
+needs_compiler = pytest.mark.skipif(missing_requirement() is not None, reason=f"needs {missing_requirement()}")
 
 
 class FastProblem(Problem):
@@ -143,23 +143,23 @@ def test_in_float32_it_is_as_near_to_float64_as_plain_autograd(device):
 
 class TestChoice:
     def test_auto_compiles_what_is_long_and_off_nothing(self, monkeypatch):
-        monkeypatch.setattr(compiling, "what_is_missing", lambda device="cpu": None)
-        assert compiling.wanted("auto", seconds=3600) and not compiling.wanted("auto", seconds=10)
-        assert compiling.wanted("on", seconds=0) and not compiling.wanted("off", seconds=3600)
+        monkeypatch.setattr(compiling, "missing_requirement", lambda device="cpu": None)
+        assert compiling.should_compile("auto", seconds=3600) and not compiling.should_compile("auto", seconds=10)
+        assert compiling.should_compile("on", seconds=0) and not compiling.should_compile("off", seconds=3600)
 
     def test_without_a_compiler_auto_goes_on_and_on_says_what_is_missing(self, monkeypatch):
         monkeypatch.setenv("PATH", "")
         monkeypatch.delenv("CXX", raising=False)
-        assert not compiling.wanted("auto", seconds=3600)
+        assert not compiling.should_compile("auto", seconds=3600)
         with pytest.raises(UserError, match=r"C\+\+ compiler"):
-            compiling.wanted("on", seconds=3600)
+            compiling.should_compile("on", seconds=3600)
 
     def test_a_task_decides_once_by_the_whole_run(self):
-        assert tiny_task().kernel("hard", batch=10, steps=10**9) is None
+        assert tiny_task().compiled_gradient("hard", batch=10, steps=10**9) is None
         task = tiny_task(compile="on")
-        kernel = task.kernel("hard", batch=10, steps=1)
-        assert kernel is not None and task.kernel("hard", batch=10, steps=1) is kernel
-        assert task.kernel("logits", batch=10, steps=1) is not kernel
+        kernel = task.compiled_gradient("hard", batch=10, steps=1)
+        assert kernel is not None and task.compiled_gradient("hard", batch=10, steps=1) is kernel
+        assert task.compiled_gradient("logits", batch=10, steps=1) is not kernel
 
 
 @needs_compiler

@@ -188,7 +188,7 @@ def test_only_one_of_many_has_the_lock_also_where_it_was_stale(tmp_path):
 
 
 def test_jobs_at_which_nobody_works_come_first(tmp_path):
-    jobs = [Job(label, label, None, 1, None, tmp_path / label) for label in "abc"]
+    jobs = [Job(label, label, None, 1, 0, None, tmp_path / label, label) for label in "abc"]
     process = holding(tmp_path / "a", 1.0)
     taken = []
     for job in in_turns(jobs):

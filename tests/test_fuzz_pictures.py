@@ -130,17 +130,17 @@ class TestMalice:
         yield tmp_path / "ran"
         assert not (tmp_path / "ran").exists()
 
-    @pytest.mark.parametrize("place", range(6))
-    def test_code_in_stored_labels(self, whole, real, tmp_path, marker, context):
+    @pytest.mark.parametrize("index", range(6))
+    def test_code_in_stored_labels(self, whole, real, tmp_path, marker, index):
         shutil.copytree(whole / "labelled", tmp_path / "labelled")
         file = tmp_path / "labelled" / "labels" / "epoch_1" / "batch_0.tar"
         values = stored_batches(LABELS)[0][1][0]
-        values[context] = Harm(marker)
+        values[index] = Harm(marker)
         torch.save(values, file)
         assert read(tmp_path, "labelled", real) is None
         torch.save(values, file, _use_new_zipfile_serialization=False)
         assert read(tmp_path, "labelled", real) is None
-        file.write_bytes(pickle.dumps(values[context]))
+        file.write_bytes(pickle.dumps(values[index]))
         assert read(tmp_path, "labelled", real) is None
 
     @pytest.mark.parametrize("name", ["labels.pt", "lr.pt"])

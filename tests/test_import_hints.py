@@ -134,11 +134,11 @@ import torch
 from pathlib import Path
 from foreign_makers import real_set
 from ddbench.errors import UserError
-from ddbench.formats.reader import LAYOUTS, Facts
+from ddbench.formats.reader import READERS, Facts
 import ddbench.formats.parquet_set
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    print(len(LAYOUTS.get("parquet").read(Path(sys.argv[1]), Facts(), real_set()).images), "images")
+    print(len(READERS.get("parquet").read(Path(sys.argv[1]), Facts(), real_set()).images), "images")
 except UserError as error:
     print("refused", error.problem)
 print("MB", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

@@ -109,7 +109,10 @@ class TestParquet:
             ({"image": cells([1, 2, 3]), "label": [0, 1, 3]}, "none of 0 to 2"),
             ({"image": cells([1, 2, 3]), "label": [0, 1, None]}, "missing"),
             ({"image": [*cells([1, 2]), None], "label": [0, 1, 2]}, "row 2 .* no image bytes"),
-            ({"image": [*cells([1, 2]), {"bytes": b"GIF", "path": None}], "label": [0, 1, 2]}, "row 2 .* damaged"),
+            (
+                {"image": [*cells([1, 2]), {"bytes": b"GIF", "path": None}], "label": [0, 1, 2]},
+                "row 2 .* not a readable",
+            ),
             ({"image": cells([1, 2, 3]), "label": [0, 1, 2], "soft_label": [[1.0, 0.0]] * 3}, "one number for each"),
             ({"image": cells([1, 2, 3]), "label": [0, 1, 2], "soft_label": [1.0] * 3}, "no lists"),
             (

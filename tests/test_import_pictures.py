@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from evaluation_makers import tiny_real, tiny_split
 from picture_makers import (
     CLASSES,
     SIZE,
@@ -20,9 +21,11 @@ from picture_makers import (
 )
 from PIL import Image
 
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import classes_by_name
 from ddbench.formats.export import export_set
+from ddbench.formats.pictures import read_pictures
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 
@@ -167,7 +170,7 @@ class TestPictures:
         syn = imported("sre2l", root, real)
         grey = pixels_in(root / "new001" / "class001_id000.png").expand(3, -1, -1)
         torch.testing.assert_close(pixels(syn, real)[1], grey, rtol=0, atol=1e-5)
-        with pytest.raises(UserError, match="in colour"):
+        with pytest.raises(UserError, match="in color"):
             imported("sre2l", root, real_of(home, channels=1))
 
     def test_of_another_size(self, real, tmp_path):
@@ -253,3 +256,25 @@ def test_command_takes_pictures_with_their_labels(ddbench, tmp_path):
         tmp_path,
     )
     assert "x.parquet" in wrong
+
+
+def test_transparent_and_turned_pictures_are_read_as_those_of_data_sets_are(tmp_path):
+    color = replace(
+        tiny_real(),
+        train=tiny_split(30, 1, channels=3),
+        test=tiny_split(15, 3, channels=3),
+        validation=tiny_split(6, 2),
+    )
+    rng = np.random.default_rng(4)
+    array = rng.integers(0, 256, (8, 8, 4), dtype=np.uint8)
+    array[..., 3] = np.where(np.arange(8)[:, None] < 4, 255, 0)
+    Image.fromarray(array, "RGBA").save(tmp_path / "alpha.png")
+    upright = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    pictures = [Picture(name, tmp_path / name) for name in ("alpha.png", "turned.png")]
+    alpha, turned = read_pictures(pictures, 2, color).mul(255).round().byte()
+    opaque = torch.from_numpy(array[:4, :, :3].copy()).permute(2, 0, 1)
+    assert bool((alpha[:, 4:] == 255).all()) and torch.equal(alpha[:, :4], opaque)
+    assert torch.equal(turned, torch.from_numpy(np.asarray(upright).copy()).permute(2, 0, 1))

@@ -150,7 +150,7 @@ class TestSwitches:
         assert syn.label_kind == "hard" and torch.equal(syn.labels, torch.arange(3).repeat(len(syn.labels) // 3))
         assert "labels" not in syn.charged
         method = INFER(labels="hard", blocks="natural")
-        assert method.teachers_wanted() is None and not method.soft_labels()
+        assert method.required_teachers() is None and not method.soft_labels()
         plain = made(tiny_task(experts=False), tmp_path / "plain", labels="hard", blocks="natural")
         assert plain.labels.tolist() == [0, 1, 2] * 4 and "teachers" not in plain.provenance
 
@@ -266,11 +266,11 @@ class TestRefusals:
         assert "an ipc of 2 or more" in caught.value.fix
         for settings, ipc, least in (({}, 1, 2), ({"shared": False}, 4, 5)):
             with pytest.raises(UserError, match=f"does not exist at ipc {ipc}") as caught:
-                INFER(**settings).refuse(ipc)
+                INFER(**settings).validate_ipc(ipc)
             assert f"an ipc of {least} or more" in caught.value.fix
             INFER(**settings).refuse(least)
-        INFER(blocks="natural").refuse(1)
-        INFER(blocks="natural", shared=False).refuse(1)
+        INFER(blocks="natural").validate_ipc(1)
+        INFER(blocks="natural", shared=False).validate_ipc(1)
         four = INFER.model_validate({})
         with pytest.raises(UserError, match="does not exist at ipc 2") as caught:
             four.check(tiny_task(experts=False).real, 2)  # 3 classes and 4 teachers

@@ -72,7 +72,7 @@ def test_equal_steps_and_the_same_teachers(name):
     asked, config = recipe.evaluation, PROTOCOLS["infer-static-v1"]
     epochs = int(LINES.get(f"{dataset}-ipc{ipc}", "0")[-1]) if name not in (SMOKE, ABLATION) else config.setting.epochs
     assert asked.protocol == config.key and asked.steps == epochs * -(-rendered // config.batch)
-    assert method.teachers_wanted().networks == asked.teachers.networks
+    assert method.required_teachers().networks == asked.teachers.networks
     if "imagenet1k" not in method.teachers.networks[0].lower():
         assert method.teachers == asked.teachers and asked.teachers.protocol == "squeeze-v1"
     assert (asked.selection, recipe.validation) == ("last", 0)

@@ -35,10 +35,10 @@ def above(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / "ddbench" / "methods").is_symlink(), reason="this checkout has no symbolic links")
 class TestEditable:
-    @pytest.mark.parametrize("place", [".", "ddbench", "env"])
-    def test_import_from_anywhere(self, above, context):
+    @pytest.mark.parametrize("folder", [".", "ddbench", "env"])
+    def test_import_from_anywhere(self, above, folder):
         code = "import ddbench, ddbench.evaluate, ddbench.methods; print(ddbench.__file__, ddbench.__version__)"
-        out = run(above / "env" / "bin" / "python", "-c", code, cwd=above / context).stdout
+        out = run(above / "env" / "bin" / "python", "-c", code, cwd=above / folder).stdout
         assert out.split()[0] == str(above / "ddbench" / "ddbench" / "__init__.py")
 
     def test_the_script_beside_the_clone(self, above):

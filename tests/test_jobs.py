@@ -57,10 +57,10 @@ class TestPublishedExperts:
         (need,) = shared_buffers(jobs(tmp_path, wishes.replace("    image_lr: 10\n", "    image_lr: 10\n" + more)))
         assert (need.recipe.count, need.epochs) == (7, 10)
 
-    @pytest.mark.parametrize("place", ["experts", "methods.mtt.experts", "methods.mtt.by_ipc.10.experts"])
-    def test_too_few_epochs_are_told_where_they_are_said(self, tmp_path, context):
-        said = refusal(tmp_path, text_of("mtt"), f"{context}.epochs=2")
-        assert "looks at 3 epochs" in said and f"-o {context}.epochs=2" in said
+    @pytest.mark.parametrize("key", ["experts", "methods.mtt.experts", "methods.mtt.by_ipc.10.experts"])
+    def test_too_few_epochs_are_told_where_they_are_said(self, tmp_path, key):
+        said = refusal(tmp_path, text_of("mtt"), f"{key}.epochs=2")
+        assert "looks at 3 epochs" in said and f"-o {key}.epochs=2" in said
 
     def test_a_mistake_in_an_entrys_experts(self, tmp_path):
         said = refusal(tmp_path, text_of("mtt") + "    experts: {optimizer: gsan}\n")

@@ -118,7 +118,7 @@ class TestPools:
             "real": real,
             "protocol": short(),
             "device": torch.device("cpu"),
-            "place": RunContext(tmp_path),
+            "context": RunContext(tmp_path),
             "seeds": (),
         }
         assert Evaluator(**given).policy(NetworkRequest("mlp", (pool,))) == "search"

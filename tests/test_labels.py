@@ -68,9 +68,9 @@ class TestLabels:
 
     def test_target_labels_are_kept_as_all_experts_together_or_the_last_target_give_them(self, task, syn):
         start = TargetLabels().start(syn, task, EPOCHS, recognised=False)
-        together = TargetLabels().kept(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
+        together = TargetLabels().finalize(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
         assert torch.allclose(together, self.all_logits(task, syn).softmax(2).mean(0), atol=1e-6)
-        last = TargetLabels(keep="last").kept(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
+        last = TargetLabels(keep="last").finalize(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
         assert torch.equal(last, probabilities(task, task.experts[1, 2], syn.images))
 
 

@@ -54,8 +54,8 @@ class TestDescent:
     def test_every_class_has_enough_or_says_why_not(self, by_class, target):
         mining = mining_of_sets(by_class)
         found = lowered(mining, "drop", lambda trees: 1, target)
-        kept = unshared(mining.at(found.thetas))
-        assert {label for label, sets in enumerate(kept) if len(sets) < target} == set(found.ended)
+        counts = unshared(mining.at(found.thetas))
+        assert {label for label, sets in enumerate(counts) if len(sets) < target} == set(found.ended)
         assert set(found.ended.values()) <= {"there are no more"}
 
     def test_soft_thresholds_are_the_supports_of_the_last_set_wanted(self):
@@ -75,18 +75,18 @@ class TestSharing:
     def test_unshared_sets_are_frequent_in_one_class(self, by_class, theta):
         mined = [brute_force(each, theta) for each in by_class]
         everything = [trees for sets in mined for trees in sets]
-        for sets, kept in zip(mined, unshared(mined), strict=True):
-            assert set(kept) == {trees for trees in sets if everything.count(trees) == 1}
-            assert [sets[trees] for trees in kept] == sorted((sets[trees] for trees in kept), reverse=True)
+        for sets, counts in zip(mined, unshared(mined), strict=True):
+            assert set(counts) == {trees for trees in sets if everything.count(trees) == 1}
+            assert [sets[trees] for trees in counts] == sorted((sets[trees] for trees in counts), reverse=True)
 
     @given(CLASSES, st.integers(1, 3))
     @SOME
     def test_each_once_leaves_every_set_where_its_share_is_largest(self, by_class, theta):
         mined = [brute_force(each, theta) for each in by_class]
         sizes = [len(each) for each in by_class]
-        kept = each_once([list(sets) for sets in mined], mined, sizes)
-        assert sorted(trees for sets in kept for trees in sets) == sorted(set().union(*mined))
-        for label, sets in enumerate(kept):
+        counts = each_once([list(sets) for sets in mined], mined, sizes)
+        assert sorted(trees for sets in counts for trees in sets) == sorted(set().union(*mined))
+        for label, sets in enumerate(counts):
             for trees in sets:
                 shares = [found.get(trees, 0) / size for found, size in zip(mined, sizes, strict=True)]
                 assert shares.index(max(shares)) == label
@@ -128,8 +128,8 @@ class TestBytes:
     def test_thresholds_fall_until_each_class_could_spend_its_share(self, by_class, budget):
         mining = mining_of_sets(by_class)
         found = BytesThreshold(budget=budget).thetas(mining, "drop", 1)
-        kept = unshared(mining.at(found.thetas))
-        short = {label for label, sets in enumerate(kept) if sum(map(mining.charged, sets)) * len(kept) < budget}
+        counts = unshared(mining.at(found.thetas))
+        short = {label for label, sets in enumerate(counts) if sum(map(mining.charged, sets)) * len(counts) < budget}
         assert short == set(found.ended)
 
 

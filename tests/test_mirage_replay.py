@@ -28,12 +28,12 @@ def distilled(name, thetas, ipc, miner):
         ("IMDB-BINARY", (4, 5), "compat", [68, 91], [45, 68], 92_648),
     ],
 )
-def test_patterns_items_and_bytes(name, thetas, miner, mined, kept, charged):
-    syn = distilled(name, thetas, max(kept), miner)
+def test_patterns_items_and_bytes(name, thetas, miner, mined, counts, charged):
+    syn = distilled(name, thetas, max(counts), miner)
     told = syn.provenance["mining"]
-    assert (told["mined"], told["kept"]) == (mined, kept)
+    assert (told["mined"], told["kept"]) == (mined, counts)
     assert syn.charged_bytes == charged and syn.provenance["charged"] == {"trees": charged}
-    assert len(syn) == sum(kept) and syn.labels.bincount().tolist() == kept
+    assert len(syn) == sum(counts) and syn.labels.bincount().tolist() == counts
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,9 @@ def test_the_most_frequent_sets_of_real_classes(name, shared):
     real = published(name)
     for ipc in (1, 10):
         syn = Mirage(shared=shared).distill(GraphTask(real=real), ipc, at())
-        kept = syn.provenance["mining"]["kept"]
-        assert max(kept) <= ipc and (shared == "soft" or kept == [ipc] * real.classes)
-        assert syn.frequency.min() >= 1 and len(syn) == sum(kept)
+        counts = syn.provenance["mining"]["kept"]
+        assert max(counts) <= ipc and (shared == "soft" or counts == [ipc] * real.classes)
+        assert syn.frequency.min() >= 1 and len(syn) == sum(counts)
 
 
 @pytest.mark.parametrize("budget", [318, 5000])

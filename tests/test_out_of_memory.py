@@ -86,7 +86,7 @@ def test_a_step_that_stops_half_way_is_taken_back(tmp_path, monkeypatch, call):
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_candidate_that_did_not_fit_is_made_when_the_run_goes_on(tmp_path, monkeypatch, call):
     whole = run(tmp_path / "whole")
-    failing(monkeypatch, "ddbench.distillation.outer_state.Learner.keep", MemoryError(), {call})
+    failing(monkeypatch, "ddbench.distillation.outer_state.OuterState.keep", MemoryError(), {call})
     with pytest.raises(UserError, match=f"the state after outer step {4 * call}"):
         run(tmp_path / "parts", checkpoint_seconds=1e9)
     monkeypatch.undo()
@@ -153,7 +153,7 @@ def test_a_step_taken_back_does_not_forget_what_the_guard_may_put_back(tmp_path)
 def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
     from expert_data import tiny_real
 
-    from ddbench.expert_buffers.train_experts import train_experts
+    from ddbench.expert_buffers.expert_training import train_experts
     from ddbench.recipe.experts import ExpertRecipe
 
     real, recipe = tiny_real(images=60), ExpertRecipe(count=2, batch=20, lr=0.05)
@@ -202,9 +202,9 @@ class Tighten(Silent):
         if done == 2:
             used = int(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1]) * 1024
             resource.setrlimit(resource.RLIMIT_AS, (used + (24 << 20),) * 2)
-            optimise.__globals__["Learner"].step = bigger
+            optimise.__globals__["OuterState"].step = bigger
 
-real = optimise.__globals__["Learner"].step
+real = optimise.__globals__["OuterState"].step
 def bigger(self, at):
     self.method = self.method.model_copy(update=dict(unroll=type(self.method.unroll)(kind="full")))
     return real(self, at)

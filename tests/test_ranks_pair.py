@@ -15,7 +15,7 @@ from command_line import ENVIRONMENT, only
 from rank_pair import Pair
 
 from ddbench.artifact import describe
-from ddbench.runtime.compile import what_is_missing
+from ddbench.runtime.compile import missing_requirement
 from ddbench.runtime.distributed import ALONE
 from ddbench.synthetic.synthetic_set import load_synthetic
 
@@ -36,7 +36,7 @@ CASES = [
     for (method, settings), unroll in itertools.product(VARIANTS.values(), UNROLLS)
 ]
 CAPTURED = [("mtt", {"unroll": "adjoint"}), ("datm", {"unroll": "tesla", "student_momentum": 0.5})]
-needs_compiler = pytest.mark.skipif(what_is_missing() is not None, reason=f"needs {what_is_missing()}")
+needs_compiler = pytest.mark.skipif(missing_requirement() is not None, reason=f"needs {missing_requirement()}")
 
 
 @pytest.fixture(scope="module")

@@ -78,14 +78,14 @@ def test_protocols_pools_and_formats_it_names_exist():
     from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
     from ddbench.evaluate.protocols.builtin import PROTOCOLS
     from ddbench.evaluate.protocols.network_pools import POOLS
-    from ddbench.formats.reader import LAYOUTS
+    from ddbench.formats.reader import READERS
 
     docs = Path(__file__).resolve().parents[1] / "docs"
     assert set(re.findall(r"`([a-z0-9-]+-v1)`", EVERY)) <= {*PROTOCOLS, *GRAPH_PROTOCOLS}
     assert all(f"`{name}`" in (docs / "evaluation.md").read_text() for name in PROTOCOLS)
     assert all(f"`{name}`" in (docs / "graphs.md").read_text() for name in GRAPH_PROTOCOLS)
     assert set(re.findall(r"`([a-z]+-pool)`", EVERY)) == set(POOLS)
-    assert set(re.findall(r"ddbench import .*--format ([a-z0-9-]+)", EVERY)) <= set(LAYOUTS.names())
+    assert set(re.findall(r"ddbench import .*--format ([a-z0-9-]+)", EVERY)) <= set(READERS.names())
 
 
 def test_links_between_pages_lead_somewhere():

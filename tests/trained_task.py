@@ -8,7 +8,7 @@ from torch import nn
 
 from ddbench.data.realset import Split
 from ddbench.distillation.method import Task
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 

@@ -89,10 +89,10 @@ def resized_crops(images: Tensor, parts: Tensor) -> Tensor:
         torch.minimum(torch.maximum(begin[:, None] + centres * length[:, None], begin[:, None] + 0.5), last[:, None])
         for begin, length, last in ((top, height, top + height - 0.5), (left, width, left + width - 0.5))
     )
-    return _lines(_lines(images, rows).mT, columns).mT
+    return _interpolated_rows(_interpolated_rows(images, rows).mT, columns).mT
 
 
-def _lines(images: Tensor, positions: Tensor) -> Tensor:
+def _interpolated_rows(images: Tensor, positions: Tensor) -> Tensor:
     """Rows of images at these positions (B, h), in pixels, where the centre of row r is at r + 0.5; linear between."""
     side = images.shape[2]
     exact = (positions - 0.5).clamp(0, side - 1)

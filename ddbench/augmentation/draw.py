@@ -1,4 +1,4 @@
-"""What an augmentation is: a draw of parameters, and a pure function that applies them."""
+"""Draws of augmentation: parameters drawn once, and a pure function that applies them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ddbench.augmentation.draw import Draw
 from ddbench.augmentation.dsa import DSA
-from ddbench.runtime.compile import compiled, what_is_missing
+from ddbench.runtime.compile import compiled, missing_requirement
 
 _ROWS = 3
 """As many parameters as the family with the most has, for each image."""
@@ -59,4 +59,4 @@ def _fused(dsa: DSA, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     def apply(images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
         return apply_packed(dsa, images, chosen, parameters)
 
-    return apply if what_is_missing(device) else compiled(apply)
+    return apply if missing_requirement(device) else compiled(apply)

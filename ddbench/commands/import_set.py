@@ -170,7 +170,7 @@ def import_files(
     rate or the space of its images, is asked for by name. Say only what you know: it becomes part of every row.
     """
     from ddbench.errors import UserError
-    from ddbench.pipeline.import_set import import_set, parse_facts, what_is_missing
+    from ddbench.pipeline.import_set import import_set, missing_requirement, parse_facts
 
     where = options.context(home, data_root, "cpu", quiet or recipe is not None)
     of_set = {
@@ -203,7 +203,7 @@ def import_files(
             )
         return import_buffer(files, recipe, override, seed, plugin, where, scored=not unscored)
     if format is None or dataset is None:
-        raise what_is_missing(files[0], format, dataset)
+        raise missing_requirement(files[0], format, dataset)
     if override or plugin or unscored or seed is not None:
         raise UserError(
             "-o, --plugin, --seed and --unscored are for experts, with --recipe", fix="leave them out for a set"

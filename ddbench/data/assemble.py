@@ -69,7 +69,7 @@ def assemble(
         labels,
         class_names,
         what,
-        places={name: part.context for name, part in parts.items()},
+        locations={name: part.context for name, part in parts.items()},
         where=request.where,
         fix="a class needs two images or more, one to train and one to test on: add some, or add a test split"
         if chosen.held_out

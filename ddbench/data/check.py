@@ -19,7 +19,7 @@ def check_classes(
     what: str,
     *,
     of: str = "images",
-    places: Mapping[str, str] | None = None,
+    locations: Mapping[str, str] | None = None,
     where: str = "",
     fix: str = "",
 ) -> None:
@@ -47,7 +47,7 @@ def check_classes(
             fix="give a set with two classes or more",
         )
     for split, values in labels.items():
-        context = (places or {}).get(split) or f"the {split} split"
+        context = (locations or {}).get(split) or f"the {split} split"
         if len(values) and not 0 <= int(values.min()) <= int(values.max()) < len(class_names):
             raise UserError(
                 f"labels of {context} of {what} do not fit its {len(class_names)} classes",
@@ -138,9 +138,9 @@ def check_known(name: str, train: Tensor, test: Tensor, classes: int, instead: s
         )
 
 
-def _differing(found: int, expected: int, exact: bool) -> str:
+def _differing(count: int, expected: int, exact: bool) -> str:
     """The known number in words where another was found, else nothing."""
-    if found == expected or (not exact and found <= expected):
+    if count == expected or (not exact and count <= expected):
         return ""
     return f"{'' if exact else 'at most '}{expected:,}"
 

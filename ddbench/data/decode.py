@@ -18,8 +18,6 @@ from tqdm import tqdm
 
 from ddbench import artifact
 from ddbench.data import content
-from ddbench.data.pixels import DEEP_MODES as DEEP_MODES
-from ddbench.data.pixels import FORMATS as FORMATS
 from ddbench.data.pixels import GREY_MODES, Form, Picture, digest_of, look, read_pixels, sizes_differ
 from ddbench.data.rawdata import not_square
 from ddbench.errors import UserError
@@ -131,7 +129,7 @@ def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> 
         found = content.open_verified(images_path, shape, about.get("sha256"))
         if found is not None:
             return Decoded(found, about["sha256"], folder, about["transparent"])
-    _require_room(shape, home, pictures.what)
+    _require_disk_space(shape, home, pictures.what)
     try:
         digest, transparent = _write(images_path, shape, pictures, form, hashed, quiet)
     except UserError:
@@ -225,7 +223,7 @@ def _progress(pictures: Pictures, verb: str, quiet: bool) -> tqdm:
     )
 
 
-def _require_room(shape: tuple[int, ...], home: Path, what: str) -> None:
+def _require_disk_space(shape: tuple[int, ...], home: Path, what: str) -> None:
     """Errors: UserError when the decoded images do not fit on the disk, before the first is decoded."""
     needed = int(np.prod(shape, dtype=object))
     there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())

@@ -58,14 +58,14 @@ def _known_classes() -> tuple[list[str], list[str]]:
 
 
 def _root(request: Request, wnid: str) -> Path:
-    places = [request.data_root / "imagenet", request.data_root / request.what, request.data_root]
-    for context in places:
+    locations = [request.data_root / "imagenet", request.data_root / request.what, request.data_root]
+    for context in locations:
         if (context / "train" / wnid).is_dir():
             return context
     raise UserError(
         f"{request.what} is not under the data root",
         request.origin,
-        f"expected {places[0] / 'train' / wnid}/*.JPEG and {places[0] / 'val' / wnid}/*.JPEG",
+        f"expected {locations[0] / 'train' / wnid}/*.JPEG and {locations[0] / 'val' / wnid}/*.JPEG",
         fix="ImageNet cannot be downloaded freely: get it from image-net.org, unpack it there, sort the validation "
         "images into class folders, or give the folder that has train/ and val/ with --data-root",
     )

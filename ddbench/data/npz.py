@@ -74,7 +74,7 @@ def load(request: Request) -> RawData:
         require_gapless(train, f"y_{roles['train']} of {shown}")
         names = tuple(str(i) for i in range(int(train.max()) + 1))
     if CLASS_NAMES in arrays:
-        check_classes({"train": train}, names, shown, places={"train": parts["train"].context}, where=request.where)
+        check_classes({"train": train}, names, shown, locations={"train": parts["train"].context}, where=request.where)
     chosen = choose(parts, labelled=labelled)
 
     def split(part: Part[Arrays]) -> Split:

@@ -170,11 +170,11 @@ def too_many_pixels(name: str, size: tuple[int, int]) -> UserError:
     )
 
 
-def sizes_differ(name: str, found: tuple[int, int], first: tuple[int, int]) -> UserError:
+def sizes_differ(name: str, size: tuple[int, int], first: tuple[int, int]) -> UserError:
     """The error for images of several sizes where none was given."""
     return UserError(
         "the images differ in size",
-        f"{shown_path(name)} has {found[0]} x {found[1]} pixels, others have {first[0]} x {first[1]}",
+        f"{shown_path(name)} has {size[0]} x {size[1]} pixels, others have {first[0]} x {first[1]}",
         fix="set the dataset's size (in pixels): every image is then resized to a square of that side",
     )
 

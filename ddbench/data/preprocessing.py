@@ -112,18 +112,18 @@ def check_preprocessing_name(name: str, where: str = "") -> Kind:
     raise unknown("preprocessing", name, KINDS, where)
 
 
-def require_same_preprocessing(expected: str, found: str, what: str, path: Path | str = "") -> None:
+def require_same_preprocessing(expected: str, actual: str, what: str, path: Path | str = "") -> None:
     """Errors: UserError naming both fingerprints when an artefact was made under another preprocessing.
 
     expected, found: fingerprints, of the run at hand and of the artefact. what: ``"expert buffer"``. path: where it
     lies, if it does.
     """
-    if expected != found:
+    if expected != actual:
         raise UserError(
             f"the {what} was made with another preprocessing",
             f"in        {path}" if path else "",
             f"expected  {expected} (this run's)",
-            f"found     {found} (the {what}'s)",
+            f"found     {actual} (the {what}'s)",
             fix=f"use the dataset, seed and preprocessing that the {what} was made with, or make it anew with these",
         )
 

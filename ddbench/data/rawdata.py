@@ -1,4 +1,4 @@
-"""What a source hands over: all training images, the test images, and what is known about them."""
+"""Raw data of a source: all training images, the test images, and the known facts about them."""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ class DatasetSource:
         return getattr(importlib.import_module(f"{package}.{module}"), function)
 
 
-def other_kind(request: Request, found: str, wanted: str, choice: str) -> UserError:
+def other_kind(request: Request, kind: str, wanted: str, choice: str) -> UserError:
     """The error for a set of images where graphs are wanted, or the other way round."""
     return UserError(
-        f"{request.what} is a set of {found}, and {wanted} are wanted here", request.origin, fix=f"choose {choice}"
+        f"{request.what} is a set of {kind}, and {wanted} are wanted here", request.origin, fix=f"choose {choice}"
     )
 
 

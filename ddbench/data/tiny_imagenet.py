@@ -30,13 +30,13 @@ def load(request: Request) -> RawData:
     A val folder that was sorted into ``val/<wnid>/`` or ``val/images/<wnid>/`` is read as well. Labels follow the
     sorted wnids. EXIF orientation is not applied. Errors: UserError naming what is missing, and for other counts.
     """
-    places = [request.data_root / "tiny-imagenet-200", request.data_root / "tiny-imagenet", request.data_root]
-    root = next((context for context in places if (context / "train").is_dir() and (context / "val").is_dir()), None)
+    locations = [request.data_root / "tiny-imagenet-200", request.data_root / "tiny-imagenet", request.data_root]
+    root = next((context for context in locations if (context / "train").is_dir() and (context / "val").is_dir()), None)
     if root is None:
         raise UserError(
             "tiny-imagenet is not under the data root",
             request.origin,
-            f"expected {places[0]} with train/<wnid>/images/*.JPEG, val/images/*.JPEG and val/val_annotations.txt",
+            f"expected {locations[0]} with train/<wnid>/images/*.JPEG, val/images/*.JPEG and val/val_annotations.txt",
             fix=f"download {URL} and unpack it there, or give the folder that has it with --data-root",
         )
     wnids = class_folders(root / "train")

@@ -96,7 +96,7 @@ def _part(request: Request, published: PublishedFiles, train: bool) -> tuple[Spl
 
     make = getattr(torchvision.datasets, published.torchvision_class)
     choice: dict[str, Any] = {"split": "train" if train else "test"} if request.what == "svhn" else {"train": train}
-    dataset = _found_or_downloaded(lambda download: make(request.data_root, download=download, **choice), request)
+    dataset = _load_or_download(lambda download: make(request.data_root, download=download, **choice), request)
     labels = torch.as_tensor(np.asarray(dataset.labels if request.what == "svhn" else dataset.targets)).long()
     if len(labels) != len(dataset.data):
         raise _damaged(request, f"it has {len(dataset.data):,} images and {len(labels):,} labels")
@@ -112,7 +112,7 @@ def _channels_first(data: Tensor | np.ndarray) -> Tensor:
     return images if images.shape[1] == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
-def _found_or_downloaded(make: Callable[[bool], Any], request: Request) -> Any:
+def _load_or_download(make: Callable[[bool], Any], request: Request) -> Any:
     _refuse_odd_files(request)
     try:
         return make(False)

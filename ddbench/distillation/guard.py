@@ -1,4 +1,4 @@
-"""What keeps a run from ruining its own set: steps that would do harm are skipped, counted, and in the end refused."""
+"""Guards of a distillation: harmful outer steps are skipped, counted, and in the end refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a job of a distillation keeps what it has done so far, so that a killed process loses little."""
+"""Checkpoints of one job of a distillation, so that a killed process loses little."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What a distillation method is: frozen settings with a few pure functions. The engine owns everything else.
+"""The contract of a distillation method: frozen settings with a few pure functions.
 
-Two kinds, told apart by what they have. An *optimised* method starts from a synthetic set and says how wrong it is; the
-outer loop owns optimisers, clock, checkpoints, guards and progress. A *direct* method makes the set at once.
+The engine owns everything else. Two kinds are told apart by what they have. An *optimized* method starts from a
+synthetic set and says how wrong it is; the outer loop owns optimizers, clock, checkpoints, guards and progress. A
+*direct* method makes the set at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Positive, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
-from ddbench.runtime.compile import Choice, student_seconds, wanted
+from ddbench.runtime.compile import Choice, should_compile, student_seconds
 from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import classification_loss
@@ -69,7 +70,7 @@ class Task:
     compile: Choice = "off"
     ranks: Ranks = ALONE
 
-    def kernel(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
+    def compiled_gradient(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
         """The compiled gradient of the student's loss on (images, labels) of this kind; None where plain autograd is
         asked for, or is as well.
 
@@ -79,7 +80,7 @@ class Task:
         if label_kind not in self._kernels:
             seconds = student_seconds(self._activations * batch, steps, self.device.type)
             kernel: Kernel | None = None
-            if wanted(self.compile, seconds=seconds, device=self.device.type):
+            if should_compile(self.compile, seconds=seconds, device=self.device.type):
                 loss = partial(student_loss, self.network, label_kind)
                 kernel = GradientKernel(loss, self.device.type, strict=self.compile == "on")
                 kernel = kernel if self.ranks.alone else SharedKernel(kernel, self.ranks)
@@ -175,11 +176,11 @@ class Method(Settings, abc.ABC):
         """Whether its sets carry soft labels, so that real images with an expert's labels must stand beside them."""
         return False
 
-    def refuse(self, ipc: int) -> None:
+    def validate_ipc(self, ipc: int) -> None:
         """Errors: UserError where these settings do not work at this ipc; asked before anything is trained."""
         del ipc
 
-    def check(self, real: RealSet, ipc: int) -> None:
+    def validate_data(self, real: RealSet, ipc: int) -> None:
         """Errors: UserError where these settings do not work with this data; asked before anything is trained."""
         del real, ipc
 
@@ -187,7 +188,7 @@ class Method(Settings, abc.ABC):
         """How many epochs of each expert it looks at; None when it needs no experts."""
         return None
 
-    def amounts(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
+    def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         """How much there is to do at this ipc, by name, for a plan."""
         del sizes, ipc
         return {}
@@ -207,7 +208,7 @@ class Method(Settings, abc.ABC):
         same numbers are computed, up to rounding, is left at its default."""
         return self.model_dump(mode="json")
 
-    def teachers_wanted(self) -> TeachersRecipe | None:
+    def required_teachers(self) -> TeachersRecipe | None:
         """The teachers it distils against; None when it needs none."""
         return None
 
@@ -245,11 +246,11 @@ class OptimizedMethod(Method):
     def outer_rates(self) -> Mapping[str, OuterRate]:
         """The parts that are learned ("images", "labels", "student_lr") and how fast."""
 
-    def rehearsal(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         """A set on which steps take as long as on that of :meth:`init`, and that may be quicker to make."""
         return self.init(task, ipc, at)
 
-    def kept(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
         """The set as it is kept after the step ``at``, and scored; where labels follow from the images, with those."""
         del task, at
         return syn

@@ -39,10 +39,10 @@ def optimise(
     for kept in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
         kept.mkdir(parents=True, exist_ok=True)
     reset_peak(task.device)
-    with memory_errors("distilling", lambda: _kept(run), lambda: less_memory(method, task, ipc)):
+    with memory_errors("distilling", lambda: _state_on_disk(run), lambda: less_memory(method, task, ipc)):
         _distilled(method, task, ipc, run, seed, checkpoint_seconds, progress or Silent())
     task.ranks.wait()
-    return run.kept()
+    return run.candidate_files()
 
 
 def _distilled(
@@ -118,7 +118,7 @@ class _OuterLoop:
         return step == last or (step > 0 and step % (self.method.keep_every or max(last // 10, 1)) == 0)
 
 
-def _kept(run: Run) -> str:
+def _state_on_disk(run: Run) -> str:
     """What is on disk of a run that stopped; nothing is read, for which there may be no memory either."""
     if run.saved is None:
         return "what lay there before" if run.state.exists() else "nothing, for no step was taken"

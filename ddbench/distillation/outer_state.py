@@ -145,12 +145,12 @@ class OuterState:
         plain = replace(self.syn, **detached, provenance={**self.syn.provenance, **facts})
         at = OuterStep(clock.step - 1, self.seed)
         if self.average is None:
-            self.method.kept(plain, self.task, at).save(run.candidate(clock.step))
+            self.method.finalize(plain, self.task, at).save(run.candidate(clock.step))
             return
         warm = plain.images if self.method.keep_warm_images else None
         averaged = replace(plain, images=self.average.clone(), warm_images=warm)
-        self.method.kept(plain, self.task, at).save(run.plain_candidate(clock.step))
-        self.method.kept(averaged, self.task, at).save(run.candidate(clock.step))
+        self.method.finalize(plain, self.task, at).save(run.plain_candidate(clock.step))
+        self.method.finalize(averaged, self.task, at).save(run.candidate(clock.step))
 
     def _tensors(self) -> dict[str, Tensor]:
         """What learns, the momentum of each part that has moved, and the moving average."""
@@ -174,13 +174,13 @@ def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
     return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}
 
 
-def require_same(found: dict[str, Any], asked: dict[str, Any], folder: Path) -> None:
+def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Path) -> None:
     """Errors: UserError that names the first thing in which what lies in ``folder`` differs from what is asked."""
-    for key in sorted({*found, *asked}):
-        if found.get(key) != asked.get(key):
+    for key in sorted({*recorded, *requested}):
+        if recorded.get(key) != requested.get(key):
             raise UserError(
                 f"the run in {folder} was made with another {key}",
-                f"there {found.get(key)}",
-                f"asked {asked.get(key)}",
+                f"there {recorded.get(key)}",
+                f"asked {requested.get(key)}",
                 fix="delete that folder to distil anew, or choose another",
             )

@@ -47,7 +47,7 @@ class Run:
         """Where the candidate is a moving average: the images of that step themselves."""
         return self.plain / f"{step:06d}.safetensors"
 
-    def kept(self) -> list[Path]:
+    def candidate_files(self) -> list[Path]:
         """The candidates, in the order of their outer steps."""
         found = {int(path.stem): path for path in self.candidates.glob("*.safetensors") if path.stem.isdecimal()}
         return [found[step] for step in sorted(found)]
@@ -73,7 +73,7 @@ class Run:
             artifact.replacing(self.events) as part,
             part.open("wb") as kept,
         ):
-            kept.writelines(line for line in _whole_lines(there) if _step_of(line) <= step)
+            kept.writelines(record for record in _whole_records(there) if _step_of(record) <= step)
 
     @contextmanager
     def _no_reason_to_stop(self) -> Iterator[None]:
@@ -86,20 +86,20 @@ class Run:
             self._told = True
 
 
-_LONGEST_LINE = 2**16
+_LONGEST_RECORD = 2**16
 """Bytes of a line of the log."""
 
 
-def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    while line := file.readline(_LONGEST_LINE):
-        if line.endswith(b"\n"):
-            yield line
+def _whole_records(file: BinaryIO) -> Iterator[bytes]:
+    while record := file.readline(_LONGEST_RECORD):
+        if record.endswith(b"\n"):
+            yield record
 
 
-def _step_of(line: bytes) -> float:
+def _step_of(record: bytes) -> float:
     """The outer step that a line of the log is of; infinity for a line that is damaged."""
     try:
-        step = parse_json(line)["step"]
+        step = parse_json(record)["step"]
     except (ValueError, KeyError, TypeError):
         return math.inf
     return step if type(step) is int else math.inf

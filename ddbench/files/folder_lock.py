@@ -236,5 +236,5 @@ def _release(path: Path, mine: _Held) -> None:
                 path.parent.rmdir()  # which fails, as it should, where anything lies in it
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+def _to_stderr(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)  # noqa: T201

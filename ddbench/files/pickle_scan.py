@@ -90,13 +90,13 @@ class _Nesting:
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             self._recall(argument)
         elif name in ("TUPLE", "LIST", "DICT", "FROZENSET"):
-            self._push(1 + max(self._to_mark(), default=0))
+            self._push(1 + max(self._pop_to_marker(), default=0))
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             self._push(1 + max(self._take(int(name[-1]))))
         elif name in ("EMPTY_TUPLE", "EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET"):
             self._push(1)
         elif name in ("APPENDS", "SETITEMS", "ADDITEMS"):
-            self._add(self._to_mark())
+            self._add(self._pop_to_marker())
         elif name in ("APPEND", "BUILD"):
             self._add(self._take(1))
         elif name == "SETITEM":
@@ -109,7 +109,7 @@ class _Nesting:
         elif name == "POP":
             self._marks.pop() if self._marks and self._marks[-1] == len(self._stack) else self._take(1)
         elif name == "POP_MARK":
-            self._to_mark()
+            self._pop_to_marker()
         else:
             self._push(0)
 
@@ -128,7 +128,7 @@ class _Nesting:
             self._again.difference_update(range(len(self._stack), len(self._stack) + count))
         return taken
 
-    def _to_mark(self) -> list[int]:
+    def _pop_to_marker(self) -> list[int]:
         count = len(self._stack) - self._marks[-1]
         self._marks.pop()
         return self._take(count) if count else []

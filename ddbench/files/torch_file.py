@@ -144,7 +144,7 @@ def unreadable(path: Path, error: Exception | str) -> UserError:
     """The error for a file that is damaged or something else."""
     return UserError(
         f"{path} can not be read: it is damaged, or something else",
-        f"why   {_first_line(error)}",
+        f"why   {_summary_of(error)}",
         fix="copy it again from where it came, and compare its checksum where one is published",
     )
 
@@ -221,12 +221,12 @@ def _check_tensor(tensor: Tensor, path: Path, size: int, content: Content) -> No
 def _needs_code(path: Path, error: Exception, content: Content) -> UserError:
     return UserError(
         f"{path} holds more than plain tensors and numbers; reading the rest could run code that it brings along",
-        f"why   {_first_line(error)}",
+        f"why   {_summary_of(error)}",
         fix=f"where you trust it, {content.resave}",
     )
 
 
-def _first_line(error: Exception | str) -> str:
+def _summary_of(error: Exception | str) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[0] if lines else type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in said[:200])

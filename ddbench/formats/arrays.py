@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddbench.data import npz_file
 from ddbench.errors import UserError
-from ddbench.files.torch_file import LARGEST, require_file, unreadable
-
-_MOST_UNPACKED = 50
-"""Times its own size that an .npz file may unpack to; images hardly compress."""
-_SLACK = 2**20
+from ddbench.files.torch_file import require_file, unreadable
 
 
 def read_npy(path: Path) -> Tensor:
@@ -27,27 +22,24 @@ def read_npy(path: Path) -> Tensor:
 
 
 def read_npz(path: Path) -> dict[str, Tensor]:
-    """All arrays in an ``.npz`` file, by name. Errors: UserError as in ``read_npy``, and for more than it can hold."""
-    size = require_file(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-            claimed = sum(entry.file_size for entry in entries)
-            if claimed > min(size * _MOST_UNPACKED + _SLACK, LARGEST):
-                raise UserError(
-                    f"{path} claims to hold more than it can",
-                    f"found {size} bytes that unpack to {claimed}",
-                    fix="do not use this file; ask where it came from for another",
-                )
-            found = {}
-            for entry in entries:
-                content = archive.read(entry)
-                found[entry.filename[:-4]] = _array(io.BytesIO(content), len(content), path, entry.filename)
-            return found
-    except UserError:
-        raise
-    except Exception as error:  # a damaged archive can make the reader fail in any way
-        raise unreadable(path, error) from None
+    """Read all arrays of numbers in an ``.npz`` file, by the reader of data sets.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Tensors by name.
+
+    Raises:
+        UserError: The file is absent, damaged, holds text or objects, or claims more than it can hold.
+    """
+    arrays = npz_file.read_npz(path)
+    if (text := next((name for name, array in arrays.items() if array.dtype.kind not in "fiub"), None)) is not None:
+        raise UserError(
+            f"{text} of {path} holds {arrays[text].dtype}, not plain numbers",
+            fix="save it with np.save as float32 or int64",
+        )
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

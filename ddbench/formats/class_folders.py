@@ -1,4 +1,4 @@
-"""Which class a folder of images is of, told by its name, and where each image stands in the listing of torchvision."""
+"""Classes of folders of images, told by their names, and the order of images within a class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DATM and EDF save: ``images_best.pt``, ``labels_best.pt`` of logits, ``lr_best.pt``, in the folder ``Normal``.
+"""Reader of DATM and EDF: ``images_best.pt``, ``labels_best.pt`` of logits, ``lr_best.pt``, in the folder ``Normal``.
 
 Source: NUS-HPC-AI-Lab/DATM ``distill`` (arXiv:2310.05773); NUS-HPC-AI-Lab/EDF.
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ddbench.data import RealSet
-from ddbench.data.decode import Picture
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.files.torch_file import read_torch
 from ddbench.formats.class_folders import list_class_folders, only_path

@@ -1,4 +1,4 @@
-"""How DD-Ranking calls things, and the configuration that fits a synthetic set."""
+"""DD-Ranking's names for things, and the configuration that fits a synthetic set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DD-Ranking is given: ``images.pt``, sorted by class, with ``labels.pt`` and ``lr.pt`` where there are such.
+"""Reader of DD-Ranking's tensors: ``images.pt``, sorted by class, ``labels.pt`` and ``lr.pt``.
 
 Soft labels are logits. Whether the images are whitened is an option of its evaluator (``use_zca``), and so is in no
 file. Its random baselines are ``rdm_data_iter{i}.pt`` and ``rdm_labels_iter{i}.pt``. Source: NUS-HPC-AI-Lab/DD-Ranking.

@@ -1,4 +1,4 @@
-"""What the DD-Ranking package asks for: ``images.pt``, ``labels.pt``, ``lr.pt``, a configuration and how to use them.
+"""Export for the DD-Ranking package: ``images.pt``, ``labels.pt``, ``lr.pt``, a configuration and how to use them.
 
 Source: NUS-HPC-AI-Lab/DD-Ranking 0.2.0, its demo scripts and ``ddranking/utils/data.py``. Images are sorted by class
 and standardised as its own test images are; soft labels are logits.

@@ -1,4 +1,4 @@
-"""Which files a user means by a path: the best of a folder, all shards of one set, the labels beside the images."""
+"""Files behind a path: the best set of a folder, all shards of one set, labels and rates beside it."""
 
 from __future__ import annotations
 

@@ -157,9 +157,9 @@ def _check_batch(read: Batch, first: Batch, file: Path, *, last: bool) -> None:
         )
 
 
-def _other_images(folder: Path, found: str, count: int) -> UserError:
+def _other_images(folder: Path, labeled: str, count: int) -> UserError:
     return UserError(
-        f"{folder} labels {found} images, but there are {count}",
+        f"{folder} labels {labeled} images, but there are {count}",
         fix="give the labels that were made for these images, all of them",
     )
 

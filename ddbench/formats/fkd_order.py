@@ -1,4 +1,4 @@
-"""Which image each stored label is of: in no file, but drawn from a seed, and seen in the labels themselves.
+"""Order of stored labels: drawn from a seed that no file records, and confirmed by the labels themselves.
 
 SRe2L shows its images through ``torch.utils.data.RandomSampler`` over an ImageFolder, with one generator seeded with
 42 (``--fkd-seed``) that goes on from epoch to epoch. Read in VILA-Lab/SRe2L at 8d00cba and in torch 2.15: the sampler
@@ -31,7 +31,7 @@ _CERTAIN, _SHARE = 4.5, 0.25
 _WANT = "sampler:SEED (torch 2), sampler-old:SEED (torch 1), listed (not shuffled), a .pt or .npy file (epochs, images)"
 
 
-def order_of_views(asked: str | None, listing: ClassListing, logits: Tensor) -> tuple[Tensor, str]:
+def order_of_views(order_name: str | None, listing: ClassListing, logits: Tensor) -> tuple[Tensor, str]:
     """The row in ``listing`` that each view shows, (E, S) int64, and how that was told.
 
     asked: one of the ways in _WANT; a file holds positions in ImageFolder's order. None tries SRe2L's own and takes it
@@ -39,15 +39,15 @@ def order_of_views(asked: str | None, listing: ClassListing, logits: Tensor) -> 
     no order, and where nothing was asked and nothing is confirmed.
     """
     epochs, count = logits.shape[:2]
-    if asked is not None:
-        order = listing.listed[_asked(asked, epochs, count)]
-        told = _told(agreement(order, listing, logits), count)
-        return order, f"order of the labels as asked ({Path(asked).name}); {told}"
+    if order_name is not None:
+        order = listing.listed[_named_order(order_name, epochs, count)]
+        note = _agreement_note(agreement(order, listing, logits), count)
+        return order, f"order of the labels as asked ({Path(order_name).name}); {note}"
     for sampler in SAMPLERS:
         order = listing.listed[sampler_order(sampler, _SEED, epochs, count)]
-        found = agreement(order, listing, logits)
-        if _confirmed(found, count):
-            return order, f"order of the labels {sampler}:{_SEED}; {_told(found, count)}"
+        agreements = agreement(order, listing, logits)
+        if _confirmed(agreements, count):
+            return order, f"order of the labels {sampler}:{_SEED}; {_agreement_note(agreements, count)}"
     raise UserError(
         "in which order the stored labels show the images is not known",
         f"tried {' and '.join(f'{sampler}:{_SEED}' for sampler in SAMPLERS)}: the labels do not confirm it",
@@ -68,36 +68,36 @@ def agreement(order: Tensor, listing: ClassListing, logits: Tensor) -> Tensor:
 
     Under an unrelated order each is about 0, with a standard deviation of 1 / sqrt(S).
     """
-    found = []
+    agreements = []
     for shown, epoch in zip(order, logits, strict=True):
         values = epoch.float()
         own = values.gather(1, listing.labels[shown][:, None])[:, 0]
-        found.append(((own - values.mean(1)) / values.std(1, unbiased=False).clamp(min=1e-6)).mean())
-    return torch.stack(found)
+        agreements.append(((own - values.mean(1)) / values.std(1, unbiased=False).clamp(min=1e-6)).mean())
+    return torch.stack(agreements)
 
 
-def _confirmed(found: Tensor, count: int) -> bool:
-    overall = found.mean().item()
-    certain = overall * (count * len(found)) ** 0.5 >= _CERTAIN
-    return certain and found.min().item() >= _SHARE * overall
+def _confirmed(agreements: Tensor, count: int) -> bool:
+    overall = agreements.mean().item()
+    certain = overall * (count * len(agreements)) ** 0.5 >= _CERTAIN
+    return certain and agreements.min().item() >= _SHARE * overall
 
 
-def _told(found: Tensor, count: int) -> str:
-    chance = 1 / (count * len(found)) ** 0.5
+def _agreement_note(agreements: Tensor, count: int) -> str:
+    chance = 1 / (count * len(agreements)) ** 0.5
     return (
-        f"the teacher's logit of an image's class lies {found.mean().item():.2f} deviations above the mean "
-        f"(weakest epoch {found.min().item():.2f}, by chance 0.00 +- {chance:.2f})"
+        f"the teacher's logit of an image's class lies {agreements.mean().item():.2f} deviations above the mean "
+        f"(weakest epoch {agreements.min().item():.2f}, by chance 0.00 +- {chance:.2f})"
     )
 
 
-def _asked(asked: str, epochs: int, count: int) -> Tensor:
-    if asked == LISTED:
+def _named_order(order_name: str, epochs: int, count: int) -> Tensor:
+    if order_name == LISTED:
         return torch.arange(count).expand(epochs, -1)
-    if match := re.fullmatch(r"(sampler|sampler-old):([0-9]{1,18})", asked):
+    if match := re.fullmatch(r"(sampler|sampler-old):([0-9]{1,18})", order_name):
         return sampler_order(match[1], int(match[2]), epochs, count)
-    if asked.endswith((".pt", ".npy")):
-        return _from_file(Path(asked), epochs, count)
-    raise UserError(f"there is no order {asked!r}", f"known {_WANT}", fix="say one of them with --order")
+    if order_name.endswith((".pt", ".npy")):
+        return _from_file(Path(order_name), epochs, count)
+    raise UserError(f"there is no order {order_name!r}", f"known {_WANT}", fix="say one of them with --order")
 
 
 def _from_file(path: Path, epochs: int, count: int) -> Tensor:

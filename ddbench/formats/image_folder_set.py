@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ddbench.data import RealSet
-from ddbench.data.decode import Picture
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import ClassListing, list_class_folders, only_path
 from ddbench.formats.fkd import read_fkd

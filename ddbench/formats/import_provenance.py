@@ -1,4 +1,4 @@
-"""What an imported set keeps of its origin: hashes of its files, and the facts that the user gave. No paths."""
+"""Provenance of an imported set: hashes of its files, and the facts that the user stated."""
 
 from __future__ import annotations
 

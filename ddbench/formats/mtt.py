@@ -1,4 +1,4 @@
-"""What MTT and its nearest kin save: ``images_best.pt`` and ``labels_best.pt``, or those of an iteration, or in parts.
+"""Reader of MTT and its kin: ``images_best.pt`` and ``labels_best.pt``, or those of an iteration, or in parts.
 
 The learned rate is not among them (where there is an ``lr_best.pt`` all the same, it is read), nor whether the images
 are whitened. Source: GeorgeCazenavette/mtt-distillation

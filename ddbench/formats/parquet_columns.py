@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.data.decode import Picture
 from ddbench.data.parquet import IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.files.torch_file import LARGEST, require_file, unreadable
 from ddbench.formats.export_parquet import METADATA

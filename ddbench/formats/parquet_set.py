@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.data.decode import Picture
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.formats.find_files import natural, require_path
 from ddbench.formats.parquet_columns import ParquetColumns, open_columns, row_batches

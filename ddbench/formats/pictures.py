@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.data.decode import DEEP_MODES, FORMATS, GREY_MODES, Picture
+from ddbench.data.pixels import DEEP_MODES, GREY_MODES, Form, Picture, look, read_pixels
 from ddbench.errors import UserError
-from ddbench.files.torch_file import unreadable
 
 
 def read_pictures(pictures: Iterable[Picture], count: int, real: RealSet) -> Tensor:
-    """``count`` pictures as (count, C, H, W), float32 in [0, 1], with the channels and the size of the real images.
+    """Read pictures with the channels and the size of the real images.
 
-    Grey pictures become RGB where the real images are. Errors: UserError for more images than there are real ones, and
-    one that names the first picture that is damaged, of another size, in colour where the real images are grey, or of
-    more than 8 bits a channel. A picture is looked at before it is decoded, so that a huge one costs nothing.
+    Grey pictures become RGB where the real images are, transparent ones lie on white, and those that a camera turned
+    are put upright, as pictures of real data sets are. A picture is looked at before it is decoded, so that a huge one
+    costs nothing.
+
+    Args:
+        pictures: Encoded images, in order.
+        count: How many there should be.
+        real: The real data.
+
+    Returns:
+        (count, C, H, W), float32 in [0, 1].
+
+    Raises:
+        UserError: There are more images than real ones; or the first picture that is damaged, of another size, in color
+            where the real images are grey, or of more than 8 bits a channel.
     """
     most = len(real.train) + len(real.validation)
     if not count or count > most:
@@ -45,32 +52,21 @@ def read_pictures(pictures: Iterable[Picture], count: int, real: RealSet) -> Ten
 
 
 def _pixels(picture: Picture, real: RealSet) -> np.ndarray:
-    if isinstance(picture.source, Path) and not picture.source.is_file():
-        raise UserError(f"{picture.name} is no file", fix="remove it")
-    source = io.BytesIO(picture.source) if isinstance(picture.source, bytes) else picture.source
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source, formats=FORMATS) as image:
-                _check_like_real(picture.name, image, real)
-                array = np.asarray(image.convert("L" if real.channels == 1 else "RGB"))
-    except UserError:
-        raise
-    except Exception as error:  # a damaged picture can make the reader fail in any way
-        raise unreadable(Path(picture.name), error) from None
-    return array[None].copy() if array.ndim == 2 else array.transpose(2, 0, 1).copy()
+    mode, size = look(picture)
+    _check_like_real(picture.name, mode, size, real)
+    decoded = read_pixels(picture, Form(real.channels, real.size, resize=False))
+    return np.frombuffer(decoded.values, np.uint8).reshape(real.channels, real.size, real.size).copy()
 
 
-def _check_like_real(name: str, image: Image.Image, real: RealSet) -> None:
-    if image.size != (real.size, real.size):
-        width, height = image.size
+def _check_like_real(name: str, mode: str, size: tuple[int, int], real: RealSet) -> None:
+    if size != (real.size, real.size):
         raise UserError(
-            f"{name} has {width} x {height} pixels, but {real.name} was loaded at {real.size} x {real.size}",
+            f"{name} has {size[0]} x {size[1]} pixels, but {real.name} was loaded at {real.size} x {real.size}",
             fix="check --dataset, or load it in the size of the set with --size",
         )
-    if image.mode in DEEP_MODES:
-        raise UserError(f"{name} has more than 8 bits a channel (mode {image.mode})", fix="convert it to 8 bits")
-    if real.channels == 1 and image.mode not in GREY_MODES:
+    if mode in DEEP_MODES:
+        raise UserError(f"{name} has more than 8 bits a channel (mode {mode})", fix="convert it to 8 bits")
+    if real.channels == 1 and mode not in GREY_MODES:
         raise UserError(
-            f"{name} is in colour (mode {image.mode}), but {real.name} is grey", fix="check --dataset, or make it grey"
+            f"{name} is in color (mode {mode}), but {real.name} is grey", fix="check --dataset, or make it grey"
         )

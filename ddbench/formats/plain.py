@@ -75,22 +75,22 @@ def _read(path: Path) -> Any:
     return _READERS[path.suffix](path)
 
 
-def _parts(found: Any, file: Path) -> tuple[Any, Any, Any]:
+def _parts(content: Any, file: Path) -> tuple[Any, Any, Any]:
     """Images, labels and the learned rate, as far as the file has them."""
-    if isinstance(found, dict):
-        if "images" not in found:
+    if isinstance(content, dict):
+        if "images" not in content:
             raise UserError(
-                f"{file} has no 'images'", f"it has {listed(found)}", fix="name its parts 'images' and 'labels'"
+                f"{file} has no 'images'", f"it has {listed(content)}", fix="name its parts 'images' and 'labels'"
             )
-        rate = next((found[name] for name in _RATES if name in found), None)
-        return found["images"], found.get("labels"), rate
-    if isinstance(found, list | tuple):
-        if len(found) != 2:
+        rate = next((content[name] for name in _RATES if name in content), None)
+        return content["images"], content.get("labels"), rate
+    if isinstance(content, list | tuple):
+        if len(content) != 2:
             raise UserError(
-                f"{file} holds {len(found)} things side by side", fix="save it as a pair:  (images, labels)"
+                f"{file} holds {len(content)} things side by side", fix="save it as a pair:  (images, labels)"
             )
-        return found[0], found[1], None
-    return found, None, None
+        return content[0], content[1], None
+    return content, None, None
 
 
 TENSORS = PlainTensors()

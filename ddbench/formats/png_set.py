@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.data import RealSet
-from ddbench.data.decode import Picture
 from ddbench.data.image_folder import image_files, subfolders
+from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import only_path
 from ddbench.formats.export_png import DOCUMENT, DOCUMENT_KIND, LABELS, LABELS_KIND
@@ -37,25 +37,25 @@ class OwnPictures:
         """Read pictures in the order of the set, labels and facts. Errors: UserError when one is missing or damaged."""
         only_path(facts)
         document = _document(path)
-        beside = read_sidecar(document, str(path / DOCUMENT), real)
+        sidecar = read_sidecar(document, str(path / DOCUMENT), real)
         tensors, _ = artifact.load(path / LABELS, LABELS_KIND)
-        files = _in_order(path, beside)
+        files = _in_order(path, sidecar)
         labels = as_labels(tensors.get("labels"), path / LABELS)
-        if (labels.ndim == 1) != (beside.label_kind == "hard"):
-            raise UserError(f"{path / LABELS} does not hold {beside.label_kind} labels", fix="export the set again")
+        if (labels.ndim == 1) != (sidecar.label_kind == "hard"):
+            raise UserError(f"{path / LABELS} does not hold {sidecar.label_kind} labels", fix="export the set again")
         return Read(
             images=read_pictures((Picture(str(file), file) for file in files), len(files), real),
             labels=labels,
-            label_kind=beside.label_kind,
-            student_lr=beside.student_lr,
+            label_kind=sidecar.label_kind,
+            student_lr=sidecar.student_lr,
             lr_known=True,
             space="pixels",
-            formation=beside.formation,
-            epoch_labels=_epoch_labels(tensors, beside.epoch_labels, path / LABELS),
-            method=beside.method,
-            network=beside.network,
+            formation=sidecar.formation,
+            epoch_labels=_epoch_labels(tensors, sidecar.epoch_labels, path / LABELS),
+            method=sidecar.method,
+            network=sidecar.network,
             files=(*files, path / LABELS, path / DOCUMENT),
-            notes=beside.notes,
+            notes=sidecar.notes,
             labels_named=True,
         )
 
@@ -71,16 +71,16 @@ def _document(root: Path) -> Any:
         ) from None
 
 
-def _in_order(root: Path, beside: Sidecar) -> list[Path]:
+def _in_order(root: Path, sidecar: Sidecar) -> list[Path]:
     """The pictures by their numbers. Errors: UserError unless these are 0, 1, ... of as many as there should be."""
     found = [Path(file) for name in subfolders(root) for file in image_files(root / name)]
     by_number = {int(file.stem): file for file in found if file.stem.isdecimal() and file.stem.isascii()}
-    if not len(by_number) == len(found) == beside.images or max(by_number) != beside.images - 1:
+    if not len(by_number) == len(found) == sidecar.images or max(by_number) != sidecar.images - 1:
         raise UserError(
-            f"{root} has {len(found)} pictures, not those of positions 0 to {beside.images - 1}",
+            f"{root} has {len(found)} pictures, not those of positions 0 to {sidecar.images - 1}",
             fix="export the set again, or import what is left with --format image-folder",
         )
-    return [by_number[position] for position in range(beside.images)]
+    return [by_number[position] for position in range(sidecar.images)]
 
 
 def _epoch_labels(tensors: Mapping[str, Tensor], document: Any, path: Path) -> EpochLabels | None:

@@ -1,4 +1,4 @@
-"""What a reader of a foreign format is, what it is told, and what it hands back."""
+"""The contract of a reader of a foreign format: what it receives and what it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ddbench wrote beside the pictures of a set, read again: nothing in it is believed unseen."""
+"""Sidecar files that ddbench writes beside the pictures of a set, read again and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What images, labels and learned rates in foreign files must be, whatever the project."""
+"""Checks of images, labels and learned rates in foreign files, whatever the project."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ def check_rate(rate: float, where: str) -> float:
     return rate
 
 
-def listed(found: dict[Any, Any]) -> str:
+def listed(content: dict[Any, Any]) -> str:
     """The first names in a dictionary, for a message."""
-    names = [repr(name)[:20] if isinstance(name, str) else type(name).__name__ for name in list(found)[:6]]
+    names = [repr(name)[:20] if isinstance(name, str) else type(name).__name__ for name in list(content)[:6]]
     return ", ".join(names) or "nothing"
 
 

@@ -51,39 +51,41 @@ def range_note(numbers: Tensor, made_in: Preprocessing, real: RealSet) -> str:
             images as pixels, or numbers a hundred times as wide as the real ones.
     """
     pixels = _real_pixels(real)
-    seen, found = _range(made_in.to("cpu").forward(pixels)), _range(numbers)
+    expected, measured = _range(made_in.to("cpu").forward(pixels)), _range(numbers)
     space = "pixels in [0, 1]" if made_in.kind == "identity" else made_in.kind
     facts = (
-        f"found {_words(found)}; {float(numbers.min()):.3g} to {float(numbers.max()):.3g} in all",
-        f"real  {_words(seen)}, as {space}",
+        f"found {_words(measured)}; {float(numbers.min()):.3g} to {float(numbers.max()):.3g} in all",
+        f"real  {_words(expected)}, as {space}",
     )
     low, high = float(numbers.min()), float(numbers.max())
-    if made_in.kind != "identity" and seen.low < 0 <= low and _BYTES_ABOVE < high <= 256:
+    if made_in.kind != "identity" and expected.low < 0 <= low and _BYTES_ABOVE < high <= 256:
         raise UserError(
             f"the images look like pixels of 0 to 255, and are said to be {made_in.kind}",
             *facts,
             fix="divide them by 255 and say --space pixels:  torch.save(images / 255, NEW_FILE)",
         )
     if made_in.kind == "identity":
-        return _pixels_note(numbers, found, seen, pixels, facts)
-    wide = _times(found, seen)
+        return _pixels_note(numbers, measured, expected, pixels, facts)
+    wide = _times(measured, expected)
     if wide > _HOPELESS:
         raise UserError(
             f"the images are {wide:.0f} times as wide as real ones under {made_in.kind}",
             *facts,
             fix="check --space, --mean and --std; where the distillation diverged, take an earlier iteration",
         )
-    if seen.low < 0 <= low and high <= 1:
-        return f"doubtful space: no number is below 0 or above 1, as of pixels, under {made_in.kind} ({_words(found)})"
-    return _difference_note(found, seen, space)
+    if expected.low < 0 <= low and high <= 1:
+        return (
+            f"doubtful space: no number is below 0 or above 1, as of pixels, under {made_in.kind} ({_words(measured)})"
+        )
+    return _difference_note(measured, expected, space)
 
 
-def _pixels_note(numbers: Tensor, found: Range, seen: Range, pixels: Tensor, facts: tuple[str, str]) -> str:
+def _pixels_note(numbers: Tensor, measured: Range, expected: Range, pixels: Tensor, facts: tuple[str, str]) -> str:
     outside = float(((numbers < -_OUTSIDE) | (numbers > 1 + _OUTSIDE)).float().mean())
     negative = float((numbers < -_OUTSIDE).float().mean())
     std = pixels.std().clamp_min(1e-6)
     standardized = _range((pixels - pixels.mean()) / std)
-    if negative > _SHARE_REFUSED and _distance(found, standardized) < 0.5 * _distance(found, seen):
+    if negative > _SHARE_REFUSED and _distance(measured, standardized) < 0.5 * _distance(measured, expected):
         raise UserError(
             "the images look standardized, and are said to be pixels in [0, 1]",
             *facts,
@@ -92,15 +94,18 @@ def _pixels_note(numbers: Tensor, found: Range, seen: Range, pixels: Tensor, fac
         )
     if outside > _SHARE_SAID:
         return f"doubtful space: {100 * outside:.0f} % of the numbers are outside [0, 1], said to be pixels"
-    return _difference_note(found, seen, "pixels")
+    return _difference_note(measured, expected, "pixels")
 
 
-def _difference_note(found: Range, seen: Range, space: str) -> str:
-    wide = _times(found, seen)
+def _difference_note(measured: Range, expected: Range, space: str) -> str:
+    wide = _times(measured, expected)
     if wide > _WIDE or wide < 1 / _WIDE:
-        return f"doubtful space: the images are {wide:.2g} times as wide as real ones as {space} ({_words(found)})"
-    if abs(found.mean - seen.mean) > _FAR * seen.std and abs(found.mean - seen.mean) > _FAR * found.std:
-        return f"doubtful space: the mean is {found.mean:.2g}, of real images {seen.mean:.2g} as {space}"
+        return f"doubtful space: the images are {wide:.2g} times as wide as real ones as {space} ({_words(measured)})"
+    if (
+        abs(measured.mean - expected.mean) > _FAR * expected.std
+        and abs(measured.mean - expected.mean) > _FAR * measured.std
+    ):
+        return f"doubtful space: the mean is {measured.mean:.2g}, of real images {expected.mean:.2g} as {space}"
     return ""
 
 
@@ -117,14 +122,14 @@ def _range(numbers: Tensor) -> Range:
     return Range(low, high, float(values.mean()), float(values.std(correction=0)))
 
 
-def _times(found: Range, seen: Range) -> float:
-    return max(found.high - found.low, 1e-9) / max(seen.high - seen.low, 1e-9)
+def _times(measured: Range, expected: Range) -> float:
+    return max(measured.high - measured.low, 1e-9) / max(expected.high - expected.low, 1e-9)
 
 
-def _distance(found: Range, seen: Range) -> float:
+def _distance(measured: Range, expected: Range) -> float:
     """How unlike two ranges are: in width, by factors of e, and in place, by the second one's deviation."""
-    return abs(math.log(_times(found, seen))) + abs(found.mean - seen.mean) / max(seen.std, 1e-9)
+    return abs(math.log(_times(measured, expected))) + abs(measured.mean - expected.mean) / max(expected.std, 1e-9)
 
 
-def _words(found: Range) -> str:
-    return f"{found.low:.3g} to {found.high:.3g} from 1st to 99th percentile, mean {found.mean:.3g}"
+def _words(measured: Range) -> str:
+    return f"{measured.low:.3g} to {measured.high:.3g} from 1st to 99th percentile, mean {measured.mean:.3g}"

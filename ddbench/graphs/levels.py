@@ -1,4 +1,4 @@
-"""What a network needs to see shared trees as it sees a graph: each layer evaluated once for each different tree."""
+"""Levels of shared trees: each layer of a network is evaluated once for each different tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a graph network is evaluated on: layer by layer who sends to whom, the same for graphs and for shared trees."""
+"""Message passing of graph networks: who sends to whom, layer by layer, for graphs and for shared trees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method that distils graphs is: as every other method, but its task has graphs."""
+"""The contract of a method that distills graphs: that of every method, with a task of graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source of graphs hands over: all graphs, and what is known about them."""
+"""Raw graphs of a source: all graphs, and the known facts about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which nodes have the same computation tree: integer ids, refined level by level, without building a tree.
+"""Refinement of nodes by their computation trees: integer ids, level by level, without building a tree.
 
 The computation tree of h hops of a node has the node's label at its root and below it, for every incoming edge, a
 branch with the edge's label and the tree of h - 1 hops of the node it comes from. It is all that h layers of message

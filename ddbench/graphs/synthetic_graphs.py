@@ -1,4 +1,4 @@
-"""What the distillation of graphs makes: a few graphs, or sets of computation trees, with labels and their origin."""
+"""Synthetic sets of graphs: a few graphs, or sets of computation trees, with labels and provenance."""
 
 from __future__ import annotations
 

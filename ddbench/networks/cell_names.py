@@ -1,4 +1,4 @@
-"""How networks of NAS-Bench-201 are called: ``nb201:`` and the architecture string of their cell.
+"""Names of networks of NAS-Bench-201: ``nb201:`` and the architecture string of their cell.
 
 ``nb201-n1:`` is the fast form with one cell a stage instead of five. Source: Dong and Yang 2020 (arXiv:2001.00326).
 """

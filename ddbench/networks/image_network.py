@@ -1,4 +1,4 @@
-"""What ddbench's own networks have in common: features, one linear layer on top, and 28 pixels seen as 32."""
+"""Base of ddbench's own image networks: features, one linear layer on top, and 28 pixels seen as 32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a network treats every image of a batch by itself, without which a batch can not be shared out."""
+"""Check that a network treats every image of a batch by itself, as sharing a batch over ranks requires."""
 
 from __future__ import annotations
 

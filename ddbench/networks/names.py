@@ -1,4 +1,4 @@
-"""How networks are called: one canonical name for each, whatever order or defaults the user wrote.
+"""Names of networks: one canonical name for each, whatever order or defaults the user wrote.
 
 ``convnet-d2-w32-bn-sigmoid-maxpool`` is a ConvNet by its axes; ``resnet18-ap`` and the like are fixed;
 ``torchvision:NAME`` and ``timm:NAME`` are any model of these libraries, untrained.

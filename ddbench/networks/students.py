@@ -1,4 +1,4 @@
-"""Which modules can be students: pure functions of their parameters and inputs, with nothing kept between calls."""
+"""Check that a module can be a student: a pure function of its parameters and inputs, without state between calls."""
 
 from __future__ import annotations
 

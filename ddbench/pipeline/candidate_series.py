@@ -77,7 +77,7 @@ def with_run_facts(
     """
     syn = load_synthetic(candidate)
     run = Run(candidate.parent.parent)
-    whole = describe(run.kept()[-1])["provenance"]
+    whole = describe(run.candidate_files()[-1])["provenance"]
     facts: dict[str, Any] = {
         "seconds": whole["seconds"],
         "peak_bytes": whole["peak_bytes"],

@@ -59,7 +59,7 @@ def _teachers(loaded: LoadedRecipe, jobs: Iterable[Job]) -> Iterator[tuple[tuple
     if loaded.recipe.evaluation.teachers is not None:
         yield ("evaluation", "teachers"), loaded.recipe.evaluation.teachers
     for job in jobs:
-        if (wanted := job.method.teachers_wanted()) is not None:
+        if (wanted := job.method.required_teachers()) is not None:
             yield ("methods", job.label, "teachers"), wanted
 
 
@@ -82,7 +82,7 @@ def require_methods_fit(loaded: LoadedRecipe, real: RealSet, jobs: Iterable[Job]
     """Errors: UserError where a method's settings do not work with this data; asked before anything is trained."""
     for job in jobs:
         try:
-            job.method.check(real, job.ipc)
+            job.method.validate_data(real, job.ipc)
         except UserError as error:
             raise error.at(loaded.where("methods", job.label)) from None
 

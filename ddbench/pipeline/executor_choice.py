@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from ddbench.errors import UserError
 from ddbench.pipeline.plugins import Plugin
 from ddbench.runtime.executors import Executor, Local, RayExecutor, Serial
-from ddbench.runtime.executors.local import sweep_parcels
+from ddbench.runtime.executors.local import sweep_job_folders
 from ddbench.runtime.rank_store import launched
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ExecutorFactory:
 
     def __enter__(self) -> Self:
         if self.kind in ("auto", "local"):
-            sweep_parcels()
+            sweep_job_folders()
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -87,7 +87,7 @@ class RecipeExpander:
         settings = drop_keys_of_other_methods(loaded, entry, lambda other: _kind_of(loaded, other))
         method = validate(kind, settings, entry.source, ("methods", label))
         try:
-            method.refuse(ipc)
+            method.validate_ipc(ipc)
         except UserError as error:
             raise error.at(entry.source.where("methods", label)) from None
         experts = loaded.experts(entry, kind.EXPERTS)

@@ -25,7 +25,7 @@ from ddbench.evaluate.protocols.network_pools import expanded
 from ddbench.evaluate.selection import select
 from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.expert_buffers.buffer import ExpertBuffer
-from ddbench.expert_buffers.train_experts import train_experts, training_cost
+from ddbench.expert_buffers.expert_training import train_experts, training_cost
 from ddbench.networks import FlatNetwork, build_network, canonical_network_name
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.candidate_series import (
@@ -158,7 +158,7 @@ class Pipeline:
             refuse_mixed_batches(self.student, self.real.channels, self.real.size)
         experts = None if job.buffer is None else self.record(job.buffer)
         digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
-        wanted = job.method.teachers_wanted()
+        wanted = job.method.required_teachers()
         teachers = wanted and self._get_teachers(wanted).to(self.device)
         provenance = {
             **({} if experts is None or not experts.description.notes else {"notes": list(experts.description.notes)}),
@@ -214,7 +214,7 @@ class Pipeline:
             if self.ranks.writes and not line.set_path.exists():
                 write_selected(line, with_run_facts(line, line.folder / last.name, "last", self._evaluation_of(job)))
         self.ranks.wait()
-        return Run(job.folder).kept()
+        return Run(job.folder).candidate_files()
 
     def _for_jobs(self, job: Job, task: Task) -> Executor | None:
         """Who does the jobs of a method that is made of independent ones."""

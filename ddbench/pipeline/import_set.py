@@ -82,7 +82,7 @@ def parse_facts(
     )
 
 
-def what_is_missing(path: Path, format: str | None, dataset: str | None) -> UserError:
+def missing_requirement(path: Path, format: str | None, dataset: str | None) -> UserError:
     """The error for a call that does not say whose files these are, or of what data."""
     formats = looks_like(path) if format is None else ()
     hint = f"hint  by its name it could be {' or '.join(formats)}" if formats else ""

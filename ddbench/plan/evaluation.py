@@ -82,7 +82,7 @@ def _teachers(pipeline: Pipeline) -> str:
     from ddbench.evaluate.protocols.builtin import protocol
     from ddbench.training.pretrained import is_pretrained
 
-    wanted = [pipeline.recipe.evaluation.teachers, *(job.method.teachers_wanted() for job in pipeline.jobs)]
+    wanted = [pipeline.recipe.evaluation.teachers, *(job.method.required_teachers() for job in pipeline.jobs)]
     told = []
     for asked in dict.fromkeys(asked for asked in wanted if asked is not None):
         epochs = asked.epochs or protocol(asked.protocol).trained_epochs

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ddbench.estimates.memory_check import NEARLY, available_bytes, in_words
-from ddbench.expert_buffers.train_experts import buffer_bytes
+from ddbench.expert_buffers.expert_training import buffer_bytes
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
 from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.imported_experts import imported_buffer
@@ -108,7 +108,7 @@ def _set_facts(
         **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
         "images": facts.classes * job.ipc,
         "there": "yes" if there else "no",
-        **job.method.amounts(sizes_of(pipeline, facts), job.ipc),
+        **job.method.plan_summary(sizes_of(pipeline, facts), job.ipc),
     }
     if memory is not None:
         row["peak bytes"] = memory.bytes

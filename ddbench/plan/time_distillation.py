@@ -101,7 +101,7 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> fl
     """
     with tempfile.TemporaryDirectory() as folder:
         outer_state = _outer_state(method, ipc, stage, Run(Path(folder)))
-        compiled = outer_state.task.kernel(outer_state.syn.label_kind, batch=1, steps=1) is not None
+        compiled = outer_state.task.compiled_gradient(outer_state.syn.label_kind, batch=1, steps=1) is not None
         numbers = iter(range(10**9))
 
         def take(n: int) -> float:
@@ -132,9 +132,11 @@ def _outer_state(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -
         device=stage.device,
         compile=stage.compile,
     )
-    syn = method.rehearsal(task, ipc, OuterStep(0, 0))
+    syn = method.timing_init(task, ipc, OuterStep(0, 0))
     batch = min(method.batch_syn or len(syn), len(syn))
-    task.kernel(syn.label_kind, batch=batch, steps=method.iterations * method.inner_steps)  # decided for the whole run
+    task.compiled_gradient(
+        syn.label_kind, batch=batch, steps=method.iterations * method.inner_steps
+    )  # decided for the whole run
     replace(syn, provenance={**syn.provenance, "identity": identity(method, task, ipc, 0)}).save(run.start)
     return OuterState(method, task, ipc, 0, run)
 

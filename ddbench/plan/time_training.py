@@ -13,12 +13,12 @@ from ddbench.estimates.stacked_memory import training_seconds
 from ddbench.evaluate.protocols.protocol import Protocol, TrainingConfig
 from ddbench.evaluate.score import score
 from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
-from ddbench.expert_buffers.train_experts import train_experts
+from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import build_network
 from ddbench.plan.memory import passes
 from ddbench.plan.time_distillation import Stage, in_turns, seconds
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.runtime.compile import wanted
+from ddbench.runtime.compile import should_compile
 from ddbench.runtime.progress import Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -71,7 +71,7 @@ def expert_seconds(
             device=stage.device,
             progress=clock,
             checkpoint_seconds=1e9,
-            compile="on" if wanted(stage.compile, seconds=missing * whole, device=stage.device.type) else "off",
+            compile="on" if should_compile(stage.compile, seconds=missing * whole, device=stage.device.type) else "off",
         )
     return epochs * clock.each() * images / (batches * batch)
 
@@ -115,7 +115,7 @@ def evaluation_seconds(
         lr=1e-3,
         steps=_EPOCHS * -(-shown // batch),
         progress=clock,
-        compile="on" if wanted(stage.compile, seconds=whole, device=stage.device.type) else "off",
+        compile="on" if should_compile(stage.compile, seconds=whole, device=stage.device.type) else "off",
     )
     return clock.each() * seen / shown + _test_seconds(tested, stage)
 

@@ -1,4 +1,4 @@
-"""How much memory a computation may still take: of the device, the machine, and the limits set on this process."""
+"""Memory that a computation may still take: of the device, the machine, and the limits set on this process."""
 
 from __future__ import annotations
 

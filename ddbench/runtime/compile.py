@@ -1,4 +1,4 @@
-"""Whether a function of tensors is compiled before it runs, and how: ``torch.compile``, with its caches kept."""
+"""Compilation of functions of tensors: when it pays, and ``torch.compile`` with its cache."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _VARIANTS = 64
 """Shapes, and functions made in the same place, that one process may compile; a recipe of many methods has many."""
 
 
-def wanted(choice: Choice, *, seconds: float, device: str = "cpu") -> bool:
+def should_compile(choice: Choice, *, seconds: float, device: str = "cpu") -> bool:
     """Whether to compile what takes about ``seconds`` uncompiled on a device of this type.
 
     Errors: UserError where compiling was asked for ("on") and this machine can not.
     """
     if choice == "off" or (choice == "auto" and seconds < LONG_ENOUGH):
         return False
-    missing = what_is_missing(device)
+    missing = missing_requirement(device)
     if missing and choice == "on":
         raise UserError(
             f"--compile on needs {missing}",
@@ -56,7 +56,7 @@ def student_seconds(floats: int, steps: int, device: str = "cpu") -> float:
     return steps * SECONDS_PER_FLOAT * floats
 
 
-def what_is_missing(device: str = "cpu") -> str | None:
+def missing_requirement(device: str = "cpu") -> str | None:
     """What torch.compile needs on a device of this type and does not find; None where it has all."""
     if not any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++")):
         return "a C++ compiler (g++ or clang++)"
@@ -82,11 +82,11 @@ def compiled(function: Callable[..., Any], device: str = "cpu", backend: str = "
     return torch.compile(function, fullgraph=True, dynamic=False, mode=mode, backend=backend)
 
 
-def told(what: str, error: Exception) -> None:
+def warn_not_compiled(what: str, error: Exception) -> None:
     """Say on stderr that ``what`` runs uncompiled, and why."""
-    sys.stderr.write(f"{what} does not compile, and runs as it is: {first_line(error)}\n")
+    sys.stderr.write(f"{what} does not compile, and runs as it is: {reason_of(error)}\n")
 
 
-def first_line(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What an error says first, or its kind where it says nothing."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -54,7 +54,7 @@ def _empty_autograds_queue() -> None:
 
 @contextmanager
 def memory_errors(
-    what: str, kept: Callable[[], str], memory_suggestions: Callable[[], Sequence[str]]
+    what: str, on_disk: Callable[[], str], memory_suggestions: Callable[[], Sequence[str]]
 ) -> Iterator[None]:
     """Inside, running out of memory is a UserError; everything else passes.
 
@@ -69,13 +69,13 @@ def memory_errors(
         let_go(error)
         raise UserError(
             f"out of memory while {what}",
-            f"why   {first_line(error)}",
-            f"kept  {kept()}",
+            f"why   {reason_of(error)}",
+            f"kept  {on_disk()}",
             fix=", or ".join(memory_suggestions()),
         ) from None
 
 
-def first_line(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """What an error says, without the place in torch's sources that it begins with."""
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""What the ranks of one launch tell each other in words: facts, decisions and failures, over torchrun's own store."""
+"""Messages between the ranks of one launch: facts, decisions and failures, over torchrun's store."""
 
 from __future__ import annotations
 

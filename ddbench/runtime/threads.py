@@ -1,4 +1,4 @@
-"""How many processor threads a computation gets: tiny ones are no faster on two, and far slower beside other work."""
+"""Threads of a computation: tiny ones are no faster on two, and far slower beside others."""
 
 from __future__ import annotations
 

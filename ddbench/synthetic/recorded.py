@@ -1,4 +1,4 @@
-"""What a file records of itself, checked as a recipe is before any of it is used: models, bounds, one error."""
+"""Models of what a file records of itself, checked as a recipe is before any of it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What distillation makes: a tiny synthetic set that says everything needed to train on it."""
+"""Synthetic sets of images: everything that is needed to train on them."""
 
 from __future__ import annotations
 

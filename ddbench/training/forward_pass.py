@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 
 from ddbench.networks import build_network
 from ddbench.randomness import isolated
-from ddbench.runtime.compile import compiled, told
+from ddbench.runtime.compile import compiled, warn_not_compiled
 
 Tensors = Mapping[str, Tensor]
 """Parameters or buffers by name; of k networks side by side each is (k, ...)."""
@@ -100,7 +100,7 @@ class _Fast:
             return self._fast(parameters, buffers, inputs)
         except self._failure as error:
             if self._notice:
-                told("the network's training step", error)
+                warn_not_compiled("the network's training step", error)
             self._fast = None
             return self._plain(parameters, buffers, inputs)
 

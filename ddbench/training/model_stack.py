@@ -1,4 +1,4 @@
-"""What is trained: one network, or several of one architecture side by side."""
+"""Models in training: one network, or several of one architecture side by side."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ class Weights:
             fix = f"choose weights that were trained with the mean and deviation of {real.name}"
         raise UserError(
             f"the weights {self.name} were trained in another preprocessing",
-            f"weights meanstd, {_told(self.mean, self.std)}",
-            f"images  {seen['kind']}" + (f", {_told(mean, std)}" if seen["kind"] == "meanstd" else ""),
+            f"weights meanstd, {_in_words(self.mean, self.std)}",
+            f"images  {seen['kind']}" + (f", {_in_words(mean, std)}" if seen["kind"] == "meanstd" else ""),
             fix=fix,
         )
 
@@ -158,5 +158,5 @@ def _require_known(network: str, tag: str, known: Iterable[str], where: str) -> 
         raise unknown("pretrained network", f"{network}@{tag}", names or [network], where)
 
 
-def _told(mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]) -> str:
+def _in_words(mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]) -> str:
     return f"mean {', '.join(f'{m:g}' for m in mean)}, std {', '.join(f'{s:g}' for s in std)}"

@@ -97,8 +97,8 @@ class Teachers:
         if own != (dataset, channels, size, classes, preprocessing):
             raise UserError(
                 "these teachers were trained on other images",
-                f"teachers {_told(*own)}",
-                f"images   {_told(dataset, channels, size, classes, preprocessing)}",
+                f"teachers {_in_words(*own)}",
+                f"images   {_in_words(dataset, channels, size, classes, preprocessing)}",
                 fix="train teachers on this data set and in this preprocessing (ddbench teach --help)",
             )
 
@@ -190,7 +190,7 @@ def _as_bytes(text: str) -> Tensor:
     return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
 
-def _told(dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> str:
+def _in_words(dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> str:
     return f"{dataset}, {channels}x{size}x{size} pixels, {classes} classes, preprocessing {preprocessing}"
 
 

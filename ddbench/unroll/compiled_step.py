@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from ddbench.errors import UserError
-from ddbench.runtime.compile import compiled, first_line, told
+from ddbench.runtime.compile import compiled, reason_of, warn_not_compiled
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep
 from ddbench.unroll.unroll import Outer
 
@@ -79,10 +79,10 @@ class GradientKernel:
             if self.strict:
                 raise UserError(
                     "the student's step does not compile",
-                    f"why   {first_line(error)}",
+                    f"why   {reason_of(error)}",
                     fix="give --compile off, or auto, which goes on uncompiled",
                 ) from error
-            told("the student's step", error)
+            warn_not_compiled("the student's step", error)
             self._plain = True
             return plain(*tensors)
 

@@ -87,7 +87,7 @@ def optuna_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
     while True:
         trial = study.ask(axes)
         value = worth(trial.params)
-        study.report(trial, value, state=optuna.trial.TrialState.FAIL if value is None else None)
+        study.tell(trial, value, state=optuna.trial.TrialState.FAIL if value is None else None)
         yield
 
 

@@ -31,7 +31,7 @@ from ddbench.evaluate.training.train_network import (
 from ddbench.evaluate.training.training_sets import RealTrainingSet, TensorTrainingSet, TrainingSet
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
-from ddbench.runtime.compile import Choice, wanted
+from ddbench.runtime.compile import Choice, should_compile
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.training.epoch import consecutive_batches, top1_accuracy
@@ -84,7 +84,7 @@ class EvaluationTrainer:
         shown = sum(map(len, self.lessons)) if self.stored is None else self.stored.order.shape[1]
         images = networks * config.trained_epochs * shown
         seconds = training_seconds(self._activations, images, config.batch, self.device)
-        fast = wanted(choice, seconds=seconds, device=self.device.type) and not self.draws
+        fast = should_compile(choice, seconds=seconds, device=self.device.type) and not self.draws
         return replace(self, compiled=fast, notice=choice == "on")
 
     def side_by_side(self, networks: int) -> int:

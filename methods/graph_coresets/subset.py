@@ -67,7 +67,7 @@ def chosen_rows(
     else:
         counts, notes = [ipc] * real.classes, []
         if equal == "items":
-            counts = to.select(real, ipc).kept
+            counts = to.select(real, ipc).counts
             notes = [f"as many graphs of each class as mirage keeps items: {plus(counts)}"]
         _require_graphs(real, counts, equal)
         every = [np.ones(len(rows), bool) for rows in by_class]

@@ -1,4 +1,4 @@
-"""How compensated images are shown to a teacher: all images of a job moved, and cropped, alike."""
+"""Augmentation of compensated images for a teacher: all images of a job are moved and cropped alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many natural images a budget of images allows, once the compensators are paid for."""
+"""Budget of a set: how many natural images it allows beside the compensators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What INFER's paper counts as storage, in bytes; what is really stored, every set says of itself."""
+"""Storage in bytes as INFER's paper counts it; every set says itself what is really stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What memory INFER takes, and what would make it smaller."""
+"""Memory that INFER takes, and settings that make it smaller."""
 
 from __future__ import annotations
 

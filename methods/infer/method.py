@@ -81,10 +81,10 @@ class INFER(JobMethod):
     def soft_labels(self) -> bool:
         return self.labels == "static"
 
-    def teachers_wanted(self) -> TeachersRecipe | None:
+    def required_teachers(self) -> TeachersRecipe | None:
         return self.teachers if self.soft_labels() or self.blocks != "natural" else None
 
-    def refuse(self, ipc: int) -> None:
+    def validate_ipc(self, ipc: int) -> None:
         teachers = len(self.teachers.networks)
         least = 2 if self.shared else 1 + teachers
         if self.blocks != "natural" and ipc < least:
@@ -94,7 +94,7 @@ class INFER(JobMethod):
                 fix=f"choose an ipc of {least} or more, the smallest that works{fewer}",
             )
 
-    def check(self, real: RealSet, ipc: int, teachers: int | None = None) -> None:
+    def validate_data(self, real: RealSet, ipc: int, teachers: int | None = None) -> None:
         """Errors: UserError where these settings do not work with this data at this ipc.
 
         teachers: how many there are, once there are any; None is as many as the settings name.
@@ -108,7 +108,7 @@ class INFER(JobMethod):
             )
         self._budget(ipc, real.classes, teachers or len(self.teachers.networks)).require_a_set()
 
-    def amounts(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
+    def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         budget = self._budget(ipc, sizes.classes, len(self.teachers.networks))
         if not budget.teachers:
             return {"natural sets": budget.sets}
@@ -135,8 +135,8 @@ class INFER(JobMethod):
         )
 
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
-        self.check(task.real, ipc, task.teachers and len(task.teachers.networks))
-        if self.teachers_wanted():
+        self.validate_data(task.real, ipc, task.teachers and len(task.teachers.networks))
+        if self.required_teachers():
             _fitting(task)
         return list(self._groups(task, ipc))
 
@@ -178,7 +178,7 @@ class INFER(JobMethod):
             rows=rows,
             natural=self.blocks != "additive",
         )
-        teachers = _fitting(task) if self.teachers_wanted() else None
+        teachers = _fitting(task) if self.required_teachers() else None
         if teachers is None or not self.soft_labels():
             labels = torch.arange(task.real.classes).repeat(budget.sets * compensation.blocks)
         else:

@@ -1,4 +1,4 @@
-"""How wrong compensators are, and the gradient that says so: class by class, to the same sum as all at once."""
+"""Loss of compensators and its gradient: class by class, to the same sum as all at once."""
 
 from __future__ import annotations
 

@@ -71,20 +71,20 @@ class Optimization:
         return stored
 
 
-def _state(found: Tensor, adam: torch.optim.Adam) -> dict[str, Tensor]:
-    moments = adam.state[found]
-    return {"compensators": found, "first": moments["exp_avg"], "second": moments["exp_avg_sq"]}
+def _state(compensators: Tensor, adam: torch.optim.Adam) -> dict[str, Tensor]:
+    moments = adam.state[compensators]
+    return {"compensators": compensators, "first": moments["exp_avg"], "second": moments["exp_avg_sq"]}
 
 
-def _resumed(found: Tensor, adam: torch.optim.Adam, checkpoint: JobCheckpoint) -> int:
+def _resumed(compensators: Tensor, adam: torch.optim.Adam, checkpoint: JobCheckpoint) -> int:
     """Puts the last checkpoint back, where there is one. Returns the steps done."""
     done, state = checkpoint.resume() or (0, {})
     if done:
-        found.copy_(state["compensators"])
-        adam.state[found] = {
+        compensators.copy_(state["compensators"])
+        adam.state[compensators] = {
             "step": torch.tensor(float(done)),
-            "exp_avg": state["first"].to(found).clone(),
-            "exp_avg_sq": state["second"].to(found).clone(),
+            "exp_avg": state["first"].to(compensators).clone(),
+            "exp_avg_sq": state["second"].to(compensators).clone(),
         }
     return done
 

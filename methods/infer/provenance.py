@@ -1,4 +1,4 @@
-"""What a set of INFER says of where it comes from: its budget and its teachers."""
+"""Provenance of a set of INFER: its budget and its teachers."""
 
 from __future__ import annotations
 

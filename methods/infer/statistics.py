@@ -1,4 +1,4 @@
-"""What the batch-norm layers of a teacher see, held against what they saw while it was trained."""
+"""Batch-norm statistics of a teacher on synthetic images, compared with those of its training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a class that keeps no tree set."""
+"""Report of classes that keep no tree set."""
 
 from __future__ import annotations
 

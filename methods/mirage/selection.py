@@ -37,7 +37,7 @@ class Selection:
         return [trees for of_class in self.sets for trees in of_class]
 
     @property
-    def kept(self) -> list[int]:
+    def counts(self) -> list[int]:
         """How many sets each class has."""
         return [len(of_class) for of_class in self.sets]
 
@@ -56,12 +56,12 @@ class Selection:
         if self.shared == "soft":
             total = supports.sum(1)
             return supports / total[:, None], total
-        classes = torch.repeat_interleave(torch.arange(len(self.kept)), torch.tensor(self.kept))
+        classes = torch.repeat_interleave(torch.arange(len(self.counts)), torch.tensor(self.counts))
         return classes, supports.gather(1, classes[:, None])[:, 0]
 
     def notes(self) -> list[str]:
         """What a reader of results must know."""
-        told = [f"thresholds of {plus(self.thetas)} graphs: {plus(self.mined)} patterns, {plus(self.kept)} kept"]
+        told = [f"thresholds of {plus(self.thetas)} graphs: {plus(self.mined)} patterns, {plus(self.counts)} kept"]
         if self.mining.miner == "compat":
             told.append("mined as by pyfpgrowth 1.0, which leaves out some frequent sets")
         for label, why in self.ended.items():
@@ -75,7 +75,7 @@ class Selection:
         return {
             "thetas": list(self.thetas),
             "mined": list(self.mined),
-            "kept": self.kept,
+            "kept": self.counts,
             "coverage": [count / size for count, size in zip(covered, self.mining.sizes, strict=True)],
         }
 

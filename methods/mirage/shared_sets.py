@@ -16,11 +16,11 @@ def unshared(mined: Sequence[Mapping[TreeSet, int]]) -> list[list[TreeSet]]:
 
     Source: Gupta et al. 2024, released scripts of NCI1 and IMDB-B, which know two classes. Differs: any number.
     """
-    kept = []
+    counts = []
     for label, sets in enumerate(mined):
         others = [other for place, other in enumerate(mined) if place != label]
-        kept.append([trees for trees in by_frequency(sets) if not any(trees in other for other in others)])
-    return kept
+        counts.append([trees for trees in by_frequency(sets) if not any(trees in other for other in others)])
+    return counts
 
 
 def each_once(

@@ -1,4 +1,4 @@
-"""How frequent a tree set must be in a class: found from a number of items or bytes, or given."""
+"""Thresholds of frequency of tree sets: given, or searched from a number of items or bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a student of AST differs from a plain one: where it starts, and how much its loss counts."""
+"""Student of AST: its start, and the weight of its loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stretch of which expert is matched at an outer step."""
+"""Segments of experts: which epochs of which expert an outer step matches."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class KMeansInit(Initialization):
     clusters: Count | None = None
     """k; None: one an image. Otherwise floor(ipc / k) images of each; the released code has 10."""
 
-    def refuse(self, ipc: int) -> None:
+    def validate_ipc(self, ipc: int) -> None:
         if self.clusters and ipc % self.clusters:
             raise UserError(
                 f"{self.clusters} clusters do not share out {ipc} images per class evenly",
@@ -39,7 +39,7 @@ class KMeansInit(Initialization):
     def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
         real, clusters = task.real, self.clusters or ipc
         real.require_ipc(ipc)
-        self.refuse(ipc)
+        self.validate_ipc(ipc)
         ensemble = ExpertEnsemble(task, teacher_epoch)
         expert = int(torch.randint(len(ensemble), (), generator=at.stream("expert of the pixels")))
         seed = derive(at.seed, "k-means") % 2**32

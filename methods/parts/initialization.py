@@ -1,4 +1,4 @@
-"""Where the pixels of a synthetic set begin."""
+"""Initialization of synthetic images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Initialization(Part, abc.ABC):
 
     asks_experts: ClassVar[bool] = False
 
-    def refuse(self, ipc: int) -> None:
+    def validate_ipc(self, ipc: int) -> None:
         """Errors: UserError where this can not choose ``ipc`` images a class."""
         del ipc
 

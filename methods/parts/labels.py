@@ -1,4 +1,4 @@
-"""What the synthetic images are labelled with, and whether labels change while pixels are learned."""
+"""Labels of synthetic images, and whether they change while images are learned."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Labels(Part, abc.ABC):
         del task, target
         return syn
 
-    def kept(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
         """The set as it is kept. last_target: reads the parameters (P,) that the last step was to reach."""
         del task, teacher_epoch, last_target
         return syn
@@ -87,7 +87,7 @@ class TargetLabels(Labels):
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
         return replace(syn, labels=probabilities(task, target(), syn.images.detach()))
 
-    def kept(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
         if self.keep == "last":
             return self.at_step(syn, task, last_target)
         ensemble = ExpertEnsemble(task, teacher_epoch)

@@ -1,4 +1,4 @@
-"""What memory the distillation of one set by trajectory matching takes, and what would make it smaller."""
+"""Memory that trajectory matching takes for one set, and settings that make it smaller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which unroll differentiates the student, as a recipe names it."""
+"""Choice of the unroll that differentiates the student, as a recipe names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries out independent jobs, and the plainest: one after the other, in this process."""
+"""The contract of executors of independent jobs, and the plainest: one after the other, in this process."""
 
 from __future__ import annotations
 

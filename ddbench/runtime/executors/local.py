@@ -61,8 +61,8 @@ class Local:
     ) -> Iterator[tuple[int, Result]]:
         if not items:
             return
-        sweep_parcels()
-        with TemporaryDirectory(prefix=f"{_PARCEL}{this_process().token}-") as folder:
+        sweep_job_folders()
+        with TemporaryDirectory(prefix=f"{_JOB_FOLDER}{this_process().token}-") as folder:
             payload = Path(folder) / "work"
             payload.write_bytes(packed(work, self._setup))
             try:
@@ -134,16 +134,16 @@ class Local:
                 process.terminate()
 
 
-def sweep_parcels() -> None:
+def sweep_job_folders() -> None:
     """Remove the folders in which killed processes left their work, with all training images in it."""
     with suppress(OSError):
-        for folder in Path(gettempdir()).glob(f"{_PARCEL}*"):
+        for folder in Path(gettempdir()).glob(f"{_JOB_FOLDER}*"):
             owner = identity_in(folder.name)
             if owner is not None and owner.fate() == "ended" and not folder.is_symlink():
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-_PARCEL = "ddbench-"
+_JOB_FOLDER = "ddbench-"
 """How the names of folders begin in which work lies that other processes do."""
 
 _telephone: list[Said] = []

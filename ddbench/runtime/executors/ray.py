@@ -128,7 +128,7 @@ class RayExecutor:
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError, errors.ObjectLostError) as e:
             raise UserError(
                 f"a job died {RETRIES + 1} times, whichever machine did it",
-                f"why   {_first_line(e)}",
+                f"why   {_summary_of(e)}",
                 "kept  the jobs that were done",
                 fix="give jobs more room: fewer on a GPU (--gpus-per-job 1), or machines with more memory",
             ) from None
@@ -157,7 +157,7 @@ class RayExecutor:
             try:
                 ray.init(self.address or "local", logging_level=logging.ERROR, log_to_driver=False, **mine)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-                raise unanswered(self.address or "this machine", _first_line(error)) from None
+                raise unanswered(self.address or "this machine", _summary_of(error)) from None
             self._ours = True
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         self._board = ray.remote(ProgressActor).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -224,5 +224,5 @@ def _say(actor: Any, name: str, position: int, done: int, of: int, **facts: Any)
     actor.report.remote(name, position, done, of, facts)
 
 
-def _first_line(error: BaseException) -> str:
+def _summary_of(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

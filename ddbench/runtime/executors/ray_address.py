@@ -1,4 +1,4 @@
-"""Whether a Ray cluster answers at an address, found out in seconds: Ray itself tries for minutes."""
+"""Check that a Ray cluster answers at an address, in seconds: Ray itself tries for minutes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def require_answer(address: str) -> None:
             fix="write it as HOST:PORT, as ray start --head prints it (6379 is the usual port), or auto",
         )
     try:
-        with socket.create_connection((_found(host.strip("[]")), int(port)), timeout=PATIENCE) as opened:
+        with socket.create_connection((_resolve(host.strip("[]")), int(port)), timeout=PATIENCE) as opened:
             if os.environ.get("RAY_USE_TLS", "0") == "1":
                 return
             opened.settimeout(PATIENCE)
@@ -48,20 +48,20 @@ def unanswered(address: str, why: str) -> UserError:
     )
 
 
-def _found(host: str) -> str:
+def _resolve(host: str) -> str:
     """A host's number. Errors: OSError where it has none, or nobody says so in time."""
-    found: list[str] = []
+    resolved: list[str] = []
     failed: list[OSError] = []
 
     def look() -> None:
         try:
-            found.append(str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]))
+            resolved.append(str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]))
         except OSError as error:
             failed.append(error)
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
     looking.join(PATIENCE)
-    if found:
-        return found[0]
+    if resolved:
+        return resolved[0]
     raise failed[0] if failed else TimeoutError(f"the name {host} is not resolved")

@@ -1,4 +1,4 @@
-"""Whether the process that does a job sees the files of the one that sent it."""
+"""Check that the process that does a job sees the files of the one that sent it."""
 
 from __future__ import annotations
 

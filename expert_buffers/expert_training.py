@@ -20,7 +20,7 @@ from ddbench.files.folder_lock import locked
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.runtime.compile import Choice, wanted
+from ddbench.runtime.compile import Choice, should_compile
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.executors.executor import Executor, Serial
@@ -145,7 +145,7 @@ def _train_missing(
             description=description,
             device=on,
             pause=checkpoint_seconds,
-            compile=wanted(compile, seconds=recipe.count * each, device=on.type),
+            compile=should_compile(compile, seconds=recipe.count * each, device=on.type),
             notice=compile == "on",
         )
         bytes_of_one = training_bytes(description.parameter_count, floats, recipe.batch)
