@@ -167,6 +167,7 @@ class TestPlugin:
             ("@METHODS.register('mine')\nclass Mine: ...\n", "inherits from ddbench.method.DirectMethod"),
             ("@METHODS.register('mine')\nclass Mine(DirectMethod): ...\n", "lacks distill"),
             ("@METHODS.register('mine')\nclass Mine(OptimizedMethod):\n  def init(s, *a): ...\n", "lacks outer_loss"),
+            ("@METHODS.register('mine')\nclass Mine(DirectMethod):\n  def refuse(s, ipc): ...\n", "validate_ipc()"),
         ],
     )
     def test_not_a_whole_method(self, ddbench, registry, tmp_path, body, problem):

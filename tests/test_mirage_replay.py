@@ -16,7 +16,7 @@ def distilled(name, thetas, ipc, miner):
 
 
 @pytest.mark.parametrize(
-    ("name", "thetas", "miner", "mined", "kept", "charged"),
+    ("name", "thetas", "miner", "mined", "counts", "charged"),
     [
         ("NCI1", (440, 570), "exact", [9, 11], [2, 4], 274),
         ("NCI1", (440, 570), "compat", [8, 11], [2, 5], 318),

@@ -100,7 +100,7 @@ def test_the_training_loop_reads_a_set(tmp_path, monkeypatch):
     (loop,) = [block for block in BLOCKS if "load_synthetic" in block]
     real = ddbench.load_dataset("digits", home=tmp_path)
     syn = ddbench.distill("random", real, "convnet-d1-w4", 1, device="cpu")
-    path = tmp_path / "artefacts/runs/.../synthetic.safetensors"
+    path = tmp_path / "artifacts/runs/.../synthetic.safetensors"
     syn.save(path)
     monkeypatch.chdir(tmp_path)
     names: dict = {}

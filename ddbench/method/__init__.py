@@ -1,4 +1,4 @@
-"""The contract of methods, under the path by which plugins import it: see ``ddbench.distillation.method``."""
+"""The contract of methods, under the path by which plugins import it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ddbench.distillation.guard import Guard
+    from ddbench.distillation.job_method import JobMethod
     from ddbench.distillation.method import (
         DirectMethod,
         Method,
@@ -16,24 +18,41 @@ if TYPE_CHECKING:
         Trajectories,
         student_loss,
     )
+    from ddbench.recipe.settings import Count, Part, Positive, Settings, Share
 
 _HOME = {
+    "Count": "ddbench.recipe.settings",
     "DirectMethod": "ddbench.distillation.method",
+    "Guard": "ddbench.distillation.guard",
+    "JobMethod": "ddbench.distillation.job_method",
     "Method": "ddbench.distillation.method",
     "OptimizedMethod": "ddbench.distillation.method",
     "OuterRate": "ddbench.distillation.method",
     "OuterStep": "ddbench.distillation.method",
+    "Part": "ddbench.recipe.settings",
+    "Positive": "ddbench.recipe.settings",
+    "Settings": "ddbench.recipe.settings",
+    "Share": "ddbench.recipe.settings",
     "Task": "ddbench.distillation.method",
     "Trajectories": "ddbench.distillation.method",
     "student_loss": "ddbench.distillation.method",
 }
+_RENAMED = {"OptimisedMethod": "OptimizedMethod", "IndependentMethod": "JobMethod"}
+"""Names of version 0.1, for the plugins that use them."""
 
 __all__ = [
+    "Count",
     "DirectMethod",
+    "Guard",
+    "JobMethod",
     "Method",
     "OptimizedMethod",
     "OuterRate",
     "OuterStep",
+    "Part",
+    "Positive",
+    "Settings",
+    "Share",
     "Task",
     "Trajectories",
     "student_loss",
@@ -41,6 +60,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    name = _RENAMED.get(name, name)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

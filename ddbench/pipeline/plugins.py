@@ -47,6 +47,18 @@ def _module_name(path: Path) -> str:
     return f"ddbench_plugin_{path.stem}"
 
 
+RENAMED_HOOKS = {
+    "amounts": "plan_summary",
+    "check": "validate_data",
+    "kept": "finalize",
+    "knobs": "memory_suggestions",
+    "refuse": "validate_ipc",
+    "rehearsal": "timing_init",
+    "teachers_wanted": "required_teachers",
+}
+"""Hooks of methods in version 0.1, and what they are called now."""
+
+
 def require_method(kind: object, name: str) -> None:
     """Errors: UserError when what is registered under ``name`` is not a whole method, with what it lacks."""
     from ddbench.distillation.job_method import JobMethod
@@ -59,6 +71,12 @@ def require_method(kind: object, name: str) -> None:
             f"what is registered as method {name!r} is not a method: {kind!r}",
             fix="make it a class that inherits from ddbench.method.DirectMethod or OptimizedMethod; for graphs, from "
             "ddbench.graphs.method.GraphMethod",
+        )
+    old = next((hook for hook in RENAMED_HOOKS if hasattr(kind, hook)), None)
+    if old is not None:
+        raise UserError(
+            f"method {name!r} defines {old}(), a hook of an older ddbench that nothing calls",
+            fix=f"call it {RENAMED_HOOKS[old]}()",
         )
     lacking = sorted(getattr(kind, "__abstractmethods__", ()))
     if lacking:
