@@ -8,7 +8,8 @@ from __future__ import annotations
 import glob
 import re
 import shlex
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -71,23 +72,30 @@ class DocSession:
 
     def _run_command(self, line: str) -> None:
         from ddbench.commands import main
-        from ddbench.methods import METHODS
 
-        tables = METHODS._targets, METHODS._loaded
-        before = [dict(table) for table in tables]
         command, _, target = line.partition(" > ")
         words = [w for word in shlex.split(command)[1:] for w in (sorted(glob.glob(word)) if "*" in word else [word])]
         printed = StringIO()
-        try:
-            with redirect_stdout(printed):
-                status = main(words)
-        finally:  # methods of --plugin go with the command, as they go with the process elsewhere
-            for table, entries in zip(tables, before, strict=True):
-                table.clear()
-                table.update(entries)
+        with methods_restored(), redirect_stdout(printed):
+            status = main(words)
         assert status == 0, f"{line} ended with status {status}"
         if target:
             Path(target.strip()).write_text(printed.getvalue(), encoding="utf-8")
+
+
+@contextmanager
+def methods_restored() -> Iterator[None]:
+    """Forget methods that are registered meanwhile, as they end with a process elsewhere."""
+    from ddbench.methods import METHODS
+
+    tables = METHODS._targets, METHODS._loaded
+    before = [dict(table) for table in tables]
+    try:
+        yield
+    finally:
+        for table, entries in zip(tables, before, strict=True):
+            table.clear()
+            table.update(entries)
 
 
 def commands_in(text: str) -> list[str]:

@@ -6,11 +6,12 @@ import importlib.util
 import json
 import re
 import shlex
+import sys
 import tomllib
 
 import pytest
 import yaml
-from doc_blocks import ALL_BLOCKS, PAGES, ROOT, DocSession, blocks_of, commands_in
+from doc_blocks import ALL_BLOCKS, PAGES, ROOT, DocSession, blocks_of, commands_in, methods_restored
 
 from ddbench.commands import main
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
@@ -26,10 +27,15 @@ def test_runnable_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delenv("DDBENCH_HOME", raising=False)
+    modules = set(sys.modules)
     session = DocSession()
-    for block in blocks_of(ROOT / "docs" / page):
-        if block.mark:
-            session.run(block)
+    with methods_restored():
+        for block in blocks_of(ROOT / "docs" / page):
+            if block.mark:
+                session.run(block)
+    for name in set(sys.modules) - modules:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", None)):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("block", [b for b in ALL_BLOCKS if b.language in PARSED], ids=lambda block: block.name)
