@@ -110,6 +110,8 @@ def pools(format: options.Format = options.TableFormat.text) -> None:
 
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe itself, to read or to start from.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print a JSON schema of recipes, for editors.")] = False,
+    plugin: options.Plugin = None,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """List the recipes that come with ddbench, or print one: values, where they are from, what contradicts them.
@@ -121,6 +123,14 @@ def recipes(
     from ddbench.errors import unknown
     from ddbench.recipe.recipe import shipped_recipes
 
+    if schema:
+        from ddbench.pipeline.plugins import run_plugin
+        from ddbench.pipeline.recipe_schema import recipe_schema
+
+        for path in plugin or []:
+            run_plugin(path)
+        typer.echo(json.dumps(recipe_schema(), indent=2))
+        return
     if name is not None:
         texts = shipped_recipes()
         if name not in texts:
