@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--datasets", nargs="+", default=list(SETS))
     made.add_argument("--ipc", type=int, default=10, help="items of a class, at most")
     made.add_argument("--data-root", type=Path, help="folder with the sets, or with their folder tu; else downloaded")
-    made.add_argument("--home", type=Path, default=Path("artefacts"), help="where downloads go")
+    made.add_argument("--home", type=Path, default=Path("artifacts"), help="where downloads go")
     made.add_argument("--child", help=argparse.SUPPRESS)
     return made
 

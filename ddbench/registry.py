@@ -44,6 +44,18 @@ class Registry(Generic[T]):
 
         return add
 
+    def name_of(self, member: T) -> str | None:
+        """Find the name of a registered class or function.
+
+        Args:
+            member: The object, as it was registered.
+
+        Returns:
+            Its name, the first in the alphabet where it has several; None where it is not registered.
+        """
+        target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', repr(member))}"
+        return next((name for name in self.names() if self._targets[name] == target), None)
+
     def names(self) -> list[str]:
         """Every known name, sorted; asks installed packages for theirs but imports none of them."""
         self._ask_outside()

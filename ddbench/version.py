@@ -1,3 +1,3 @@
-"""The installed version, in one place that setup.cfg and the artefacts read."""
+"""The installed version, in one place that setup.cfg and the artifacts read."""
 
 __version__ = "0.1.0"

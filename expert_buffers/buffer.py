@@ -178,7 +178,7 @@ class ExpertBuffer:
 
     @property
     def fingerprint(self) -> str:
-        """Of the description and of every expert's content: what artefacts made from this buffer carry."""
+        """Of the description and of every expert's content: what artifacts made from this buffer carry."""
         return artifact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
 
     def digest(self, epochs: int) -> str:

@@ -1,35 +1,81 @@
-"""Distillation methods, one file each, and the table in which they are found by name."""
+"""Distillation methods by name (``METHODS``) and by class (``ddbench.methods.MTT``), each imported when first used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ddbench.registry import Registry
 
 if TYPE_CHECKING:
     from ddbench.distillation.method import Method
+    from ddbench.methods.ast import AST
+    from ddbench.methods.coresets.herding import Herding
+    from ddbench.methods.coresets.k_center import KCenter
+    from ddbench.methods.coresets.random_images import RandomImages
+    from ddbench.methods.coresets.random_soft import RandomSoft
+    from ddbench.methods.datm import DATM
+    from ddbench.methods.ftd import FTD
+    from ddbench.methods.graph_coresets.full_graphs import FullGraphs
+    from ddbench.methods.graph_coresets.herding_graphs import HerdingGraphs
+    from ddbench.methods.graph_coresets.random_graphs import RandomGraphs
+    from ddbench.methods.infer.method import INFER
+    from ddbench.methods.mirage.method import Mirage
+    from ddbench.methods.mtt import MTT
+    from ddbench.methods.tesla import TESLA
+
+_BUILTIN = {
+    "mtt": "ddbench.methods.mtt:MTT",
+    "ftd": "ddbench.methods.ftd:FTD",
+    "tesla": "ddbench.methods.tesla:TESLA",
+    "datm": "ddbench.methods.datm:DATM",
+    "ast": "ddbench.methods.ast:AST",
+    "infer": "ddbench.methods.infer.method:INFER",
+    "random": "ddbench.methods.coresets.random_images:RandomImages",
+    "random-soft": "ddbench.methods.coresets.random_soft:RandomSoft",
+    "herding": "ddbench.methods.coresets.herding:Herding",
+    "k-center": "ddbench.methods.coresets.k_center:KCenter",
+    "mirage": "ddbench.methods.mirage.method:Mirage",
+    "random-graphs": "ddbench.methods.graph_coresets.random_graphs:RandomGraphs",
+    "herding-graphs": "ddbench.methods.graph_coresets.herding_graphs:HerdingGraphs",
+    "full-graphs": "ddbench.methods.graph_coresets.full_graphs:FullGraphs",
+}
 
 METHODS: Registry[type[Method]] = Registry(
     "method",
-    {
-        "mtt": "ddbench.methods.mtt:MTT",
-        "ftd": "ddbench.methods.ftd:FTD",
-        "tesla": "ddbench.methods.tesla:TESLA",
-        "datm": "ddbench.methods.datm:DATM",
-        "ast": "ddbench.methods.ast:AST",
-        "infer": "ddbench.methods.infer.method:INFER",
-        "random": "ddbench.methods.coresets.random_images:RandomImages",
-        "random-soft": "ddbench.methods.coresets.random_soft:RandomSoft",
-        "herding": "ddbench.methods.coresets.herding:Herding",
-        "k-center": "ddbench.methods.coresets.k_center:KCenter",
-        "mirage": "ddbench.methods.mirage.method:Mirage",
-        "random-graphs": "ddbench.methods.graph_coresets.random_graphs:RandomGraphs",
-        "herding-graphs": "ddbench.methods.graph_coresets.herding_graphs:HerdingGraphs",
-        "full-graphs": "ddbench.methods.graph_coresets.full_graphs:FullGraphs",
-    },
+    _BUILTIN,
     group="ddbench.methods",
 )
 """Every method by name. Other packages add theirs through the entry-point group ``ddbench.methods``; a single file does
 with ``@METHODS.register("name")`` and the command line's ``--plugin FILE``."""
 
-__all__ = ["METHODS"]
+_CLASSES = {target.partition(":")[2]: target.partition(":")[0] for target in _BUILTIN.values()}
+"""Modules by the name of the method class that they define."""
+
+__all__ = [
+    "AST",
+    "DATM",
+    "FTD",
+    "INFER",
+    "METHODS",
+    "MTT",
+    "TESLA",
+    "FullGraphs",
+    "Herding",
+    "HerdingGraphs",
+    "KCenter",
+    "Mirage",
+    "RandomGraphs",
+    "RandomImages",
+    "RandomSoft",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_CLASSES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

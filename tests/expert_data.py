@@ -4,15 +4,14 @@ import pytest
 import torch
 
 from ddbench import artifact
-from ddbench.data.preprocessing import Preprocessing
-from ddbench.data.realset import RealSet, Split
-from ddbench.expert_buffers import ExpertBuffer, expert_training
+from ddbench.expert_buffers import ExpertBuffer, train_experts
 from ddbench.expert_buffers.buffer import write_description, write_expert
 from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
+from ddbench.testing.tiny_task import tiny_real as tiny_real
 
 NETWORK = "convnet-d1-w4"
 SEED = 3
@@ -21,27 +20,6 @@ EVERY_KIND = pytest.mark.parametrize(
     [{"kind": "sgd"}, {"kind": "gsam"}, {"kind": "smooth", "clip": [0.5, 0.7, 0.9]}],
     ids=lambda kind: kind["kind"],
 )
-
-
-def tiny_real(seed=0, images=30, validation=9, classes=3, **changed) -> RealSet:
-    """Drawn 8-pixel images with drawn labels; uint8, one channel."""
-    generator = stream(seed, "tiny")
-
-    def split(n: int) -> Split:
-        pixels = torch.randint(0, 256, (n, 1, 8, 8), dtype=torch.uint8, generator=generator)
-        return Split(pixels, torch.randint(0, classes, (n,), generator=generator))
-
-    parts = {
-        "name": "tiny",
-        "class_names": tuple("abcdefgh"[:classes]),
-        "train": split(images),
-        "validation": split(validation),
-        "test": split(6),
-        "preprocessing": Preprocessing.meanstd([0.5], [0.25]),
-        "fingerprint": f"tiny-{seed}-{images}",
-        "mirror": False,
-    }
-    return RealSet(**{**parts, **changed})
 
 
 def tiny_recipe(**changed) -> ExpertRecipe:
@@ -95,7 +73,7 @@ class Watching(Silent):
 
 def train(folder, recipe, *, epochs=3, real=None, network=NETWORK, **more) -> ExpertBuffer:
     """Experts on :func:`tiny_real`."""
-    return expert_training(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
+    return train_experts(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
 
 
 def content(folder):

@@ -23,16 +23,16 @@ def test_the_whole_way(real, tmp_path):
 
 
 def test_what_is_wrong_is_said(real):
-    with pytest.raises(UserError, match="mtt distils images"):
+    with pytest.raises(UserError, match="mtt distills images"):
         ddbench.distill_graphs("mtt", real, 2)
     with pytest.raises(UserError, match="there is no recipe key 'hop'"):
         ddbench.distill_graphs("mirage", real, 2, hop=1)
-    with pytest.raises(UserError, match="mirage distils graphs"):
+    with pytest.raises(UserError, match="mirage distills graphs"):
         ddbench.distill("mirage", tiny_real(), "convnet-d1-w4", 2)
     with pytest.raises(UserError, match="infer needs teachers"):
         ddbench.distill("infer", tiny_real(), "convnet-d1-w4", 2)
-    with pytest.raises(UserError, match="a set of graphs"):
-        ddbench.load_dataset("motifs")
+    with pytest.raises(UserError, match="motifs is a set of graphs, which have no preprocessing"):
+        ddbench.load_dataset("motifs", preprocessing="zca")
 
 
 def test_infer_with_teachers_of_ones_own(tmp_path):

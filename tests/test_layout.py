@@ -67,7 +67,7 @@ FLOORS = (
     ("methods", "evaluate", "figures", "configs"),
     ("pipeline",),
     ("plan",),
-    ("commands", "api", "graph_api"),
+    ("commands", "api", "testing"),
 )
 """Rooms of the package from the ground up: each may import those below it, and, but for methods and evaluation, its own
 floor. The front door ``ddbench/__init__.py`` leads to the roof."""

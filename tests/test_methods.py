@@ -10,8 +10,7 @@ from scipy.spatial.distance import cdist
 from ddbench.distillation.job_method import JobMethod
 from ddbench.distillation.method import DirectMethod, OptimizedMethod
 from ddbench.errors import UserError
-from ddbench.graphs.load import load_graphs
-from ddbench.graphs.method import GraphMethod, GraphTask
+from ddbench.graphs.method import GraphMethod
 from ddbench.methods import METHODS
 from ddbench.methods.coresets.herding import herd
 from ddbench.methods.coresets.k_center import farthest_first
@@ -19,6 +18,8 @@ from ddbench.methods.mtt import MTT
 from ddbench.methods.parts.expert_segment import StartWindow, draw_span, expert_of_step
 from ddbench.methods.parts.initialization import random_rows
 from ddbench.methods.parts.matching import trajectory_matching_loss
+from ddbench.testing import graph_contract, image_contract, settings_contract
+from ddbench.testing.tiny_task import tiny_graph_task
 
 SMALL = {"inner_steps": 3, "max_start_epoch": 4, "image_lr": 10.0, "student_lr": 0.05, "iterations": 2}
 """What members of the trajectory family need to be told."""
@@ -32,14 +33,6 @@ def build(name):
     return kind(**{key: needed[key] for key in asked}, **rate)
 
 
-def start(method, task, ipc, seed=0):
-    return (
-        method.init(task, ipc, at(0, seed))
-        if isinstance(method, OptimizedMethod)
-        else method.distill(task, ipc, at(0, seed))
-    )
-
-
 class TestEveryMethod:
     @pytest.fixture(params=METHODS.names())
     def method(self, request):
@@ -47,13 +40,11 @@ class TestEveryMethod:
 
     def test_is_frozen_and_refuses_unknown_settings(self, method):
         assert isinstance(method, OptimizedMethod | DirectMethod | JobMethod | GraphMethod)
-        with pytest.raises(ValueError, match="frozen"):
-            method.anything = 1
-        with pytest.raises(ValueError, match="no_such_key"):
-            type(method)(**method.model_dump(), no_such_key=1)
+        settings_contract.check_is_frozen(method)
+        settings_contract.check_refuses_unknown_settings(method)
 
     def test_settings_survive_json(self, method):
-        assert type(method).model_validate_json(method.model_dump_json()) == method
+        settings_contract.check_survives_json(method)
 
 
 OF_IMAGES = [name for name in METHODS.names() if issubclass(METHODS.get(name), OptimizedMethod | DirectMethod)]
@@ -67,58 +58,35 @@ class TestContract:
 
     @pytest.mark.parametrize("ipc", [1, 3])
     def test_shapes_and_facts(self, method, ipc, device):
-        task = tiny_task(device=device)
-        syn = start(method, task, ipc)
+        image_contract.check_shapes_and_facts(method, ipc, device)
+        syn = image_contract.first_set(method, tiny_task(device=device), ipc)
         assert syn.images.shape == (3 * ipc, 1, 8, 8) and syn.images.dtype == torch.float32
-        assert syn.images.isfinite().all() and syn.images.std() > 0
-        if syn.label_kind == "hard":
-            assert syn.labels.tolist() == [label for label in range(3) for _ in range(ipc)]
-        else:
-            assert method.soft_labels() and syn.labels.shape == (3 * ipc, 3) and syn.labels.isfinite().all()
-        assert (syn.ipc, syn.dataset, syn.classes, syn.network) == (ipc, "tiny", 3, "convnet-d1-w4")
-        assert syn.preprocessing["fingerprint"] == task.real.preprocessing.fingerprint
 
     def test_same_seed_same_bits(self, method):
-        task = tiny_task()
-        one, two, other = start(method, task, 2), start(method, task, 2), start(method, task, 2, seed=1)
-        assert torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
+        image_contract.check_same_seed_same_bits(method)
         if type(method).__name__ not in ("Herding", "KCenter"):  # these draw nothing
+            one, other = (image_contract.first_set(method, tiny_task(), 2, seed) for seed in (0, 1))
             assert not torch.equal(one.images, other.images)
 
     def test_ipc_beyond_a_class_is_refused(self, method):
-        with pytest.raises(UserError, match="ipc 999 is larger than a class"):
-            start(method, tiny_task(), 999)
+        image_contract.check_large_ipc_is_refused(method)
 
     def test_global_randomness_is_left_alone(self, method):
-        before = torch.get_rng_state()
-        task = tiny_task()
-        syn = start(method, task, 1)
-        if isinstance(method, OptimizedMethod):
-            method.outer_loss(syn, task, at())
-        assert torch.equal(before, torch.get_rng_state())
+        image_contract.check_global_randomness(method)
 
     def test_outer_loss_reaches_everything_that_is_learned(self, method, device):
         if not isinstance(method, OptimizedMethod):
             return
-        task = tiny_task(device=device)
-        syn = method.init(task, 2, at()).to(device)
-        leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}
-        from dataclasses import replace
-
-        loss, facts = method.outer_loss(replace(syn, **leaves), task, at(1))
-        assert loss.shape == () and loss.isfinite() and all(isinstance(v, float | int) for v in facts.values())
-        for name, gradient in zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True):
-            assert gradient.isfinite().all() and gradient.abs().max() > 0, name
-        if method.soft_labels():
-            assert syn.label_kind != "hard"
-        again, _ = method.outer_loss(replace(syn, **leaves), task, at(1))
-        other, _ = method.outer_loss(replace(syn, **leaves), task, at(2))
-        assert torch.equal(loss, again) and not torch.equal(loss, other)
+        image_contract.check_outer_loss(method, device)
+        task = tiny_task()
+        syn = method.init(task, 2, at())
+        one, other = (method.outer_loss(syn, task, at(step))[0] for step in (1, 2))
+        assert not torch.equal(one, other)
 
 
 @pytest.fixture(scope="module")
-def graph_task(tmp_path_factory):
-    return GraphTask(real=load_graphs("motifs", home=tmp_path_factory.mktemp("home")), method="tested")
+def graph_task():
+    return tiny_graph_task()
 
 
 class TestContractOnGraphs:
@@ -128,19 +96,11 @@ class TestContractOnGraphs:
 
     @pytest.mark.parametrize("ipc", [1, 3])
     def test_shapes_and_facts(self, method, graph_task, ipc):
-        syn = method.distill(graph_task, ipc, at())
-        counts = torch.bincount(syn.hard_labels(), minlength=2)
-        assert counts.min() >= 1
-        if type(method).__name__ != "FullGraphs":  # which is the same at every ipc
-            assert counts.max() <= ipc
-        assert len(syn.frequency) == len(syn) and syn.frequency.min() >= 1
-        assert (syn.ipc, syn.dataset, syn.classes, syn.method) == (ipc, "motifs", 2, "tested")
+        same_at_every_ipc = type(method).__name__ == "FullGraphs"
+        graph_contract.check_shapes_and_facts(method, graph_task, ipc, at_most_ipc=not same_at_every_ipc)
 
     def test_same_seed_same_bits_and_no_global_randomness(self, method, graph_task):
-        before = torch.get_rng_state()
-        one, two = (method.distill(graph_task, 2, at()) for _ in range(2))
-        assert torch.equal(before, torch.get_rng_state())
-        assert all(torch.equal(one.tensors()[name], tensor) for name, tensor in two.tensors().items())
+        graph_contract.check_same_seed_same_bits(method, graph_task)
 
 
 class TestMatchingLoss:

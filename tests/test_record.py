@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from ddbench.augmentation import DSA
 from ddbench.data.loader import ImageLoader
 from ddbench.errors import UserError
-from ddbench.expert_buffers import buffer_bytes, expert_training
+from ddbench.expert_buffers import buffer_bytes, train_experts
 from ddbench.expert_buffers.buffer import DESCRIPTION
 from ddbench.expert_buffers.expert_training import expert_path
 from ddbench.networks import build_network, flatten_parameters
@@ -75,7 +75,7 @@ def test_experts_follow_from_the_seed_and_leave_global_randomness_alone(tmp_path
     second = train(tmp_path / "b", tiny_recipe())
     assert first.fingerprint == second.fingerprint
     assert not torch.equal(first[0, 0], first[1, 0])
-    other = expert_training(tmp_path / "c", tiny_real(), NETWORK, tiny_recipe(), epochs=3, seed=SEED + 1)
+    other = train_experts(tmp_path / "c", tiny_real(), NETWORK, tiny_recipe(), epochs=3, seed=SEED + 1)
     assert not torch.equal(first[0, 0], other[0, 0])
 
 

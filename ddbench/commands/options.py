@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.home import home_folder as home_folder
 
 if TYPE_CHECKING:
     from ddbench.pipeline.context import RunContext
@@ -35,7 +35,7 @@ Home = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where buffers, runs and results lie.  [default: $DDBENCH_HOME, else ./artefacts]",
+        help="Where buffers, runs and results lie.  [default: $DDBENCH_HOME, else ./artifacts]",
         show_default=False,
     ),
 ]
@@ -209,11 +209,6 @@ class ReportFormat(StrEnum):
 
 
 Report = Annotated[ReportFormat, typer.Option("--format", metavar="FORM", help="text or json.")]
-
-
-def home_folder(home: Path | None) -> Path:
-    """Where artefacts go: the option, else $DDBENCH_HOME, else ./artefacts."""
-    return home or Path(os.environ.get("DDBENCH_HOME") or "artefacts")
 
 
 def context(

@@ -44,6 +44,7 @@ def run(
     """
     from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.evaluate.leaderboard.render import render
+    from ddbench.figures.draw_set import draw_if_changed
     from ddbench.pipeline.data_summary import data_lines
     from ddbench.plan.memory import check_memory
 
@@ -72,19 +73,6 @@ def run(
 
 def _narrator(silent: bool):
     return (lambda text: None) if silent else typer.echo
-
-
-def draw_if_changed(set_path: Path, home: Path) -> None:
-    """The picture of a set, beside it, unless the one there is of this set; a note where it can not be drawn."""
-    from ddbench.commands.show import draw_set
-
-    path = set_path.with_suffix(".png")
-    try:
-        if not path.exists() or path.stat().st_mtime < set_path.stat().st_mtime:
-            draw_set(set_path, path, home)
-    except Exception as error:  # a picture is no reason to end a run, whatever the library that draws it says
-        why = next(iter(str(error).splitlines()), "") or type(error).__name__
-        typer.echo(f"note: the picture {path} could not be drawn: {why}", err=True)
 
 
 def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
@@ -14,19 +16,47 @@ from ddbench.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and their classes, as they are stored.
-
-    images: (n, C, H, W), uint8 in 0..255 or float32 in [0, 1], possibly memory-mapped. labels: (n,), int64.
-    """
+    """Images and their classes, as they are stored."""
 
     images: Tensor
+    """(n, C, H, W), uint8 in 0..255 or float32 in [0, 1], possibly memory-mapped."""
     labels: Tensor
+    """(n,), int64."""
+    preprocessing: Preprocessing | None = None
+    """The map of the set that the split is part of; None for a split that stands alone."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"Split({len(self)} images {_by_side(self.images)}, {self.images.dtype})".replace("torch.", "")
+
     def to(self, device: torch.device | str) -> Split:
-        return Split(self.images.to(device), self.labels.to(device))
+        """Copy images and labels.
+
+        Args:
+            device: The device of the copy.
+
+        Returns:
+            The same split there.
+        """
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def to_dataset(self, *, preprocessed: bool = True) -> SplitDataset:
+        """Make a ``torch.utils.data.Dataset`` of (image, label).
+
+        The images are those that networks of this set see, in the same space as ``SyntheticSet.to_dataset()``, so that
+        a network trained on one can be tested on the other.
+
+        Args:
+            preprocessed: Whether the set's preprocessing is applied; False gives images in [0, 1].
+
+        Returns:
+            Map-style: item i is an image (C, H, W), float32, and its class, a scalar int64; on the device of the
+            images. Images are converted when they are read, a batch at once where a ``DataLoader`` reads them.
+        """
+        mapping = self.preprocessing if preprocessed else None
+        return SplitDataset(self, None if mapping is None else mapping.to(self.images.device))
 
     def rows_of_class(self, label: int) -> Tensor:
         """The positions of one class, in order, (count,), int64."""
@@ -41,35 +71,87 @@ class Split:
         return rows, self.labels[rows]
 
 
+class SplitDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Images of a split as float32, with their classes; read one at a time, or as many as a batch has."""
+
+    def __init__(self, split: Split, preprocessing: Preprocessing | None) -> None:
+        """Wrap a split.
+
+        Args:
+            split: Stored images and classes.
+            preprocessing: Map that is applied to images in [0, 1]; None leaves them as they are.
+        """
+        self.split, self.preprocessing = split, preprocessing
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Read several items at once, as a ``DataLoader`` does.
+
+        Args:
+            indices: Positions in the split.
+
+        Returns:
+            Images (C, H, W), float32, each with its class, a scalar int64.
+        """
+        rows = torch.as_tensor(indices, device=self.split.images.device)
+        images = as_unit_float(self.split.images[rows])
+        if self.preprocessing is not None:
+            images = self.preprocessing.forward(images)
+        return list(zip(images, self.split.labels[rows], strict=True))
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RealSet:
-    """Real images with labels, a validation split cut from train, and a preprocessing fitted on train alone.
-
-    name: as in recipes and rows, such as ``"cifar10"``. fingerprint: of the name, the bytes of the training images, the
-    split and the preprocessing; every artefact made from this set carries it. mirror: whether a mirrored image is still
-    of its class, which it is not for digits; augmentation asks. device: where ``inputs`` puts what it makes.
-    """
+    """Real images with labels, a validation split cut from train, and a preprocessing fitted on train alone."""
 
     name: str
+    """Name in recipes and rows, such as ``"cifar10"``."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     train: Split
+    """Images to distill and to train experts on."""
     validation: Split
+    """Images held out of the training images, to choose on; may be empty."""
     test: Split
+    """Images on which networks are tested."""
     preprocessing: Preprocessing
+    """Map from images in [0, 1] to what networks see; the splits carry it as well."""
     fingerprint: str
+    """Of the name, the bytes of the training images, the split and the preprocessing; all that is made from this set
+    carries it."""
     mirror: bool = True
+    """Whether a mirrored image is still of its class, which it is not for digits; augmentation depends on it."""
     splits: str = ""
     """What train, validation and test are, with counts, in one line."""
     notes: tuple[str, ...] = ()
     """What a user must know of how the set was read, a sentence each."""
     device: torch.device = torch.device("cpu")
+    """Device on which ``inputs`` puts what it makes."""
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation", "test"):
+            split: Split = getattr(self, name)
+            if split.preprocessing is not self.preprocessing:
+                object.__setattr__(self, name, replace(split, preprocessing=self.preprocessing))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={len(getattr(self, name))}" for name in ("train", "validation", "test"))
+        shape = _by_side(self.train.images)
+        return f"RealSet({self.name!r}, {counts}, {shape}, {self.classes} classes, {self.preprocessing.kind})"
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
     def channels(self) -> int:
+        """Color channels of an image."""
         return self.train.images.shape[1]
 
     @property
@@ -101,6 +183,10 @@ class RealSet:
                 "real images are drawn, or compared with, for every method, those that start from noise included",
                 fix=f"choose an ipc of at most {fewest}, or leave out the classes that are smaller",
             )
+
+
+def _by_side(images: Tensor) -> str:
+    return "x".join(str(side) for side in images.shape[1:])
 
 
 def as_unit_float(images: Tensor) -> Tensor:

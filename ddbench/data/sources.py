@@ -120,7 +120,7 @@ _FORM = {  # of what stands after the colon, where it is neither a path nor deci
 
 @dataclass(frozen=True)
 class DatasetReference:
-    """A dataset name taken apart. short: how rows, artefacts and folders call it; it holds no path.
+    """A dataset name taken apart. short: how rows, artifacts and folders call it; it holds no path.
 
     what: the loader's argument. data_root: where the name itself says the data lies, or None.
     """

@@ -15,17 +15,38 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST = 20
 """Classes and images a class that are drawn; more would be too small to see."""
 
 
 def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
-    """Write a PNG grid of the set's images, preprocessing undone; one row a class, or one row in all at ipc 1.
+    """Write the picture of a set as a PNG, atomically; see :func:`figure_of`.
+
+    Args:
+        syn: The set.
+        preprocessing: Its preprocessing, which is undone.
+        path: File to write.
+    """
+    figure = figure_of(syn, preprocessing)
+    with replacing(path) as part:
+        figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.1)
+
+
+def figure_of(syn: SyntheticSet, preprocessing: Preprocessing) -> Figure:
+    """Draw a grid of a set's images, one row a class, or one row in all at ipc 1.
 
     Values beyond 2.5 standard deviations of an image are cut, and what leaves [0, 1] is squeezed into it, for display
     only, so that a few extreme pixels do not turn the rest grey (as the authors of MTT advise). Compensators, where
     there are any, stand below, each stretched to its own range.
+
+    Args:
+        syn: The set.
+        preprocessing: Its preprocessing, which is undone.
+
+    Returns:
+        The figure, without a window.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -63,8 +84,7 @@ def draw(syn: SyntheticSet, preprocessing: Preprocessing, path: Path) -> None:
         parts[1].set_yticks([side * i + side / 2 for i in range(len(added))], list(added))
         parts[1].set_title(_about_compensators(syn), **how)
     figure.tight_layout()
-    with replacing(path) as part:
-        figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.1)
+    return figure
 
 
 def _show(axes: Axes, grid: Tensor, width: int) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ddbench.registry import Registry
+from ddbench.runtime.home import home_folder
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
@@ -43,13 +44,22 @@ EXPORTS: Registry[Exporter] = Registry(
 )
 
 
-def export_set(syn: SyntheticSet, out: str | Path, format: str, home: str | Path = "artefacts") -> Exported:
+def export_set(syn: SyntheticSet, out: str | Path, format: str, home: str | Path | None = None) -> Exported:
     """Write a synthetic set in a format of :data:`EXPORTS`.
 
-    home: where the whitening of a ZCA set is cached, for formats that hold pixels. Errors: UserError for an unknown
-    format, a place where something lies already, and sets that the format can not hold.
+    Args:
+        syn: The set.
+        out: File or folder to write, which must not exist.
+        format: A name of :data:`EXPORTS`.
+        home: Folder of the whitening of a ZCA set, for formats that hold pixels; None takes the default home.
+
+    Returns:
+        The files, and notes on what they do not hold.
+
+    Raises:
+        UserError: The format is unknown, something exists at ``out``, or the format can not hold the set.
     """
-    return EXPORTS.get(format).write(syn.to("cpu"), Path(out).expanduser(), Path(home))
+    return EXPORTS.get(format).write(syn.to("cpu"), Path(out).expanduser(), home_folder(home))
 
 
 def not_exported(syn: SyntheticSet, *kept: str) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ class GraphSet:
     fingerprint: str
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={len(getattr(self, name))}" for name in ("train", "validation", "test"))
+        return f"GraphSet({self.name!r}, {counts}, {self.classes} classes)"
+
     @property
     def classes(self) -> int:
         return len(self.class_names)

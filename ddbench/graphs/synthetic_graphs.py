@@ -80,6 +80,13 @@ class SyntheticGraphs:
             return self.payload.node_features, self.payload.edge_features
         return torch.from_numpy(self.payload.trees.node_labels), torch.from_numpy(self.payload.trees.edge_labels)
 
+    def __repr__(self) -> str:
+        kind = "graphs" if isinstance(self.payload, Graphs) else "computation trees"
+        return (
+            f"SyntheticGraphs({self.method!r} on {self.dataset!r}, ipc {self.ipc}, {len(self)} items ({kind}), "
+            f"{self.label_kind} labels)"
+        )
+
     def __len__(self) -> int:
         return len(self.payload)
 

@@ -1,4 +1,4 @@
-"""Where a command works and how it reports."""
+"""Settings of one run that every stage of a recipe shares."""
 
 from __future__ import annotations
 
@@ -15,22 +15,35 @@ from ddbench.runtime.rank_store import launched
 
 @dataclass(frozen=True)
 class RunContext:
-    """home: everything that runs produce. data_root: data sets that are there already; None: HOME/downloads.
-
-    checkpoint_seconds: how much work a killed process may lose. compile: whether long computations are compiled first.
-    together: whether the processes that torchrun started do this together; the first of them reports.
-    memory: what becomes of a computation that, by estimate, does not fit. executors: who does independent jobs.
-    """
+    """Folders, device and policies of a run."""
 
     home: Path
+    """Folder of buffers, runs, results and downloads."""
     data_root: Path | None = None
+    """Folder that holds data sets already; None means ``home/downloads``."""
     device: str = "auto"
+    """``auto`` (CUDA where present, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ..."""
     quiet: bool = False
+    """Whether no progress is shown."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    """Seconds of work that a killed process may lose."""
     compile: Choice = "auto"
+    """Whether training steps are compiled."""
     together: bool = False
+    """Whether the processes that torchrun started share this run; the first of them reports."""
     memory: Policy = "refuse"
+    """What to do where the estimated peak memory exceeds what is free."""
     executors: ExecutorFactory = field(default_factory=ExecutorFactory)
+    """Makes the executors of independent jobs."""
+    reporter: Progress | None = None
+    """Shows the progress of every stage; None makes a bar for each."""
 
     def progress(self) -> Progress:
-        return Silent() if self.quiet or (self.together and launched()[0] > 0) else Bar()
+        """Make the reporter of one stage.
+
+        Returns:
+            Silence where the run is quiet or another rank reports; else ``reporter``, or a new bar.
+        """
+        if self.quiet or (self.together and launched()[0] > 0):
+            return Silent()
+        return self.reporter or Bar()

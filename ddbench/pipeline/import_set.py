@@ -22,6 +22,7 @@ from ddbench.formats.reader import READERS, Facts
 from ddbench.formats.recognise import looks_like
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
+from ddbench.runtime.home import home_folder
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 
@@ -149,7 +150,7 @@ def _options(dataset: str, context: RunContext) -> str:
     said = []
     if ":" in dataset and not dataset.startswith("hub:"):
         said += ["--dataset", dataset]
-    if context.home != Path("artefacts"):
+    if context.home != home_folder():
         said += ["--home", str(context.home)]
     if context.data_root is not None:
         said += ["--data-root", str(context.data_root)]

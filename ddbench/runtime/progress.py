@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Protocol
 
 
 class Progress(Protocol):
@@ -32,7 +29,7 @@ class Bar:
         self._bar: Any = None
 
     def start(self, total: int, what: str, done: int = 0) -> None:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm  # a widget in notebooks, the plain bar elsewhere
 
         self.close()
         often = 0.1 if sys.stderr.isatty() else 15.0
@@ -48,3 +45,33 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def choose_progress(progress: bool | Progress | None) -> Progress:
+    """Make the reporter that a caller of the Python API asks for.
+
+    Args:
+        progress: True for a bar, False for silence, a reporter of the caller's own; None for a bar where somebody can
+            see it: on a terminal, or in a notebook.
+
+    Returns:
+        The reporter.
+    """
+    if progress is None:
+        visible = "ipykernel" in sys.modules or sys.stderr.isatty()
+        return Bar() if visible else Silent()
+    if isinstance(progress, bool):
+        return Bar() if progress else Silent()
+    return progress
+
+
+def is_silent(progress: Progress) -> bool:
+    """Check whether a reporter shows nothing.
+
+    Args:
+        progress: A reporter.
+
+    Returns:
+        True for :class:`Silent`, and False for what derives from it.
+    """
+    return type(progress) is Silent

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from ddbench.synthetic.description import ImageSetDescription, check_image_set
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.synthetic.multi_formation import decode_formation, decoded_rows
 from ddbench.training.losses import LabelKind
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,6 +80,30 @@ class SyntheticSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        shape = "x".join(str(side) for side in self.images.shape[1:])
+        return (
+            f"SyntheticSet({self.method!r} on {self.dataset!r}, ipc {self.ipc}, {len(self)} images {shape}, "
+            f"{self.label_kind} labels)"
+        )
+
+    def _repr_html_(self) -> str:
+        return _display().as_html(self)
+
+    def show(self, home: str | Path | None = None) -> Figure:
+        """Draw the images, preprocessing undone: classes down, images across.
+
+        Args:
+            home: Folder of the whitening of a ZCA set; None takes $DDBENCH_HOME, else ``./artifacts``.
+
+        Returns:
+            A matplotlib figure, which notebooks draw; in a script, ``show().savefig("set.png")``.
+
+        Raises:
+            UserError: The set is whitened, and its whitening is not in the home.
+        """
+        return _display().as_figure(self, home)
 
     @property
     def classes(self) -> int:
@@ -186,6 +214,11 @@ class SyntheticSet:
         optional = {"student_lr": self.student_lr, "warm_images": self.warm_images}
         found = {name: tensor for name, tensor in optional.items() if tensor is not None}
         return {"images": self.images, "labels": self.labels, **found}
+
+
+def _display() -> Any:
+    """Import the module that draws sets, which stands above this one, when a set is first shown."""
+    return importlib.import_module("ddbench.figures.notebook")
 
 
 def load_synthetic(path: str | Path) -> SyntheticSet:

@@ -1,0 +1,1 @@
+"""Functions of the Python API, one module a task; users import them from ``ddbench`` itself."""
