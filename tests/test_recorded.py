@@ -14,7 +14,7 @@ from ddbench import artifact
 from ddbench.artifact import read_json, write_json
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
-from ddbench.evaluate.continual.step_score import Question
+from ddbench.evaluate.continual.step_score import StepKey
 from ddbench.synthetic.recorded import recorded_dataset, recorded_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic
 
@@ -157,7 +157,7 @@ def question(**changes):
     texts = {"method": "mtt", "dataset": "digits", "network": "n", "protocol": "p", "protocol_fingerprint": "f"}
     others = {"memory_sha256": "m", "real_fingerprint": "r", "how": "h", "mirror": False, "ipc": 1, "epochs": 1}
     numbers = {"order": 0, "step": 0, "steps": 2, "seen": (0, 1), "seeds": (0,)}
-    return Question(**{**texts, **others, **numbers, **changes})
+    return StepKey(**{**texts, **others, **numbers, **changes})
 
 
 @pytest.mark.parametrize("method", ["../../../../somewhere/else", "a/b", "..", "/etc/x"])
