@@ -1,4 +1,4 @@
-"""How synthetic sets are scored: protocols, rows and leaderboard.
+"""Scoring of synthetic sets: protocols, rows and leaderboard.
 
 The package has the name of the function that people look for first, so it can be called as that function:
 ``ddbench.evaluate(syn, real)`` is ``ddbench.evaluate.evaluation.evaluate(syn, real)``.

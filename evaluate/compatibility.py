@@ -1,4 +1,4 @@
-"""Whether a synthetic set can be trained on by a protocol and tested on a real set, asked before anything runs."""
+"""Checks, before anything runs, that a synthetic set fits a protocol and the real set that it is tested on."""
 
 from __future__ import annotations
 

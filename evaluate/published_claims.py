@@ -1,4 +1,4 @@
-"""Whether a printed accuracy holds for a set that one has: measured, compared, and said with its uncertainty."""
+"""Checks of published accuracies: a set is measured, compared with the claim, and reported with its uncertainty."""
 
 from __future__ import annotations
 

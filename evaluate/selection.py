@@ -1,4 +1,4 @@
-"""Which outer step's synthetic set stands for a run: the last, the best on validation, or the best on test."""
+"""Selection of the outer step whose synthetic set stands for a run: last, best on validation, or best on test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a row of the leaderboard can be had again: the same seeds, trained and tested anew."""
+"""Verification of a row of the leaderboard: the same seeds, trained and tested anew."""
 
 from __future__ import annotations
 

@@ -220,9 +220,9 @@ class ExpertBuffer:
         """The whole of one expert, its checksum verified; E+1 rows in memory."""
         return Trajectory.from_tensors(artifact.load(expert_path(self.folder, self.experts[expert]), KIND)[0])
 
-    def require_match(self, asked: BufferDescription) -> None:
+    def require_match(self, requested: BufferDescription) -> None:
         """Errors: UserError when this buffer is of another dataset, network or preprocessing; both values are named."""
-        self.description.require_same(asked, str(self.folder))
+        self.description.require_same(requested, str(self.folder))
 
     def require_epochs(self, epochs: int) -> None:
         """Errors: UserError when some expert has fewer epochs than a method needs."""

@@ -54,7 +54,7 @@ class Header:
     file, and which state of it, this is the header of."""
 
     facts: Mapping[str, Any]
-    places: Mapping[str, TensorSpan]
+    spans: Mapping[str, TensorSpan]
     identity: tuple[int, ...]
 
     @property
@@ -64,7 +64,7 @@ class Header:
     @property
     def widths(self) -> dict[str, int]:
         """How many numbers a row has, of each tensor that has a row an epoch."""
-        return {name: self.places[name].shape[1] for name in self.facts["rows"]}
+        return {name: self.spans[name].shape[1] for name in self.facts["rows"]}
 
 
 def row_sha256(row: Tensor) -> str:
@@ -125,7 +125,7 @@ class ExpertFile:
         return self._digests[name]
 
     def curves(self) -> dict[str, Tensor]:
-        found = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.places)
+        found = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.spans)
         return {name: values for name, values in found if values is not None}
 
     def _read(self, name: str, row: int | None = None) -> Tensor | None:
@@ -134,7 +134,7 @@ class ExpertFile:
             if _identity(file) != self._header.identity:
                 self._header = read_header(self.path)
                 self._whole.clear()
-            place = self._header.places[name]
+            place = self._header.spans[name]
             shape = place.shape if row is None else place.shape[1:]
             tensor = torch.empty(shape, dtype=place.dtype)
             content = tensor.reshape(-1).view(torch.uint8).numpy().data
@@ -191,7 +191,7 @@ def _header(file: FileIO) -> Header:
         raise ValueError("the file ends within its header")
     document = parse_json(bytes(first + rest)[8:data])
     facts = artifact.description_in(document.pop("__metadata__"))
-    places: dict[str, TensorSpan] = {}
+    spans: dict[str, TensorSpan] = {}
     end = 0
     for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
         begin, after = told["data_offsets"]
@@ -200,14 +200,14 @@ def _header(file: FileIO) -> Header:
         place = TensorSpan(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
         if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
             raise ValueError(f"the place of {name} is not as large as its shape")
-        places[name], end = place, after
+        spans[name], end = place, after
     if data + end != size:
         raise ValueError("the file is not as long as its header says")
-    _require_facts(facts, places)
-    return Header(facts, places, identity)
+    _require_facts(facts, spans)
+    return Header(facts, spans, identity)
 
 
-def _require_facts(facts: Any, places: Mapping[str, TensorSpan]) -> None:
+def _require_facts(facts: Any, spans: Mapping[str, TensorSpan]) -> None:
     """Errors: KeyError, TypeError, ValueError for facts that are not whole, or that the tensors contradict."""
     if not all(_is_count(facts[name]) and facts[name] > 0 for name in ("schema", "epochs")):
         raise ValueError("schema or epochs is not a count")
@@ -221,7 +221,7 @@ def _require_facts(facts: Any, places: Mapping[str, TensorSpan]) -> None:
     for name, hashes in facts["rows"].items():
         if not isinstance(hashes, list) or not all(isinstance(one, str) for one in hashes):
             raise TypeError(f"the hashes of {name} are of another type")
-        shape = places[name].shape
+        shape = spans[name].shape
         if len(shape) != 2 or not len(hashes) == shape[0] == facts["epochs"] + 1:
             raise ValueError(f"{name} has no row for each of {facts['epochs']} epochs and the initialization")
 

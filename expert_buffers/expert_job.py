@@ -24,7 +24,7 @@ from ddbench.runtime.oom import memory_errors
 from ddbench.runtime.threads import one_thread
 
 
-def _kept() -> str:
+def _remains() -> str:
     return "the experts that are finished, and these as far as their last whole epoch; the same command goes on"
 
 
@@ -55,16 +55,16 @@ class ExpertJob:
         left = [expert for expert in experts if there.get(expert, 0) < self.epochs]
         if not left:
             return
-        unfinished = {e: ExpertCheckpoint(self.folder, e, self.description.fingerprint, self.pause) for e in left}
+        checkpoints = {e: ExpertCheckpoint(self.folder, e, self.description.fingerprint, self.pause) for e in left}
         meter = JobProgress(report)
         meter.start(len(left) * self.epochs, "")
-        with one_thread(self.device), memory_errors("training experts", _kept, self._memory_suggestions):
-            results = self._trainer.train_stacked(unfinished, self.epochs, self.description, meter, 0)
+        with one_thread(self.device), memory_errors("training experts", _remains, self._memory_suggestions):
+            results = self._trainer.train_stacked(checkpoints, self.epochs, self.description, meter, 0)
         for expert, result in results.items():
             if not isinstance(result, UserError):
                 trajectory, end = result
-                write_expert(self.folder, expert, trajectory, self.description, unfinished[expert].seconds, end)
-                unfinished[expert].discard()
+                write_expert(self.folder, expert, trajectory, self.description, checkpoints[expert].seconds, end)
+                checkpoints[expert].discard()
         for result in results.values():
             if isinstance(result, UserError):
                 raise result

@@ -127,9 +127,9 @@ def _train_missing(
 ) -> None:
     """This rank's share of the experts that are not there, or are too short."""
     description = describe_buffer(real, network_name, recipe, seed)
-    found = _adopt(folder, description)
+    contents = _adopt(folder, description)
     own = range(ranks.rank, recipe.count, ranks.world)
-    missing = [expert for expert in own if found.usable.get(expert, 0) < epochs]
+    missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
         network = build_network(network_name, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
         floats = activation_floats(network, real.channels, real.size)
@@ -152,7 +152,7 @@ def _train_missing(
         at_once = together if by.at_once > 1 or by.elsewhere else side_by_side(together, len(missing), on, bytes_of_one)
         groups = [missing[first : first + (at_once or 1)] for first in range(0, len(missing), at_once or 1)]
         sizes = [epochs * len(group) for group in groups]
-        meter = SharedProgress(report, len(groups), _what(folder, found, missing), sizes)
+        meter = SharedProgress(report, len(groups), _title(folder, contents, missing), sizes)
         try:
             for position, _ in by.map(job, groups, meter.on_progress):
                 meter.finished(position)
@@ -170,20 +170,20 @@ def _adopt(folder: Path, description: BufferDescription) -> Contents:
         there = None
     if there is not None:
         there.require_same(description, str(folder))
-    found = scan(folder, description)
-    if found.foreign:
+    contents = scan(folder, description)
+    if contents.foreign:
         raise UserError(
             "the folder holds experts of another buffer, which would be written over",
             f"in    {folder}",
-            f"files {', '.join(expert_path(folder, expert).name for expert in sorted(found.foreign))}",
+            f"files {', '.join(expert_path(folder, expert).name for expert in sorted(contents.foreign))}",
             fix="delete them, or choose another folder",
         )
     if there is None:
         write_description(folder, description)
-    return found
+    return contents
 
 
-def _what(folder: Path, found: Contents, missing: list[int]) -> str:
+def _title(folder: Path, contents: Contents, missing: list[int]) -> str:
     """The title of the progress bar, which also says what is trained a second time and why."""
-    again = [f"{expert_path(folder, e).name} again: {found.damaged[e]}" for e in missing if e in found.damaged]
+    again = [f"{expert_path(folder, e).name} again: {contents.damaged[e]}" for e in missing if e in contents.damaged]
     return "; ".join(["experts", *again])

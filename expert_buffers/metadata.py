@@ -1,4 +1,4 @@
-"""What a buffer's experts are: everything two experts must share to lie in one buffer."""
+"""Metadata of an expert buffer: everything that two experts must share to lie in one buffer."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ class BufferDescription:
         if not isinstance(self.preprocessing.get("kind"), str):
             raise ValueError("preprocessing has no kind")
 
-    def require_same(self, asked: BufferDescription, where: str) -> None:
+    def require_same(self, requested: BufferDescription, where: str) -> None:
         """Errors: UserError that names the first thing that differs from what is asked, with both values."""
-        for what, mine, other in _compared(self, asked):
+        for what, mine, other in _compared(self, requested):
             if mine != other:
                 raise UserError(
                     f"the expert buffer was made {what}",

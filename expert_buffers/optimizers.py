@@ -1,4 +1,4 @@
-"""How an expert is updated: one small class each, chosen by ``experts.optimizer``."""
+"""Optimizers of experts: one small class each, chosen by ``experts.optimizer``."""
 
 from __future__ import annotations
 

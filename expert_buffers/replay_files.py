@@ -153,9 +153,11 @@ def _nested(value: Any, depth: int) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(_nested(inner, depth - 1) for inner in value)
 
 
-def _check(snapshots: Snapshots, wanted: Wanted, place: str) -> None:
+def _check(snapshots: Snapshots, wanted: Wanted, location: str) -> None:
     if len(snapshots) < 2:
-        raise UserError("an expert has no epochs, only its initialization", f"in    {place}", fix="leave this file out")
+        raise UserError(
+            "an expert has no epochs, only its initialization", f"in    {location}", fix="leave this file out"
+        )
     shapes = [shape for _, shape in wanted.parameters]
     dtype = snapshots[0][0].dtype
     for epoch, snapshot in enumerate(snapshots):
@@ -163,7 +165,7 @@ def _check(snapshots: Snapshots, wanted: Wanted, place: str) -> None:
         if found != shapes:
             raise UserError(
                 f"the experts do not fit the network {wanted.network}",
-                f"in    {place}, epoch {epoch}",
+                f"in    {location}, epoch {epoch}",
                 *_difference(found, wanted.parameters),
                 fix="name the network, the image size and the number of classes that the experts were trained with",
             )
@@ -171,20 +173,20 @@ def _check(snapshots: Snapshots, wanted: Wanted, place: str) -> None:
             given = ", ".join(sorted({str(tensor.dtype) for tensor in snapshot}))
             raise UserError(
                 "an expert is stored in a dtype that a buffer does not keep",
-                f"in    {place}, epoch {epoch}: {given}",
+                f"in    {location}, epoch {epoch}: {given}",
                 "known torch.float32, torch.bfloat16, one for the whole expert",
                 fix="convert the tensors with .float() and save the file again",
             )
     if all(torch.equal(first, last) for first, last in zip(snapshots[0], snapshots[-1], strict=True)):
         raise UserError(
             "every snapshot of an expert is the same",
-            f"in    {place}",
+            f"in    {location}",
             "why   buffer scripts that run without a GPU keep the live weights instead of copies",
             fix="record the experts again; nothing but the last epoch was saved",
         )
 
 
-def _require_finite(rows: Tensor, wanted: Wanted, place: str) -> None:
+def _require_finite(rows: Tensor, wanted: Wanted, location: str) -> None:
     """Errors: UserError that names the first parameter with a number that is nan or infinite."""
     finite = torch.isfinite(rows)
     if bool(finite.all()):
@@ -195,16 +197,16 @@ def _require_finite(rows: Tensor, wanted: Wanted, place: str) -> None:
     name = next(name for (name, _), part in zip(wanted.parameters, parts, strict=True) if not bool(part.all()))
     raise UserError(
         "an expert has weights that are nan or infinite",
-        f"in    {place}, snapshot {epoch}, parameter {name}",
+        f"in    {location}, snapshot {epoch}, parameter {name}",
         f"found {int((~finite[epoch]).sum())} of the {rows.shape[1]} numbers of that snapshot",
         fix="its training diverged, or the file is damaged: leave this expert out, or copy the file again",
     )
 
 
-def _difference(found: list[tuple[int, ...]], parameters: Shapes) -> list[str]:
+def _difference(shapes: list[tuple[int, ...]], parameters: Shapes) -> list[str]:
     """The first tensor that is not what the network has there."""
     for position, (name, shape) in enumerate(parameters):
-        given = found[position] if position < len(found) else None
+        given = shapes[position] if position < len(shapes) else None
         if given != shape:
             return [f"want  {name} {shape}", f"found {given if given is not None else 'nothing'} at place {position}"]
-    return [f"want  {len(parameters)} tensors", f"found {len(found)}"]
+    return [f"want  {len(parameters)} tensors", f"found {len(shapes)}"]

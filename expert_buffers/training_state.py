@@ -1,4 +1,4 @@
-"""What the next epoch of an expert depends on besides the rows it has: kept in files, and put back."""
+"""State that the next epoch of an expert depends on besides its rows: saved to files, and restored."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ def test_with_batch_norm_no_batch_has_one_image_and_all_are_seen(seed, count, ba
 
 def test_views_refuse_labels_they_can_not_use():
     lesson = TensorTrainingSet(images=torch.zeros(2, 1, SIDE, SIDE), labels=torch.zeros(2, dtype=torch.int64))
-    given = {"lesson": lesson, "augment": None, "generator": torch.Generator()}
+    given = {"training_set": lesson, "augment": None, "generator": torch.Generator()}
     for name in ("rded-v1", "infer-static-v1"):
         config = training_config_of(name, 3, 2)
         with pytest.raises(ValueError, match="teacher|soft"):

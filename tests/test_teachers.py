@@ -34,7 +34,7 @@ class TestTeachers:
         ]
         assert not torch.equal(*(state["classifier.weight"] for state in (teachers.states[0], teachers.states[2])))
         assert min(teachers.accuracy) > 0.4
-        monkeypatch.setattr("ddbench.evaluate.train_teachers._taught", lambda *given: pytest.fail("trained again"))
+        monkeypatch.setattr("ddbench.evaluate.train_teachers._trained", lambda *given: pytest.fail("trained again"))
         again = train_teachers(real, teachers.networks, tmp_path / "teachers", epochs=20)
         assert again.fingerprint == teachers.fingerprint
 
@@ -146,7 +146,12 @@ class TestTeachers:
 
     def test_a_row_lists_those_that_labelled_apart(self, real, teachers, tmp_path):
         syn = tiny_synthetic(real)
-        given = {"real": real, "device": torch.device("cpu"), "place": RunContext(tmp_path, quiet=True), "seeds": (0,)}
+        given = {
+            "real": real,
+            "device": torch.device("cpu"),
+            "context": RunContext(tmp_path, quiet=True),
+            "seeds": (0,),
+        }
         for name, used in (("infer-dynamic-v1", True), ("mtt-v1", False)):
             evaluator = Evaluator(**given, protocol=short(name, augmentation="none"), teachers=teachers)
             row, _ = evaluator.row(syn, NetworkRequest(NETWORK), "last")

@@ -1,4 +1,4 @@
-"""Who is compared: images and labels that fresh networks are trained on, the same way for every one of them."""
+"""Candidates of a comparison: images and labels that fresh networks are trained on, each in the same way."""
 
 from __future__ import annotations
 

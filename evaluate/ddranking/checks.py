@@ -1,4 +1,4 @@
-"""What is asked for must make sense, and fit the data, before the first network is trained."""
+"""Checks, before the first network is trained, that a request makes sense and fits the data."""
 
 from __future__ import annotations
 

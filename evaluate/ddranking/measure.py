@@ -158,7 +158,7 @@ def _all(
                 rates=rates,
                 seeds=seeds,
                 search_seeds=search_seeds,
-                kept=TrainingScores(folder),
+                cache=TrainingScores(folder),
                 report=report,
             )
             for candidate in candidates

@@ -119,8 +119,10 @@ class AugmentationRobustness:
         return replace(self, weight=weight)
 
 
-def _check(found: LabelRobustness | AugmentationRobustness) -> None:
-    sides: dict[str, Runs] = {each.name: getattr(found, each.name) for each in fields(found) if each.name != "weight"}
+def _check(robustness: LabelRobustness | AugmentationRobustness) -> None:
+    sides: dict[str, Runs] = {
+        each.name: getattr(robustness, each.name) for each in fields(robustness) if each.name != "weight"
+    }
     if len(counts := {len(runs) for runs in sides.values()}) != 1 or 0 in counts:
         raise ValueError(
             f"every side needs one accuracy a run: { ({name: len(runs) for name, runs in sides.items()}) }"
@@ -128,5 +130,5 @@ def _check(found: LabelRobustness | AugmentationRobustness) -> None:
     for name, runs in sides.items():
         if not all(0 <= accuracy <= 1 for accuracy in runs):
             raise ValueError(f"accuracies are fractions in [0, 1], not {name} = {runs}")
-    if not 0 <= found.weight <= 1:
-        raise ValueError(f"a weight is in [0, 1], not {found.weight}")
+    if not 0 <= robustness.weight <= 1:
+        raise ValueError(f"a weight is in [0, 1], not {robustness.weight}")

@@ -34,26 +34,26 @@ THEIR_NAMES = {
 """Data sets as the ``ddranking`` package calls them; others keep our name."""
 
 
-def render(found: Sequence[Measurement], form: str = "text") -> str:
+def render(measurements: Sequence[Measurement], form: str = "text") -> str:
     """These measurements, without a newline at the end. form: "text", "markdown", "csv" or "json" (a list of objects).
 
     Errors: UserError for another form.
     """
     if form not in FORMS:
         raise unknown("format", form, FORMS)
-    return FORMS[form](found)
+    return FORMS[form](measurements)
 
 
-def as_json(found: Sequence[Measurement]) -> str:
-    return json.dumps([measurement.document() for measurement in found], indent=2)
+def as_json(measurements: Sequence[Measurement]) -> str:
+    return json.dumps([measurement.document() for measurement in measurements], indent=2)
 
 
-def as_csv(found: Sequence[Measurement]) -> str:
+def as_csv(measurements: Sequence[Measurement]) -> str:
     """One line a measurement. ref is empty, and verified false, for whoever submits it to fill in."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(LEADERBOARD_COLUMNS)
-    for each in found:
+    for each in measurements:
         label = each.label_robustness
         points = [f"{100 * fmean(runs):.2f}" for runs in (label.hlr, label.ior)]
         dataset = THEIR_NAMES.get(each.dataset, each.dataset)
@@ -61,12 +61,12 @@ def as_csv(found: Sequence[Measurement]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def as_text(found: Sequence[Measurement]) -> str:
-    return _tables(found, "simple")
+def as_text(measurements: Sequence[Measurement]) -> str:
+    return _tables(measurements, "simple")
 
 
-def as_markdown(found: Sequence[Measurement]) -> str:
-    return _tables(found, "pipe")
+def as_markdown(measurements: Sequence[Measurement]) -> str:
+    return _tables(measurements, "pipe")
 
 
 FORMS: dict[str, Callable[[Sequence[Measurement]], str]] = {
@@ -77,13 +77,13 @@ FORMS: dict[str, Callable[[Sequence[Measurement]], str]] = {
 }
 
 
-def _tables(found: Sequence[Measurement], style: str) -> str:
-    blocks = [_scores(found, style)]
-    for each in found:
-        told = [f"note: {note}" for note in each.notes]
-        told += [f"note: {name}: {note}" for name, side in each.sides.items() for note in side.notes]
-        blocks.append("\n".join([_title(each), "", _sides(each, style), *(["", *told] if told else [])]))
-    printed = any(look_up(each.method, each.dataset, each.ipc, each.track) for each in found)
+def _tables(measurements: Sequence[Measurement], style: str) -> str:
+    blocks = [_scores(measurements, style)]
+    for each in measurements:
+        notes = [f"note: {note}" for note in each.notes]
+        notes += [f"note: {name}: {note}" for name, side in each.sides.items() for note in side.notes]
+        blocks.append("\n".join([_title(each), "", _sides(each, style), *(["", *notes] if notes else [])]))
+    printed = any(look_up(each.method, each.dataset, each.ipc, each.track) for each in measurements)
     return "\n\n".join([*blocks, _LEGEND + (_PRINTED if printed else "")])
 
 
@@ -92,12 +92,12 @@ def _title(each: Measurement) -> str:
     return f"{each.method} · {each.dataset} · ipc {each.ipc} · {each.network} · {each.track} track{mode}"
 
 
-def _scores(found: Sequence[Measurement], style: str) -> str:
-    lines = []
-    for each in found:
+def _scores(measurements: Sequence[Measurement], style: str) -> str:
+    table_rows = []
+    for each in measurements:
         label, augmentation = each.label_robustness, each.augmentation_robustness
         printed = look_up(each.method, each.dataset, each.ipc, each.track)
-        line = {
+        cells = {
             "set": _title(each),
             "HLR": percent(*spread(label.hlr)),
             "IOR": percent(*spread(label.ior)),
@@ -107,19 +107,19 @@ def _scores(found: Sequence[Measurement], style: str) -> str:
             "LRS": percent(*spread(label.lrs)),
         }
         if augmentation is not None:
-            line["gamma"] = f"{each.ars_weight:g}"
-            line["beta"] = "{:+.4f} ± {:.4f}".format(*spread(augmentation.beta))
-            line["ARS"] = percent(*spread(augmentation.ars))
-        lines.append(line)
-    heads = list(dict.fromkeys(head for line in lines for head, cell in line.items() if cell))
-    return _tabulated([[line.get(head, "") for head in heads] for line in lines], heads, style)
+            cells["gamma"] = f"{each.ars_weight:g}"
+            cells["beta"] = "{:+.4f} ± {:.4f}".format(*spread(augmentation.beta))
+            cells["ARS"] = percent(*spread(augmentation.ars))
+        table_rows.append(cells)
+    heads = list(dict.fromkeys(head for cells in table_rows for head, cell in cells.items() if cell))
+    return _tabulated([[cells.get(head, "") for head in heads] for cells in table_rows], heads, style)
 
 
 def _sides(each: Measurement, style: str) -> str:
-    lines = []
+    table_rows = []
     for name, side in each.sides.items():
         tried = ", ".join(f"{rate:g}: {100 * fmean(runs):.1f}" for rate, runs in side.tried)
-        lines.append(
+        table_rows.append(
             [
                 name,
                 "given" if side.given else f"{side.recipe}, {side.epochs} epochs",
@@ -129,11 +129,11 @@ def _sides(each: Measurement, style: str) -> str:
                 tried,
             ]
         )
-    return _tabulated(lines, ["side", "recipe", "rate", "accuracy", "by run", "on validation, by rate"], style)
+    return _tabulated(table_rows, ["side", "recipe", "rate", "accuracy", "by run", "on validation, by rate"], style)
 
 
-def _tabulated(lines: list[list[str]], heads: list[str], style: str) -> str:
-    return tabulate(lines, headers=heads, tablefmt=style, disable_numparse=True)
+def _tabulated(table_rows: list[list[str]], heads: list[str], style: str) -> str:
+    return tabulate(table_rows, headers=heads, tablefmt=style, disable_numparse=True)
 
 
 _LEGEND = """\

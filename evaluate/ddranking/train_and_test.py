@@ -1,4 +1,4 @@
-"""One contender's accuracies: its rate is chosen on validation, from the list that all have; then runs are tested."""
+"""Accuracies of one candidate: its rate is chosen on validation, from a list that all share; then runs are tested."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def train_and_test(
     rates: Sequence[float],
     seeds: Sequence[int],
     search_seeds: Sequence[int],
-    kept: TrainingScores,
+    cache: TrainingScores,
     report: ReportProgress,
 ) -> SideResult:
     """Train and test one contender. A single rate is taken as it is, and no validation split is asked for.
@@ -65,7 +65,7 @@ def train_and_test(
 
     def scores_of(chosen: Sequence[int], lr: float, split: SplitName) -> Scores:
         nonlocal seconds
-        found = _one_by_one(candidate, bench, chosen, lr, split, kept, report)
+        found = _one_by_one(candidate, bench, chosen, lr, split, cache, report)
         seconds += found.seconds
         return found
 
@@ -92,7 +92,7 @@ def _one_by_one(
     seeds: Sequence[int],
     lr: float,
     split: SplitName,
-    kept: TrainingScores,
+    cache: TrainingScores,
     report: ReportProgress,
 ) -> Scores:
     """The scores of these seeds, each read where it is kept, else trained and kept as soon as it is done."""
@@ -113,13 +113,13 @@ def _one_by_one(
 
     known: dict[int, Scores] = {}
     for seed in seeds:
-        if (found := kept.find(question(seed))) is not None:
+        if (found := cache.find(question(seed))) is not None:
             known[seed] = found
             report(candidate.name, lr, found.accuracy[0])
     for some in _pieces([seed for seed in seeds if seed not in known], candidate.together):
         scores = candidate.train(some, lr, split)
         for position, seed in enumerate(some):
-            known[seed] = kept.keep(question(seed), scores, position)
+            known[seed] = cache.keep(question(seed), scores, position)
             report(candidate.name, lr, known[seed].accuracy[0])
     return _joined([known[seed] for seed in seeds])
 

@@ -1,4 +1,4 @@
-"""What a network is shown of a set of graphs at every step: drawn items, each computed once and weighted."""
+"""Batches of a set of graphs: drawn items, each computed once and weighted."""
 
 from __future__ import annotations
 

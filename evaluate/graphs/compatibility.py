@@ -1,4 +1,4 @@
-"""Whether a set of graphs can be trained on and tested on real graphs, asked before anything runs."""
+"""Checks, before anything runs, that a set of graphs fits the real graphs that it is tested on."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
         if given != wanted:
             raise UserError(
                 f"a synthetic set of {syn.dataset} can not be tested on {real.name}: its {what} differ",
-                f"set   {_said(given)}",
-                f"data  {_said(wanted)}",
+                f"set   {_describe(given)}",
+                f"data  {_describe(wanted)}",
                 fix="give the data set that the set was distilled from",
             )
     if len(syn) == 0:
         raise UserError(f"the set of {syn.method} has no items", fix="distil it again, with lower thresholds")
 
 
-def require_questions(real: GraphSet) -> None:
+def require_splits(real: GraphSet) -> None:
     """Errors: UserError where a split is empty, or has graphs of a single class."""
     for name, graphs in (("training", real.train), ("validation", real.validation), ("test", real.test)):
         if len(graphs) == 0:
@@ -51,7 +51,7 @@ def require_questions(real: GraphSet) -> None:
             )
 
 
-def _said(value: str | tuple[object, ...]) -> str:
+def _describe(value: str | tuple[object, ...]) -> str:
     if isinstance(value, str):
         return value
     listed = ", ".join(map(str, value[:8]))

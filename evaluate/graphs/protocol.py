@@ -1,4 +1,4 @@
-"""What a protocol on graphs is: every number of how fresh networks are trained on a set, frozen and named."""
+"""Protocols on graphs: every number of the training of fresh networks on a set, frozen and named."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import torch
 
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.batches import GraphTrainingSet
-from ddbench.evaluate.graphs.compatibility import require_graph_fit, require_questions
+from ddbench.evaluate.graphs.compatibility import require_graph_fit, require_splits
 from ddbench.evaluate.graphs.protocols import GraphProtocol, graph_protocol
-from ddbench.evaluate.graphs.trainer import GraphSeedResult, GraphTrainer, Questions
+from ddbench.evaluate.graphs.trainer import GraphBatches, GraphSeedResult, GraphTrainer
 from ddbench.evaluate.scores import GraphScores
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
@@ -48,49 +48,49 @@ def score_graphs(
     if not seeds:
         raise UserError("an evaluation needs at least one seed", fix="give a number of seeds of 1 or more")
     require_graph_fit(syn, real)
-    require_questions(real)
+    require_splits(real)
     setting, begun = chosen.setting_for(real.name, name), time.perf_counter()
-    exam = GraphTrainer(
-        lesson=GraphTrainingSet(syn=syn, protocol=chosen, layers=setting.layers, device=device),
-        validation=Questions(real.validation, setting.layers, device),
-        test=Questions(real.test, setting.layers, device),
+    trainer = GraphTrainer(
+        training_set=GraphTrainingSet(syn=syn, protocol=chosen, layers=setting.layers, device=device),
+        validation=GraphBatches(real.validation, setting.layers, device),
+        test=GraphBatches(real.test, setting.layers, device),
         real=real,
         protocol=chosen,
         setting=setting,
         network=name,
         device=device,
     )
-    evaluate_seeds = _one_by_one(exam, seeds, progress or Silent(), f"evaluate {syn.method} ipc {syn.ipc}")
+    results = _one_by_one(trainer, seeds, progress or Silent(), f"evaluate {syn.method} ipc {syn.ipc}")
     synchronise(device)
-    kept, said = _reported(chosen, [mark.validation for mark in evaluate_seeds])
-    endless = [f"seed {seeds[i]}: the training did not stay finite" for i in kept if not evaluate_seeds[i].finite]
+    reported, reported_notes = _reported(chosen, [result.validation for result in results])
+    diverged = [f"seed {seeds[i]}: the training did not stay finite" for i in reported if not results[i].finite]
     return GraphScores(
-        accuracy=tuple(evaluate_seeds[i].accuracy for i in kept),
-        roc_auc=tuple(evaluate_seeds[i].roc_auc for i in kept),
-        validation=tuple(evaluate_seeds[i].validation for i in kept),
-        seeds=tuple(seeds[i] for i in kept),
+        accuracy=tuple(results[i].accuracy for i in reported),
+        roc_auc=tuple(results[i].roc_auc for i in reported),
+        validation=tuple(results[i].validation for i in reported),
+        seeds=tuple(seeds[i] for i in reported),
         seconds=time.perf_counter() - begun,
         protocol=chosen.key,
         network=name,
-        notes=(*chosen.notes, *said, *endless),
+        notes=(*chosen.notes, *reported_notes, *diverged),
     )
 
 
-def _one_by_one(exam: GraphTrainer, seeds: Sequence[int], meter: Progress, title: str) -> list[GraphSeedResult]:
-    evaluate_seeds: list[GraphSeedResult] = []
-    steps = exam.setting.steps
+def _one_by_one(trainer: GraphTrainer, seeds: Sequence[int], meter: Progress, title: str) -> list[GraphSeedResult]:
+    results: list[GraphSeedResult] = []
+    steps = trainer.setting.steps
     meter.start(len(seeds) * steps, title)
     try:
         for seed in seeds:
-            done = len(evaluate_seeds) * steps
-            evaluate_seeds += [exam.train_and_test(seed, lambda step, done=done: meter.update(done + step))]
+            done = len(results) * steps
+            results += [trainer.train_and_test(seed, lambda step, done=done: meter.update(done + step))]
             meter.update(
-                len(evaluate_seeds) * steps,
-                roc_auc=f"{sum(mark.roc_auc for mark in evaluate_seeds) / len(evaluate_seeds):.4f}",
+                len(results) * steps,
+                roc_auc=f"{sum(result.roc_auc for result in results) / len(results):.4f}",
             )
     finally:
         meter.close()
-    return evaluate_seeds
+    return results
 
 
 def _reported(protocol: GraphProtocol, validation: Sequence[float]) -> tuple[list[int], list[str]]:

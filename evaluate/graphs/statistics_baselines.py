@@ -1,4 +1,4 @@
-"""What the size of a graph, or a count of its labels, says of its class: the floor below every distilled set.
+"""Baselines from statistics: the class of a graph by its size or label counts, the floor below every distilled set.
 
 On NCI1 the number of nodes alone ranks test graphs as well as networks that were trained on Mirage's published set.
 """
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddbench.errors import unknown
-from ddbench.evaluate.graphs.compatibility import require_questions
+from ddbench.evaluate.graphs.compatibility import require_splits
 from ddbench.evaluate.graphs.metrics import accuracy, roc_auc
 from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.scores import GraphScores
@@ -71,7 +71,7 @@ def score_no_learning(name: str, real: GraphSet, *, protocol: str, network: str)
     if name not in NO_LEARNING:
         raise unknown("baseline without learning", name, NO_LEARNING)
     key, beside = graph_protocol(protocol).key, canonical_graph_network(network)
-    require_questions(real)
+    require_splits(real)
     begun = time.perf_counter()
     with one_thread(torch.device("cpu")):
         ask, stored = _regression(_DESCRIBED[name], real)

@@ -1,4 +1,4 @@
-"""One fresh graph network from its seed to what it gets on the test graphs."""
+"""Training of a fresh graph network from its seed, and its test on real graphs."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from ddbench.randomness import derive, stream
 from ddbench.runtime.threads import one_thread
 from ddbench.training.epoch import consecutive_batches
 
-TOGETHER = 512
+TEST_BATCH = 512
 """Graphs that are asked about at once: what they need in memory is small beside what training needs."""
 
 
-class Questions:
+class GraphBatches:
     """The graphs of a split, laid out once for every network of so many layers."""
 
     def __init__(self, graphs: Graphs, layers: int, device: torch.device) -> None:
         self.y = graphs.y
         self._parts: list[Computation] = [
             of_distinct_trees(graphs.subset(torch.arange(part.start, part.stop)), layers).to(device)
-            for part in consecutive_batches(len(graphs), TOGETHER)
+            for part in consecutive_batches(len(graphs), TEST_BATCH)
         ]
 
     @torch.no_grad()
-    def ask(self, network: nn.Module) -> Tensor:
+    def logits_of(self, network: nn.Module) -> Tensor:
         """Logits of every graph, (G, C), on the CPU; the network is left in eval mode."""
         network.eval()
         return torch.cat([network(part).cpu() for part in self._parts])
@@ -59,9 +59,9 @@ class GraphSeedResult(NamedTuple):
 class GraphTrainer:
     """What networks are trained on, how, and what they are asked about."""
 
-    lesson: GraphTrainingSet
-    validation: Questions
-    test: Questions
+    training_set: GraphTrainingSet
+    validation: GraphBatches
+    test: GraphBatches
     real: GraphSet
     protocol: GraphProtocol
     setting: GraphSetting
@@ -85,7 +85,7 @@ class GraphTrainer:
                 seed=derive(seed, "evaluation", "network"),
             ).to(self.device)
             best, finite = self._train(network, seed, after_step)
-            logits = self.test.ask(network)
+            logits = self.test.logits_of(network)
             if best is None or not logits.isfinite().all():
                 logits, finite = torch.zeros_like(logits), False
             found = 0.5 if best is None else best
@@ -97,9 +97,9 @@ class GraphTrainer:
         optimizer = torch.optim.Adam(
             network.parameters(), lr=self.protocol.lr, weight_decay=self.setting.weight_decay, foreach=True
         )
-        batches = self.lesson.batches(stream(seed, "evaluation", "drawing"))
+        batches = self.training_set.batches(stream(seed, "evaluation", "drawing"))
         best: float | None = None
-        kept, finite = deepcopy(network.state_dict()), True
+        best_state, finite = deepcopy(network.state_dict()), True
         with layers_seeded(derive(seed, "evaluation", "layers"), self.device):
             for done in range(self.setting.steps + 1):
                 if done:
@@ -107,13 +107,13 @@ class GraphTrainer:
                     after_step(done)
                 if not self.protocol.validates_after(done):
                     continue
-                logits = self.validation.ask(network)
+                logits = self.validation.logits_of(network)
                 if not (finite := bool(logits.isfinite().all())):
                     break
                 found = roc_auc(logits, self.validation.y)
                 if best is None or found > best:
-                    best, kept = found, deepcopy(network.state_dict())
-        network.load_state_dict(kept)
+                    best, best_state = found, deepcopy(network.state_dict())
+        network.load_state_dict(best_state)
         return best, finite
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Whether a row about graphs can be had again: the same seeds, trained and tested anew."""
+"""Verification of a row about graphs: the same seeds, trained and tested anew."""
 
 from __future__ import annotations
 

@@ -30,9 +30,11 @@ def pool_blocks(entries: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]
                     entry
                 )
     blocks: dict[tuple[Any, ...], list[list[Line]]] = {}
-    for (*group, pool, _, _), found in sets.items():
-        networks = tuple(network_pools.POOLS[pool].members(_convnet(found)))
-        blocks.setdefault((*group, pool, networks), []).append([row for row in found if row["network"] in networks])
+    for (*group, pool, _, _), by_network in sets.items():
+        networks = tuple(network_pools.POOLS[pool].members(_convnet(by_network)))
+        blocks.setdefault((*group, pool, networks), []).append(
+            [row for row in by_network if row["network"] in networks]
+        )
     for (dataset, split, ipc, protocol, conditions, pool, networks), rows in blocks.items():
         title = [f"{pool}: {dataset}", split, f"ipc {ipc}", protocol, conditions]
         yield " · ".join(filter(None, title)), _cells(rows, networks)
@@ -46,15 +48,18 @@ def _convnet(entries: Sequence[Line]) -> str:
 
 def _cells(sets: Sequence[Sequence[Line]], networks: Sequence[str]) -> list[list[str]]:
     rows = [(entries[0]["label"], {entry["network"]: entry for entry in reversed(entries)}) for entries in sets]
-    measured = [(label, found, _mean(found, networks)) for label, found in rows]
+    measured = [(label, by_network, _mean(by_network, networks)) for label, by_network in rows]
     measured.sort(key=lambda row: (row[2] is None, -(row[2] or 0.0), row[0]))
-    body = [[label, _percent(mean), *(_cell(found.get(name)) for name in networks)] for label, found, mean in measured]
+    body = [
+        [label, _percent(mean), *(_cell(by_network.get(name)) for name in networks)]
+        for label, by_network, mean in measured
+    ]
     return [["method", "mean", *networks], *body]
 
 
-def _mean(found: Mapping[str, Line], networks: Sequence[str]) -> float | None:
-    whole = len(found) == len(networks)
-    return fmean(found[name]["score_mean"] for name in networks) if whole else None
+def _mean(by_network: Mapping[str, Line], networks: Sequence[str]) -> float | None:
+    whole = len(by_network) == len(networks)
+    return fmean(by_network[name]["score_mean"] for name in networks) if whole else None
 
 
 def _cell(entry: Line | None) -> str:

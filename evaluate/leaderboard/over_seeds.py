@@ -92,9 +92,9 @@ def over_seeds(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def plus_minus(found: Mapping[str, float | None]) -> str:
+def plus_minus(spread: Mapping[str, float | None]) -> str:
     """Write standard deviations in percent: ``0.9``, or ``0.4 / 0.9`` of several distillations, or nothing."""
-    distillation, evaluation = found["distillation_std"], found["evaluation_std"]
+    distillation, evaluation = spread["distillation_std"], spread["evaluation_std"]
     networks = "" if evaluation is None else f"{100 * evaluation:.1f}"
     return networks if distillation is None else f"{100 * distillation:.1f} / {networks or '-'}"
 

@@ -35,7 +35,7 @@ def render(rows: Sequence[Row], form: str = "text", details: bool = False) -> st
 
 def as_json(table: pd.DataFrame, details: bool = True) -> str:
     del details
-    return json.dumps([{key: _plain(value) for key, value in line.items()} for line in _lines(table)], indent=2)
+    return json.dumps([{key: _plain(value) for key, value in record.items()} for record in _records(table)], indent=2)
 
 
 def as_csv(table: pd.DataFrame, details: bool = True) -> str:
@@ -53,16 +53,16 @@ def as_text(table: pd.DataFrame, details: bool = False) -> str:
     if table.empty:
         return "There are no rows yet."
     blocks = []
-    for title, lines in _blocks(table):
-        head, *cells = _cells(lines, details)
+    for title, records in _blocks(table):
+        head, *cells = _cells(records, details)
         widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
         text = [_aligned(row, head, widths) for row in cells]
-        if _in_lines(lines, details):
-            for number in reversed(range(1, len(lines))):
-                if lines[number - 1]["ipc"] != lines[number]["ipc"]:
+        if _is_by_row(records, details):
+            for number in reversed(range(1, len(records))):
+                if records[number - 1]["ipc"] != records[number]["ipc"]:
                     text.insert(number, "")
         blocks.append("\n".join([title, _aligned(head, head, widths), *text]))
-    for title, (head, *cells) in pool_blocks(_lines(table)):
+    for title, (head, *cells) in pool_blocks(_records(table)):
         widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
         blocks.append("\n".join([title, *(_aligned(row, head, widths) for row in (head, *cells))]))
     return printable("\n\n".join([*blocks, *_legend(table, details)]), keep="\n")
@@ -72,23 +72,23 @@ def as_markdown(table: pd.DataFrame, details: bool = False) -> str:
     if table.empty:
         return "There are no rows yet."
     blocks = []
-    for title, lines in _blocks(table):
+    for title, records in _blocks(table):
         escaped = [
-            {**line, **{key: markdown_cell(line[key]) for key in _NAMES if isinstance(line[key], str)}}
-            for line in lines
+            {**record, **{key: markdown_cell(record[key]) for key in _NAMES if isinstance(record[key], str)}}
+            for record in records
         ]
         head, *cells = [[" ".join(cell.split()) for cell in row] for row in _cells(escaped, details)]
         blocks.append(_markdown_table(title, head, cells))
-    for title, (head, *cells) in pool_blocks(_lines(table)):
+    for title, (head, *cells) in pool_blocks(_records(table)):
         blocks.append(_markdown_table(title, head, [[markdown_cell(cell) for cell in row] for row in cells]))
-    legend = ["\n".join(markdown_cell(line) for line in part.split("\n")) for part in _legend(table, details)]
+    legend = ["\n".join(markdown_cell(record) for record in part.split("\n")) for part in _legend(table, details)]
     return "\n\n".join([*blocks, *legend])
 
 
 def _markdown_table(title: str, head: list[str], cells: Cells) -> str:
     rule = ["---" if name in _LEFT else "---:" for name in head]
-    lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *cells)]
-    return "\n".join([f"### {markdown_cell(title)}", "", *lines])
+    records = ["| " + " | ".join(row) + " |" for row in (head, rule, *cells)]
+    return "\n".join([f"### {markdown_cell(title)}", "", *records])
 
 
 _NAMES = ("label", "method", "student", "network")
@@ -103,8 +103,8 @@ FORMS: dict[str, Callable[[pd.DataFrame, bool], str]] = {
 }
 
 
-def _lines(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in line.items()} for line in table.to_dict("records")]
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in record.items()} for record in table.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:
@@ -120,7 +120,7 @@ def _blocks(table: pd.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
     """Titles, and one line a setting: what several distillation seeds reached stands in the line of the first."""
     groups = table.groupby(["dataset", "test_split", "protocol", "network", "conditions"], sort=False)
     return [
-        (_title(*map(str, key)), _lines(part.drop_duplicates("setting")))
+        (_title(*map(str, key)), _records(part.drop_duplicates("setting")))
         for key, part in groups
         if isinstance(key, tuple)
     ]
@@ -130,44 +130,46 @@ def _title(*parts: str) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _in_lines(lines: list[dict[str, Any]], details: bool) -> bool:
+def _is_by_row(records: list[dict[str, Any]], details: bool) -> bool:
     """Whether a block has one line a row; otherwise it is a table of methods by ipc."""
-    return details or len({line["ipc"] for line in lines}) == 1
+    return details or len({record["ipc"] for record in records}) == 1
 
 
-def _cells(lines: list[dict[str, Any]], details: bool) -> Cells:
-    return _row_by_row(lines) if _in_lines(lines, details) else ByIpc(lines).cells()
+def _cells(records: list[dict[str, Any]], details: bool) -> Cells:
+    return _row_by_row(records) if _is_by_row(records, details) else ByIpc(records).cells()
 
 
-def _row_by_row(lines: list[dict[str, Any]]) -> Cells:
+def _row_by_row(records: list[dict[str, Any]]) -> Cells:
     """Head and body; columns that would say the same, or nothing, in every line are left out."""
     columns: dict[str, list[str]] = {
-        "method": [line["label"] + (" *" if line["best"] else " ~" if line["unranked"] else "") for line in lines],
-        "ipc": [str(line["ipc"]) for line in lines],
-        "roc-auc": [_measured(line["over_seeds"]["score"]) if line["roc_auc"] else "" for line in lines],
-        "accuracy": [_measured(line["over_seeds"]["accuracy"]) for line in lines],
-        "published": [percent(line["published"], line["published_std"]) for line in lines],
-        "selection": [line["selection"] + (" !" if line["selection"] == "oracle" else "") for line in lines],
-        "distilled": [_seeds(line["over_seeds"]["distillation_seeds"]) for line in lines],
-        "seeds": [str(line["over_seeds"]["networks"]) for line in lines],
-        "seconds": [duration(line["seconds"]) for line in lines],
-        "items": ["" if pd.isna(line["items"]) else str(line["items"]) for line in lines],
-        "bytes": [size(line["bytes"]) for line in lines],
-        "charged": [size(sum(line["charged"].values())) if line["charged"] else "" for line in lines],
-        "points/kB": [per_kilobyte(line["accuracy_per_byte"]) for line in lines],
-        "labels": [str(line["label_versions"]) if line["label_versions"] > 1 else "" for line in lines],
-        "teachers": [size(sum(line["teachers"].values())) if line["teachers"] else "" for line in lines],
-        "rate": [f"{line['lr']:.3g}" if line["lr_policy"] == "search" else "" for line in lines],
-        "student": shown_students(lines),
+        "method": [
+            record["label"] + (" *" if record["best"] else " ~" if record["unranked"] else "") for record in records
+        ],
+        "ipc": [str(record["ipc"]) for record in records],
+        "roc-auc": [_mean_and_spread(record["over_seeds"]["score"]) if record["roc_auc"] else "" for record in records],
+        "accuracy": [_mean_and_spread(record["over_seeds"]["accuracy"]) for record in records],
+        "published": [percent(record["published"], record["published_std"]) for record in records],
+        "selection": [record["selection"] + (" !" if record["selection"] == "oracle" else "") for record in records],
+        "distilled": [_seeds(record["over_seeds"]["distillation_seeds"]) for record in records],
+        "seeds": [str(record["over_seeds"]["networks"]) for record in records],
+        "seconds": [duration(record["seconds"]) for record in records],
+        "items": ["" if pd.isna(record["items"]) else str(record["items"]) for record in records],
+        "bytes": [size(record["bytes"]) for record in records],
+        "charged": [size(sum(record["charged"].values())) if record["charged"] else "" for record in records],
+        "points/kB": [per_kilobyte(record["accuracy_per_byte"]) for record in records],
+        "labels": [str(record["label_versions"]) if record["label_versions"] > 1 else "" for record in records],
+        "teachers": [size(sum(record["teachers"].values())) if record["teachers"] else "" for record in records],
+        "rate": [f"{record['lr']:.3g}" if record["lr_policy"] == "search" else "" for record in records],
+        "student": shown_students(records),
     }
     columns = {name: column for name, column in columns.items() if name not in _OPTIONAL or any(column)}
     return [list(columns), *(list(row) for row in zip(*columns.values(), strict=True))]
 
 
-def _measured(found: dict[str, float | None]) -> str:
+def _mean_and_spread(measured: dict[str, float | None]) -> str:
     """Mean and standard deviations in percent; of a single value there is none."""
-    said = plus_minus(found)
-    return f"{100 * (found['mean'] or 0.0):.1f}{f' ± {said}' if said else ''} %"
+    said = plus_minus(measured)
+    return f"{100 * (measured['mean'] or 0.0):.1f}{f' ± {said}' if said else ''} %"
 
 
 def _seeds(seeds: list[int | None]) -> str:
@@ -189,22 +191,24 @@ def _aligned(row: list[str], head: list[str], widths: list[int]) -> str:
 
 def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     """What the marks and columns of the blocks above mean, and what rows note of themselves."""
-    blocks = [lines for _, lines in _blocks(table)]
-    by_ipc = [lines for lines in blocks if not _in_lines(lines, details)]
-    row_by_row = [lines for lines in blocks if _in_lines(lines, details)]
+    blocks = [records for _, records in _blocks(table)]
+    by_ipc = [records for records in blocks if not _is_by_row(records, details)]
+    row_by_row = [records for records in blocks if _is_by_row(records, details)]
     said = []
     if any(table["best"]):
         said.append("* highest mean of its data set, ipc, protocol and network")
     if "oracle" in set(table["selection"]):
         said.append("! chosen on the test split: flattered, never ranked")
     shown = [("published", row_by_row), ("in brackets", by_ipc)]
-    if names := [name for name, part in shown if any(pd.notna(line["published"]) for lines in part for line in lines)]:
+    if names := [
+        name for name, part in shown if any(pd.notna(record["published"]) for records in part for record in records)
+    ]:
         said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
     if any(table["unranked"]):
         said.append("~ never the best, for the reason noted below")
-    lines = _lines(table)
-    several = any(len(line["over_seeds"]["distillation_seeds"]) > 1 for line in lines)
-    single = all(len(line["seeds"]) == 1 for line in lines)
+    records = _records(table)
+    several = any(len(record["over_seeds"]["distillation_seeds"]) > 1 for record in records)
+    single = all(len(record["seeds"]) == 1 for record in records)
     spread = "" if single else " ± population std over the evaluation seeds"
     said.append(f"accuracy: top-1 on the test split, mean{'' if several else spread}")
     if several:
@@ -216,14 +220,14 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     if row_by_row:
         said.append("seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes")
     if by_ipc:
-        further = any(ByIpc(lines).has_further_lines for lines in by_ipc)
+        further = any(ByIpc(records).has_further_lines for records in by_ipc)
         repeated = "; a method's further lines are rows of other settings" if further else ""
         metrics = " or ".join(m for m in ("accuracy", "roc-auc") if m in set(table["metric"]))
         said.append(f"by ipc: {metrics} in %, best mean first{repeated}")
         said.append("seeds, selection and cost: ddbench leaderboard --details")
     notes: dict[str, list[str]] = {}
-    for line in lines:
-        if said_of_itself := "; ".join(filter(None, (line["unranked"], line["note"]))):
-            notes.setdefault(said_of_itself, []).append(line["label"])
+    for record in records:
+        if said_of_itself := "; ".join(filter(None, (record["unranked"], record["note"]))):
+            notes.setdefault(said_of_itself, []).append(record["label"])
     said.extend(f"{', '.join(dict.fromkeys(labels))}: {note}" for note, labels in notes.items())
     return ["\n".join(said)]

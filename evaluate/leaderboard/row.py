@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, ClassVar, Literal
 
 from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
+from ddbench.evaluate.leaderboard.row_checks import check_amounts
+from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
 
 SCHEMA = 2
@@ -27,67 +28,97 @@ LrPolicy = Literal["protocol", "search"]
 class Row:
     """A synthetic set scored by one protocol on one network.
 
-    network: trained at evaluation; student: trained during distillation, None where none was. accuracy: fractions of
-    the test split, one a fresh network, in the order of ``seeds``. seconds: of distillation; expert_seconds: of the
-    expert buffer, which many runs share; evaluation_seconds: of all the fresh networks. peak_bytes: while distilling.
-    bytes: the ledger, what the set costs to store by part (images, all label versions, learned rate and whatever else
-    it carries); charged: what the paper of the method counts instead, by part, empty where that is the same;
-    label_versions: how many labels an image has; items: how many graphs or forests a set of graphs has; roc_auc: of
-    graphs, beside the accuracies and in their order, a fraction; steps: optimiser steps that every set was trained
-    with, None for those of the protocol; compiled: whether the networks' training steps were, which changes rounding
-    alone; teachers: bytes of each network that labels while networks are trained, listed apart. lr: the rate the fresh
-    networks began with; lr_policy: whether the protocol gave it, or it was searched among lr_tried, on validation, as
-    for every other method. tested_on: identity of the test split, None in rows of schema 1. distillation_seed:
-    from which the set was made, None where nobody knows. unranked: why the row can not be the best of its group, empty
-    where it can. pool: the pools of networks it was asked for with, by name, with commas between. recipe: fully
-    resolved, empty for a set that came from elsewhere. reported: the accuracy that the source of the method prints,
-    never ours. No host name, no path of a machine.
-    Errors: ValueError when the accuracies are none, not one a seed, or not fractions; for rates that are not positive;
-    and for times, bytes and counts that are negative, not finite, or beyond 64 bits.
+    A row holds no host name and no path of a machine.
+
+    Raises:
+        ValueError: The accuracies are none, not one per seed, or not fractions; rates are not positive; times, bytes or
+            counts are negative, not finite, or beyond 64 bits.
     """
 
     schema: int = SCHEMA
+    """Version of the file format."""
     method: str
+    """Name of the method."""
     label: str
+    """Name of the method in its recipe."""
     dataset: str
+    """Name of the real set."""
     ipc: int
+    """Images per class that the set stores."""
     network: str
+    """Network trained at evaluation."""
     student: str | None
+    """Network trained during distillation; None where none was."""
     protocol: str
+    """Key of the evaluation protocol, such as ``mtt-v1``."""
     selection: RowSelection
+    """Rule by which the set was chosen among its candidates."""
     selected_step: int | None = None
+    """Outer step of the chosen set; None where nobody knows."""
     accuracy: tuple[float, ...]
+    """Top-1 accuracies on the test split, fractions in the order of ``seeds``."""
     seeds: tuple[int, ...]
+    """Evaluation seeds, one fresh network each."""
     seconds: float
+    """Seconds of the distillation."""
     expert_seconds: float = 0.0
+    """Seconds of the expert buffer, which many runs share."""
     evaluation_seconds: float
+    """Seconds of all fresh networks together."""
     peak_bytes: int
+    """Peak memory while distilling."""
     bytes: dict[str, int]
+    """Bytes that storing the set takes, by part: images, all label versions, learned rate and whatever else."""
     charged: dict[str, int] = field(default_factory=dict)
+    """Bytes that the method's paper counts instead, by part; empty where that is the same."""
     label_versions: int = 1
+    """Labels that each image has."""
     items: int | None = None
+    """Graphs or forests in a set of graphs; None for images."""
     roc_auc: tuple[float, ...] = ()
+    """ROC-AUCs of graphs, fractions in the order of ``seeds``; empty for images."""
     steps: int | None = None
+    """Updates that every set was trained with; None for those of the protocol."""
     compiled: bool = False
+    """Whether training steps of the networks were compiled, which changes rounding alone."""
     teachers: dict[str, int] = field(default_factory=dict)
+    """Bytes of each network that labels during training, not part of ``bytes``."""
     teachers_fingerprint: str | None = None
+    """Fingerprint of those networks; None where there are none."""
     lr: float | None = None
+    """Learning rate that the fresh networks began with."""
     lr_policy: LrPolicy = "protocol"
+    """Origin of that rate: the protocol, or a search on validation, as for every other method."""
     lr_tried: tuple[float, ...] = ()
+    """Rates that the search tried."""
     pool: str | None = None
+    """Names of the network pools it was asked for with, separated by commas."""
     device: str
+    """Name of the device that evaluated."""
     code: str
+    """Identity of the code."""
     versions: dict[str, str]
+    """Versions of Python and the libraries."""
     synthetic_sha256: str
+    """Hash of the synthetic set."""
     buffer_fingerprint: str | None = None
+    """Fingerprint of the expert buffer; None where there was none."""
     real_fingerprint: str
+    """Fingerprint of the real set."""
     tested_on: EvalSplit | None = None
+    """Identity of the test split; None in rows of schema 1."""
     preprocessing_fingerprint: str
+    """Fingerprint of the preprocessing."""
     distillation_seed: int | None = None
+    """Seed that the set was made from; None where nobody knows."""
     unranked: str = ""
+    """Reason why the row can not be the best of its group; empty where it can."""
     recipe: dict[str, Any] = field(default_factory=dict)
+    """Fully resolved recipe; empty for a set that came from elsewhere."""
     note: str = ""
+    """Note for readers of the row."""
     reported: float | None = None
+    """Accuracy that the source of the method prints, a fraction; never ours."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -104,10 +135,11 @@ class Row:
                 "accuracy, roc_auc and reported are fractions in [0, 1], "
                 f"not {self.accuracy}, {self.roc_auc} and {self.reported}"
             )
-        _require_amounts(self)
+        check_amounts(self)
 
     @property
     def accuracy_mean(self) -> float:
+        """Mean accuracy, a fraction."""
         return fmean(self.accuracy)
 
     @property
@@ -125,21 +157,22 @@ class Row:
 
     @property
     def score(self) -> tuple[float, ...]:
-        """What rows are ranked by, one value a network: ROC-AUC where there is one, else accuracy."""
+        """Values that rows are ranked by, one per network: ROC-AUC where there is one, else accuracy."""
         return self.roc_auc or self.accuracy
 
     @property
     def score_mean(self) -> float:
+        """Mean score, a fraction."""
         return fmean(self.score)
 
     @property
     def score_std(self) -> float:
-        """Population standard deviation."""
+        """Population standard deviation of the scores."""
         return pstdev(self.score)
 
     @property
     def total_bytes(self) -> int:
-        """Of the ledger: without teachers."""
+        """Bytes of all parts together, without teachers."""
         return sum(self.bytes.values())
 
     @property
@@ -149,21 +182,21 @@ class Row:
 
     @property
     def conditions(self) -> str:
-        """What networks were trained under beyond the protocol; empty where there is nothing to say.
+        """Circumstances of the training beyond the protocol, in words; empty where there are none.
 
         Graphs have no test split of their own: it follows from the seed, so rows say which one they are of.
         """
         searched = f"rate searched on validation among {', '.join(f'{rate:g}' for rate in self.lr_tried)}"
-        taught = f"labelled by {', '.join(sorted(self.teachers))} ({(self.teachers_fingerprint or '')[:8]})"
+        labelers = f"labelled by {', '.join(sorted(self.teachers))} ({(self.teachers_fingerprint or '')[:8]})"
         stored = self.label_versions > 1 and not self.teachers
-        told = [
+        parts = [
             f"split {self.real_fingerprint[:8]}" if self.roc_auc else "",
             f"{self.steps} steps each" if self.steps else "",
             searched if self.lr_policy == "search" else "",
-            taught if self.teachers else "",
+            labelers if self.teachers else "",
             f"{self.label_versions} stored labels an image" if stored else "",
         ]
-        return "; ".join(filter(None, told))
+        return "; ".join(filter(None, parts))
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -176,19 +209,19 @@ class Row:
 
         A set without a recipe, or one that came as it is, is asked about by its own hash.
         """
-        asked: dict[str, Any] = {
+        identity: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("method", "label", "dataset", "ipc", "network", "student", "protocol", "selection", "seeds")
         }
-        asked["recipe"] = (self.selection != "given" and self.recipe) or self.synthetic_sha256
-        asked["real"] = self.real_fingerprint
+        identity["recipe"] = (self.selection != "given" and self.recipe) or self.synthetic_sha256
+        identity["real"] = self.real_fingerprint
         if self.lr_policy != "protocol":
-            asked["lr"] = [self.lr_policy, self.lr_tried]
+            identity["lr"] = [self.lr_policy, self.lr_tried]
         if self.teachers:
-            asked["teachers"] = self.teachers_fingerprint
+            identity["teachers"] = self.teachers_fingerprint
         if self.steps:
-            asked["steps"] = self.steps
-        return fingerprint(asked)[:8]
+            identity["steps"] = self.steps
+        return fingerprint(identity)[:8]
 
     def path(self, folder: Path) -> Path:
         """Where the row lies under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
@@ -201,30 +234,6 @@ class Row:
         return path
 
 
-def _require_amounts(row: Row) -> None:
-    rates = (*row.lr_tried, *(() if row.lr is None else (row.lr,)))
-    if not all(math.isfinite(rate) and rate > 0 for rate in rates):
-        raise ValueError(f"lr and lr_tried are positive numbers, not {row.lr} and {row.lr_tried}")
-    for name in ("seconds", "expert_seconds", "evaluation_seconds"):
-        if not (math.isfinite(value := getattr(row, name)) and value >= 0):
-            raise ValueError(f"{name} is a finite number of 0 or more, not {value}")
-    for name, least, values in (
-        ("ipc", 1, (row.ipc,)),
-        ("selected_step", 0, () if row.selected_step is None else (row.selected_step,)),
-        ("peak_bytes", 0, (row.peak_bytes,)),
-        ("bytes", 0, (*row.bytes.values(), row.total_bytes)),
-        ("charged", 0, (*row.charged.values(), sum(row.charged.values()))),
-        ("label_versions", 1, (row.label_versions,)),
-        ("items", 0, () if row.items is None else (row.items,)),
-        ("steps", 1, () if row.steps is None else (row.steps,)),
-        ("teachers", 0, (*row.teachers.values(), sum(row.teachers.values()))),
-        ("seeds", -_MOST, row.seeds),
-    ):
-        if not all(least <= value <= _MOST for value in values):
-            raise ValueError(f"{name} is from {least} to {_MOST}, not {values}")
-
-
-_MOST = 2**63 - 1
 _MISNAMED = "unexpected_keyword_argument"
 
 
@@ -234,7 +243,17 @@ def folder_of(results: Path, dataset: str, ipc: int) -> Path:
 
 
 def load_row(path: Path) -> Row:
-    """Read one row. Errors: UserError that names the file and the key that is wrong."""
+    """Read one row.
+
+    Args:
+        path: JSON file of the row.
+
+    Returns:
+        The row.
+
+    Raises:
+        UserError: The file is not a row; the error names the file and the key.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     document = read_json(path, "row of the leaderboard")
@@ -256,9 +275,16 @@ def load_row(path: Path) -> Row:
 
 
 def load_rows(folders: Iterable[Path]) -> list[Row]:
-    """Every row under these folders (or the row files themselves), in the order of their paths, each file once.
+    """Read every row under some folders, each file once.
 
-    Errors: UserError for a folder that does not exist, and for the first file that is not a row.
+    Args:
+        folders: Folders of rows, or row files themselves.
+
+    Returns:
+        Rows in the order of their paths.
+
+    Raises:
+        UserError: A folder does not exist, or a file is not a row.
     """
     paths: set[Path] = set()
     for folder in folders:
@@ -268,22 +294,6 @@ def load_rows(folders: Iterable[Path]) -> list[Row]:
             )
         paths.update(path.resolve() for path in (folder.rglob("*.json") if folder.is_dir() else [folder]))
     return [load_row(path) for path in sorted(paths)]
-
-
-def without_paths(document: Any) -> Any:
-    """A JSON document in which every absolute path (also as ``folder:/a/b``) has shrunk to its last component."""
-    if isinstance(document, dict):
-        return {key: without_paths(value) for key, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [without_paths(value) for value in document]
-    if isinstance(document, PurePath):
-        return document.name
-    if isinstance(document, str) and (found := _ABSOLUTE.match(document)):
-        return found["kind"] + re.split(r"[/\\]", document.rstrip("/\\"))[-1]
-    return document
-
-
-_ABSOLUTE = re.compile(r"(?P<kind>(?:[a-z]{2,}:)?)(?:[/\\~]|[A-Za-z]:[/\\])")
 
 
 def _slug(name: str) -> str:

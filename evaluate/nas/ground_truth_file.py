@@ -27,7 +27,7 @@ def write_truth(truth: GroundTruth, path: Path) -> None:
 
     Errors: UserError for another ending.
     """
-    lines = [
+    entries = [
         {
             "network": network,
             "accuracy": round(fmean(accuracies), 6),
@@ -39,9 +39,9 @@ def write_truth(truth: GroundTruth, path: Path) -> None:
         for network, accuracies in truth.accuracy.items()
     ]
     if _form(path) == ".json":
-        text = json.dumps({"facts": dict(truth.facts), "networks": lines}, indent=1)
+        text = json.dumps({"facts": dict(truth.facts), "networks": entries}, indent=1)
     else:
-        text = HEAD + json.dumps(dict(truth.facts), sort_keys=True) + "\n" + _as_csv(lines)
+        text = HEAD + json.dumps(dict(truth.facts), sort_keys=True) + "\n" + _as_csv(entries)
     with replacing(path) as part:
         part.write_text(text + "\n", encoding="utf-8")
 
@@ -55,16 +55,16 @@ def read_truth(path: Path, space: Space) -> GroundTruth:
     content = read_regular(path, "table of true accuracies", most=LARGEST_JSON)
     try:
         text = content.decode("utf-8-sig")
-        facts, lines = _json_lines(text, path) if _form(path) == ".json" else _csv_lines(text, path)
+        facts, entries = _json_entries(text, path) if _form(path) == ".json" else _csv_entries(text, path)
     except (ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"{path} is no table that can be read: {error}", fix=_FIX) from None
     accuracy: dict[str, tuple[float, ...]] = {}
     test: dict[str, tuple[float, ...]] = {}
     seconds: dict[str, float] = {}
     outside = 0
-    for where, line in lines:
-        network = _network(line, where, space)
-        accuracies = _fractions(line, "accuracies", where) or _fractions(line, "accuracy", where)
+    for where, entry in entries:
+        network = _network(entry, where, space)
+        accuracies = _fractions(entry, "accuracies", where) or _fractions(entry, "accuracy", where)
         if not accuracies:
             raise UserError(f"{network} has no accuracy in the table", f"from  {where}", fix=_FIX)
         if network not in space:
@@ -73,9 +73,9 @@ def read_truth(path: Path, space: Space) -> GroundTruth:
         if network in accuracy:
             raise UserError(f"{network} is in the table twice", f"from  {where}", fix="keep one of its lines")
         accuracy[network] = accuracies
-        if tests := _fractions(line, "tests", where) or _fractions(line, "test", where):
+        if tests := _fractions(entry, "tests", where) or _fractions(entry, "test", where):
             test[network] = tests
-        if took := _numbers(line, "seconds", where):
+        if took := _numbers(entry, "seconds", where):
             seconds[network] = took[0]
     if not accuracy:
         raise UserError(f"{path} has no network of the space {space.name}", fix="choose its space with --space")
@@ -102,56 +102,58 @@ def _form(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _as_csv(lines: Iterable[Mapping[str, Any]]) -> str:
+def _as_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [column for column in COLUMNS if column != "arch"]
     writer.writerow(columns)
-    for line in lines:
-        cells = (line[column] for column in columns)
+    for entry in entries:
+        cells = (entry[column] for column in columns)
         writer.writerow([";".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells])
     return text.getvalue().rstrip("\n")
 
 
-def _csv_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+def _csv_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     raw = text.splitlines()
     facts = parse_json(raw[0][len(HEAD) :]) if raw and raw[0].startswith(HEAD) else {}
-    above = next((number for number, line in enumerate(raw) if line.strip() and not line.startswith("#")), len(raw))
+    above = next((number for number, entry in enumerate(raw) if entry.strip() and not entry.startswith("#")), len(raw))
     reader = csv.DictReader(raw[above:], strict=True)
     _require_columns(reader.fieldnames or (), f"{path}, line {above + 1}")
-    lines: list[tuple[str, dict[str, Any]]] = []
-    for line in reader:
+    entries: list[tuple[str, dict[str, Any]]] = []
+    for entry in reader:
         where = f"{path}, line {above + reader.line_num}"
-        if None in line or None in line.values():
+        if None in entry or None in entry.values():
             raise UserError("a line has more or fewer cells than there are columns", f"from  {where}", fix=_FIX)
-        lines.append((where, {key: cell.split(";") for key, cell in line.items() if cell.strip()}))
-    return _mapping(facts, path), lines
+        entries.append((where, {key: cell.split(";") for key, cell in entry.items() if cell.strip()}))
+    return _mapping(facts, path), entries
 
 
-def _json_lines(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+def _json_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     document = parse_json(text)
     listed = document if isinstance(document, list) else _mapping(document, path).get("networks")
-    if not isinstance(listed, list) or not all(isinstance(line, dict) for line in listed):
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise UserError(
             f"{path} has no list of networks", fix='write {"networks": [{"network": ..., "accuracy": ...}]}'
         )
-    lines: list[tuple[str, dict[str, Any]]] = []
-    for number, line in enumerate(listed, start=1):
+    entries: list[tuple[str, dict[str, Any]]] = []
+    for number, entry in enumerate(listed, start=1):
         where = f"{path}, network {number}"
-        _require_columns(line, where)
-        cells = {key: value if isinstance(value, list) else [value] for key, value in line.items() if value is not None}
-        lines.append((where, cells))
-    return _mapping({} if isinstance(document, list) else document.get("facts", {}), path), lines
+        _require_columns(entry, where)
+        cells = {
+            key: value if isinstance(value, list) else [value] for key, value in entry.items() if value is not None
+        }
+        entries.append((where, cells))
+    return _mapping({} if isinstance(document, list) else document.get("facts", {}), path), entries
 
 
-def _mapping(found: object, path: Path) -> dict[str, Any]:
-    if not isinstance(found, dict):
+def _mapping(facts: object, path: Path) -> dict[str, Any]:
+    if not isinstance(facts, dict):
         raise UserError(f"{path} is no table of true accuracies", fix=_FIX)
-    return found
+    return facts
 
 
-def _require_columns(found: Iterable[str], where: str) -> None:
-    columns = list(found)
+def _require_columns(names: Iterable[str], where: str) -> None:
+    columns = list(names)
     for column in columns:
         if column not in COLUMNS:
             raise unknown("column of true accuracies", str(column), COLUMNS, where)
@@ -159,16 +161,16 @@ def _require_columns(found: Iterable[str], where: str) -> None:
         raise UserError("a table of true accuracies names networks and accuracies", f"from  {where}", fix=_FIX)
 
 
-def _network(line: Mapping[str, list[Any]], where: str, space: Space) -> str:
-    named = line.get("network") or line.get("arch")
+def _network(entry: Mapping[str, list[Any]], where: str, space: Space) -> str:
+    named = entry.get("network") or entry.get("arch")
     if not named or not isinstance(named[0], str):
         raise UserError("a line names no network", f"from  {where}", fix=_FIX)
     return space.read(named[0].strip(), where)
 
 
-def _numbers(line: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
+def _numbers(entry: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
     found = []
-    for cell in line.get(column, ()):
+    for cell in entry.get(column, ()):
         try:
             value = float("nan" if isinstance(cell, bool) else cell)
         except (TypeError, ValueError, OverflowError):
@@ -179,8 +181,8 @@ def _numbers(line: Mapping[str, list[Any]], column: str, where: str) -> tuple[fl
     return tuple(found)
 
 
-def _fractions(line: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
-    found = _numbers(line, column, where)
+def _fractions(entry: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
+    found = _numbers(entry, column, where)
     for value in found:
         if value > 1:
             raise UserError(

@@ -1,4 +1,4 @@
-"""What networks are trained on to be ranked: a synthetic set, all real images, few of them, or all of them briefly."""
+"""Proxy data sets that rank networks: a synthetic set, all real images, few of them, or all of them briefly."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ProxySetup:
         """The same bench on another device, where one process does it all."""
         return replace(self, real=self.real.to(device), device=device, executor=None)
 
-    def asked(self, network: str, seeds: Sequence[int], split: SplitName) -> dict[str, Any]:
+    def score_options(self, network: str, seeds: Sequence[int], split: SplitName) -> dict[str, Any]:
         """What ``score`` and ``score_real`` are told alike."""
         return {
             "protocol": self.protocol,
@@ -156,7 +156,7 @@ class _OnSet:
     syn: SyntheticSet
 
     def __call__(self, bench: ProxySetup, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
-        return score(self.syn, bench.real, **bench.asked(network, seeds, split))
+        return score(self.syn, bench.real, **bench.score_options(network, seeds, split))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,4 +166,4 @@ class _OnReal:
     part: dict[str, Any]
 
     def __call__(self, bench: ProxySetup, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
-        return score_real(bench.real, **bench.asked(network, seeds, split), **self.part)
+        return score_real(bench.real, **bench.score_options(network, seeds, split), **self.part)

@@ -1,4 +1,4 @@
-"""How well one ranking of networks agrees with another: rank correlations over all and among the best, and regret."""
+"""Agreement of two rankings of networks: rank correlations over all and among the best, and regret."""
 
 from __future__ import annotations
 

@@ -117,8 +117,8 @@ def _whole(ranking: Ranking) -> list[dict[str, str]]:
             "images": str(entry.images) if entry.images else "",
             "stored": size(entry.bytes) if entry.bytes else "",
             "time": duration(entry.seconds) if entry.seconds else "",
-            "Spearman": _said(entry.measures["spearman"]),
-            "Kendall": _said(entry.measures["kendall"]),
+            "Spearman": _describe(entry.measures["spearman"]),
+            "Kendall": _describe(entry.measures["kendall"]),
             "regret": _points(entry.measures["regret"]),
         }
         for entry in ranking.entries
@@ -143,7 +143,7 @@ def _among_the_best(ranking: Ranking) -> list[dict[str, str]]:
             for whose in ("truth", "proxy"):
                 for k in KS:
                     if found := entry.measures.get(f"{name}.{whose}.{k}"):
-                        line[f"{k} by {whose}"] = _said(found)
+                        line[f"{k} by {whose}"] = _describe(found)
             lines.append(line)
     return lines if lines and len(lines[0]) > 2 else []
 
@@ -202,7 +202,7 @@ def _accuracy(accuracies: Mapping[str, tuple[float, ...]], network: str) -> str:
     return percent(fmean(values), None) if values else ""
 
 
-def _said(measure: Estimate) -> str:
+def _describe(measure: Estimate) -> str:
     if measure.value is None:
         return "undefined"
     return f"{measure.value:.2f}{_interval(measure, 1, 2)}"

@@ -1,4 +1,4 @@
-"""Where the networks of a search come from: Optuna, or chance; and what each was found to be worth."""
+"""Samplers of a search: Optuna or random choice, with the objective of each network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What networks scored, kept one file a network, so that whatever was trained once is not trained again."""
+"""Cache of scores, one file per network, so that what was trained once is not trained again."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class ScoreCache:
             self.keep(network, split, self.proxy.score(network, missing, split))
         known = self._read(self.path(network), network)[split]
         chosen = [known[str(seed)] for seed in seeds]
-        return CachedScore(tuple(kept["accuracy"] for kept in chosen), sum(kept["seconds"] for kept in chosen))
+        return CachedScore(tuple(cached["accuracy"] for cached in chosen), sum(cached["seconds"] for cached in chosen))
 
     def missing(self, network: str, seeds: Sequence[int], split: SplitName) -> list[int]:
         """The seeds whose scores are not known without training. Errors: UserError for a damaged file."""
         known = self._read(self.path(network), network).get(split, {})
         return [seed for seed in seeds if str(seed) not in known]
 
-    def keep(self, network: str, split: SplitName, found: Scores) -> None:
+    def keep(self, network: str, split: SplitName, scores: Scores) -> None:
         """Write down what seeds scored."""
         document = self._read(self.path(network), network)
         known: dict[str, Any] = document.setdefault(split, {})
-        for seed, accuracy in zip(found.seeds, found.accuracy, strict=True):
-            known[str(seed)] = {"accuracy": accuracy, "seconds": found.seconds / len(found.seeds)}
+        for seed, accuracy in zip(scores.seeds, scores.accuracy, strict=True):
+            known[str(seed)] = {"accuracy": accuracy, "seconds": scores.seconds / len(scores.seeds)}
         if not (self.folder / ABOUT).exists():
             write_json(self.folder / ABOUT, {**self.about, "label": self.proxy.label})
         write_json(self.path(network), document)
@@ -66,8 +66,8 @@ class ScoreCache:
         if not (isinstance(document, dict) and document.get("network") == network):
             raise damaged(path, f"it does not say that it is of {network}")
         for split in ("validation", "test"):
-            for kept in _values(document.get(split, {}), path):
-                if not (0 <= _number(kept, "accuracy", path) <= 1 and _number(kept, "seconds", path) >= 0):
+            for cached in _values(document.get(split, {}), path):
+                if not (0 <= _number(cached, "accuracy", path) <= 1 and _number(cached, "seconds", path) >= 0):
                     raise damaged(path, "an accuracy is no fraction, or its seconds are negative")
         return document
 
@@ -91,8 +91,8 @@ def _values(scores: object, path: Path) -> list[Any]:
     return list(scores.values())
 
 
-def _number(kept: object, key: str, path: Path) -> float:
-    value = kept.get(key) if isinstance(kept, dict) else None
+def _number(cached: object, key: str, path: Path) -> float:
+    value = cached.get(key) if isinstance(cached, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise damaged(path, f"a seed has no {key}")
     return float(value)

@@ -1,4 +1,4 @@
-"""What a protocol is: every number of how fresh networks are trained on a synthetic set, frozen and named."""
+"""Protocols: every number of the training of fresh networks on a synthetic set, frozen and named."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ Targets = Literal["set", "teacher"]
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolOverrides:
-    """What a protocol varies between data sets, networks and sizes; None is the protocol's own value.
+    """Values that a protocol varies between data sets, networks and sizes; None is the protocol's own value.
 
-    epochs: E. augmentation: as in ``ddbench.augmentation``; "dsa" has no flip where a mirrored image is no longer of
-    its class. The others: as in :class:`Protocol`.
+    Fields without a line of their own are as in :class:`Protocol`.
     """
 
     epochs: int
+    """Epochs E."""
     augmentation: str
+    """Name in ``ddbench.augmentation``; "dsa" has no flip where a mirrored image is no longer of its class."""
     batch: int | None = None
     lr: float | None = None
     weight_decay: float | None = None
@@ -37,18 +38,20 @@ class ProtocolOverrides:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationContext:
-    """What a setting may depend on.
-
-    dataset: as in rows; some of its classes, ``mnist[0,1]``, count as itself. ipc: images per class as trained on.
-    size: pixels a side.
-    """
+    """Facts that a setting may depend on."""
 
     dataset: str
+    """Name of the data set as in rows; some of its classes, ``mnist[0,1]``, count as itself."""
     network: str
+    """Canonical name of the network."""
     batch_norm: bool
+    """Whether the network has batch norm."""
     ipc: int
+    """Images per class as trained on."""
     classes: int
+    """Classes of the data set."""
     size: int
+    """Side of the images, in pixels."""
 
 
 Rule = Callable[[ProtocolOverrides, EvaluationContext], ProtocolOverrides]
@@ -56,17 +59,19 @@ Rule = Callable[[ProtocolOverrides, EvaluationContext], ProtocolOverrides]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """A protocol as it is carried out on one network and set: every choice made, nothing left to look up.
+    """A protocol resolved for one network and set: every choice made, nothing left to look up.
 
-    epochs: E. trained_epochs: how many there are. joins_last: whether a last batch of a single image is joined to the
-    one before it, as for networks with batch norm, which can not normalize one number by itself. Else as in
-    :class:`Protocol`.
+    Fields without a line of their own are as in :class:`Protocol`.
     """
 
     epochs: int
+    """Epochs E, which the schedule counts by."""
     trained_epochs: int
+    """Epochs that are trained."""
     batch: int
+    """Images in a step."""
     joins_last: bool
+    """Whether a last batch of one image is joined to the one before, as batch norm needs."""
     augmentation: str
     optimizer: OptimizerName
     lr: float
@@ -85,52 +90,71 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A training from scratch, tested once, after its last epoch, by top-1 accuracy.
-
-    inclusive: whether the published loop counts 0 to E, so that E + 1 epochs are trained. lr: where ``learned_lr``
-    holds, only of a set that has learned none; lr_by_network: of networks that have their own. batch: images a step,
-    reshuffled every epoch. decay_kernels_only: whether weights of one dimension and biases are left out of the decay.
-    schedule: "drop" multiplies lr by ``drop_factor`` once, after epoch E // 2 + 1, with a new optimizer, which forgets
-    the momentum; "steps" multiplies it by ``drop_factor`` after 2/3 and 5/6 of E; "cosine" is (1 + cos(pi e / E)) / 2
-    of it in epoch e; "half-cosine" (1 + cos(pi e / 2E)) / 2. mixing: of each batch with a shuffled copy of itself,
-    with ``mix_probability``, by a share from Beta(mix_alpha, mix_alpha). loss: "ce" is cross-entropy, "kl" the
-    divergence of both softmaxes at ``temperature``, averaged over the images and not rescaled. targets: the set's own
-    labels, or what teachers say of every batch as it is seen. warm_up: whether a network is first trained, in the same
-    way, on the set's ``warm_images``, where it has some. setting: for most data and networks; by_dataset, large (64
-    pixels a side and more) and batch_norm: exceptions, the later the stronger. rule: a name in ``RULES`` that has the
-    last word. stored_views: whether a set's labels of every epoch are shown again in the place of teachers'. network:
-    what is evaluated where nobody says; empty is the network the set was distilled with.
-    """
+    """A training from scratch, tested once, after its last epoch, by top-1 accuracy."""
 
     name: str
+    """Name without the version."""
     version: int
+    """Version; a number changes only with a new one."""
     title: str
+    """Title for readers."""
     source: str
+    """Paper or code that it follows."""
     setting: ProtocolOverrides
+    """Epochs and augmentation for most data and networks."""
     by_dataset: tuple[tuple[str, ProtocolOverrides], ...] = ()
+    """Exceptions by data set; stronger than ``setting``."""
     batch_norm: ProtocolOverrides | None = None
+    """Exception for networks with batch norm; the strongest of all."""
     learned_lr: bool = False
+    """Whether training begins with the rate that a set has learned, where it has one."""
     lr: float = 0.01
+    """Learning rate; where ``learned_lr`` holds, only of a set that has learned none."""
     momentum: float = 0.9
+    """Momentum of SGD."""
     weight_decay: float = 5e-4
+    """Weight decay."""
     batch: int = 256
+    """Images in a step, reshuffled every epoch."""
     drop_factor: float = 0.1
+    """Factor of the rate in the schedules "drop" and "steps"."""
     warm_up: bool = False
+    """Whether a network is first trained, in the same way, on the set's ``warm_images``, where it has some."""
     inclusive: bool = True
+    """Whether the published loop counts 0 to E, so that E + 1 epochs are trained."""
     optimizer: OptimizerName = "sgd"
+    """Optimizer."""
     decay_kernels_only: bool = False
+    """Whether weights of one dimension and biases are left out of the decay."""
     lr_by_network: tuple[tuple[str, float], ...] = ()
+    """Rates of networks that have their own."""
     schedule: Schedule = "drop"
+    """Schedule of the rate.
+
+    "drop" multiplies it by ``drop_factor`` once, after epoch E // 2 + 1, with a new optimizer, which forgets the
+    momentum; "steps" multiplies it by ``drop_factor`` after 2/3 and 5/6 of E; "cosine" is (1 + cos(pi e / E)) / 2 of
+    it in epoch e; "half-cosine" (1 + cos(pi e / 2E)) / 2.
+    """
     mixing: MixingName = "none"
+    """Mixing of each batch with a shuffled copy of itself."""
     mix_alpha: float = 1.0
+    """Both parameters of the Beta distribution of the share that is mixed."""
     mix_probability: float = 1.0
+    """Probability that a batch is mixed."""
     loss: LossName = "ce"
+    """Loss: cross-entropy ("ce"), or the KL divergence of both softmaxes, averaged over the images, not rescaled."""
     temperature: float = 1.0
+    """Temperature of both softmaxes under the loss "kl"."""
     targets: Targets = "set"
+    """Labels: the set's own, or a teacher's logits of every batch as it is seen."""
     large: ProtocolOverrides | None = None
+    """Exception for images of 64 pixels a side and more; weaker than ``batch_norm``."""
     rule: str = ""
+    """Name in ``RULES`` that has the last word."""
     network: str = ""
+    """Network that is evaluated by default; empty for the one that the set was distilled with."""
     stored_views: bool = False
+    """Whether a set's labels of every epoch are shown again in the place of teachers'."""
 
     @property
     def key(self) -> str:
@@ -139,16 +163,23 @@ class Protocol:
 
     @property
     def fingerprint(self) -> str:
-        """Of every number above, so that results of two definitions can not be taken for one another."""
-        return fingerprint(_told(self))
+        """Fingerprint of every number above, so that results of two definitions are not taken for one another."""
+        return fingerprint(_fingerprinted(self))
 
     @property
     def trained_epochs(self) -> int:
-        """How many epochs are trained for most data and networks."""
+        """Epochs that are trained for most data and networks."""
         return self.setting.epochs + self.inclusive
 
     def setting_for(self, about: EvaluationContext) -> ProtocolOverrides:
-        """Epochs, augmentation and what else differs, for this data set and network."""
+        """Look up epochs, augmentation and what else differs, for a data set and network.
+
+        Args:
+            about: Data set, network and sizes.
+
+        Returns:
+            The strongest exception that applies, or the usual setting, after the rule.
+        """
         exceptions, whole = dict(self.by_dataset), about.dataset.partition("[")[0]
         chosen = exceptions.get(whole, self.setting)
         if self.large is not None and about.size >= LARGE and whole not in exceptions:
@@ -158,41 +189,49 @@ class Protocol:
         return RULES[self.rule](chosen, about) if self.rule else chosen
 
     def resolve(self, about: EvaluationContext, lr: float | None = None) -> TrainingConfig:
-        """Every number of one training. lr: the rate it begins with; None takes the protocol's."""
+        """Resolve every number of one training.
+
+        Args:
+            about: Data set, network and sizes.
+            lr: Rate that training begins with; None takes the protocol's.
+
+        Returns:
+            The training's configuration.
+        """
         setting = self.setting_for(about)
         rate = dict(self.lr_by_network).get(about.network, self.lr) if setting.lr is None else setting.lr
         own = {name: getattr(self, name) for name in _OWN}
-        said = {name: value for name in _SAID if (value := getattr(setting, name)) is not None}
+        own_settings = {name: value for name in _OVERRIDABLE if (value := getattr(setting, name)) is not None}
         return TrainingConfig(
             epochs=setting.epochs,
             trained_epochs=setting.epochs + self.inclusive,
             joins_last=about.batch_norm,
             augmentation=setting.augmentation,
             lr=rate if lr is None else lr,
-            **{**own, **said},
+            **{**own, **own_settings},
         )
 
 
 LARGE = 64
-_SAID = ("batch", "weight_decay", "mixing", "mix_alpha", "mix_probability", "temperature")
-_OWN = (*_SAID, "optimizer", "momentum", "decay_kernels_only", "schedule", "drop_factor", "loss", "targets")
+_OVERRIDABLE = ("batch", "weight_decay", "mixing", "mix_alpha", "mix_probability", "temperature")
+_OWN = (*_OVERRIDABLE, "optimizer", "momentum", "decay_kernels_only", "schedule", "drop_factor", "loss", "targets")
 
 
-def _told(protocol: Protocol) -> dict[str, Any]:
-    """What a fingerprint is taken of: a field that a definition leaves at its default need not have existed for it."""
+def _fingerprinted(protocol: Protocol) -> dict[str, Any]:
+    """List what a fingerprint is taken of; a field that is at its default need not have existed for the definition."""
     usual = {field.name: field.default for field in fields(Protocol)}
-    told: dict[str, Any] = {}
+    described: dict[str, Any] = {}
     for name, value in asdict(protocol).items():
         if isinstance(value, dict):
-            told[name] = _said(value)
+            described[name] = _without_none(value)
         elif name == "by_dataset":
-            told[name] = [[dataset, _said(setting)] for dataset, setting in value]
+            described[name] = [[dataset, _without_none(setting)] for dataset, setting in value]
         elif name in _FIRST or (name not in ("title", "source") and value != usual[name]):
-            told[name] = value
-    return told
+            described[name] = value
+    return described
 
 
-def _said(setting: dict[str, Any]) -> dict[str, Any]:
+def _without_none(setting: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in setting.items() if value is not None}
 
 

@@ -30,15 +30,15 @@ class TrainingCheckpoint:
     """
 
     def __init__(
-        self, path: Path, asked: Mapping[str, Any], device: torch.device, pause: float = CHECKPOINT_SECONDS
+        self, path: Path, request: Mapping[str, Any], device: torch.device, pause: float = CHECKPOINT_SECONDS
     ) -> None:
         self.path, self.device = path, device
-        self._asked = {**asked, "device": device.type}
+        self._request = {**request, "device": device.type}
         self._least_pause, self._pause = pause, pause
         self._last_write = time.monotonic()
         self._unwritten: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        self._found = self._read()
-        self.epochs: int = self._found[1]["epochs"] if self._found else 0
+        self._saved = self._read()
+        self.epochs: int = self._saved[1]["epochs"] if self._saved else 0
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         if not self.path.is_file():
@@ -51,7 +51,7 @@ class TrainingCheckpoint:
             return None
         if not (isinstance(facts.get("asked"), dict) and type(facts.get("epochs")) is int):
             return None
-        for key, mine in self._asked.items():
+        for key, mine in self._request.items():
             if facts["asked"].get(key) != mine:
                 raise UserError(
                     f"{self.path} is of another training",
@@ -66,13 +66,13 @@ class TrainingCheckpoint:
 
         Errors: UserError where what it has is not of such a network and optimizer.
         """
-        if self._found is None:
+        if self._saved is None:
             return 0
-        (tensors, facts), self._found = self._found, None
+        (tensors, facts), self._saved = self._saved, None
         try:
             self._put_back(tensors, facts, network, optimizer, streams)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise artifact.damaged(self.path, _first_line(error)) from None
+            raise artifact.damaged(self.path, _summary(error)) from None
         return self.epochs
 
     def _put_back(
@@ -109,8 +109,8 @@ class TrainingCheckpoint:
         self.epochs = epochs
         tensors = {f"network.{name}": tensor.detach().clone() for name, tensor in network.state_dict().items()}
         for number, state in optimizer.state_dict()["state"].items():
-            kept = {what: value for what, value in state.items() if isinstance(value, Tensor)}
-            tensors |= {f"optimizer.{number}.{what}": value.clone() for what, value in kept.items()}
+            share = {what: value for what, value in state.items() if isinstance(value, Tensor)}
+            tensors |= {f"optimizer.{number}.{what}": value.clone() for what, value in share.items()}
         tensors["layers"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["layers.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -120,7 +120,7 @@ class TrainingCheckpoint:
                 tensors[f"stream.{name}"] = generator.get_state()
             else:
                 others[name] = generator.bit_generator.state
-        facts = {"asked": self._asked, "epochs": epochs, "rates": _rates(optimizer), "streams": others}
+        facts = {"asked": self._request, "epochs": epochs, "rates": _rates(optimizer), "streams": others}
         self._unwritten = tensors, facts
         if time.monotonic() - self._last_write >= self._pause:
             self.write()
@@ -139,7 +139,7 @@ class TrainingCheckpoint:
         self.path.unlink(missing_ok=True)
 
 
-def _first_line(error: Exception) -> str:
+def _summary(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 

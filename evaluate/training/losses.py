@@ -23,7 +23,7 @@ def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criteri
         if mixture is None:
             return own
         partners = classification_loss(logits, labels[mixture.partners], kind)
-        return mixture.kept * own + (1 - mixture.kept) * partners
+        return mixture.share * own + (1 - mixture.share) * partners
 
     return loss
 
@@ -46,7 +46,7 @@ def mixed_logits(logits: Tensor, mixture: Mixture | None) -> Tensor:
     """Stored logits (B, K) mixed as the images are: the logits themselves, not their softmax. Source: INFER."""
     if mixture is None:
         return logits
-    return mixture.kept * logits + (1 - mixture.kept) * logits[mixture.partners]
+    return mixture.share * logits + (1 - mixture.share) * logits[mixture.partners]
 
 
 def as_logits(labels: Tensor, kind: str) -> Tensor:

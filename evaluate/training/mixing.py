@@ -21,13 +21,13 @@ class Mixture:
     """
 
     partners: Tensor
-    kept: float
+    share: float
     box: tuple[int, int, int, int] | None = None
 
     def apply(self, images: Tensor) -> Tensor:
         """The mixed images, (B, C, H, W); the given ones stay as they are."""
         if self.box is None:
-            return self.kept * images + (1 - self.kept) * images[self.partners]
+            return self.share * images + (1 - self.share) * images[self.partners]
         left, top, right, bottom = self.box
         mixed = images.clone()
         mixed[:, :, top:bottom, left:right] = images[self.partners, :, top:bottom, left:right]

@@ -1,4 +1,4 @@
-"""Whether an evaluation is work enough for several processes, and how many."""
+"""Count of worker processes that an evaluation is worth."""
 
 from __future__ import annotations
 

@@ -48,24 +48,24 @@ def page(
     for the command that verifies them. Whatever rows say is shown as text, never as markup.
     Errors: ValueError for a picture that is no PNG, WebP or JPEG.
     """
-    lines = page_rows(rows, paths or {})
-    found = recipes_of(lines)
+    shown_rows = page_rows(rows, paths or {})
+    recipe_texts = recipes_of(shown_rows)
     style, script = _asset("page.css"), _script()
     return Template(_asset("page.html")).substitute(
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'",
         style=style,
         script=script,
-        summary=_summary(lines),
-        measure=measures_of(lines),
-        Measure=capital(measures_of(lines)),
-        counted="IPC" if any(line.measure == ROC_AUC for line in lines) else "images per class",
-        rows_table=rows_table(lines) if lines else tag("p", "There are no rows yet.", class_="hint"),
-        pools=pools(lines) or tag("p", "No method has rows on several networks.", class_="hint"),
-        gallery=gallery(lines, pictures or {}),
-        provenance=provenance(lines),
-        recipes=recipes(found),
-        data=script_json(_data(lines, found)),
+        summary=_summary(shown_rows),
+        measure=measures_of(shown_rows),
+        Measure=capital(measures_of(shown_rows)),
+        counted="IPC" if any(page_row.measure == ROC_AUC for page_row in shown_rows) else "images per class",
+        rows_table=rows_table(shown_rows) if shown_rows else tag("p", "There are no rows yet.", class_="hint"),
+        pools=pools(shown_rows) or tag("p", "No method has rows on several networks.", class_="hint"),
+        gallery=gallery(shown_rows, pictures or {}),
+        provenance=provenance(shown_rows),
+        recipes=recipes(recipe_texts),
+        data=script_json(_data(shown_rows, recipe_texts)),
         version=__version__,
     )
 
@@ -83,38 +83,46 @@ def _hash(source: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
-def _summary(lines: Sequence[PageRow]) -> Html:
+def _summary(shown_rows: Sequence[PageRow]) -> Html:
     def counted(count: int, one: str, many: str) -> str:
         return f"{count} {one if count == 1 else many}"
 
     facts = (
-        counted(sum(len(line.runs) for line in lines), "row", "rows"),
-        counted(len({(line.row.dataset, line.entry["test_split"]) for line in lines}), "data set", "data sets"),
-        counted(len({line.row.label for line in lines}), "method", "methods"),
-        counted(len({line.row.network for line in lines}), "network", "networks"),
-        counted(len({line.row.protocol for line in lines}), "protocol", "protocols"),
+        counted(sum(len(page_row.runs) for page_row in shown_rows), "row", "rows"),
+        counted(
+            len({(page_row.row.dataset, page_row.entry["test_split"]) for page_row in shown_rows}),
+            "data set",
+            "data sets",
+        ),
+        counted(len({page_row.row.label for page_row in shown_rows}), "method", "methods"),
+        counted(len({page_row.row.network for page_row in shown_rows}), "network", "networks"),
+        counted(len({page_row.row.protocol for page_row in shown_rows}), "protocol", "protocols"),
     )
     return join(*facts, by=" · ")
 
 
-def _data(lines: Sequence[PageRow], found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _data(shown_rows: Sequence[PageRow], recipe_texts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What the script works on, and what whoever reads the page by a program finds: every row with all it says."""
-    return {"rows": [_record(line) for line in lines], "recipes": found, "published": published_points(lines)}
-
-
-def _record(line: PageRow) -> dict[str, Any]:
-    recipe = recipe_key(line.row.recipe) if line.row.recipe else None
     return {
-        "key": line.key,
-        "rank": line.rank,
-        "rivals": line.rivals,
-        "panel": list(line.panel),
-        "series": line.series,
-        "conditions": line.row.conditions,
-        "test_split": line.entry["test_split"],
-        "mean": line.mean,
-        "std": line.std,
-        "stored": line.row.total_bytes,
-        "no_learning": line.no_learning,
-        "row": {**line.facts, "recipe": recipe},
+        "rows": [_record(page_row) for page_row in shown_rows],
+        "recipes": recipe_texts,
+        "published": published_points(shown_rows),
+    }
+
+
+def _record(page_row: PageRow) -> dict[str, Any]:
+    recipe = recipe_key(page_row.row.recipe) if page_row.row.recipe else None
+    return {
+        "key": page_row.key,
+        "rank": page_row.rank,
+        "rivals": page_row.rivals,
+        "panel": list(page_row.panel),
+        "series": page_row.series,
+        "conditions": page_row.row.conditions,
+        "test_split": page_row.entry["test_split"],
+        "mean": page_row.mean,
+        "std": page_row.std,
+        "stored": page_row.row.total_bytes,
+        "no_learning": page_row.no_learning,
+        "row": {**page_row.facts, "recipe": recipe},
     }

@@ -17,36 +17,36 @@ Name = tuple[str, str, str]
 _SHARED = [key for key in GROUP if key != "network"]
 
 
-def pools(lines: Sequence[PageRow]) -> Html:
+def pools(page_rows: Sequence[PageRow]) -> Html:
     """A matrix wherever a method has honest rows on two networks or more; empty where none has.
 
     A line is one set, never the best rows of several; rows of other rates or teachers are in a matrix of their own.
     """
     found: dict[tuple[object, ...], list[PageRow]] = {}
-    for line in lines:
-        if not line.oracle:
-            found.setdefault(tuple(line.entry[key] for key in _SHARED), []).append(line)
+    for page_row in page_rows:
+        if not page_row.oracle:
+            found.setdefault(tuple(page_row.entry[key] for key in _SHARED), []).append(page_row)
     matrices = join(*(_matrix(part) for part in found.values()))
     return tag("div", matrices, class_="matrices") if matrices else matrices
 
 
-def _matrix(lines: list[PageRow]) -> Html:
+def _matrix(page_rows: list[PageRow]) -> Html:
     methods: dict[Name, dict[str, PageRow]] = {}
-    for line in lines:
-        name = line.row.label, line.row.student or "", line.row.synthetic_sha256
-        methods.setdefault(name, {}).setdefault(line.row.network, line)
+    for page_row in page_rows:
+        name = page_row.row.label, page_row.row.student or "", page_row.row.synthetic_sha256
+        methods.setdefault(name, {}).setdefault(page_row.row.network, page_row)
     methods = {name: cells for name, cells in methods.items() if len(cells) > 1}
     if not methods:
         return Html()
     networks = sorted({network for cells in methods.values() for network in cells})
-    first = lines[0]
+    first = page_rows[0]
     order = sorted(methods, key=lambda name: (-_mean(methods[name]), name))
     students = len({student for _, student, _ in methods if student}) > 1
     head = ["Method", *map(name_of, networks), f"Mean of {len(networks)}"]
     body = [_row(name, methods[name], networks, students) for name in order]
     policy = [" · ", name_of(first.row.conditions)] if first.row.conditions else []
     measure = [f" · {ROC_AUC}"] if first.measure == ROC_AUC else []
-    names = {line.row.pool for line in lines}
+    names = {page_row.row.pool for page_row in page_rows}
     pool = [name_of(first.row.pool), " · "] if len(names) == 1 and first.row.pool else []
     split = [" · ", name_of(first.entry["test_split"])] if first.entry["test_split"] else []
     title = [
@@ -64,13 +64,13 @@ def _matrix(lines: list[PageRow]) -> Html:
         tag("thead", tag("tr", *(tag("th", name, scope="col") for name in head))),
         tag("tbody", *body),
     )
-    said = {"data_dataset": first.row.dataset, "data_ipc": first.row.ipc, "data_protocol": first.row.protocol}
+    text = {"data_dataset": first.row.dataset, "data_ipc": first.row.ipc, "data_protocol": first.row.protocol}
     region = {"role": "region", "tabindex": 0, "aria_label": f"{first.row.dataset}, ipc {first.row.ipc}, by network"}
-    return tag("div", table, class_="scroll matrix", data_networks=json.dumps(networks), **said, **region)
+    return tag("div", table, class_="scroll matrix", data_networks=json.dumps(networks), **text, **region)
 
 
 def _mean(cells: dict[str, PageRow]) -> float:
-    return fmean(line.mean for line in cells.values())
+    return fmean(page_row.mean for page_row in cells.values())
 
 
 def _row(name: Name, cells: dict[str, PageRow], networks: list[str], students: bool) -> Html:

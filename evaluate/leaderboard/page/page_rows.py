@@ -111,7 +111,7 @@ def page_rows(rows: Sequence[Row], paths: Mapping[str, str]) -> list[PageRow]:
         if _ranked(rows[numbers[0]]):
             honest.setdefault(tuple(entry[key] for key in GROUP), []).append(entry["over_seeds"]["score"]["mean"])
     seen: Counter[str] = Counter()
-    lines = []
+    shown = []
     for numbers in first:
         row, entry = rows[numbers[0]], described[numbers[0]]
         exact = row_key(row)
@@ -119,7 +119,7 @@ def page_rows(rows: Sequence[Row], paths: Mapping[str, str]) -> list[PageRow]:
         group = tuple(entry[key] for key in GROUP)
         rivals = honest.get(group, [])
         mean = entry["over_seeds"]["score"]["mean"]
-        line = PageRow(
+        page_row = PageRow(
             key=exact if seen[exact] == 1 else f"{exact}-{seen[exact]}",
             row=row,
             runs=tuple(rows[number] for number in numbers),
@@ -132,23 +132,23 @@ def page_rows(rows: Sequence[Row], paths: Mapping[str, str]) -> list[PageRow]:
             series=row.label if row.student in (None, row.network) else f"{row.label} ({row.student})",
             path=paths.get(exact),
         )
-        lines.append(line)
-    return sorted(lines, key=_place)
+        shown.append(page_row)
+    return sorted(shown, key=_sort_key)
 
 
 def _ranked(row: Row) -> bool:
     return row.selection != "oracle" and not row.unranked
 
 
-def _place(line: PageRow) -> tuple[Any, ...]:
+def _sort_key(page_row: PageRow) -> tuple[Any, ...]:
     first = ("dataset", "test_split", "protocol", "network")
-    shared = tuple(str(line.entry[key]) for key in (*first, *(key for key in PANEL if key not in first)))
-    return (*shared, line.row.ipc, line.oracle, -line.mean, line.row.method, line.row.label)
+    shared = tuple(str(page_row.entry[key]) for key in (*first, *(key for key in PANEL if key not in first)))
+    return (*shared, page_row.row.ipc, page_row.oracle, -page_row.mean, page_row.row.method, page_row.row.label)
 
 
-def measures_of(lines: Iterable[PageRow]) -> str:
+def measures_of(shown: Iterable[PageRow]) -> str:
     """What these rows are ranked by, in words; "accuracy" where there are none."""
-    found = {line.measure for line in lines}
+    found = {page_row.measure for page_row in shown}
     return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY
 
 

@@ -1,4 +1,4 @@
-"""Where a row comes from: all that would be needed to have it again."""
+"""Provenance of a row: all that is needed to reproduce it."""
 
 from __future__ import annotations
 
@@ -13,39 +13,51 @@ from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow
 from ddbench.evaluate.leaderboard.page.recipes import recipe_key
 
 
-def provenance(lines: Sequence[PageRow]) -> Html:
+def provenance(page_rows: Sequence[PageRow]) -> Html:
     """One panel a row; a script moves it into the table when the row is opened."""
-    return join(*(_panel(line) for line in lines))
+    return join(*(_panel(page_row) for page_row in page_rows))
 
 
-def _panel(line: PageRow) -> Html:
-    row = line.row
+def _panel(page_row: PageRow) -> Html:
+    row = page_row.row
     title = [name_of(row.label), " on ", name_of(row.dataset), f", ipc {row.ipc}, ", name_of(row.network), ", "]
-    head = tag("summary", *title, name_of(row.protocol), f": {_score(line)}")
-    parts = [_again(line), _accuracies(line), _setting(line), _ledger(line), _cost(line), _origin(line), _recipe(line)]
-    return tag("details", head, tag("div", *filter(None, parts), class_="parts"), id=f"row-{line.key}", class_="panel")
+    head = tag("summary", *title, name_of(row.protocol), f": {_score(page_row)}")
+    parts = [
+        _again(page_row),
+        _accuracies(page_row),
+        _setting(page_row),
+        _ledger(page_row),
+        _cost(page_row),
+        _origin(page_row),
+        _recipe(page_row),
+    ]
+    return tag(
+        "details", head, tag("div", *filter(None, parts), class_="parts"), id=f"row-{page_row.key}", class_="panel"
+    )
 
 
-def command_of(line: PageRow) -> str:
+def command_of(page_row: PageRow) -> str:
     """What recomputes a row, ready for a shell."""
-    return f"ddbench verify {shlex.quote(line.path) if line.path else 'ROW.json'}"
+    return f"ddbench verify {shlex.quote(page_row.path) if page_row.path else 'ROW.json'}"
 
 
 def _part(title: str, *inside: object, class_: str | None = None) -> Html:
     return tag("section", tag("h4", title), *inside, class_=class_)
 
 
-def _again(line: PageRow) -> Html:
-    command = tag("code", command_of(line), class_="command")
-    why = [] if line.path else [tag("p", "The file of this row was not named when the page was made.", class_="hint")]
-    note = [tag("p", tag("strong", "Note: "), name_of(line.row.note), class_="note")] if line.row.note else []
+def _again(page_row: PageRow) -> Html:
+    command = tag("code", command_of(page_row), class_="command")
+    why = (
+        [] if page_row.path else [tag("p", "The file of this row was not named when the page was made.", class_="hint")]
+    )
+    note = [tag("p", tag("strong", "Note: "), name_of(page_row.row.note), class_="note")] if page_row.row.note else []
     return _part("Recompute", tag("p", command, class_="copyable"), *why, *note, class_="wide")
 
 
-def _accuracies(line: PageRow) -> Html:
-    row = line.row
+def _accuracies(page_row: PageRow) -> Html:
+    row = page_row.row
     names = [*([ROC_AUC] if row.roc_auc else []), "Accuracy"]
-    several = len(line.runs) > 1
+    several = len(page_row.runs) > 1
     titles = [*(["Distilled with seed"] if several else []), "Seed", *(f"{name}, %" for name in names)]
     head = tag("tr", *(tag("th", title, scope="col") for title in titles))
     body = [
@@ -55,64 +67,69 @@ def _accuracies(line: PageRow) -> Html:
             tag("th", seed, scope="row"),
             *(tag("td", f"{100 * value:.2f}") for value in values),
         )
-        for run in line.runs
+        for run in page_row.runs
         for seed, *values in zip(run.seeds, *([run.roc_auc] if row.roc_auc else []), run.accuracy, strict=True)
     ]
     measures = " and ".join(names)
     caption = tag("caption", f"{measures} of every network trained, by its seed", class_="away")
     table = tag("table", caption, tag("thead", head), tag("tbody", *body))
     over = "over distillation seeds / over evaluation seeds" if several else "over the evaluation seeds"
-    deviation = f", mean and population standard deviation {over}" if line.spread else ", of a single network"
-    accuracy = f"accuracy {_percent(line, 'accuracy')}" if row.roc_auc else ""
-    sentences = [tag("p", sentence) for sentence in (f"{_score(line)}{deviation}", accuracy) if sentence]
+    deviation = f", mean and population standard deviation {over}" if page_row.spread else ", of a single network"
+    accuracy = f"accuracy {_percent(page_row, 'accuracy')}" if row.roc_auc else ""
+    sentences = [tag("p", sentence) for sentence in (f"{_score(page_row)}{deviation}", accuracy) if sentence]
     return _part(f"Every {measures.replace('Accuracy', 'accuracy')}", *sentences, tag("div", table, class_="tall"))
 
 
-def _score(line: PageRow) -> str:
-    score = _percent(line, "score")
-    return f"{ROC_AUC} {score}" if line.measure == ROC_AUC else score
+def _score(page_row: PageRow) -> str:
+    score = _percent(page_row, "score")
+    return f"{ROC_AUC} {score}" if page_row.measure == ROC_AUC else score
 
 
-def _percent(line: PageRow, measure: str) -> str:
-    found = line.entry["over_seeds"][measure]
+def _percent(page_row: PageRow, measure: str) -> str:
+    found = page_row.entry["over_seeds"][measure]
     spread = plus_minus(found)
     return f"{100 * found['mean']:.1f}{f' ± {spread}' if spread else ''} %"
 
 
-def _setting(line: PageRow) -> Html:
-    row = line.row
+def _setting(page_row: PageRow) -> Html:
+    row = page_row.row
     chosen = f"{row.selection}, step {row.selected_step}" if row.selected_step is not None else row.selection
     tried = ", ".join(f"{rate:g}" for rate in row.lr_tried)
-    beside = line.entry["published"]
-    rate = "search, on validation" if line.searched else "the protocol"
+    beside = page_row.entry["published"]
+    rate = "search, on validation" if page_row.searched else "the protocol"
     return _part(
         "ProtocolOverrides",
         _facts(
             ("Method", row.method),
             ("Distilled with", row.student or "no network"),
-            ("Stands beside" if line.no_learning else "Evaluated on", row.network),
+            ("Stands beside" if page_row.no_learning else "Evaluated on", row.network),
             ("Pool", row.pool),
             ("Protocol", row.protocol),
             ("Tested on", row.tested_on.text() if row.tested_on else "not recorded: the row is older than that"),
-            ("Distilled with seed", ", ".join(str(seed) for seed in line.entry["over_seeds"]["distillation_seeds"])),
+            (
+                "Distilled with seed",
+                ", ".join(str(seed) for seed in page_row.entry["over_seeds"]["distillation_seeds"]),
+            ),
             ("Not ranked", row.unranked),
             (
                 "Chosen by",
-                None if line.no_learning else chosen + (" (on the test split: flattered)" if line.oracle else ""),
+                None
+                if page_row.no_learning
+                else chosen + (" (on the test split: flattered)" if page_row.oracle else ""),
             ),
             ("Learning rate", None if row.lr is None else f"{row.lr:g}"),
-            ("Rate chosen by", None if line.no_learning else rate),
+            ("Rate chosen by", None if page_row.no_learning else rate),
             ("Rates tried", tried),
             ("Optimiser steps", row.steps),
             ("Labelled by", None if row.teachers_fingerprint is None else row.teachers_fingerprint),
-            ("PublishedResult", None if beside is None else percent(beside, line.entry["published_std"])),
-            ("Printed in", line.entry["published_source"]),
+            ("PublishedResult", None if beside is None else percent(beside, page_row.entry["published_std"])),
+            ("Printed in", page_row.entry["published_source"]),
         ),
     )
 
 
-def _ledger(line: PageRow) -> Html:
-    row = line.row
+def _ledger(page_row: PageRow) -> Html:
+    row = page_row.row
     density = per_kilobyte(row.accuracy_per_byte)
     charged = [tag("p", "As the method's paper counts:"), _sizes("Bytes charged, by part", row.charged)]
     return _part(
@@ -122,7 +139,7 @@ def _ledger(line: PageRow) -> Html:
         _facts(
             ("Accuracy per byte", f"{density} points per kB" if density else None),
             ("Items", row.items),
-            ("Labels for an image", None if line.measure == ROC_AUC else row.label_versions),
+            ("Labels for an image", None if page_row.measure == ROC_AUC else row.label_versions),
             *((f"Teacher {name}, apart", size(count)) for name, count in row.teachers.items()),
         ),
     )
@@ -139,27 +156,27 @@ def _sizes(caption: str, parts: Mapping[str, int]) -> Html:
     return tag("table", tag("caption", caption, class_="away"), tag("tbody", *body), foot)
 
 
-def _cost(line: PageRow) -> Html:
-    said = line.facts
+def _cost(page_row: PageRow) -> Html:
+    text = page_row.facts
     times = {
-        "Distillation": said["seconds"],
-        "Experts, shared by runs": said["expert_seconds"],
-        "Evaluation": said["evaluation_seconds"],
+        "Distillation": text["seconds"],
+        "Experts, shared by runs": text["expert_seconds"],
+        "Evaluation": text["evaluation_seconds"],
     }
     return _part(
         "Cost",
         _facts(
             *((name, None if seconds is None else duration(seconds)) for name, seconds in times.items()),
-            ("Peak memory", size(line.row.peak_bytes)),
-            ("Device", line.row.device),
+            ("Peak memory", size(page_row.row.peak_bytes)),
+            ("Device", page_row.row.device),
         ),
     )
 
 
-def _origin(line: PageRow) -> Html:
-    row = line.row
+def _origin(page_row: PageRow) -> Html:
+    row = page_row.row
     hashes = {
-        "Synthetic set": None if line.no_learning else row.synthetic_sha256,
+        "Synthetic set": None if page_row.no_learning else row.synthetic_sha256,
         "Real data": row.real_fingerprint,
         "Test split": row.tested_on.sha256 if row.tested_on else None,
         "Preprocessing": row.preprocessing_fingerprint,
@@ -176,10 +193,10 @@ def _origin(line: PageRow) -> Html:
     )
 
 
-def _recipe(line: PageRow) -> Html:
-    if not line.row.recipe:
+def _recipe(page_row: PageRow) -> Html:
+    if not page_row.row.recipe:
         return _part("Recipe", tag("p", "None: the set came from elsewhere."), class_="wide")
-    link = tag("a", "The recipe, fully resolved", href=f"#recipe-{recipe_key(line.row.recipe)}", class_="recipe")
+    link = tag("a", "The recipe, fully resolved", href=f"#recipe-{recipe_key(page_row.row.recipe)}", class_="recipe")
     return _part("Recipe", tag("p", link), class_="wide")
 
 

@@ -9,10 +9,10 @@ from ddbench.evaluate.leaderboard.page.page_rows import PageRow
 from ddbench.evaluate.leaderboard.published import ORIGINAL, is_as_published, published_numbers
 
 
-def published_points(lines: Sequence[PageRow]) -> list[dict[str, Any]]:
+def published_points(page_rows: Sequence[PageRow]) -> list[dict[str, Any]]:
     """One object a number: dataset and network as the rows call them, method, ipc, accuracy, std, source."""
     known = published_numbers().values()
-    honest = (line.row for line in lines if is_as_published(line.row.dataset, line.row.tested_on))
+    honest = (page_row.row for page_row in page_rows if is_as_published(page_row.row.dataset, page_row.row.tested_on))
     wanted = sorted({(row.dataset, row.network) for row in honest})
     return [
         {

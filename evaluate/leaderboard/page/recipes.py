@@ -12,9 +12,9 @@ from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
 from ddbench.evaluate.leaderboard.page.page_rows import PageRow, plain
 
 
-def recipes_of(lines: Sequence[PageRow]) -> dict[str, dict[str, Any]]:
+def recipes_of(page_rows: Sequence[PageRow]) -> dict[str, dict[str, Any]]:
     """The recipes by their keys; rows of one run share theirs."""
-    return {recipe_key(line.row.recipe): line.facts["recipe"] for line in lines if line.row.recipe}
+    return {recipe_key(page_row.row.recipe): page_row.facts["recipe"] for page_row in page_rows if page_row.row.recipe}
 
 
 def recipe_key(recipe: dict[str, Any]) -> str:
@@ -25,7 +25,7 @@ def as_yaml(recipe: dict[str, Any]) -> str:
     return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
 
 
-def recipes(found: dict[str, dict[str, Any]]) -> Html:
+def recipes(recipe_texts: dict[str, dict[str, Any]]) -> Html:
     """One panel a recipe."""
     return join(
         *(
@@ -36,6 +36,6 @@ def recipes(found: dict[str, dict[str, Any]]) -> Html:
                 id=f"recipe-{key}",
                 class_="panel",
             )
-            for key, recipe in found.items()
+            for key, recipe in recipe_texts.items()
         )
     )

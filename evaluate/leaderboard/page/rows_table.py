@@ -31,15 +31,15 @@ The column without a title is called what the rows of the page are ranked by.
 """
 
 
-def rows_table(lines: Sequence[PageRow]) -> Html:
+def rows_table(page_rows: Sequence[PageRow]) -> Html:
     """One body a group of like rows, so that whatever is sorted, only they are compared."""
-    measures = measures_of(lines)
-    several = len({line.measure for line in lines}) > 1
+    measures = measures_of(page_rows)
+    several = len({page_row.measure for page_row in page_rows}) > 1
     score = "Score, %" if several else f"{capital(measures)}, %"
     head = [tag("th", title or score, scope="col", data_sort=key, data_kind=kind) for key, title, kind in COLUMNS]
     bodies = [
-        tag("tbody", *(_line(line, several) for line in part))
-        for _, part in groupby(lines, key=lambda line: line.group)
+        tag("tbody", *(_table_row(page_row, several) for page_row in part))
+        for _, part in groupby(page_rows, key=lambda page_row: page_row.group)
     ]
     caption = tag(
         "caption",
@@ -70,90 +70,97 @@ _SPOKEN = {
 }
 
 
-def _line(line: PageRow, several: bool) -> Html:
-    row = line.row
+def _table_row(page_row: PageRow, several: bool) -> Html:
+    row = page_row.row
     cells = [
-        _method(line),
-        _score(line, several),
-        _published(line),
-        _rank(line),
-        tag("td", name_of(row.dataset), *_split(line), data_value=row.dataset),
+        _method(page_row),
+        _score(page_row, several),
+        _published(page_row),
+        _rank(page_row),
+        tag("td", name_of(row.dataset), *_split(page_row), data_value=row.dataset),
         tag("td", row.ipc, data_value=row.ipc, class_="n"),
-        tag("td", name_of(row.protocol), *_policy(line), data_value=row.protocol),
+        tag("td", name_of(row.protocol), *_policy(page_row), data_value=row.protocol),
         tag("td", name_of(row.network), data_value=row.network),
-        tag("td", *_seeds(line), data_value=line.entry["over_seeds"]["networks"], class_="n"),
-        _measured(line.entry["seconds"], duration),
+        tag("td", *_seeds(page_row), data_value=page_row.entry["over_seeds"]["networks"], class_="n"),
+        _measured(page_row.entry["seconds"], duration),
         _measured(row.total_bytes, size),
         _measured(row.accuracy_per_byte, per_kilobyte),
     ]
-    return tag("tr", *cells, data_key=line.key, class_="oracle" if line.oracle else None)
+    return tag("tr", *cells, data_key=page_row.key, class_="oracle" if page_row.oracle else None)
 
 
-def _method(line: PageRow) -> Html:
-    row = line.row
-    link = tag("a", name_of(row.label), href=f"#row-{line.key}", class_="open")
+def _method(page_row: PageRow) -> Html:
+    row = page_row.row
+    link = tag("a", name_of(row.label), href=f"#row-{page_row.key}", class_="open")
     badges = []
-    if line.oracle:
+    if page_row.oracle:
         badges.append(tag("span", "oracle", class_="badge warn", title="chosen on the test split: never ranked"))
     if row.unranked:
         badges.append(tag("span", "not ranked", class_="badge warn", title=printable(row.unranked)))
-    if line.no_learning:
+    if page_row.no_learning:
         badges.append(tag("span", "no learning", class_="badge", title="no set was distilled, no network was trained"))
     if row.student and row.student != row.network:
         badges.append(tag("span", "from ", name_of(row.student), class_="sub"))
     return tag("th", link, *(join(" ", badge) for badge in badges), scope="row", data_value=row.label)
 
 
-def _score(line: PageRow, several: bool) -> Html:
+def _score(page_row: PageRow, several: bool) -> Html:
     """several: whether the column has results of several measures, so that what is no accuracy has to say so."""
-    other = tag("span", "ROC-AUC ", class_="sub") if several and line.measure == ROC_AUC else ""
-    return tag("td", join(other, measured(line)), data_value=line.mean, class_="accuracy")
+    other = tag("span", "ROC-AUC ", class_="sub") if several and page_row.measure == ROC_AUC else ""
+    return tag("td", join(other, measured(page_row)), data_value=page_row.mean, class_="accuracy")
 
 
-def _split(line: PageRow) -> list[Html]:
+def _split(page_row: PageRow) -> list[Html]:
     """Which test split, where the name of the data set stands for several."""
-    split = line.entry["test_split"]
+    split = page_row.entry["test_split"]
     return [tag("span", " ", name_of(split), class_="sub")] if split else []
 
 
-def _seeds(line: PageRow) -> list[object]:
+def _seeds(page_row: PageRow) -> list[object]:
     """How many networks were trained, and on how many distillations."""
-    found = line.entry["over_seeds"]
-    several = [tag("span", f" of {len(line.runs)} sets", class_="sub")] if len(line.runs) > 1 else []
+    found = page_row.entry["over_seeds"]
+    several = [tag("span", f" of {len(page_row.runs)} sets", class_="sub")] if len(page_row.runs) > 1 else []
     return [found["networks"], *several]
 
 
-def measured(line: PageRow) -> Html:
+def measured(page_row: PageRow) -> Html:
     """What a line is ranked by, in percent, standard deviations set back."""
-    spread = tag("span", f" ± {line.spread}", class_="spread") if line.spread else ""
-    return join(f"{100 * line.mean:.1f}", spread)
+    spread = tag("span", f" ± {page_row.spread}", class_="spread") if page_row.spread else ""
+    return join(f"{100 * page_row.mean:.1f}", spread)
 
 
-def _policy(line: PageRow) -> list[Html]:
-    said = ["lr searched"] if line.searched else []
-    said += ["teachers"] if line.row.teachers else ["stored labels"] if line.row.label_versions > 1 else []
-    return [join(" ", tag("span", badge, class_="badge", title=line.row.conditions)) for badge in said]
+def _policy(page_row: PageRow) -> list[Html]:
+    text = ["lr searched"] if page_row.searched else []
+    text += ["teachers"] if page_row.row.teachers else ["stored labels"] if page_row.row.label_versions > 1 else []
+    return [join(" ", tag("span", badge, class_="badge", title=page_row.row.conditions)) for badge in text]
 
 
-def _published(line: PageRow) -> Html:
-    mean, std = line.entry["published"], line.entry["published_std"]
+def _published(page_row: PageRow) -> Html:
+    mean, std = page_row.entry["published"], page_row.entry["published_std"]
     if mean is None:
         return tag("td", tag("span", "none known", class_="away"), class_="n")
-    source = f"as printed: {line.entry['published_source']}; its protocol may differ"
+    source = f"as printed: {page_row.entry['published_source']}; its protocol may differ"
     return tag("td", amount(mean, std), data_value=mean, class_="beside", title=source)
 
 
-def _rank(line: PageRow) -> Html:
-    if line.rank is None:
+def _rank(page_row: PageRow) -> Html:
+    if page_row.rank is None:
         return tag("td", tag("span", "not ranked", class_="away"), class_="n")
-    star = tag("span", "★ ", class_="star", aria_hidden="true") if line.best else ""
-    return tag("td", star, line.rank, tag("span", f" of {line.rivals}", class_="of"), data_value=line.rank, class_="n")
+    star = tag("span", "★ ", class_="star", aria_hidden="true") if page_row.best else ""
+    return tag(
+        "td",
+        star,
+        page_row.rank,
+        tag("span", f" of {page_row.rivals}", class_="of"),
+        data_value=page_row.rank,
+        class_="n",
+    )
 
 
-def _measured(value: float | None, said: Callable[..., str]) -> Html:
+def _measured(value: float | None, text: Callable[..., str]) -> Html:
     if value is None:
         return tag("td", tag("span", "not known", class_="away"), class_="n")
-    return tag("td", said(value), data_value=value, class_="n")
+    return tag("td", text(value), data_value=value, class_="n")
 
 
 def amount(mean: float, std: float | None) -> Html:

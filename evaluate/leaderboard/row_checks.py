@@ -1,0 +1,67 @@
+"""Checks of a row's amounts, and removal of paths from what it records."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddbench.evaluate.leaderboard.row import Row
+
+_MOST = 2**63 - 1
+
+
+def check_amounts(row: Row) -> None:
+    """Check that rates, times, bytes and counts of a row are possible.
+
+    Args:
+        row: Row to check.
+
+    Raises:
+        ValueError: A rate is not positive, or an amount is negative, not finite, or beyond 64 bits.
+    """
+    rates = (*row.lr_tried, *(() if row.lr is None else (row.lr,)))
+    if not all(math.isfinite(rate) and rate > 0 for rate in rates):
+        raise ValueError(f"lr and lr_tried are positive numbers, not {row.lr} and {row.lr_tried}")
+    for name in ("seconds", "expert_seconds", "evaluation_seconds"):
+        if not (math.isfinite(value := getattr(row, name)) and value >= 0):
+            raise ValueError(f"{name} is a finite number of 0 or more, not {value}")
+    for name, least, values in (
+        ("ipc", 1, (row.ipc,)),
+        ("selected_step", 0, () if row.selected_step is None else (row.selected_step,)),
+        ("peak_bytes", 0, (row.peak_bytes,)),
+        ("bytes", 0, (*row.bytes.values(), row.total_bytes)),
+        ("charged", 0, (*row.charged.values(), sum(row.charged.values()))),
+        ("label_versions", 1, (row.label_versions,)),
+        ("items", 0, () if row.items is None else (row.items,)),
+        ("steps", 1, () if row.steps is None else (row.steps,)),
+        ("teachers", 0, (*row.teachers.values(), sum(row.teachers.values()))),
+        ("seeds", -_MOST, row.seeds),
+    ):
+        if not all(least <= value <= _MOST for value in values):
+            raise ValueError(f"{name} is from {least} to {_MOST}, not {values}")
+
+
+def without_paths(document: Any) -> Any:
+    """Shorten every absolute path of a JSON document (also as ``folder:/a/b``) to its last component.
+
+    Args:
+        document: Values as JSON has them, or paths.
+
+    Returns:
+        A copy without absolute paths.
+    """
+    if isinstance(document, dict):
+        return {key: without_paths(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_paths(value) for value in document]
+    if isinstance(document, PurePath):
+        return document.name
+    if isinstance(document, str) and (found := _ABSOLUTE.match(document)):
+        return found["kind"] + re.split(r"[/\\]", document.rstrip("/\\"))[-1]
+    return document
+
+
+_ABSOLUTE = re.compile(r"(?P<kind>(?:[a-z]{2,}:)?)(?:[/\\~]|[A-Za-z]:[/\\])")
