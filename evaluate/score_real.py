@@ -1,4 +1,4 @@
-"""Scoring real images: the same training on them as on a synthetic set, for bounds, ground truths and teachers."""
+"""Scoring of real images: the same training on them as on a synthetic set, for bounds, ground truths and teachers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from ddbench.errors import UserError
 from ddbench.evaluate.compatibility import check_teachers_compatible, require_rate, split_of
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.protocol import Protocol
-from ddbench.evaluate.scores import Scores, SplitName, evaluate_seeds
-from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
+from ddbench.evaluate.score import EvaluationJob, score_seeds
+from ddbench.evaluate.scores import Scores, SplitName
+from ddbench.evaluate.training.evaluation_config import resolve_config
+from ddbench.evaluate.training.real_split import RealSplit
 from ddbench.evaluate.training.training_sets import RealTrainingSet
+from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
@@ -38,39 +41,81 @@ def score_real(
     executor: Executor | None = None,
     compile: Choice = "off",
 ) -> Scores:
-    """Train one fresh network a seed on real training images and test it once, after its last epoch.
+    """Train one fresh network per seed on real training images and test it once, after its last epoch.
 
-    rows: (n,), int64, which of ``real.train``; None is all of them. steps: training stops after so many updates, with
-    the schedule as it is for all of them. lr: begins with this rate, not the protocol's. The rest, and the errors, are
-    as in :func:`ddbench.evaluate.score.score`.
+    Args:
+        real: Real set.
+        protocol: Name, such as ``real-v1``, or a protocol.
+        network: Name of the network.
+        seeds: One network each.
+        device: Device that trains and tests.
+        split: Split of ``real`` that is tested on.
+        rows: Positions (n,), int64, in ``real.train`` that are trained on; None for all.
+        steps: Updates after which training stops, with the schedule as it is for all of them.
+        lr: Rate that training begins with, in the place of the protocol's.
+        teachers: Networks that label every batch, under a protocol whose labels are a teacher's.
+        progress: Shown while networks are trained.
+        executor: Trains the networks, each a job of its own; None is this process.
+        compile: Whether training steps are compiled first, which changes rounding alone.
+
+    Returns:
+        Accuracies of the networks, fractions in [0, 1], and what they cost.
+
+    Raises:
+        UserError: As in :func:`ddbench.evaluate.score.score`; and where there is no image to train on.
     """
-    exam = real_trainer(
+    job = real_job(
         real,
         protocol=protocol,
         network=network,
+        networks=len(seeds),
         device=device,
         split=split,
         rows=rows,
         steps=steps,
         lr=lr,
         teachers=teachers,
-    ).compiling(compile, len(seeds))
-    return evaluate_seeds(exam, seeds, split=split, progress=progress, executor=executor)
+        compile=compile,
+    )
+    title = f"train {job.config.network} on {job.source.images} real images"
+    return score_seeds(job, seeds, split=split, title=title, progress=progress, executor=executor)
 
 
-def real_trainer(
+def real_job(
     real: RealSet,
     *,
     protocol: str | Protocol,
     network: str,
+    networks: int = 1,
     device: torch.device | str = "cpu",
     split: SplitName = "test",
     rows: Tensor | None = None,
     steps: int | None = None,
     lr: float | None = None,
     teachers: Teachers | None = None,
-) -> EvaluationTrainer:
-    """The exam of networks trained on real images. Errors: as in :func:`score_real`."""
+    compile: Choice = "off",
+) -> EvaluationJob:
+    """Resolve the evaluation of networks that are trained on real images.
+
+    Args:
+        real: Real set.
+        protocol: Name, or a protocol.
+        network: Name of the network.
+        networks: Networks that are trained in all.
+        device: Device that trains and tests.
+        split: Split of ``real`` that is tested on.
+        rows: Positions (n,), int64, in ``real.train``; None for all.
+        steps: Updates after which training stops.
+        lr: Rate that training begins with; None takes the protocol's.
+        teachers: Networks that label every batch, under a protocol whose labels are a teacher's.
+        compile: Whether training steps are compiled.
+
+    Returns:
+        Configuration, training source and split.
+
+    Raises:
+        UserError: As in :func:`score_real`.
+    """
     require_rate(lr)
     device = torch.device(device)
     chosen = protocol_named(protocol) if isinstance(protocol, str) else protocol
@@ -81,19 +126,26 @@ def real_trainer(
             fix="give teachers (ddbench teach), or a protocol of cross-entropy",
         )
     check_teachers_compatible(teachers, real)
-    lesson = RealTrainingSet(real=real.to(device), device=device, rows=rows)
-    if not len(lesson):
+    images = RealTrainingSet(images=RealSplit(real.train, real.preprocessing, device), rows=rows)
+    if not len(images):
         raise UserError("there is no real image to train on", fix="give rows of the training split")
-    return EvaluationTrainer(
-        lessons=(lesson,),
-        ipc=max(1, len(lesson) // real.classes),
-        real=real.to(device),
-        eval_split=split_of(real, split),
-        protocol=chosen,
-        network=name,
-        lr=lr,
-        device=device,
-        title=f"train {name} on {len(lesson)} real images",
+    source = TrainingSource(
+        sets=(images,),
+        channels=real.channels,
+        mirror=real.mirror,
+        preprocessing=real.preprocessing.describe(),
         teachers=teachers.to(device) if chosen.targets == "teacher" and teachers is not None else None,
-        steps=steps,
     )
+    config = resolve_config(
+        chosen,
+        name,
+        real,
+        source,
+        ipc=max(1, len(images) // real.classes),
+        networks=networks,
+        device=device,
+        lr=lr,
+        steps=steps,
+        compile=compile,
+    )
+    return EvaluationJob(config, source, RealSplit(split_of(real, split), real.preprocessing, device))

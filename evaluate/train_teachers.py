@@ -1,4 +1,4 @@
-"""Training teachers, networks that learn from the whole real training split, and fetching published ones."""
+"""Training of teachers, networks that learn from the whole real training split, and download of published ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ddbench.data.loader import ImageLoader
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols.builtin import Protocol, teaching_protocol
-from ddbench.evaluate.score_real import real_trainer
+from ddbench.evaluate.score_real import real_job
 from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
-from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
+from ddbench.evaluate.training.train_and_test import TEST_BATCH, train
 from ddbench.evaluate.training.train_network import is_finite
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
@@ -43,15 +43,30 @@ def train_teachers(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     compile: Choice = "off",
 ) -> Teachers:
-    """One teacher for each network, in order, kept in a file each under ``folder``; those that are there are read.
+    """Train one teacher per network, and keep each in a file of its own under ``folder``; those that exist are read.
 
-    networks: a name given twice is two teachers; published weights (``ddbench.training.pretrained``) are fetched, not
-    trained.
-    protocol: real-v1 or squeeze-v1. epochs: None takes the protocol's. progress: makes a meter for each. compile:
-    whether training steps are compiled first, which changes rounding alone. A process killed at any moment loses at
-    most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same
-    call goes on, on the CPU to the same bits. Errors: UserError, before anything is trained, for unknown names, images
-    they do not take, weights of other images; for damaged files; for a training that diverges.
+    A process killed at any moment loses at most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to
+    write) and the epoch it was in; the same call continues, on the CPU to the same bits.
+
+    Args:
+        real: Real set; teachers see its training split.
+        networks: Names of networks; a name given twice is two teachers. Published weights
+            (``ddbench.training.pretrained``) are downloaded, not trained.
+        folder: Folder of the teachers' files.
+        protocol: ``real-v1`` or ``squeeze-v1``.
+        epochs: Epochs of each training; None takes the protocol's.
+        seed: Seed of all teachers.
+        device: Device that trains.
+        progress: Makes a meter for each teacher.
+        checkpoint_seconds: Seconds between two checkpoints at least.
+        compile: Whether training steps are compiled first, which changes rounding alone.
+
+    Returns:
+        The teachers, in the order of ``networks``.
+
+    Raises:
+        UserError: Before anything is trained, for unknown names, images that they do not take, weights of other
+            images; for damaged files; for a training that diverges.
     """
     usual, device = teaching_protocol(protocol), torch.device(device)
     config = usual if epochs is None else replace(usual, setting=replace(usual.setting, epochs=epochs))
@@ -63,38 +78,47 @@ def train_teachers(
             if not path.exists():
                 _fetched(real, name, device, progress()).save(path)
         else:
-            asked = _asked(real, config, name, seed, copy=names[:number].count(name))
-            path = _path(real, name, folder, asked)
-            unfinished = TrainingCheckpoint(
-                path.with_name(f".{path.stem}.unfinished"), asked, device, checkpoint_seconds
+            request = _request(real, config, name, seed, copy=names[:number].count(name))
+            path = _path(real, name, folder, request)
+            checkpoint = TrainingCheckpoint(
+                path.with_name(f".{path.stem}.unfinished"), request, device, checkpoint_seconds
             )
             if not path.exists():
-                _taught(real, config, asked, device, progress(), unfinished, compile).save(path)
-            unfinished.discard()
+                _trained(real, config, request, device, progress(), checkpoint, compile).save(path)
+            checkpoint.discard()
         every.append(load_teachers(path))
     return combined(every)
 
 
 def checked_teachers(
-    networks: Sequence[str], real: RealSet, where: Callable[[int], str] = lambda number: ""
+    networks: Sequence[str], real: RealSet, location: Callable[[int], str] = lambda number: ""
 ) -> list[str]:
-    """The canonical names of teachers of these images; nothing is trained, or downloaded.
+    """Check names of teachers for these images; nothing is trained, or downloaded.
 
-    where: the place in a recipe that a name was read from. Errors: UserError as in :func:`train_teachers`.
+    Args:
+        networks: Names of networks or published weights.
+        real: Real set.
+        location: Place in a recipe that the name of this number was read from.
+
+    Returns:
+        Canonical names, in order.
+
+    Raises:
+        UserError: As in :func:`train_teachers`.
     """
-    names = [canonical_teacher(name, where(number)) for number, name in enumerate(networks)]
+    names = [canonical_teacher(name, location(number)) for number, name in enumerate(networks)]
     for number, name in enumerate(names):
         try:
             if is_pretrained(name) and name in names[:number]:
                 raise UserError(f"the weights {name} are named twice: it would be one teacher", fix="name them once")
             require_teacher_fits(name, real)
         except UserError as error:
-            raise error.at(where(number)) if where(number) else error from None
+            raise error.at(location(number)) if location(number) else error from None
     return names
 
 
-def _asked(real: RealSet, config: Protocol, name: str, seed: int, copy: int) -> dict[str, Any]:
-    """All that the parameters of a teacher follow from."""
+def _request(real: RealSet, config: Protocol, name: str, seed: int, copy: int) -> dict[str, Any]:
+    """Describe all that the parameters of a teacher follow from."""
     return {
         "real": real.fingerprint,
         "mirror": real.mirror,
@@ -105,35 +129,43 @@ def _asked(real: RealSet, config: Protocol, name: str, seed: int, copy: int) -> 
     }
 
 
-def _path(real: RealSet, name: str, folder: Path, asked: Mapping[str, Any]) -> Path:
+def _path(real: RealSet, name: str, folder: Path, request: Mapping[str, Any]) -> Path:
     plain = f"{real.name}-{name}".replace(":", "-")
-    return folder / f"{plain}-{fingerprint(dict(asked))}.safetensors"
+    return folder / f"{plain}-{fingerprint(dict(request))}.safetensors"
 
 
-def _taught(
+def _trained(
     real: RealSet,
     config: Protocol,
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     device: torch.device,
     meter: Progress,
-    unfinished: TrainingCheckpoint,
+    checkpoint: TrainingCheckpoint,
     compile: Choice,
 ) -> Teachers:
-    """A teacher trained to its last epoch. Errors: UserError where its parameters are no numbers in the end."""
-    name, seed = asked["network"], asked["seed"]
-    exam = real_trainer(real, protocol=config, network=name, device=device).compiling(compile, 1)
-    meter.start(config.trained_epochs, f"teacher {name}", unfinished.epochs)
+    """Train a teacher to its last epoch.
+
+    Raises:
+        UserError: Its parameters are not finite in the end.
+    """
+    name, seed = request["network"], request["seed"]
+    job = real_job(real, protocol=config, network=name, device=device, compile=compile)
+    meter.start(config.trained_epochs, f"teacher {name}", checkpoint.epochs)
     try:
-        network = exam.trained(
-            derive(seed, "teacher", asked["copy"]), lambda done, of: meter.update(done), unfinished=unfinished
+        network = train(
+            job.config,
+            job.source,
+            derive(seed, "teacher", request["copy"]),
+            lambda done, total: meter.update(done),
+            checkpoint,
         )
     except BaseException:
-        unfinished.write()
+        checkpoint.write()
         raise
     finally:
         meter.close()
     if not is_finite(network):
-        unfinished.discard()
+        checkpoint.discard()
         raise UserError(
             f"teacher {name} diverged: its parameters are not finite",
             f"used  {config.key}, which begins with a rate of {config.lr:g}",
@@ -145,7 +177,7 @@ def _taught(
 
 
 def _fetched(real: RealSet, name: str, device: torch.device, meter: Progress) -> Teachers:
-    """A teacher of published weights. Where its SPLIT is, it names them: they knew all training images."""
+    """Download a teacher of published weights. Where its SPLIT is, it names them: they knew all training images."""
     weights = published(name)
     state = fetched_state(weights, quiet=isinstance(meter, Silent))
     about = {WEIGHTS: [name], "address": weights.address, SPLIT: name}
@@ -155,9 +187,9 @@ def _fetched(real: RealSet, name: str, device: torch.device, meter: Progress) ->
 def _measured(
     real: RealSet, network: str, state: dict[str, Tensor], provenance: dict[str, Any], device: torch.device
 ) -> Teachers:
-    """One teacher with its accuracy on the test split; its state stays on the CPU."""
+    """Measure a teacher's accuracy on the test split; its state stays on the CPU."""
     loader = ImageLoader(real.to(device), real.test, device)
-    found = Teachers(
+    teachers = Teachers(
         networks=(network,),
         states=(state,),
         channels=real.channels,
@@ -174,4 +206,4 @@ def _measured(
         },
     )
     batches = loader.batches(consecutive_batches(len(loader), TEST_BATCH))
-    return replace(found, accuracy=(top1_accuracy(found.to(device).member(0), batches),))
+    return replace(teachers, accuracy=(top1_accuracy(teachers.to(device).member(0), batches),))

@@ -11,7 +11,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
 from ddbench.evaluate.protocols.builtin import PROTOCOLS, ProtocolOverrides
 from ddbench.evaluate.score import score
-from ddbench.evaluate.training.training_sets import training_set_of
+from ddbench.evaluate.training.training_sets import make_training_sets
 from ddbench.figures.image_grid import draw
 from ddbench.synthetic.compensators import Compensation
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
@@ -136,7 +136,7 @@ def test_whitened_sets_hold_no_pixels():
 def test_a_lesson_renders_what_decoding_does():
     real = tiny_real()
     syn = compensated(real, labels=logits)
-    (lesson,) = training_set_of(syn)
+    (lesson,) = make_training_sets(syn)
     rows = torch.tensor([17, 0, 6, 5, 11])
     images, labels = lesson[rows]
     shown = syn.decoded()

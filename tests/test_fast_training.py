@@ -13,7 +13,7 @@ from ddbench.estimates.stacked_memory import MOST_TOGETHER, side_by_side, traini
 from ddbench.evaluate.leaderboard.make_row import make_row
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.score import score
-from ddbench.evaluate.score_real import real_trainer
+from ddbench.evaluate.score_real import real_job
 from ddbench.evaluate.verify import verify
 from ddbench.networks import build_network
 from ddbench.runtime.compile import compiled
@@ -50,7 +50,7 @@ def captured(monkeypatch):
     found = Captured()
     monkeypatch.setattr("ddbench.training.forward_pass.compiled", found.compiled)
     monkeypatch.setattr("ddbench.expert_buffers.trainer.forward_pass", found.forward_pass)
-    monkeypatch.setattr("ddbench.evaluate.training.evaluation_trainer.forward_pass", found.forward_pass)
+    monkeypatch.setattr("ddbench.evaluate.training.train_and_test.forward_pass", found.forward_pass)
     return found
 
 
@@ -156,12 +156,12 @@ def test_what_does_not_compile_runs_as_it_is(capsys, notice, stacked):
 
 
 def test_auto_compiles_long_trainings_alone(monkeypatch):
-    monkeypatch.setattr("ddbench.runtime.compile.what_is_missing", lambda device: None)
+    monkeypatch.setattr("ddbench.runtime.compile.missing_requirement", lambda device: None)
     real = real_to_score()
     given = {"protocol": short(epochs=3), "network": NETWORK, "device": "cpu"}
-    assert not real_trainer(real, **given).compiling("auto", 5).compiled
-    assert real_trainer(real, **{**given, "protocol": short(epochs=10**9)}).compiling("auto", 5).compiled
-    assert not real_trainer(real, **{**given, "protocol": short(epochs=10**9)}).compiling("off", 5).compiled
+    assert not real_job(real, **given, compile="auto", networks=5).config.compiled
+    assert real_job(real, **{**given, "protocol": short(epochs=10**9)}, compile="auto", networks=5).config.compiled
+    assert not real_job(real, **{**given, "protocol": short(epochs=10**9)}, compile="off", networks=5).config.compiled
 
 
 def test_costs_grow_with_what_is_trained():

@@ -171,18 +171,17 @@ def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
     assert all(torch.equal(whole[1, epoch], parts[1, epoch]) for epoch in range(5))
 
 
-def test_an_evaluation_that_does_not_fit_says_so():
-    from ddbench.evaluate.training.evaluation_job import EvaluationJob
+def test_an_evaluation_that_does_not_fit_says_so(monkeypatch):
+    from evaluation_makers import short, tiny_real
 
-    class EvaluationTrainer:
-        def train_and_test_stacked(self, seeds, tell):
-            raise ERRORS[2]
+    from ddbench.evaluate.score_real import score_real
 
-        def to(self, device):
-            return self
+    def train_and_test(*evaluation):
+        raise ERRORS[2]
 
+    monkeypatch.setattr("ddbench.evaluate.score.train_and_test", train_and_test)
     with pytest.raises(UserError, match="out of memory while training evaluation networks"):
-        EvaluationJob(EvaluationTrainer(), torch.device("cpu"))((0,), lambda *_, **__: None)
+        score_real(tiny_real(), protocol=short(), network="convnet-d1-w4")
 
 
 CHILD = """

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
+from ddbench.evaluate.training.augment import augment_by
 from ddbench.evaluate.training.batches import AugmentedBatches, StoredBatches
 from ddbench.evaluate.training.mixing import Mixer, Mixture, cut_box
-from ddbench.evaluate.training.train_network import augment_by, train_network
+from ddbench.evaluate.training.train_network import train_network
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import build_network
 from ddbench.synthetic.epoch_labels import EpochLabels
@@ -52,7 +53,7 @@ def trained(name, seed, count, kind, epochs, batch, **changes):
     network, images, labels = problem(seed, count, kind)
     config = training_config_of(name, epochs, batch, **changes)
     views = AugmentedBatches(
-        lesson=TensorTrainingSet(images=images, labels=labels, label_kind=kind),
+        training_set=TensorTrainingSet(images=images, labels=labels, label_kind=kind),
         config=config,
         augment=augment_by(config.augmentation, mirror=True, seed=seed, device=CPU),
         mixer=Mixer(config, seed, CPU),
@@ -266,7 +267,7 @@ def test_with_batch_norm_no_batch_has_one_image_and_all_are_seen(seed, count, ba
         config = training_config_of("dsa-v1", 3, batch, joins_last=joins, augmentation="none")
         _, images, labels = problem(seed, count, "hard")
         views = AugmentedBatches(
-            lesson=TensorTrainingSet(images=images, labels=labels, label_kind="hard"),
+            training_set=TensorTrainingSet(images=images, labels=labels, label_kind="hard"),
             config=config,
             augment=None,
             mixer=Mixer(config, seed, CPU),

@@ -70,7 +70,7 @@ def test_progress_counts_epochs_and_is_closed(real):
 def rates_used(monkeypatch, syn, real, protocol):
     seen = []
     monkeypatch.setattr(
-        "ddbench.evaluate.training.evaluation_trainer.train_network",
+        "ddbench.evaluate.training.train_and_test.train_network",
         lambda net, views, config, **rest: seen.append(config.lr),
     )
     scores = score(syn, real, protocol=protocol, seeds=(0,))
@@ -174,7 +174,7 @@ class TestSingleImages:
                 torch.nn.AdaptiveAvgPool2d(1), norm, torch.nn.Flatten(), torch.nn.Linear(channels, classes)
             )
 
-        monkeypatch.setattr("ddbench.evaluate.training.evaluation_trainer.build_network", built)
+        monkeypatch.setattr("ddbench.evaluate.training.evaluation_config.build_network", built)
         return real
 
     def test_the_last_is_joined(self, tall):

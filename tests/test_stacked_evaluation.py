@@ -10,11 +10,13 @@ from evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
 from ddbench.evaluate.score import score
-from ddbench.evaluate.score_real import real_trainer
+from ddbench.evaluate.score_real import real_job
+from ddbench.evaluate.training.augment import augment_by
 from ddbench.evaluate.training.batches import AugmentedBatches
-from ddbench.evaluate.training.evaluation_trainer import EvaluationTrainer
+from ddbench.evaluate.training.evaluation_config import EvaluationConfig
 from ddbench.evaluate.training.mixing import Mixer
-from ddbench.evaluate.training.train_network import augment_by, train_network, train_stacked
+from ddbench.evaluate.training.train_and_test import train_and_test
+from ddbench.evaluate.training.train_network import train_network, train_stacked
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import build_network
 from ddbench.randomness import stream
@@ -49,7 +51,7 @@ def problem(config, network):
         augment = augment_by(config.augmentation, mirror=True, seed=seed, device=CPU)
         order = stream(seed, "order")
         return AugmentedBatches(
-            lesson=lesson, config=config, augment=augment, mixer=Mixer(config, seed, CPU), generator=order
+            training_set=lesson, config=config, augment=augment, mixer=Mixer(config, seed, CPU), generator=order
         )
 
     return networks, views
@@ -108,8 +110,8 @@ def test_scores_of_networks_together_are_those_of_each(protocol):
 
 def test_epochs_are_told_of_all():
     told = []
-    exam = real_trainer(tiny_real(), protocol=short(), network=NETWORK)
-    exam.train_and_test_stacked((0, 1, 2), lambda done, of: told.append((done, of)))
+    job = real_job(tiny_real(), protocol=short(), network=NETWORK)
+    train_and_test(job.config, job.source, job.split, (0, 1, 2), lambda done, total: told.append((done, total)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -118,7 +120,7 @@ def test_networks_that_draw_take_turns_and_are_never_compiled(monkeypatch):
     assert draws_at_random(dropping, 1, 8)
     assert not draws_at_random(dropping.__class__(*dropping[::2]), 1, 8)
     real = tiny_real()
-    monkeypatch.setattr(EvaluationTrainer, "draws", True)
+    monkeypatch.setattr(EvaluationConfig, "has_random_layers", True)
     one = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1))
     other = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1), together=2, compile="on")
     assert one.accuracy == other.accuracy

@@ -121,7 +121,7 @@ def test_all_families_at_once_are_each_by_itself(mirror, seed):
 def test_all_families_at_once_are_one_graph(monkeypatch):
     quick = partial(compiled, backend="aot_eager")
     monkeypatch.setattr("ddbench.augmentation.stacked_dsa.compiled", quick)
-    monkeypatch.setattr("ddbench.augmentation.stacked_dsa.what_is_missing", lambda device: None)
+    monkeypatch.setattr("ddbench.augmentation.stacked_dsa.missing_requirement", lambda device: None)
     dsa, images = DSA(brightness=0.9), torch.randn(6, 4, 3, 8, 8, generator=stream(0, "images"))
     draws = [dsa.draw_family(name, 4, 8, stream(0, name)) for name in dsa.families]
     plain = apply_each(dsa, images, draws)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from ddbench.artifact import describe, load, save
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
-from ddbench.evaluate.score_real import real_trainer
+from ddbench.evaluate.score_real import real_job
 from ddbench.evaluate.train_teachers import train_teachers
 from ddbench.evaluate.training.checkpoint import KIND, TrainingCheckpoint
+from ddbench.evaluate.training.train_and_test import train
 from ddbench.runtime.progress import Silent
 
 CPU = torch.device("cpu")
@@ -44,12 +45,12 @@ class StopsAfter(Silent):
             raise Stopped
 
 
-def state_of(exam, seed, unfinished=None, stop=None):
+def state_of(job, seed, checkpoint=None, stop=None):
     def watch(done, of):
         if done == stop:
             raise Stopped
 
-    return exam.trained(seed, watch, unfinished).state_dict()
+    return train(job.config, job.source, seed, watch, checkpoint).state_dict()
 
 
 def assert_equal(found, wanted):
@@ -72,17 +73,17 @@ def test_stopped_anywhere_it_ends_with_the_same_bits(
     tmp_path_factory, name, augmentation, network, optimizer, mixing, seed, stops
 ):
     protocol = replace(short(name, epochs=4, augmentation=augmentation), optimizer=optimizer, mixing=mixing, batch=8)
-    exam = real_trainer(tiny_real(), protocol=protocol, network=network)
-    wanted = state_of(exam, seed)
+    job = real_job(tiny_real(), protocol=protocol, network=network)
+    wanted = state_of(job, seed)
     path = tmp_path_factory.mktemp("stopped") / ".t.unfinished"
     for stop in sorted(set(stops)):
         before = torch.get_rng_state()
         with pytest.raises(Stopped):
-            state_of(exam, seed, TrainingCheckpoint(path, ASKED, CPU, 0), stop)
+            state_of(job, seed, TrainingCheckpoint(path, ASKED, CPU, 0), stop)
         assert torch.equal(torch.get_rng_state(), before)
     again = TrainingCheckpoint(path, ASKED, CPU, 0)
     assert again.epochs == max(stops, default=0)
-    assert_equal(state_of(exam, seed, again), wanted)
+    assert_equal(state_of(job, seed, again), wanted)
     again.discard()
     assert not path.exists()
 
@@ -108,13 +109,13 @@ def test_layers_that_draw_go_on_drawing(tmp_path):
 def test_the_state_is_written_when_it_is_due_and_when_a_training_breaks_off(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(
-        "ddbench.evaluate.training.checkpoint.artefact.save", lambda path, kind, *state: written.append(state)
+        "ddbench.evaluate.training.checkpoint.artifact.save", lambda path, kind, *state: written.append(state)
     )
-    exam = real_trainer(tiny_real(), protocol=short("real-v1", epochs=6, augmentation="none"), network=NETWORK)
-    state_of(exam, 0, TrainingCheckpoint(tmp_path / ".a.unfinished", ASKED, CPU, 0))
+    job = real_job(tiny_real(), protocol=short("real-v1", epochs=6, augmentation="none"), network=NETWORK)
+    state_of(job, 0, TrainingCheckpoint(tmp_path / ".a.unfinished", ASKED, CPU, 0))
     assert [facts["epochs"] for _, facts in written] == [1, 2, 3, 4, 5, 6]
     written.clear()
-    state_of(exam, 0, TrainingCheckpoint(tmp_path / ".b.unfinished", ASKED, CPU, 3600))
+    state_of(job, 0, TrainingCheckpoint(tmp_path / ".b.unfinished", ASKED, CPU, 3600))
     assert not written
     with pytest.raises(Stopped):
         train_teachers(tiny_real(), [NETWORK], tmp_path, epochs=6, progress=lambda: StopsAfter(4))
@@ -124,8 +125,8 @@ def test_the_state_is_written_when_it_is_due_and_when_a_training_breaks_off(tmp_
 class TestStatesThatAreNotUsed:
     @pytest.fixture
     def path(self, tmp_path):
-        exam = real_trainer(tiny_real(), protocol=short("real-v1", epochs=3, augmentation="none"), network=NETWORK)
-        state_of(exam, 0, TrainingCheckpoint(tmp_path / ".t.unfinished", ASKED, CPU, 0))
+        job = real_job(tiny_real(), protocol=short("real-v1", epochs=3, augmentation="none"), network=NETWORK)
+        state_of(job, 0, TrainingCheckpoint(tmp_path / ".t.unfinished", ASKED, CPU, 0))
         return tmp_path / ".t.unfinished"
 
     def test_of_other_settings(self, path):
@@ -149,12 +150,13 @@ class TestStatesThatAreNotUsed:
         with pytest.raises(UserError, match="written by a newer ddbench"):
             TrainingCheckpoint(path, ASKED, CPU)
 
-    def test_counted_steps_and_several_lessons_are_not_gone_on_with(self, path):
-        exam = real_trainer(tiny_real(), protocol="real-v1", network=NETWORK, steps=5)
+    def test_counted_steps_and_several_sets_are_not_continued(self, path):
+        job = real_job(tiny_real(), protocol="real-v1", network=NETWORK, steps=5)
         with pytest.raises(ValueError, match="after some steps"):
-            exam.trained(0, unfinished=TrainingCheckpoint(path, ASKED, CPU))
-        with pytest.raises(ValueError, match="several lessons"):
-            replace(exam, lessons=exam.lessons * 2).trained(0, unfinished=TrainingCheckpoint(path, ASKED, CPU))
+            train(job.config, job.source, 0, checkpoint=TrainingCheckpoint(path, ASKED, CPU))
+        twice = replace(job.source, sets=job.source.sets * 2)
+        with pytest.raises(ValueError, match="on several sets"):
+            train(job.config, twice, 0, checkpoint=TrainingCheckpoint(path, ASKED, CPU))
 
 
 def interrupted(arguments, moment, by=signal.SIGKILL):

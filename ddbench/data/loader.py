@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ddbench.data.realset import RealSet, Split, as_unit_float
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.realset import Split, as_unit_float
 
 FLOAT_LIMIT = 2**30
 """Bytes up to which a split is preprocessed once and kept as float32; every CIFAR and digits split is below."""
 
 Rows = Tensor | slice
+
+
+class Preprocessed(Protocol):
+    """Anything that knows how its images are preprocessed, as a real set does."""
+
+    @property
+    def preprocessing(self) -> Preprocessing: ...
 
 
 class ImageLoader:
@@ -26,7 +35,7 @@ class ImageLoader:
     """
 
     def __init__(
-        self, real: RealSet, split: Split, device: torch.device | str = "cpu", float_limit: int = FLOAT_LIMIT
+        self, real: Preprocessed, split: Split, device: torch.device | str = "cpu", float_limit: int = FLOAT_LIMIT
     ) -> None:
         device = torch.device(device)
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

@@ -12,7 +12,7 @@ from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.stacked_memory import training_seconds
 from ddbench.evaluate.protocols.protocol import Protocol, TrainingConfig
 from ddbench.evaluate.score import score
-from ddbench.evaluate.training.evaluation_trainer import TEST_BATCH
+from ddbench.evaluate.training.train_and_test import TEST_BATCH
 from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import build_network
 from ddbench.plan.memory import passes

@@ -6,71 +6,86 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from ddbench.augmentation import DSA, Augmentation, Draw, LayeredDSA, augmentation
 from ddbench.evaluate.protocols.protocol import TrainingConfig
-from ddbench.evaluate.training.batches import Augment, Views, stacked_epoch
+from ddbench.evaluate.training.batches import Batches, stacked_epoch
 from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
 from ddbench.evaluate.training.losses import Criterion
-from ddbench.randomness import isolated, stream
+from ddbench.randomness import isolated
 from ddbench.training.forward_pass import ForwardPass
 from ddbench.training.model_stack import SingleModel, StackedModels, Trainable
 
 
 def train_network(
     network: nn.Module,
-    views: Views,
+    batches: Batches,
     config: TrainingConfig,
     *,
     steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
-    unfinished: TrainingCheckpoint | None = None,
+    checkpoint: TrainingCheckpoint | None = None,
     forward: ForwardPass | None = None,
 ) -> None:
-    """Train ``network`` in place, from the first epoch to the last; its device is that of the views.
+    """Train a network in place, from the first epoch to the last.
 
-    steps: stop after so many updates, with the schedule as it is for all of them. after_epoch: told the number of
-    epochs done. unfinished: keeps the state after every epoch, and may know one to go on from; it counts epochs, so
-    not together with steps. forward: a compiled pass of networks of this kind; None calls the network. But for
-    unfinished, nothing here waits for the device.
+    Nothing here waits for the device, except to save a checkpoint.
+
+    Args:
+        network: Network on the device of the batches.
+        batches: Images with augmentation and loss, by epoch.
+        config: Optimizer, schedule and epochs.
+        steps: Updates after which it stops, with the schedule as it is for all of them; None for every epoch's.
+        after_epoch: Called with the number of epochs done.
+        checkpoint: Saves the state after every epoch, and may have one to continue from; it counts epochs, so it does
+            not go with ``steps``.
+        forward: Compiled pass of networks of this kind; None calls the network.
+
+    Raises:
+        ValueError: Both a checkpoint and a number of steps were given.
     """
-    if unfinished is not None and steps is not None:
-        raise ValueError("a training that stops after some steps can not be gone on with")
+    if checkpoint is not None and steps is not None:
+        raise ValueError("a training that stops after some steps can not be continued")
     network.train()
     trainable = SingleModel(network, forward)
     optimizer, begin = make_optimizer(trainable, config, config.lr), 0
-    if unfinished is not None:
-        begin = unfinished.restore(network, optimizer, views.streams)
+    if checkpoint is not None:
+        begin = checkpoint.restore(network, optimizer, batches.streams)
 
-    def ended(epoch: int, optimizer: torch.optim.Optimizer) -> None:
-        if unfinished is not None:
-            unfinished.keep(epoch, network, optimizer, views.streams)
+    def finish_epoch(epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        if checkpoint is not None:
+            checkpoint.keep(epoch, network, optimizer, batches.streams)
         after_epoch(epoch)
 
-    _train(trainable, optimizer, views.epoch, config, begin, steps, ended)
+    _train(trainable, optimizer, batches.epoch, config, begin, steps, finish_epoch)
 
 
 def train_stacked(
     stack: StackedModels,
-    views: Sequence[Views],
+    batches: Sequence[Batches],
     config: TrainingConfig,
     *,
     steps: int | None = None,
     after_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> None:
-    """The same of several networks at once, in place. views: one a network, of one lesson."""
+    """Train several networks at once, in place.
+
+    Args:
+        stack: Networks of one kind.
+        batches: Those of each network, of one training set.
+        config: Optimizer, schedule and epochs.
+        steps: Updates after which it stops; None for every epoch's.
+        after_epoch: Called with the number of epochs done.
+    """
     for network in stack.networks:
         network.train()
     optimizer = make_optimizer(stack, config, config.lr)
     _train(
         stack,
         optimizer,
-        lambda epoch: stacked_epoch(views, epoch, fused=stack.fused),
+        lambda epoch: stacked_epoch(batches, epoch, fused=stack.fused),
         config,
         0,
         steps,
@@ -85,28 +100,36 @@ def _train(
     config: TrainingConfig,
     begin: int,
     steps: int | None,
-    ended: Callable[[int, torch.optim.Optimizer], None],
+    finish_epoch: Callable[[int, torch.optim.Optimizer], None],
 ) -> None:
-    """batches: of an epoch, with the loss of their logits. ended: told after each epoch, with the optimizer."""
+    """Run the epochs: ``batches`` gives an epoch's inputs with the loss of their logits."""
     lr, done = config.lr, 0
     for epoch in range(begin, config.trained_epochs):
         if config.schedule != "drop":
             lr = scheduled(config, epoch)
             _set_rate(optimizer, lr)
-        for seen, criterion in batches(epoch):
+        for images, criterion in batches(epoch):
             if done == steps:
                 return
             optimizer.zero_grad(set_to_none=True)
-            criterion(trainable.logits(seen)).backward()
+            criterion(trainable.logits(images)).backward()
             optimizer.step()
             done += 1
         if config.schedule == "drop" and epoch == config.epochs // 2 + 1:
             optimizer = make_optimizer(trainable, config, lr * config.drop_factor)
-        ended(epoch + 1, optimizer)
+        finish_epoch(epoch + 1, optimizer)
 
 
 def scheduled(config: TrainingConfig, epoch: int) -> float:
-    """The learning rate in an epoch, counted from 0, of every schedule but "drop"."""
+    """Compute the learning rate of an epoch under every schedule but "drop".
+
+    Args:
+        config: Schedule, its rate and epochs.
+        epoch: Number of the epoch, counted from 0.
+
+    Returns:
+        The rate of all its updates.
+    """
     done = epoch / config.epochs
     match config.schedule:
         case "cosine":
@@ -121,7 +144,16 @@ def scheduled(config: TrainingConfig, epoch: int) -> float:
 
 
 def make_optimizer(trainable: Trainable, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
-    """A new optimizer of the course's kind, which remembers nothing."""
+    """Make a new optimizer of the configured kind, which remembers nothing.
+
+    Args:
+        trainable: Network, or stack of networks, whose parameters it updates.
+        config: Optimizer, momentum and weight decay.
+        lr: Rate it begins with.
+
+    Returns:
+        SGD or AdamW over the parameters.
+    """
     groups = _groups(trainable, config)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=lr, weight_decay=config.weight_decay, foreach=True)
@@ -142,53 +174,9 @@ def _set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr
 
 
-def augment_by(
-    name: str, *, mirror: bool, seed: int, device: torch.device, black: Tensor | None = None
-) -> Augment | None:
-    """The augmentation of a protocol's setting, on streams of randomness that belong to ``seed``; None for "none".
-
-    mirror: whether the mirror image of a class is of that class. black: (C, 1, 1), what lies outside an image.
-    """
-    chosen = augmentation(name, mirror=mirror, black=black)
-    if chosen is None:
-        return None
-    return IndependentAugmentation(
-        chosen,
-        generator=stream(seed, "evaluation", "augmentation", device=device),
-        families=stream(seed, "evaluation", "augmentation family"),
-    )
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class IndependentAugmentation:
-    """An augmentation that draws for itself. families: for the one of DSA's families that a batch gets, on the CPU."""
-
-    chosen: Augmentation
-    generator: torch.Generator
-    families: torch.Generator
-
-    @property
-    def streams(self) -> dict[str, torch.Generator]:
-        """What it draws from, by name."""
-        return {"augmentation": self.generator, "augmentation family": self.families}
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return self.chosen.apply(images, self.draw(len(images), images.shape[-1]))
-
-    def draw(self, count: int, side: int) -> Draw:
-        """For ``count`` images of ``side`` pixels."""
-        chosen = self.chosen
-        if not isinstance(chosen, DSA | LayeredDSA):
-            return chosen.draw(count, side, self.generator)
-        # The family is a decision of the CPU: drawn on the device, it would have to be waited for at every step.
-        family = chosen.families[int(torch.randint(len(chosen.families), (), generator=self.families))]
-        return chosen.draw_family(family, count, side, self.generator)
-
-
 @contextmanager
 def layers_seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Layers that draw for themselves (dropout) draw from this seed; then the global state is as before."""
+    """Let layers that draw random numbers (dropout) draw from a seed; afterwards the global state is as before."""
     devices = [device] if device.type == "cuda" else []
     with isolated(seed), torch.random.fork_rng(devices=devices):
         if device.type == "cuda":
@@ -198,6 +186,7 @@ def layers_seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a layer of the network is batch norm."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
 
 

@@ -1,0 +1,178 @@
+"""Training of fresh networks from their seeds, and their test on real images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from ddbench.errors import UserError
+from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
+from ddbench.evaluate.training.evaluation_config import EvaluationConfig
+from ddbench.evaluate.training.real_split import RealSplit
+from ddbench.evaluate.training.train_network import (
+    is_finite,
+    layers_seeded,
+    train_network,
+    train_stacked,
+    trains_on_one,
+)
+from ddbench.evaluate.training.training_source import TrainingSource
+from ddbench.randomness import derive
+from ddbench.runtime.threads import one_thread
+from ddbench.training.epoch import consecutive_batches, top1_accuracy
+from ddbench.training.forward_pass import ForwardPass, forward_pass
+from ddbench.training.model_stack import StackedModels
+
+TEST_BATCH = 256
+"""Images that are tested at once."""
+
+AfterEpoch = Callable[[int, int], None]
+"""Called after an epoch with the number of epochs done, and of all."""
+
+
+class SeedResult(NamedTuple):
+    """Result of one network."""
+
+    accuracy: float
+    """Top-1 accuracy on the split, a fraction in [0, 1]."""
+    finite: bool
+    """Whether all its parameters are finite after the last epoch."""
+
+
+def _ignore(done: int, total: int) -> None:
+    del done, total
+
+
+def train_and_test(
+    config: EvaluationConfig,
+    source: TrainingSource,
+    split: RealSplit,
+    seeds: Sequence[int],
+    after_epoch: AfterEpoch = _ignore,
+) -> list[SeedResult]:
+    """Train one network per seed on ``source`` and test it on ``split``.
+
+    Several seeds are trained at once, which changes rounding alone; networks with random layers take turns.
+
+    Args:
+        config: Resolved evaluation: network, optimizer, schedule, epochs, augmentation, device.
+        source: Images (S, C, H, W) and labels (S,) or (S, K) to train on, on the device of ``config``.
+        split: Real images to test on.
+        seeds: One network each; a seed always gives the same initialization, shuffling, augmentation and mixing.
+        after_epoch: Called with the number of epochs done, and of all, of every network or of all at once.
+
+    Returns:
+        One result per seed, in order.
+
+    Raises:
+        UserError: Batches of one image are not enough for the network's batch norm; nothing is trained then.
+    """
+    with one_thread(config.device):
+        if len(seeds) == 1 or config.has_random_layers:
+            return [_test(train(config, source, seed, after_epoch), split) for seed in seeds]
+        return [_test(network, split) for network in _train_at_once(config, source, seeds, after_epoch)]
+
+
+def train(
+    config: EvaluationConfig,
+    source: TrainingSource,
+    seed: int,
+    after_epoch: AfterEpoch = _ignore,
+    checkpoint: TrainingCheckpoint | None = None,
+) -> nn.Module:
+    """Train the network of a seed to its last epoch.
+
+    Args:
+        config: Resolved evaluation.
+        source: Images and labels to train on, on the device of ``config``.
+        seed: Evaluation seed.
+        after_epoch: Called with the number of epochs done, and of all.
+        checkpoint: State of a source with one training set, which is continued and saved; None saves nothing.
+
+    Returns:
+        The trained network, in training mode.
+
+    Raises:
+        UserError: Batches of one image are not enough for the network's batch norm.
+        ValueError: A checkpoint was given with several training sets, or with a number of steps.
+    """
+    if checkpoint is not None and len(source.sets) > 1:
+        raise ValueError("a training on several sets can not be continued")
+    network = config.build(seed)
+    _check_batches(config, source, network)
+    forward = _forward(config, stacked=False) if config.compiled else None
+    with layers_seeded(derive(seed, "evaluation", "layers"), config.device):
+        for number, batches in enumerate(source.batches(config.training, seed, config.device)):
+            train_network(
+                network,
+                batches,
+                config.training,
+                steps=config.steps,
+                after_epoch=_counted(config, source, number, after_epoch),
+                checkpoint=checkpoint,
+                forward=forward,
+            )
+    return network
+
+
+def _train_at_once(
+    config: EvaluationConfig, source: TrainingSource, seeds: Sequence[int], after_epoch: AfterEpoch
+) -> list[nn.Module]:
+    networks = [config.build(seed) for seed in seeds]
+    _check_batches(config, source, networks[0])
+    stack = StackedModels(networks, _forward(config, stacked=True))
+    trainings = zip(*(source.batches(config.training, seed, config.device) for seed in seeds), strict=True)
+    for number, batches in enumerate(trainings):
+        counted = _counted(config, source, number, after_epoch)
+        train_stacked(stack, batches, config.training, steps=config.steps, after_epoch=counted)
+    return networks
+
+
+def _test(network: nn.Module, split: RealSplit) -> SeedResult:
+    batches = split.loader.batches(consecutive_batches(len(split), TEST_BATCH))
+    return SeedResult(top1_accuracy(network.eval(), batches), is_finite(network))
+
+
+def _forward(config: EvaluationConfig, *, stacked: bool) -> ForwardPass:
+    return forward_pass(
+        config.network,
+        channels=config.channels,
+        size=config.size,
+        classes=config.classes,
+        device=config.device,
+        stacked=stacked,
+        compile=config.compiled,
+        notice=config.notice,
+    )
+
+
+def _check_batches(config: EvaluationConfig, source: TrainingSource, network: nn.Module) -> None:
+    images = source.fewest_images
+    batch = min(images, source.batch_size(config.training))
+    if batch > 1 or not config.training.joins_last:
+        return
+    image = torch.zeros(1, config.channels, config.size, config.size, device=config.device)
+    with layers_seeded(0, config.device):
+        enough = trains_on_one(network, image)
+    if not enough:
+        raise UserError(
+            f"{config.network} has batch norm, which can not train on one image of {config.size} pixels at a time",
+            f"given {images} images, {batch} a batch",
+            fix="give two images or more, or a network with another norm",
+        )
+
+
+def _counted(
+    config: EvaluationConfig, source: TrainingSource, number: int, after_epoch: AfterEpoch
+) -> Callable[[int], None]:
+    """Count the epochs of one training of several on from those before it."""
+    epochs = config.training.trained_epochs
+    return partial(_report, after_epoch, number * epochs, len(source.sets) * epochs)
+
+
+def _report(after_epoch: AfterEpoch, before: int, total: int, done: int) -> None:
+    after_epoch(before + done, total)
