@@ -18,7 +18,7 @@ class Reader(HTMLParser):
         self.words: list[str] = []
         self.cells: list[list[str]] = []
         self.raw: dict[str, str] = {}
-        self.loader(text)
+        self.feed(text)
         self.close()
         assert self.open == []
 

@@ -268,7 +268,7 @@ class TestRefusals:
             with pytest.raises(UserError, match=f"does not exist at ipc {ipc}") as caught:
                 INFER(**settings).validate_ipc(ipc)
             assert f"an ipc of {least} or more" in caught.value.fix
-            INFER(**settings).refuse(least)
+            INFER(**settings).validate_ipc(least)
         INFER(blocks="natural").validate_ipc(1)
         INFER(blocks="natural", shared=False).validate_ipc(1)
         four = INFER.model_validate({})
