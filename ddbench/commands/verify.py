@@ -96,7 +96,7 @@ def verify(
         typer.echo(json.dumps(reports, indent=2))
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(reports)} rows could not be had again",
+            f"{len(failed)} of {len(reports)} rows could not be reproduced",
             *(f"row   {file}" for file in failed),
             fix="the row or the code was changed since; score the set again (ddbench evaluate SET) to replace the row",
         )
@@ -134,7 +134,7 @@ def _check_published(file: Path, where: RunContext, format: options.ReportFormat
         )
     if not found.holds:
         raise UserError(
-            "the printed accuracy could not be had with this set",
+            "the published accuracy could not be reproduced with this set",
             f"set   {file}",
             fix="check preprocessing (ZCA), learned rate, protocol and network (ddbench info SET says what they are)",
         )
