@@ -1,4 +1,4 @@
-"""Rows about graphs can be had again, or not."""
+"""Rows about graphs are reproduced, or not."""
 
 import json
 from dataclasses import replace

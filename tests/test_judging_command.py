@@ -105,7 +105,7 @@ def test_printed_claims(ddbench, home, made, monkeypatch):
         assert found.status == 2 and "can not be told" in found.out and "--seeds 10" in found.err
     printed(0.999)
     found = ddbench(*asked, "--format", "json")
-    assert found.status == 2 and json.loads(found.out)["holds"] is False and "could not be had" in found.err
+    assert found.status == 2 and json.loads(found.out)["holds"] is False and "could not be reproduced" in found.err
     assert "--method goes with --published" in ddbench.refused("verify", made, "--method", "mtt", "--home", home)
 
 

@@ -60,7 +60,7 @@ def _options(
 
 
 for _command, _name, _summary in (
-    (run.run, "run", "Everything a recipe says, skipping what is done"),
+    (run.run, "run", "Run a recipe, skipping what is done"),
     (plan.plan, "plan", "What a recipe takes, before it starts"),
     (buffer.buffer, "buffer", "Only the experts of a recipe"),
     (distill.distill, "distill", "Only experts and synthetic sets of a recipe"),
@@ -68,18 +68,18 @@ for _command, _name, _summary in (
     (leaderboard.leaderboard, "leaderboard", "Tables from what was scored"),
     (ddranking.ddranking, "ddranking", "DD-Ranking's scores: against random images and real data"),
     (continual.continual, "continual", "Classes step by step, with synthetic sets for memory"),
-    (show.show, "show", "Draw a synthetic set"),
+    (show.show, "show", "Draw a synthetic set as a PNG"),
     (info.info, "info", "What a buffer, run, synthetic set or row is"),
-    (verify.verify, "verify", "Score again and compare with the record, or with print"),
-    (teach.teach, "teach", "Train teachers, for protocols whose labels are theirs"),
-    (import_set.import_files, "import", "Synthetic sets and experts of other projects, in"),
-    (export_set.export, "export", "Synthetic sets and experts for other programs, out"),
-    (listings.formats, "formats", "Whose synthetic sets can be read and written"),
+    (verify.verify, "verify", "Reproduce a recorded row or a published result"),
+    (teach.teach, "teach", "Train teachers, for protocols that take labels from them"),
+    (import_set.import_files, "import", "Import synthetic sets or experts from other codebases"),
+    (export_set.export, "export", "Export synthetic sets or experts for other codebases"),
+    (listings.formats, "formats", "File formats that import reads and export writes"),
     (listings.methods, "methods", "The distillation methods"),
     (listings.datasets, "datasets", "The data sets, and how to give your own"),
     (listings.networks, "networks", "The networks"),
-    (listings.pools, "pools", "Networks to judge a set by beyond its own"),
-    (listings.protocols, "protocols", "The ways to score a synthetic set"),
+    (listings.pools, "pools", "Pools of networks for cross-architecture evaluation"),
+    (listings.protocols, "protocols", "The evaluation protocols"),
     (listings.recipes, "recipes", "The recipes that come with ddbench"),
 ):
     app.command(_name, short_help=_summary)(_command)

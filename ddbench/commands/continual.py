@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 from ddbench.errors import UserError
 from ddbench.pipeline.open_recipe import open_image_recipe
-from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 
+@takes(*CONTEXT, "seed", "plugin", "checkpoint_seconds")
 def continual(
     targets: Annotated[
         list[str],
@@ -57,13 +58,7 @@ def continual(
     ] = None,
     dataset: options.Dataset = None,
     override: options.Overrides = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    seed: options.Seed = None,
-    plugin: options.Plugin = None,
-    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """Learn classes step by step, with synthetic sets for memory, and print the accuracy after every step.
@@ -78,27 +73,27 @@ def continual(
     from ddbench.evaluate.protocols.builtin import protocol as protocol_named
     from ddbench.pipeline.continual import ContinualOptions, bounds, of_files, of_recipe, of_set
 
-    where = options.context(home, data_root, device, quiet, checkpoint_seconds)
+    where = shared.context()
     by, bound_by = protocol_named(protocol, "--protocol"), protocol_named("real-v1")
     if epochs is not None:
         by, bound_by = with_epochs(by, epochs), with_epochs(bound_by, epochs)
     asked = ContinualOptions(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
     target = targets[0]
     given = [Path(name) if name.endswith(".pt") else options.set_file(Path(name)) for name in targets]
-    if any(file.suffix in (".safetensors", ".pt") for file in given) and (override or plugin or method):
+    if any(file.suffix in (".safetensors", ".pt") for file in given) and (override or shared.plugin or method):
         raise UserError(
             f"-o, --plugin and --method are about a recipe, and {target} is a file of images",
             fix="leave them out, or give a recipe",
         )
     if all(file.suffix == ".pt" for file in given):
-        evaluator, points = of_files(given, asked, where, dataset, seed)
+        evaluator, points = of_files(given, asked, where, dataset, shared.seed)
     elif len(targets) > 1:
         raise UserError(f"{targets[1]} is one target too many", fix="give one recipe, one set, or .pt files alone")
     elif given[0].suffix == ".safetensors":
-        evaluator, points = of_set(given[0], asked, where, dataset, seed)
+        evaluator, points = of_set(given[0], asked, where, dataset, shared.seed)
     else:
         extra = [] if dataset is None else [f"dataset={dataset}"]
-        pipeline = open_image_recipe(target, [*(override or []), *extra], seed, plugin, where)
+        pipeline = open_image_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where)
         evaluator, points = of_recipe(pipeline, asked, method or [])
     answers = list(points)
     if bound:
@@ -108,5 +103,5 @@ def continual(
     if plot is not None:
         draw(curves, plot)
     typer.echo(render(curves, format.value))
-    if format is options.TableFormat.text and not quiet:
+    if format is options.TableFormat.text and not shared.quiet:
         typer.echo("\n".join(["", caption(curves), "", "curves:", *(f"  {document}" for document in documents)]))

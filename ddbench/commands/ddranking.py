@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ddbench.pipeline.context import RunContext
 
 
+@takes(*CONTEXT)
 def ddranking(
     target: Annotated[
         list[str],
@@ -71,10 +73,7 @@ def ddranking(
         float | None, typer.Option(metavar="GAMMA", help="Of augmentation in beta, 0 to 1.  [default: 0.5]")
     ] = None,
     dataset: options.Dataset = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """What synthetic sets gain over random images, and lack of the real data, under one recipe: HLR, IOR, LRS, ARS.
@@ -99,7 +98,7 @@ def ddranking(
         "ars": ars or None,
         "dataset": dataset,
     }
-    context = options.context(home, data_root, device, quiet)
+    context = shared.context()
     found = []
     for path in map(Path, target):
         if path.suffix == ".json":

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, EXECUTION, RunOptions, takes
 from ddbench.errors import UserError
 from ddbench.pipeline.open_recipe import open_recipe
 
@@ -18,6 +19,7 @@ class Rates(StrEnum):
     search = "search"
 
 
+@takes(*CONTEXT, "seed", "plugin", "compile", *EXECUTION)
 def evaluate(
     target: Annotated[
         str,
@@ -70,17 +72,7 @@ def evaluate(
     validation: options.Validation = None,
     dataset: options.Dataset = None,
     override: options.Overrides = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    seed: options.Seed = None,
-    plugin: options.Plugin = None,
-    compile: options.Compile = options.CompileChoice.auto,
-    executor: options.Executor = options.ExecutorChoice.auto,
-    workers: options.Workers = None,
-    address: options.Address = None,
-    gpus_per_job: options.GpusPerJob = None,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """Train fresh networks on synthetic sets, score them on the real test set, and keep the rows.
@@ -90,19 +82,25 @@ def evaluate(
     """
     from ddbench.evaluate.leaderboard.render import render
 
-    with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
-        where = options.context(home, data_root, device, quiet, compile=compile, executors=by)
+    with shared.executors() as by:
+        where = shared.context(by)
         file = options.set_file(Path(target))
         if file.suffix == ".safetensors":
             from ddbench.pipeline.score_files import score_set
             from ddbench.pipeline.score_graph_files import holds_graphs, score_graph_set
 
-            if override or plugin:
+            if override or shared.plugin:
                 raise UserError(
                     f"-o and --plugin change a recipe, and {target} is a synthetic set",
                     fix="use --protocol, --network, --seeds, --seed and --dataset",
                 )
-            asked = {"protocol": protocol, "networks": network or [], "seeds": seeds, "seed": seed, "dataset": dataset}
+            asked = {
+                "protocol": protocol,
+                "networks": network or [],
+                "seeds": seeds,
+                "seed": shared.seed,
+                "dataset": dataset,
+            }
             of_images = {"lr": lr and lr.value, "teachers": teachers, "validation": validation}
             if holds_graphs(file):
                 refuse_options_of_images(of_images)
@@ -129,7 +127,7 @@ def evaluate(
             }
             extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
             extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
-            pipeline = open_recipe(target, [*(override or []), *extra], seed, plugin, where)
+            pipeline = open_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where)
             scored = evaluated_in_turns(pipeline)
             scored += list(pipeline.references())
         typer.echo(render([row for row, _ in scored], format.value))

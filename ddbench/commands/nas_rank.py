@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import nas_options, options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, EXECUTION, RunOptions, takes
 
 
+@takes(*CONTEXT, *EXECUTION)
 def rank(
     sets: Annotated[
         list[Path], typer.Argument(metavar="SET...", help="Synthetic sets (.safetensors), or folders of their runs.")
@@ -43,14 +45,7 @@ def rank(
     part: nas_options.Part = None,
     seed: nas_options.DrawSeed = 0,
     dataset: options.Dataset = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    executor: options.Executor = options.ExecutorChoice.auto,
-    workers: options.Workers = None,
-    address: options.Address = None,
-    gpus_per_job: options.GpusPerJob = None,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """Train networks on synthetic sets, on baselines, and on real data, and compare the rankings.
@@ -68,9 +63,9 @@ def rank(
     from ddbench.synthetic.synthetic_set import load_synthetic
 
     nas_options.require_ending(plot, ".png")
-    by = options.executors(executor, workers, address, gpus_per_job, device)
+    by = shared.executors()
     where, of, protocol = (
-        options.context(home, data_root, device, quiet),
+        shared.context(),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
@@ -80,7 +75,7 @@ def rank(
     first = loaded[0]
     recipe = first.provenance.get("recipe") or {}
     real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset, where=sets[0])
-    on = choose_device(device)
+    on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
         found = rank_networks(

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import nas_options, options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, EXECUTION, RunOptions, takes
 
 
+@takes(*CONTEXT, *EXECUTION)
 def search(
     set: Annotated[
         Path, typer.Argument(metavar="SET", help="A synthetic set (.safetensors), or the folder of its run.")
@@ -27,14 +29,7 @@ def search(
     augmentation: nas_options.Augment = None,
     seed: nas_options.DrawSeed = 0,
     dataset: options.Dataset = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    executor: options.Executor = options.ExecutorChoice.auto,
-    workers: options.Workers = None,
-    address: options.Address = None,
-    gpus_per_job: options.GpusPerJob = None,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """Let Optuna search a space of networks by training them on a synthetic set; then train the best on real data.
@@ -51,9 +46,9 @@ def search(
     from ddbench.synthetic.synthetic_set import load_synthetic
 
     require_optuna()
-    by = options.executors(executor, workers, address, gpus_per_job, device)
+    by = shared.executors()
     where, of, protocol = (
-        options.context(home, data_root, device, quiet),
+        shared.context(),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
@@ -61,7 +56,7 @@ def search(
     real = real_set_of(
         syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset, where=set
     )
-    on = choose_device(device)
+    on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[:top], seeds)
     with by:
         found = search_networks(

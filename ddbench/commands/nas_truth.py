@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from ddbench.commands import nas_options, options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, EXECUTION, RunOptions, takes
 
 
+@takes(*CONTEXT, *EXECUTION)
 def truth(
     dataset: Annotated[str, typer.Option(metavar="NAME", help="The real data (ddbench datasets).")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The table to write (.csv or .json).")],
@@ -27,14 +29,7 @@ def truth(
     ] = 0.1,
     part: nas_options.Part = None,
     seed: nas_options.DrawSeed = 0,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    executor: options.Executor = options.ExecutorChoice.auto,
-    workers: options.Workers = None,
-    address: options.Address = None,
-    gpus_per_job: options.GpusPerJob = None,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
 ) -> None:
     """Train networks on real data, and write a small table that ddbench nas rank --truth reads, here or elsewhere.
 
@@ -47,9 +42,9 @@ def truth(
     from ddbench.runtime.device import choose_device
 
     nas_options.require_ending(out, ".csv", ".json")
-    by = options.executors(executor, workers, address, gpus_per_job, device)
+    by = shared.executors()
     where, of, protocol = (
-        options.context(home, data_root, device, quiet),
+        shared.context(),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
@@ -60,10 +55,10 @@ def truth(
         validation=validation,
         seed=seed,
         home=where.home,
-        data_root=data_root,
-        quiet=quiet,
+        data_root=shared.data_root,
+        quiet=shared.quiet,
     )
-    on = choose_device(device)
+    on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
         found = true_accuracies(

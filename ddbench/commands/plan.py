@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 from ddbench.pipeline.open_recipe import open_recipe
 
 if TYPE_CHECKING:
@@ -15,18 +16,12 @@ if TYPE_CHECKING:
     from ddbench.pipeline.image_pipeline import Pipeline
 
 
+@takes(*CONTEXT, "seed", "seeds", "plugin", "compile")
 def plan(
     recipe: options.RecipeName,
     override: options.Overrides = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    seed: options.Seed = None,
-    seeds: options.Seeds = None,
-    plugin: options.Plugin = None,
-    compile: options.Compile = options.CompileChoice.auto,
+    shared: RunOptions = DEFAULTS,
     time: options.Time = False,
-    quiet: options.Quiet = False,
     format: options.PlanFormat = options.Sheet.text,
 ) -> None:
     """Say what a recipe needs and what of it is there: experts, bytes, steps, and estimates of peak memory.
@@ -40,8 +35,8 @@ def plan(
     from ddbench.pipeline.data_summary import labelled_lines
     from ddbench.plan.plan import wrapped
 
-    where = options.context(home, data_root, device, quiet, compile=compile)
-    pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
+    where = shared.context()
+    pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
     facts = _facts(pipeline, time)
     if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))

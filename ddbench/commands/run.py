@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import DEFAULTS, RECIPE, RunOptions, takes
 from ddbench.pipeline.job_order import evaluated_in_turns
 from ddbench.pipeline.open_recipe import open_recipe
-from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,23 +19,11 @@ if TYPE_CHECKING:
     from ddbench.pipeline.image_pipeline import Pipeline
 
 
+@takes(*RECIPE, "seeds")
 def run(
     recipe: options.RecipeName,
     override: options.Overrides = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    seed: options.Seed = None,
-    seeds: options.Seeds = None,
-    plugin: options.Plugin = None,
-    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
-    compile: options.Compile = options.CompileChoice.auto,
-    memory: options.Memory = options.MemoryChoice.refuse,
-    executor: options.Executor = options.ExecutorChoice.auto,
-    workers: options.Workers = None,
-    address: options.Address = None,
-    gpus_per_job: options.GpusPerJob = None,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Format = options.TableFormat.text,
 ) -> None:
     """Carry out a recipe: experts, distillation, evaluation, leaderboard.
@@ -48,12 +36,10 @@ def run(
     from ddbench.pipeline.data_summary import data_lines
     from ddbench.plan.memory import check_memory
 
-    with options.executors(executor, workers, address, gpus_per_job, device, plugin) as by:
-        where = options.context(
-            home, data_root, device, quiet, checkpoint_seconds, compile, together=True, memory=memory, executors=by
-        )
-        pipeline = open_recipe(recipe, override, seed, plugin, where, seeds)
-        say = _narrator(quiet or format is not options.TableFormat.text)
+    with shared.executors() as by:
+        where = shared.context(by, together=True)
+        pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
+        say = _narrator(shared.quiet or format is not options.TableFormat.text)
         say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
         check_memory(pipeline)
         if not distill_on_ranks(pipeline):
@@ -68,7 +54,12 @@ def run(
         typer.echo(render(rows, format.value))
         say("")
         say(_whereabouts(pipeline))
-        say(_next_steps(pipeline, _own_options(home, data_root, plugin, seed, seeds, override)))
+        say(
+            _next_steps(
+                pipeline,
+                _own_options(shared.home, shared.data_root, shared.plugin, shared.seed, shared.seeds, override),
+            )
+        )
 
 
 def _narrator(silent: bool):

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ddbench.commands import options
-from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 
 
+@takes(*CONTEXT, "seed", "checkpoint_seconds", "compile")
 def teach(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="What they are to learn (ddbench datasets).")],
     network: Annotated[
@@ -45,13 +45,7 @@ def teach(
         Path | None,
         typer.Option(metavar="FILE", help="Where they go.  [default: under HOME/teachers]", show_default=False),
     ] = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    seed: options.Seed = None,
-    checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS,
-    compile: options.Compile = options.CompileChoice.auto,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
 ) -> None:
     """Train networks on the whole training split, to label what fresh networks see (ddbench evaluate --teachers FILE).
 
@@ -65,7 +59,7 @@ def teach(
     from ddbench.runtime.device import choose_device
     from ddbench.training.pretrained import canonical_teacher
 
-    where = options.context(home, data_root, device, quiet, checkpoint_seconds, compile)
+    where = shared.context()
     teaching_protocol(protocol, "--protocol")
     names = [canonical_teacher(name, "--network") for name in network or ["resnet18-bn"]]
     if out is not None and out.suffix != ".safetensors":
@@ -76,20 +70,20 @@ def teach(
         dataset,
         preprocessing=preprocessing,
         validation=validation,
-        seed=seed or 0,
+        seed=shared.seed or 0,
         home=where.home,
         data_root=where.data_root,
         size=size,
-        quiet=quiet,
+        quiet=shared.quiet,
     )
-    chosen, folder = choose_device(device), where.home / "teachers"
+    chosen, folder = choose_device(shared.device), where.home / "teachers"
     found = train_teachers(
         real.to(chosen),
         names,
         folder,
         protocol=protocol,
         epochs=epochs,
-        seed=seed or 0,
+        seed=shared.seed or 0,
         device=chosen,
         progress=where.progress,
         checkpoint_seconds=where.checkpoint_seconds,

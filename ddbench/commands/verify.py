@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ddbench.pipeline.context import RunContext
 
 
+@takes(*CONTEXT)
 def verify(
     target: Annotated[
         Path,
@@ -56,10 +58,7 @@ def verify(
         typer.Option(metavar="FILE", help="Who labelled, where the row says that teachers did.", show_default=False),
     ] = None,
     dataset: options.Dataset = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    device: options.Device = "auto",
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
     format: options.Report = options.ReportFormat.text,
 ) -> None:
     """Train the row's networks again, with its seeds, and compare every accuracy with what is recorded.
@@ -68,7 +67,7 @@ def verify(
     printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not, or
     where too few networks were trained to tell.
     """
-    where = options.context(home, data_root, device, quiet)
+    where = shared.context()
     if published:
         _check_published(
             options.set_file(target),
@@ -97,7 +96,7 @@ def verify(
         typer.echo(json.dumps(reports, indent=2))
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(reports)} rows could not be had again",
+            f"{len(failed)} of {len(reports)} rows could not be reproduced",
             *(f"row   {file}" for file in failed),
             fix="the row or the code was changed since; score the set again (ddbench evaluate SET) to replace the row",
         )
@@ -135,7 +134,7 @@ def _check_published(file: Path, where: RunContext, format: options.ReportFormat
         )
     if not found.holds:
         raise UserError(
-            "the printed accuracy could not be had with this set",
+            "the published accuracy could not be reproduced with this set",
             f"set   {file}",
             fix="check preprocessing (ZCA), learned rate, protocol and network (ddbench info SET says what they are)",
         )
