@@ -85,7 +85,8 @@ def write_json(path: Path, document: Any) -> None:
 def read_json(path: Path, kind: str) -> Any:
     """The JSON document in a file of at most ``LARGEST_JSON`` bytes, read as :func:`parse_json` does.
 
-    Errors: UserError that names the file when it is absent, no regular file, too large, or not such JSON.
+    Raises:
+        UserError: That names the file when it is absent, no regular file, too large, or not such JSON.
     """
     fix = "restore it from a copy; or, if ddbench wrote it, delete it"
     content = read_regular(path, kind, most=LARGEST_JSON, fix=fix)
@@ -111,7 +112,8 @@ def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: M
 def describe(path: Path) -> dict[str, Any]:
     """The description inside an artefact, read without its tensors.
 
-    Errors: UserError when the file is absent, cut short, changed, or not an artefact of ddbench.
+    Raises:
+        UserError: The file is absent, cut short, changed, or not an artefact of ddbench.
     """
     return _read(path, with_tensors=False)[1]
 
@@ -119,7 +121,8 @@ def describe(path: Path) -> dict[str, Any]:
 def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors and description of an artefact of this kind, its checksums verified.
 
-    Errors: UserError when it is absent, damaged, of another kind, or written by a newer ddbench.
+    Raises:
+        UserError: It is absent, damaged, of another kind, or written by a newer ddbench.
     """
     tensors, document = _read(path, with_tensors=True, kind=kind)
     found = tensors_sha256(tensors)

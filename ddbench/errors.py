@@ -1,14 +1,17 @@
-"""What a user is told when something of theirs can be mended: the problem, the facts, and the fix."""
+"""Errors that a user can mend: the problem, the facts, and the fix."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake the user can repair. The command line prints it without a traceback and exits with status 2.
+    """A mistake the user can repair.
 
-    problem: one sentence, lower case, no full stop. facts: short lines such as ``"from  recipe.yaml, line 3"``.
-    fix: what to do about it.
+    The command line prints it without a traceback and exits with status 2.
+
+    Args:
+        problem: One sentence, lower case, no full stop. facts: short lines such as ``"from recipe.yaml, line 3"``.
+        fix: What to do about it.
     """
 
     def __init__(self, problem: str, *facts: str, fix: str) -> None:
@@ -40,7 +43,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "", fix: str = "") -> UserError:
     """The one way in which a wrong name is reported, for every registry and every recipe key.
 
-    where: the place it was read from, such as ``"mtt.yaml, line 2: method: mmt"``. fix: said where no name is near.
+    Args:
+        where: The place it was read from, such as ``"mtt.yaml, line 2: method: mmt"``.
+        fix: Said where no name is near.
     """
     names = sorted(known)
     near = nearest(name, names)

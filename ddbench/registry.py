@@ -15,8 +15,10 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """A table of named plugins of one kind.
 
-    kind: what a member is called in messages ("method"). builtin: name to ``"module:attribute"``, imported on first
-    use. group: the entry-point group through which other installed packages add theirs.
+    Args:
+        kind: What a member is called in messages ("method").
+        builtin: Name to ``"module:attribute"``, imported on first use.
+        group: The entry-point group through which other installed packages add theirs.
     """
 
     def __init__(self, kind: str, builtin: Mapping[str, str], group: str | None = None) -> None:
@@ -62,7 +64,11 @@ class Registry(Generic[T]):
         return sorted(self._targets)
 
     def get(self, name: str, where: str = "") -> T:
-        """The member of this name. Errors: UserError with the nearest names if there is none."""
+        """The member of this name.
+
+        Raises:
+            UserError: With the nearest names if there is none.
+        """
         self._ask_outside()
         if name not in self._targets:
             raise unknown(self.kind, name, self._targets, where, fix=f"ddbench {self.kind}s lists what there is")

@@ -33,7 +33,11 @@ def check_compatible(syn: SyntheticSet, real: RealSet) -> None:
 
 
 def split_of(real: RealSet, name: str) -> Split:
-    """The split "test" or "validation". Errors: UserError when it is empty."""
+    """The split "test" or "validation".
+
+    Raises:
+        UserError: It is empty.
+    """
     split = real.test if name == "test" else real.validation
     if len(split) == 0:
         fix = "give a data set that has test images"
@@ -67,7 +71,8 @@ def require_labels(
 ) -> tuple[Labels, list[str]]:
     """Where a protocol takes the labels of this set from, and notes on it.
 
-    Errors: UserError where it needs teachers and there are none, or they were trained on other images.
+    Raises:
+        UserError: It needs teachers and there are none, or they were trained on other images.
     """
     check_teachers_compatible(teachers, real)
     if protocol.targets == "teacher":
@@ -108,7 +113,8 @@ def require_rate(lr: float | None) -> None:
 def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float | None, list[str]]:
     """The rate that training begins with, None for the protocol's own, and notes on where it comes from.
 
-    Errors: UserError for a learned rate that is not a positive number, under a protocol that uses it.
+    Raises:
+        UserError: A learned rate that is not a positive number, under a protocol that uses it.
     """
     if not protocol.learned_lr:
         return None, []

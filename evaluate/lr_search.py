@@ -16,17 +16,22 @@ RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
 
 @dataclass(frozen=True, kw_only=True)
 class LRSearch:
-    """What a search found. lr: the rate chosen. tried: accuracies (fractions, one a network) by rate, ascending."""
+    """What a search found."""
 
     lr: float
+    """The rate chosen."""
     tried: dict[float, tuple[float, ...]]
+    """Accuracies (fractions, one a network) by rate, ascending."""
 
 
 def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = RATES) -> LRSearch:
     """Try every rate and take the one with the highest mean accuracy, of equals the lowest.
 
-    score_with: trains with a rate and scores on the validation split. Errors: UserError for no rates, rates that are
-    not finite and positive, and scores of another split than validation.
+    Args:
+        score_with: Trains with a rate and scores on the validation split.
+
+    Raises:
+        UserError: No rates, rates that are not finite and positive, and scores of another split than validation.
     """
     if not rates or not all(math.isfinite(rate) and rate > 0 for rate in rates):
         raise UserError(

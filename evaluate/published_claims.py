@@ -22,7 +22,11 @@ WIDEST = 0.2
 def published_result(syn: SyntheticSet, network: str, method: str | None = None) -> PublishedResult:
     """The printed accuracy of the method's sets of this data set, ipc and network.
 
-    method: as in ``published.csv``; None takes the set's own. Errors: UserError with what is known near it.
+    Args:
+        method: As in ``published.csv``; None takes the set's own.
+
+    Raises:
+        UserError: With what is known near it.
     """
     dataset, name = ORIGINAL.get(syn.dataset, syn.dataset), method or syn.method
     found = published_numbers().get((name, dataset, syn.ipc, network))
@@ -38,18 +42,20 @@ def published_result(syn: SyntheticSet, network: str, method: str | None = None)
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimCheck:
-    """A printed accuracy beside a measured one; fractions.
-
-    difference: measured minus printed. low, high: its interval at 95 %, by Welch's t where a standard deviation is
-    printed, taken over five networks; else of the measured mean alone. decided: whether it is narrow enough to tell, of
-    ``WIDEST`` at most. holds: whether it tells, and has 0 inside, or the measured mean lies above the printed one.
-    """
+    """A printed accuracy beside a measured one; fractions."""
 
     claim: PublishedResult
     scores: Scores
     difference: float
+    """Measured minus printed."""
     low: float
+    """Its interval at 95 %, by Welch's t where a standard deviation is printed, taken over five networks; else of the
+    measured mean alone. decided: whether it is narrow enough to tell, of ``WIDEST`` at most. holds: whether it tells,
+    and has 0 inside, or the measured mean lies above the printed one."""
     high: float
+    """Its interval at 95 %, by Welch's t where a standard deviation is printed, taken over five networks; else of the
+    measured mean alone. decided: whether it is narrow enough to tell, of ``WIDEST`` at most. holds: whether it tells,
+    and has 0 inside, or the measured mean lies above the printed one."""
 
     @property
     def decided(self) -> bool:
@@ -103,7 +109,11 @@ class ClaimCheck:
 
 
 def check_claim(claim: PublishedResult, scores: Scores) -> ClaimCheck:
-    """Compare. Errors: UserError for a single measured network, which has no spread."""
+    """Compare.
+
+    Raises:
+        UserError: A single measured network, which has no spread.
+    """
     from scipy import stats
 
     count = len(scores.accuracy)

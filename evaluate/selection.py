@@ -33,18 +33,20 @@ CACHE = "scores.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """The candidate that was chosen. scores: accuracies (fractions) by outer step, empty where nothing was trained."""
+    """The candidate that was chosen."""
 
     rule: Selection
     step: int
     path: Path
     scores: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """Accuracies (fractions) by outer step, empty where nothing was trained."""
 
 
 def candidates(folder: Path) -> dict[int, Path]:
     """The candidates that a distillation left, ``000100.safetensors`` and so on, by outer step, ascending.
 
-    Errors: UserError when there is none.
+    Raises:
+        UserError: There is none.
     """
     found = {int(path.stem): path for path in folder.glob("*.safetensors") if path.stem.isdecimal()}
     if not found:
@@ -58,7 +60,14 @@ def selection_seeds(seed: int, networks: int) -> tuple[int, ...]:
 
 
 def selection_rule(name: str, where: str = "") -> Selection:
-    """The rule of this name. where: the place it was read from. Errors: UserError with the nearest name."""
+    """The rule of this name.
+
+    Args:
+        where: The place it was read from.
+
+    Raises:
+        UserError: With the nearest name.
+    """
     for rule in get_args(Selection):
         if rule == name:
             return rule
@@ -81,13 +90,21 @@ def select(
     executor: Executor | None = None,
     compile: Choice = "off",
 ) -> Selected:
-    """Choose among the candidates in ``folder`` by ``rule``: "last", "validation", or "oracle".
+    """Choose among the candidates in ``folder`` by ``rule``:
 
-    networks: how many fresh ones are trained on each candidate, which is a job of its own; the highest mean accuracy
-    wins, of equals the later step. network: None takes the one each set was distilled with. steps, compile: as in
-    ``score``. A single candidate is chosen without training. Scores are kept beside the candidates, so that a call that
-    was interrupted goes on, and a second call costs nothing.
-    Errors: UserError for an unknown rule or protocol, no candidates, and "validation" without a validation split.
+    "last", "validation", or "oracle".
+
+    Args:
+        network: None takes the one each set was distilled with.
+        networks: How many fresh ones are trained on each candidate, which is a job of its own; the highest mean
+            accuracy wins, of equals the later step.
+        steps: As in ``score``. A single candidate is chosen without training. Scores are kept beside the candidates, so
+            that a call that was interrupted goes on, and a second call costs nothing.
+        compile: As in ``score``. A single candidate is chosen without training. Scores are kept beside the candidates,
+            so that a call that was interrupted goes on, and a second call costs nothing.
+
+    Raises:
+        UserError: An unknown rule or protocol, no candidates, and "validation" without a validation split.
     """
     rule = selection_rule(rule)
     found = candidates(folder)
@@ -176,10 +193,7 @@ class _Cache:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CandidateJob:
-    """Called with a candidate's file, it gives the accuracies of the networks of ``seeds`` on ``split``.
-
-    device: where it is done. The rest is as in ``score``.
-    """
+    """Called with a candidate's file, it gives the accuracies of the networks of ``seeds`` on ``split``."""
 
     real: RealSet
     protocol: Protocol
@@ -187,6 +201,7 @@ class CandidateJob:
     seeds: Sequence[int]
     split: SplitName
     device: torch.device
+    """Where it is done. The rest is as in ``score``."""
     steps: int | None
     teachers: Teachers | None
     compile: Choice

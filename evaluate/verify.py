@@ -26,17 +26,16 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """Accuracies recorded and measured now, fractions in the order of ``seeds``.
-
-    exact: whether the same bits can be asked for: the same processor with as many threads, the same versions, compiled
-    or not as the row was, no GPU. tolerance: largest difference of the means that passes where they can not.
-    """
+    """Accuracies recorded and measured now, fractions in the order of ``seeds``."""
 
     seeds: tuple[int, ...]
     recorded: tuple[float, ...]
     measured: tuple[float, ...]
     exact: bool
+    """Whether the same bits can be asked for: the same processor with as many threads, the same versions, compiled or
+    not as the row was, no GPU."""
     tolerance: float
+    """Largest difference of the means that passes where they can not."""
 
     @property
     def differences(self) -> tuple[float, ...]:
@@ -97,7 +96,8 @@ def verify(
 ) -> Verification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and the rate that was chosen for it, and compare.
 
-    Errors: UserError when the set, or the real data, is not the one that the row is about, and as in ``score``.
+    Raises:
+        UserError: The set, or the real data, is not the one that the row is about, and as in ``score``.
     """
     for what, recorded, given in (
         ("synthetic set", row.synthetic_sha256, synthetic_sha256(syn)),

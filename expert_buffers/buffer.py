@@ -34,11 +34,17 @@ def write_expert(
     seconds: float = 0.0,
     end: Mapping[str, Tensor] | None = None,
 ) -> str:
-    """Write one expert, atomically. Returns the SHA-256 of its tensors. seconds: what training it took.
+    """Write one expert, atomically.
 
-    end: with what its training can go on, see ``continuation.end_state``; None where that is not known. Beside the
-    checksum of all the file keeps one for each row, so that a single row can be checked without the others.
-    Errors: UserError when the disk is full.
+    Returns the SHA-256 of its tensors.
+
+    Args:
+        seconds: What training it took.
+        end: With what its training can go on, see ``continuation.end_state``; None where that is not known. Beside the
+            checksum of all the file keeps one for each row, so that a single row can be checked without the others.
+
+    Raises:
+        UserError: The disk is full.
     """
     tensors = trajectory.tensors()
     rows = {name: [row_sha256(row) for row in tensors[name]] for name in ROWS if name in tensors}
@@ -53,7 +59,11 @@ def write_description(folder: Path, description: BufferDescription) -> None:
 
 
 def read_description(folder: Path) -> BufferDescription:
-    """What the folder's experts are. Errors: UserError when ``buffer.json`` is absent, damaged or too new."""
+    """What the folder's experts are.
+
+    Raises:
+        UserError: ``buffer.json`` is absent, damaged or too new.
+    """
     path = folder / DESCRIPTION
     if not path.is_file():
         raise UserError(
@@ -78,21 +88,23 @@ def read_description(folder: Path) -> BufferDescription:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a look at the files of a folder finds, without reading a row.
-
-    usable: epochs by number of each whole expert. damaged: why, by number, of each that can not be used. foreign: those
-    among the damaged that are whole but belong to another buffer.
-    """
+    """What a look at the files of a folder finds, without reading a row."""
 
     usable: Mapping[int, int]
+    """Epochs by number of each whole expert."""
     damaged: Mapping[int, str]
+    """Why, by number, of each that can not be used."""
     foreign: frozenset[int]
+    """Those among the damaged that are whole but belong to another buffer."""
 
 
 def scan(folder: Path, description: BufferDescription, only: Sequence[int] | None = None) -> Contents:
-    """Look at every expert file's header and length. A file of another buffer counts as damaged.
+    """Look at every expert file's header and length.
 
-    only: leaves out files of other numbers; one of these that is missing is in none of the lists.
+    A file of another buffer counts as damaged.
+
+    Args:
+        only: Leaves out files of other numbers; one of these that is missing is in none of the lists.
     """
     fingerprint = description.fingerprint
     q = description.statistic_count
@@ -147,8 +159,9 @@ class ExpertBuffer:
     def open(cls, folder: str | Path, experts: Sequence[int] | None = None) -> ExpertBuffer:
         """The experts in a folder; ``experts`` restricts to files of these numbers.
 
-        Errors: UserError when there is no buffer, no expert, or when an expert that is to be used is missing or
-        damaged; it names the file and lists what can still be used.
+        Raises:
+            UserError: There is no buffer, no expert, or when an expert that is to be used is missing or damaged; it
+                names the file and lists what can still be used.
         """
         folder = Path(folder)
         description = read_description(folder)
@@ -199,7 +212,8 @@ class ExpertBuffer:
     def statistics(self, expert: int, epoch: int) -> Tensor | None:
         """Batch norm's running statistics with which ``self[expert, epoch]`` goes, (Q,); None for networks without.
 
-        Errors: UserError for imported experts, which come without.
+        Raises:
+            UserError: Imported experts, which come without.
         """
         if not self.description.statistics:
             return None

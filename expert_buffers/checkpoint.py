@@ -25,8 +25,9 @@ _SHARE = 10
 class ExpertCheckpoint:
     """One expert until it is long enough: its state at the end of an epoch, on disk at most every ``pause`` seconds.
 
-    pause: 0 writes after each epoch. The file holds what a finished expert's does, as far as it has come. together:
-    how many experts share the time that passes.
+    Args:
+        pause: 0 writes after each epoch. The file holds what a finished expert's does, as far as it has come. together:
+            how many experts share the time that passes.
     """
 
     def __init__(self, folder: Path, expert: int, buffer: str, pause: float) -> None:
@@ -49,7 +50,9 @@ class ExpertCheckpoint:
 
         Returns how many epochs are done: 0 where there is nothing to use. A damaged file, one of another training, and
         a finished expert that does not hold what goes on from it count for nothing: the expert begins anew.
-        Errors: UserError for a file of a newer ddbench.
+
+        Raises:
+            UserError: A file of a newer ddbench.
         """
         found = [self._read(self.path, KIND), self._read(self._finished, FINISHED)]
         usable = [(tensors, facts) for tensors, facts in found if 0 < facts["epochs"] <= trajectory.epochs]
@@ -91,7 +94,11 @@ class ExpertCheckpoint:
             self.write()
 
     def write(self) -> None:
-        """Write the state that was kept last, if it is not on disk. Errors: UserError when the disk is full."""
+        """Write the state that was kept last, if it is not on disk.
+
+        Raises:
+            UserError: The disk is full.
+        """
         if self._unwritten is not None:
             began = time.monotonic()
             artifact.save(self.path, KIND, *self._unwritten)

@@ -50,12 +50,13 @@ class TensorSpan:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says before its tensors. facts: the description that ``artefact.save`` put there; identity: which
-    file, and which state of it, this is the header of."""
+    """What a file says before its tensors."""
 
     facts: Mapping[str, Any]
+    """The description that ``artefact.save`` put there."""
     spans: Mapping[str, TensorSpan]
     identity: tuple[int, ...]
+    """Which file, and which state of it, this is the header of."""
 
     @property
     def epochs(self) -> int:
@@ -75,7 +76,8 @@ def row_sha256(row: Tensor) -> str:
 def read_header(path: Path) -> Header:
     """The header of an expert's file, in one read of a page or two; the file is as long as it says.
 
-    Errors: UserError when the file is absent, cut short, not an artefact of ddbench, or of a newer one.
+    Raises:
+        UserError: The file is absent, cut short, not an artefact of ddbench, or of a newer one.
     """
     try:
         with _opened(path) as file:
@@ -106,7 +108,11 @@ class ExpertFile:
         self._whole: set[tuple[str, int]] = set()
 
     def row(self, name: str, epoch: int) -> Tensor | None:
-        """A row, in memory of its own; None where it is not the one that was written. Errors: IndexError."""
+        """A row, in memory of its own; None where it is not the one that was written.
+
+        Raises:
+            IndexError: .
+        """
         if not 0 <= epoch <= self.epochs:
             raise IndexError(f"epoch {epoch} of an expert of {self.epochs}")
         row = self._read(name, epoch)

@@ -30,11 +30,7 @@ def _remains() -> str:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExpertJob:
-    """Called with the numbers of experts that are trained at once, it leaves their files in ``folder``.
-
-    device: where it is done. compile, notice: as in ``Trainer``. pause: seconds between writings of what an expert goes
-    on from. On a CPU one thread computes, so that the bits do not depend on how many the machine has.
-    """
+    """Called with the numbers of experts that are trained at once, it leaves their files in ``folder``."""
 
     folder: Path
     real: RealSet
@@ -44,9 +40,14 @@ class ExpertJob:
     epochs: int
     description: BufferDescription
     device: torch.device
+    """Where it is done."""
     pause: float
+    """Seconds between writings of what an expert goes on from. On a CPU one thread computes, so that the bits do not
+    depend on how many the machine has."""
     compile: bool = False
+    """As in ``Trainer``."""
     notice: bool = False
+    """As in ``Trainer``."""
 
     def __call__(self, experts: Sequence[int], report: ReportProgress) -> None:
         """Errors: UserError where one diverges, when the others are written; where this machine has no such folder."""

@@ -32,10 +32,13 @@ _PROCESS = 500 * 2**20
 
 
 def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32", momentum: float = 0.0) -> int:
-    """Bytes of ``count`` experts of ``epochs`` epochs: rows, initialisation included, and what training can go on from.
+    """Bytes of ``count`` experts of ``epochs``
 
     The latter is the velocity where there is momentum, and the live parameters beside rows that are rounded; both are
     float32. Headers, not counted, are below 1 %.
+
+    Args:
+        epochs: Rows, initialisation included, and what training can go on from.
     """
     rows = parameters * (epochs + 1) * getattr(torch, dtype).itemsize
     end = parameters * torch.float32.itemsize * ((momentum > 0) + (dtype != "float32"))
@@ -78,11 +81,18 @@ def train_experts(
     written without what it could go on from, is trained again whole. A process killed at any moment loses at most
     ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same call
     continues. Stopped or not, extended or not, on the CPU the bits are the same, of however many cores, for each is
-    trained by one thread. compile: whether training steps are compiled first, which changes rounding alone. together:
-    how many experts one process trains at once; None is one on a CPU or where an executor shares them out, and as many
-    as fit, up to 16, on a GPU. Several ranks train every so manieth expert each, and all have them in the end.
-    executor: who trains them; None is this process, one after the other. Errors: UserError when the folder holds other
-    experts, the network can not be a student, an expert diverges, the disk is full, or as ``executor`` says.
+    trained by one thread.
+
+    Args:
+        compile: Whether training steps are compiled first, which changes rounding alone.
+        together: How many experts one process trains at once; None is one on a CPU or where an executor shares them
+            out, and as many as fit, up to 16, on a GPU. Several ranks train every so manieth expert each, and all have
+            them in the end.
+        executor: Who trains them; None is this process, one after the other.
+
+    Raises:
+        UserError: The folder holds other experts, the network can not be a student, an expert diverges, the disk is
+            full, or as ``executor`` says.
     """
     folder = Path(folder)
     if epochs < 1:

@@ -58,10 +58,19 @@ class Gsam(SgdBased[GsamExperts]):
 
 
 def perturbation(weights: Tensor, gradient: Tensor, rho: float, adaptive: bool) -> Tensor:
-    """The way to the weights nearby at which the loss is about the highest: (P,), zero where the gradient is.
+    """The way to the weights nearby at which the loss is about the highest:
 
-    weights, gradient: (P,), of all parameters together. rho: length, in units of each weight where ``adaptive``.
-    Source: Foret et al. 2021 (arXiv:2010.01412); adaptive: Kwon et al. 2021 (arXiv:2102.11600). Differs: none.
+    (P,), zero where the gradient is.
+
+    Args:
+        weights: (P,), of all parameters together.
+        gradient: (P,), of all parameters together.
+        rho: Length, in units of each weight where ``adaptive``.
+        adaptive: Kwon et al. 2021 (arXiv:2102.11600).
+
+    Source: Foret et al. 2021 (arXiv:2010.01412);
+
+    Differs: none.
     """
     if not adaptive:
         return gradient * (rho / (gradient.norm() + _EPSILON))

@@ -25,29 +25,32 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class BufferDescription:
-    """The content of ``buffer.json``.
-
-    dataset, real: name and fingerprint of the real set. preprocessing: ``Preprocessing.describe()``. channels, size,
-    classes: of the images, as the network was built for them. parameters: what a row of P numbers is made of, in the
-    order of ``network.parameters()``. statistics: the same for the Q numbers of batch norm's running statistics, empty
-    for networks without. recipe: how experts were trained, without how many and how long; empty where unknown.
-    imported: of experts that another project trained, the hashes of their files and what was measured of them; None of
-    those trained here, and of those imported before this was kept.
-    """
+    """The content of ``buffer.json``."""
 
     dataset: str
+    """Name and fingerprint of the real set."""
     real: str
+    """Name and fingerprint of the real set."""
     preprocessing: dict[str, Any]
+    """``Preprocessing.describe()``."""
     network: str
     channels: int
+    """Of the images, as the network was built for them."""
     size: int
+    """Of the images, as the network was built for them."""
     classes: int
+    """Of the images, as the network was built for them."""
     parameters: Shapes
+    """What a row of P numbers is made of, in the order of ``network.parameters()``."""
     statistics: Shapes
+    """The same for the Q numbers of batch norm's running statistics, empty for networks without."""
     recipe: dict[str, Any]
+    """How experts were trained, without how many and how long; empty where unknown."""
     seed: int | None
     versions: dict[str, str] = field(default_factory=versions)
     imported: dict[str, Any] | None = None
+    """Of experts that another project trained, the hashes of their files and what was measured of them; None of those
+    trained here, and of those imported before this was kept."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -126,8 +129,12 @@ class BufferDescription:
 def describe_buffer(real: RealSet, network: str, recipe: ExpertRecipe | None, seed: int | None) -> BufferDescription:
     """The description of experts of this network on this real set.
 
-    recipe, seed: None where they are unknown, as for experts that another project trained.
-    Errors: UserError for an unknown network, or one that can not be built for these images.
+    Args:
+        recipe: None where they are unknown, as for experts that another project trained.
+        seed: None where they are unknown, as for experts that another project trained.
+
+    Raises:
+        UserError: An unknown network, or one that can not be built for these images.
     """
     module = build_network(
         network, channels=real.channels, size=real.size, classes=real.classes, seed=derive(seed or 0, "shape")

@@ -67,7 +67,8 @@ def require_no_buffer(folder: Path) -> None:
 def export_replay_buffer(buffer: ExpertBuffer, folder: str | Path, per_file: int = 10) -> list[Path]:
     """Write all experts as ``replay_buffer_0.pt``, ... of ``per_file`` experts; the last file holds what is left.
 
-    Errors: UserError when the folder holds replay buffers already, the buffer is damaged, or the disk is full.
+    Raises:
+        UserError: The folder holds replay buffers already, the buffer is damaged, or the disk is full.
     """
     folder = Path(folder)
     if per_file < 1:

@@ -29,30 +29,32 @@ _MOST_SCORED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The network whose experts are wanted. parameters: names and shapes, in the order of ``network.parameters()``."""
+    """The network whose experts are wanted."""
 
     network: str
     parameters: Shapes
+    """Names and shapes, in the order of ``network.parameters()``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Expert:
-    """One expert. place: its file and its position there, for messages."""
+    """One expert."""
 
     place: str
+    """Its file and its position there, for messages."""
     trajectory: Trajectory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Survey:
-    """What a look through replay buffers found.
-
-    experts: how many. epochs: of the shortest of them. last: the last snapshot, (P,), of a few experts by their place.
-    """
+    """What a look through replay buffers found."""
 
     experts: int
+    """How many."""
     epochs: int
+    """Of the shortest of them."""
     last: dict[str, Tensor]
+    """The last snapshot, (P,), of a few experts by their place."""
 
 
 def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:

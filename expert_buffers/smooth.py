@@ -57,9 +57,12 @@ def penalties(trainable: Trainable, images: Tensor, norm_over: NormOver) -> Tens
 def gradient_penalty(network: nn.Module, images: Tensor, norm_over: NormOver) -> Tensor:
     """Mean of (norm - 1)^2, the norm that of the gradient of all logits' sum by the images: a scalar, unitless.
 
-    images: (B, C, H, W). norm_over: "channel" takes a norm over the channels of each pixel, B * H * W of them, and
-    "sample" one over all of each image, B of them. Differentiable in the parameters, once; where a gradient by the
-    images is exactly zero, its norm adds nothing to that. Costs a forward, a backward, and the backward of both.
+    Args:
+        images: (B, C, H, W).
+        norm_over: "channel" takes a norm over the channels of each pixel, B * H * W of them, and "sample" one over all
+            of each image, B of them. Differentiable in the parameters, once; where a gradient by the images is exactly
+            zero, its norm adds nothing to that. Costs a forward, a backward, and the backward of both.
+
     Source: Shen et al. 2023 (arXiv:2310.10541), released code; "sample": Gulrajani et al. 2017 (arXiv:1704.00028).
     """
     return penalties(SingleModel(network), images, norm_over)

@@ -51,7 +51,9 @@ class _Begun:
 class Trainer:
     """What all experts of a buffer share, the data on the device above all.
 
-    compile: whether the networks' passes are compiled. notice: whether it is said where they do not let themselves.
+    Args:
+        compile: Whether the networks' passes are compiled.
+        notice: Whether it is said where they do not let themselves.
     """
 
     def __init__(
@@ -110,8 +112,10 @@ class Trainer:
     ) -> dict[int, Finished | UserError]:
         """Several experts at once, by their numbers; each comes out as it would alone, up to rounding.
 
-        unfinished: of each expert. Those that were left at different epochs are trained one group after the other. One
-        that diverges is an error among the results, and leaves the others alone. A single one is trained plainly.
+        Args:
+            unfinished: Of each expert. Those that were left at different epochs are trained one group after the other.
+                One that diverges is an error among the results, and leaves the others alone. A single one is trained
+                plainly.
         """
         if len(unfinished) == 1:
             ((expert, state),) = unfinished.items()
@@ -172,7 +176,11 @@ class Trainer:
         *,
         together: bool = False,
     ) -> tuple[ExpertOptimizer, _Begun]:
-        """An expert where it begins, or goes on; together: to be joined with others."""
+        """An expert where it begins, or goes on;
+
+        Args:
+            together: To be joined with others.
+        """
         real, recipe = self.real, self.recipe
         network = build_network(
             self.network_name,
@@ -201,7 +209,11 @@ class Trainer:
         return stream(self.seed, "expert", expert, "epoch", epoch, "augmentation")
 
     def _note(self, run: _Begun, epoch: int, loss: float, accuracy: float) -> dict[str, float]:
-        """Write down what an epoch did. Errors: UserError where the expert diverged in it."""
+        """Write down what an epoch did.
+
+        Raises:
+            UserError: The expert diverged in it.
+        """
         trajectory, rate = run.trajectory, run.optimizer.learning_rate(epoch)
         trajectory.snapshot(epoch + 1, run.network)
         if not (math.isfinite(loss) and trajectory.parameters[epoch + 1].isfinite().all()):

@@ -16,8 +16,9 @@ _LIVE, _OPTIMIZER = "end.parameters", "end.optimizer."
 def end_state(network: nn.Module, optimizer: ExpertState, dtype: torch.dtype) -> dict[str, Tensor]:
     """What goes on from the last row, by the names it has in a file: none of them is that of a row or a curve.
 
-    dtype: of the rows; the live parameters (float32) are kept beside rows that are rounded. All randomness of an epoch
-    follows from its name, so this and the last rows are all the remaining epochs depend on.
+    Args:
+        dtype: Of the rows; the live parameters (float32) are kept beside rows that are rounded. All randomness of an
+            epoch follows from its name, so this and the last rows are all the remaining epochs depend on.
     """
     state = {f"{_OPTIMIZER}{name}": tensor for name, tensor in optimizer.state().items()}
     if dtype != torch.float32:
@@ -26,7 +27,11 @@ def end_state(network: nn.Module, optimizer: ExpertState, dtype: torch.dtype) ->
 
 
 def put_back(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> None:
-    """Bring all three to where a file's training ended. tensors: its rows, curves and end state, by name."""
+    """Bring all three to where a file's training ended.
+
+    Args:
+        tensors: Its rows, curves and end state, by name.
+    """
     for name, rows in trajectory.tensors().items():
         rows[: len(tensors[name])] = tensors[name]
     unflatten_into(tensors.get(_LIVE, tensors["parameters"][-1]), network.parameters())

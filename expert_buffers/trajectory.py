@@ -13,17 +13,16 @@ PER_EPOCH = ("train_loss", "train_accuracy", "validation_accuracy", "learning_ra
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """An expert at initialisation (row 0) and after each of its epochs (rows 1 to E), on the CPU.
-
-    parameters: (E+1, P), float32 or bfloat16. statistics: (E+1, Q), float32, running statistics of batch norm, None
-    without. curves: what was measured, each (E,), float32; entry k is of the epoch that leads from row k to row k+1:
-    ``train_loss`` and ``train_accuracy`` (running, over augmented batches), ``learning_rate``, and
-    ``validation_accuracy`` (of row k+1, without augmentation). Imported experts have no curves.
-    """
+    """An expert at initialisation (row 0) and after each of its epochs (rows 1 to E), on the CPU."""
 
     parameters: Tensor
+    """(E+1, P), float32 or bfloat16."""
     statistics: Tensor | None
+    """(E+1, Q), float32, running statistics of batch norm, None without."""
     curves: Mapping[str, Tensor]
+    """What was measured, each (E,), float32; entry k is of the epoch that leads from row k to row k+1: ``train_loss``
+    and ``train_accuracy`` (running, over augmented batches), ``learning_rate``, and ``validation_accuracy`` (of row
+    k+1, without augmentation). Imported experts have no curves."""
 
     @property
     def epochs(self) -> int:

@@ -51,9 +51,14 @@ def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) ->
     ``"dsa"``: all six families. ``"dc"``: the older one, crop, scale and rotate, for digits. ``"dc-bn"``: crop and
     noise, for networks with batch norm. ``"dsa-idc"``: flips and colours always, crop, scale or rotate on top.
     ``"crop-flip"``: padded by an eighth and cropped. ``"crops-flip"``: parts from 8 % of the area on, enlarged.
-    ``"patches-crops-flip"``: four patches shuffled, parts from half the area on. mirror: False where a mirrored image
-    is another thing, such as a digit; nothing then flips. black: (C, 1, 1), what lies outside an image in the space of
-    the images; None is zero. Errors: UserError with the nearest names if there is no such augmentation.
+    ``"patches-crops-flip"``: four patches shuffled, parts from half the area on.
+
+    Args:
+        mirror: False where a mirrored image is another thing, such as a digit; nothing then flips.
+        black: (C, 1, 1), what lies outside an image in the space of the images; None is zero.
+
+    Raises:
+        UserError: With the nearest names if there is no such augmentation.
     """
     check_augmentation_name(name)
     made = AUGMENTATIONS[name]()

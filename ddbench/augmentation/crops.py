@@ -28,13 +28,15 @@ _ASPECT = (math.log(3 / 4), math.log(4 / 3))
 class CropFlip:
     """Images are padded with ``black`` (C, 1, 1), cropped to their size, and mirrored half the time.
 
-    pad: as a part of the side: 4 of 32 pixels. black: None is zero. mirror: False never mirrors. Source: torchvision's
-    RandomCrop(32, padding=4) and RandomHorizontalFlip.
+    Source: torchvision's RandomCrop(32, padding=4) and RandomHorizontalFlip.
     """
 
     pad: float = 0.125
+    """As a part of the side: 4 of 32 pixels."""
     mirror: bool = True
+    """False never mirrors."""
     black: Tensor | None = None
+    """None is zero."""
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
         """Rows down and right, (batch,) each, and whether mirrored."""
@@ -53,13 +55,13 @@ class CropFlip:
 class CropsFlip:
     """A random part of each image, enlarged to its size, and mirrored half the time.
 
-    smallest: least share of the image's area. patches: f where each image is first cut into f x f patches, whose
-    columns and rows change places; 1 leaves it whole. Source: torchvision's RandomResizedCrop, aspect 3/4 to 4/3;
-    patches after RDED (arXiv:2312.03526).
+    Source: torchvision's RandomResizedCrop, aspect 3/4 to 4/3; patches after RDED (arXiv:2312.03526).
     """
 
     smallest: float = 0.08
+    """Least share of the image's area."""
     patches: int = 1
+    """f where each image is first cut into f x f patches, whose columns and rows change places; 1 leaves it whole."""
     mirror: bool = True
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:

@@ -22,21 +22,20 @@ FAMILIES = ("crop", "scale", "rotate", "noise")
 @final
 @dataclass(frozen=True)
 class DC:
-    """One of ``families`` for every image, each as likely.
-
-    crop: images are padded by so many pixels of their channel's mean over the batch and cropped at random, which
-    shifts by -crop to crop - 1. scale: height and width are each resized by 1 - scale to 1 + scale, nearest pixel,
-    about the centre, zero outside. rotate: whole degrees from -rotate to rotate - 1 about the centre, outside the mean
-    over the batch. noise: standard deviation of Gaussian noise. channels: for how many the noise is drawn; images may
-    have fewer.
-    """
+    """One of ``families`` for every image, each as likely."""
 
     families: tuple[str, ...] = ("crop", "scale", "rotate")
     crop: int = 4
+    """Images are padded by so many pixels of their channel's mean over the batch and cropped at random, which shifts by
+    -crop to crop - 1."""
     scale: float = 0.2
+    """Height and width are each resized by 1 - scale to 1 + scale, nearest pixel, about the centre, zero outside."""
     rotate: int = 45
+    """Whole degrees from -rotate to rotate - 1 about the centre, outside the mean over the batch."""
     noise: float = 0.001
+    """Standard deviation of Gaussian noise."""
     channels: int = 3
+    """For how many the noise is drawn; images may have fewer."""
 
     def __post_init__(self) -> None:
         if not self.families:

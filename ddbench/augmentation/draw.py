@@ -9,13 +9,12 @@ from torch import Tensor
 
 
 class Draw(NamedTuple):
-    """The random part of one call: keep it, and the call can be repeated exactly.
-
-    family: what is done. parameters: how, one entry an image in each tensor's first dimension.
-    """
+    """The random part of one call: keep it, and the call can be repeated exactly."""
 
     family: str
+    """What is done."""
     parameters: tuple[Tensor, ...]
+    """How, one entry an image in each tensor's first dimension."""
 
     def to(self, device: torch.device | str) -> Draw:
         return Draw(self.family, tuple(parameter.to(device) for parameter in self.parameters))
@@ -48,7 +47,11 @@ def integers(low: int, high: int, shape: tuple[int, ...], generator: torch.Gener
 
 
 def parameters_for(images: Tensor, draw: Draw) -> list[Tensor]:
-    """The draw's parameters on the images' device. Errors: ValueError if they were drawn for another batch size."""
+    """The draw's parameters on the images' device.
+
+    Raises:
+        ValueError: They were drawn for another batch size.
+    """
     for parameter in draw.parameters:
         if parameter.shape[0] != images.shape[0]:
             raise ValueError(f"{images.shape[0]} images, but a draw for {parameter.shape[0]}")

@@ -23,22 +23,25 @@ FAMILIES = ("color", "crop", "cutout", "flip", "scale", "rotate")
 @final
 @dataclass(frozen=True)
 class DSA:
-    """One of ``families``, each as likely, for the whole batch; its parameters independently for every image.
-
-    brightness: width of the range of what is added. saturation: largest factor. contrast: smallest factor, the
-    largest is 1 more. crop, cutout: largest shift and side of the square, as parts of the image. flip: probability.
-    scale: largest factor, the smallest is its inverse. rotate: largest angle in degrees.
-    """
+    """One of ``families``, each as likely, for the whole batch; its parameters independently for every image."""
 
     families: tuple[str, ...] = FAMILIES
     brightness: float = 1.0
+    """Width of the range of what is added."""
     saturation: float = 2.0
+    """Largest factor."""
     contrast: float = 0.5
+    """Smallest factor, the largest is 1 more."""
     crop: float = 0.125
+    """Largest shift and side of the square, as parts of the image."""
     cutout: float = 0.5
+    """Largest shift and side of the square, as parts of the image."""
     flip: float = 0.5
+    """Probability."""
     scale: float = 1.2
+    """Largest factor, the smallest is its inverse."""
     rotate: float = 15.0
+    """Largest angle in degrees."""
 
     def __post_init__(self) -> None:
         if not self.families:
@@ -57,7 +60,11 @@ class DSA:
         return self.draw_family(family, batch, size, generator)
 
     def draw_family(self, family: str, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Parameters of a chosen family. Errors: UserError for a family that DSA does not have."""
+        """Parameters of a chosen family.
+
+        Raises:
+            UserError: A family that DSA does not have.
+        """
         one, two, three = (batch,), (2, batch), (3, batch)
         match family:
             case "color":

@@ -19,13 +19,14 @@ _ALWAYS = ("flip", "color")
 class LayeredDSA:
     """Every image is mirrored half the time and coloured; the batch is cropped, scaled or rotated, each as likely.
 
-    dsa: the strengths. mirror: False never mirrors. Source: Kim et al. 2022 (arXiv:2205.14959), the evaluation of IDC,
-    which leaves cutout to CutMix.
+    Source: Kim et al. 2022 (arXiv:2205.14959), the evaluation of IDC, which leaves cutout to CutMix.
     """
 
     dsa: DSA = DSA()
+    """The strengths."""
     families: tuple[str, ...] = ("crop", "scale", "rotate")
     mirror: bool = True
+    """False never mirrors."""
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
         """The parameters of the layers, one after the other; the family in the draw's name."""
@@ -33,7 +34,11 @@ class LayeredDSA:
         return self.draw_family(family, batch, size, generator)
 
     def draw_family(self, family: str, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Parameters with a chosen family on top. Errors: UserError for a family that DSA does not have."""
+        """Parameters with a chosen family on top.
+
+        Raises:
+            UserError: A family that DSA does not have.
+        """
         layers = [self.dsa.draw_family(name, batch, size, generator) for name in (*self._always, family)]
         return Draw(family, tuple(parameter for layer in layers for parameter in layer.parameters))
 

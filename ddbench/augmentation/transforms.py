@@ -45,7 +45,8 @@ def shift(images: Tensor, down: Tensor, right: Tensor, fill: Tensor | None = Non
 def pick(images: Tensor, rows: Tensor, columns: Tensor, fill: Tensor | None = None) -> Tensor:
     """Images (B, C, h, w) of the chosen rows (B, h) and columns (B, w), int64; outside the image there is ``fill``.
 
-    fill: broadcast to (B, C, h, w); zero if None.
+    Args:
+        fill: Broadcast to (B, C, h, w); zero if None.
     """
     batch, channels, height, width = images.shape
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]

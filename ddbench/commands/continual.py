@@ -71,7 +71,7 @@ def continual(
     from ddbench.evaluate.continual.plot import plot as draw
     from ddbench.evaluate.continual.table import caption, render
     from ddbench.evaluate.protocols.builtin import protocol as protocol_named
-    from ddbench.pipeline.continual import ContinualOptions, bounds, of_files, of_recipe, of_set
+    from ddbench.pipeline.continual import ContinualOptions, bounds, file_points, recipe_points, set_points
 
     where = shared.context()
     by, bound_by = protocol_named(protocol, "--protocol"), protocol_named("real-v1")
@@ -86,15 +86,15 @@ def continual(
             fix="leave them out, or give a recipe",
         )
     if all(file.suffix == ".pt" for file in given):
-        evaluator, points = of_files(given, asked, where, dataset, shared.seed)
+        evaluator, points = file_points(given, asked, where, dataset, shared.seed)
     elif len(targets) > 1:
         raise UserError(f"{targets[1]} is one target too many", fix="give one recipe, one set, or .pt files alone")
     elif given[0].suffix == ".safetensors":
-        evaluator, points = of_set(given[0], asked, where, dataset, shared.seed)
+        evaluator, points = set_points(given[0], asked, where, dataset, shared.seed)
     else:
         extra = [] if dataset is None else [f"dataset={dataset}"]
         pipeline = open_image_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where)
-        evaluator, points = of_recipe(pipeline, asked, method or [])
+        evaluator, points = recipe_points(pipeline, asked, method or [])
     answers = list(points)
     if bound:
         answers += bounds(evaluator, answers, bound_by)

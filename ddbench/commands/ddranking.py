@@ -84,7 +84,7 @@ def ddranking(
     """
     from ddbench.evaluate.ddranking.table import render
 
-    asked: dict[str, Any] = {
+    chosen: dict[str, Any] = {
         "track": track,
         "labels": labels,
         "teachers": teachers,
@@ -102,26 +102,26 @@ def ddranking(
     found = []
     for path in map(Path, target):
         if path.suffix == ".json":
-            found.append(_weighted(path, asked, weight, ars_weight))
+            found.append(_weighted(path, chosen, weight, ars_weight))
         else:
-            found.append(_measured(options.set_file(path), context, asked, weight, ars_weight))
+            found.append(_measured(options.set_file(path), context, chosen, weight, ars_weight))
     typer.echo(render(found, format.value))
 
 
-def _weighted(path: Path, asked: dict[str, Any], weight: float | None, ars_weight: float | None) -> Measurement:
+def _weighted(path: Path, chosen: dict[str, Any], weight: float | None, ars_weight: float | None) -> Measurement:
     from ddbench.evaluate.ddranking.measurement import load_measurement
 
-    if said := [name for name, value in asked.items() if value is not None]:
+    if given_names := [name for name, value in chosen.items() if value is not None]:
         raise UserError(
             f"{path.name} is a finished measurement, of which only weights can change",
-            f"given {', '.join('--' + name.replace('_', '-') for name in said)}",
+            f"given {', '.join('--' + name.replace('_', '-') for name in given_names)}",
             fix="give the synthetic set instead, or only --weight and --ars-weight",
         )
     return load_measurement(path).weighted(weight, ars_weight)
 
 
 def _measured(
-    path: Path, context: RunContext, asked: dict[str, Any], weight: float | None, ars_weight: float | None
+    path: Path, context: RunContext, chosen: dict[str, Any], weight: float | None, ars_weight: float | None
 ) -> Measurement:
     from ddbench.evaluate.ddranking.measure import measure
     from ddbench.evaluate.ddranking.recipes import recipe_of, with_epochs
@@ -133,25 +133,33 @@ def _measured(
 
     device, syn = choose_device(context.device), load_synthetic(path)
     recipe = syn.provenance.get("recipe") or {}
-    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, asked["dataset"], where=path)
-    count, first = asked["seeds"] or 5, recipe.get("seed", 0) if asked["seed"] is None else asked["seed"]
-    track = asked["track"] or ("hard" if syn.label_kind == "hard" and asked["teachers"] is None else "soft")
-    if track == "hard" and asked["labels"] is not None:
+    real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, chosen["dataset"], where=path)
+    count, first = (
+        chosen["seeds"] or 5,
+        recipe.get("seed", 0) if chosen["seed"] is None else chosen["seed"],
+    )
+    track = chosen["track"] or ("hard" if syn.label_kind == "hard" and chosen["teachers"] is None else "soft")
+    if track == "hard" and chosen["labels"] is not None:
         raise UserError("the hard track has no label modes", fix="leave out --labels, or ask for --track soft")
-    names = [asked["network"] or syn.network]
-    taken = with_epochs(recipe_of("hard", "S"), asked["epochs"])
+    names = [chosen["network"] or syn.network]
+    taken = with_epochs(recipe_of("hard", "S"), chosen["epochs"])
     measured = measure(
         syn,
         real,
         track=track,
-        labels=asked["labels"] or "S",
+        labels=chosen["labels"] or "S",
         network=names[0],
         seeds=[first * count + i for i in range(count)],
-        **_said(rates=_rates(asked["rates"]), searches=asked["searches"], weight=weight, ars_weight=ars_weight),
-        epochs=asked["epochs"],
-        ars=bool(asked["ars"]),
-        teachers=None if asked["teachers"] is None else load_teachers(asked["teachers"]),
-        real_accuracy=asked["real_accuracy"],
+        **_without_none(
+            rates=_rates(chosen["rates"]),
+            searches=chosen["searches"],
+            weight=weight,
+            ars_weight=ars_weight,
+        ),
+        epochs=chosen["epochs"],
+        ars=bool(chosen["ars"]),
+        teachers=None if chosen["teachers"] is None else load_teachers(chosen["teachers"]),
+        real_accuracy=chosen["real_accuracy"],
         device=device,
         folder=context.home / "ddranking" / "trainings",
         progress=context.progress(),
@@ -163,7 +171,7 @@ def _measured(
     return measured
 
 
-def _said(**options: Any) -> dict[str, Any]:
+def _without_none(**options: Any) -> dict[str, Any]:
     """What was said; for the rest the defaults of the called function hold."""
     return {name: value for name, value in options.items() if value is not None}
 

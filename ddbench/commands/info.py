@@ -29,7 +29,11 @@ def readable(document: Any) -> str:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What lies at a path. Errors: UserError when it is nothing of ddbench's."""
+    """What lies at a path.
+
+    Raises:
+        UserError: It is nothing of ddbench's.
+    """
     from ddbench.artifact import describe, uncovered
     from ddbench.formats.recognise import refuse_foreign
 

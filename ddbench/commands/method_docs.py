@@ -1,4 +1,4 @@
-"""What one method can be told: every setting with its default and its meaning, as ``ddbench methods NAME`` shows it."""
+"""Documentation of one method: every setting with its default and its meaning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUIRED = "required"
 def settings_table(kind: type[Method]) -> list[dict[str, str]]:
     """One line a setting, those without a default first; below a part or a group, indented, what it has inside."""
     fields = sorted(kind.model_fields.items(), key=lambda named: not named[1].is_required())
-    return [line for name, info in fields for line in _lines(kind, name, info, _default(info))]
+    return [row for name, info in fields for row in _setting_rows(kind, name, info, _default(info))]
 
 
 def about(kind: type[Method]) -> str:
@@ -34,22 +34,22 @@ def expert_settings(kind: type[Method]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in kind.EXPERTS.items())
 
 
-def _lines(model: type[BaseModel], name: str, info: FieldInfo, default: Any) -> Iterator[dict[str, str]]:
+def _setting_rows(model: type[BaseModel], name: str, info: FieldInfo, default: Any) -> Iterator[dict[str, str]]:
     """default: of this field here, which inside a group may differ from the group's own."""
     options = models_in(info.annotation)
     kinds = [option.model_fields["kind"].default for option in options if len(options) > 1]
     what = " ".join((info.description or _inherited(model, name) or "").replace("``", "").split())
     choice = f"One of {', '.join(names)}" if (names := kinds or _literals(options, info)) else ""
-    said = REQUIRED if default is PydanticUndefined else _shown(default)
-    yield {"setting": name, "default": said, "what": ". ".join(filter(None, (what.rstrip("."), choice)))}
+    settings = REQUIRED if default is PydanticUndefined else _shown(default)
+    yield {"setting": name, "default": settings, "what": ". ".join(filter(None, (what.rstrip("."), choice)))}
     for option in options:
         for key, inner in option.model_fields.items():
             if key == "kind":
                 continue
             here = getattr(default, key) if isinstance(default, option) else inner.default
-            for line in _lines(option, f"{name}.{key}", inner, here):
+            for row in _setting_rows(option, f"{name}.{key}", inner, here):
                 of = f"{option.model_fields['kind'].default}: " if kinds else ""
-                yield {**line, "what": of + line["what"]}
+                yield {**row, "what": of + row["what"]}
 
 
 def _default(info: FieldInfo) -> Any:
@@ -76,8 +76,8 @@ def _inherited(model: type[BaseModel], name: str) -> str | None:
 def _shown(value: Any) -> str:
     """A default as a recipe would write it."""
     if isinstance(value, Part):
-        said = value.model_dump(exclude_unset=True, exclude={"kind"})
-        return str(value.kind) if not said else f"{{kind: {value.kind}, {_pairs(said)}}}"
+        settings = value.model_dump(exclude_unset=True, exclude={"kind"})
+        return str(value.kind) if not settings else f"{{kind: {value.kind}, {_pairs(settings)}}}"
     if isinstance(value, Settings):
         return ""
     if value is None or isinstance(value, bool):
@@ -85,5 +85,5 @@ def _shown(value: Any) -> str:
     return f"{value}"
 
 
-def _pairs(said: dict[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in said.items())
+def _pairs(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in settings.items())

@@ -1,4 +1,4 @@
-"""What the commands of architecture search share: options, the recipe, whether it is worth several processes."""
+"""Options that the commands of architecture search share, their recipe, and their choice of processes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ Part = Annotated[
 
 
 def recipe_of(epochs: int | None, augmentation: str | None) -> Protocol:
-    """``nas-v1`` with these changes. Errors: UserError for an unknown augmentation."""
+    """``nas-v1`` with these changes.
+
+    Raises:
+        UserError: An unknown augmentation.
+    """
     from ddbench.augmentation import augmentation as augmentation_named
     from ddbench.evaluate.nas import recipe
 
@@ -52,7 +56,11 @@ def recipe_of(epochs: int | None, augmentation: str | None) -> Protocol:
 
 
 def part_of(text: str | None) -> tuple[int, int] | None:
-    """``"2/4"`` as (2, 4). Errors: UserError for anything else."""
+    """``"2/4"`` as (2, 4).
+
+    Raises:
+        UserError: Anything else.
+    """
     if text is None:
         return None
     first, slash, count = text.partition("/")

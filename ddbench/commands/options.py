@@ -238,14 +238,22 @@ def executors(
     device: str,
     plugins: list[Path] | None = None,
 ) -> ExecutorFactory:
-    """Who does independent jobs, to be closed. Errors: UserError for options that do not go together."""
+    """Who does independent jobs, to be closed.
+
+    Raises:
+        UserError: Options that do not go together.
+    """
     from ddbench.pipeline.executor_choice import ExecutorFactory
 
     return ExecutorFactory(executor.value, workers, address, gpus_per_job, device, plugins or ())
 
 
 def set_file(path: Path) -> Path:
-    """A synthetic set's file, also where the folder of its run was given. Errors: UserError for another project's."""
+    """A synthetic set's file, also where the folder of its run was given.
+
+    Raises:
+        UserError: Another project's.
+    """
     from ddbench.formats.recognise import refuse_foreign
 
     refuse_foreign(path)

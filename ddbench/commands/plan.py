@@ -32,7 +32,7 @@ def plan(
     from tabulate import tabulate
 
     from ddbench.estimates.memory_check import format_gb
-    from ddbench.pipeline.data_summary import labelled_lines
+    from ddbench.pipeline.data_summary import summary_rows
     from ddbench.plan.plan import wrapped
 
     where = shared.context()
@@ -45,7 +45,7 @@ def plan(
     free = facts.get("free bytes")
     room = "" if free is None else f", {format_gb(free)} free"
     typer.echo(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.device}{room}")
-    typer.echo("\n".join(labelled_lines(tuple(facts["data"]))) + "\n")
+    typer.echo("\n".join(summary_rows(tuple(facts["data"]))) + "\n")
     if facts["buffers"]:
         typer.echo("experts")
         idle = () if any(row["to extend"] for row in facts["buffers"]) else ("to extend",)

@@ -33,7 +33,7 @@ def run(
     from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.evaluate.leaderboard.render import render
     from ddbench.figures.draw_set import draw_if_changed
-    from ddbench.pipeline.data_summary import data_lines
+    from ddbench.pipeline.data_summary import data_summary
     from ddbench.plan.memory import check_memory
 
     with shared.executors() as by:
@@ -44,7 +44,7 @@ def run(
         check_memory(pipeline)
         if not distill_on_ranks(pipeline):
             return
-        for line in data_lines(pipeline.real):
+        for line in data_summary(pipeline.real):
             say(line)
         rows = [row for row, _ in evaluated_in_turns(pipeline)]
         rows += [row for row, _ in pipeline.references()]
@@ -80,7 +80,11 @@ def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
 
 
 def _next_steps(pipeline: Pipeline | GraphPipeline, own: list[str]) -> str:
-    """What to type next. own: the options that the user gave, without which the same recipe would be another."""
+    """What to type next.
+
+    Args:
+        own: The options that the user gave, without which the same recipe would be another.
+    """
     home = [] if pipeline.context.home == options.home_folder(None) else ["--home", str(pipeline.context.home)]
     steps = {
         "ddbench plan mtt-cifar10-ipc10": "what a published setting takes, before it starts",

@@ -120,7 +120,7 @@ def _verified(
 
 def _check_published(file: Path, where: RunContext, format: options.ReportFormat, **asked: Any) -> None:
     """Errors: UserError where the printed accuracy does not hold, and where too few networks were trained to tell."""
-    from ddbench.pipeline.score_files import check_published
+    from ddbench.pipeline.check_published import check_published
 
     found = check_published(file, where, **asked)
     typer.echo(json.dumps(found.as_dict(), indent=2) if format is options.ReportFormat.json else found.text())

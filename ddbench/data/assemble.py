@@ -9,7 +9,7 @@ from torch import Tensor
 from ddbench.data.check import check_classes, check_known
 from ddbench.data.constants import Constants
 from ddbench.data.decode import Decoded, Pictures, common_form, decoded
-from ddbench.data.parts import Chosen, Part
+from ddbench.data.parts import Chosen, SplitPart
 from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
 from ddbench.data.realset import Split
@@ -59,7 +59,7 @@ def assemble(
     Raises:
         UserError: As in ``check_classes``, ``check_known`` and ``decoded``.
     """
-    parts: dict[str, Part[LabelledPictures]] = {"train": chosen.train, "test": chosen.test}
+    parts: dict[str, SplitPart[LabelledPictures]] = {"train": chosen.train, "test": chosen.test}
     if chosen.validation is not None:
         parts["validation"] = chosen.validation
     labels = {name: part.images.labels for name, part in parts.items()}

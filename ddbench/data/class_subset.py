@@ -21,9 +21,14 @@ def only_classes(real: RealSet, classes: Sequence[int], *, folder: Path | None =
     """The images of these classes in all splits, labelled 0 to k-1 in the order given.
 
     The preprocessing stays the whole data set's, so that sets made from different classes lie in one space. Name and
-    fingerprint are its own. folder: where the images of a split above a gibibyte go, memory-mapped; None copies them
-    into memory. A split that loses no image is not copied.
-    Errors: UserError for no class, one given twice, or one that does not exist.
+    fingerprint are its own.
+
+    Args:
+        folder: Where the images of a split above a gibibyte go, memory-mapped; None copies them into memory. A split
+            that loses no image is not copied.
+
+    Raises:
+        UserError: No class, one given twice, or one that does not exist.
     """
     chosen = check_classes(real, classes)
     fingerprint = subset_fingerprint(real, chosen)
@@ -57,7 +62,11 @@ def rows_of_classes(split: Split, classes: Sequence[int]) -> Tensor:
 
 
 def check_classes(real: RealSet, classes: Sequence[int]) -> list[int]:
-    """The classes as a list. Errors: UserError for no class, one given twice, or one that does not exist."""
+    """The classes as a list.
+
+    Raises:
+        UserError: No class, one given twice, or one that does not exist.
+    """
     chosen = [int(label) for label in classes]
     missing = [label for label in chosen if not 0 <= label < real.classes]
     if not chosen or missing or len(set(chosen)) < len(chosen):

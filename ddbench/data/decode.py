@@ -83,7 +83,8 @@ class Decoded:
 def common_form(pictures: Pictures, size: int | None) -> Form:
     """The form of a set, derived from its sample: grey where all of it is grey, of its own size where none is given.
 
-    Errors: UserError when no size is given and the images differ in size or are not square, or one cannot be read.
+    Raises:
+        UserError: No size is given and the images differ in size or are not square, or one cannot be read.
     """
     looks = [look(picture) for picture in pictures.sample]
     channels = 1 if all(mode in GREY_MODES for mode, _ in looks) else 3

@@ -28,9 +28,13 @@ def fit_preprocessing(
 ) -> Preprocessing:
     """The preprocessing of this kind for these training images, (n, C, H, W), uint8 or in [0, 1].
 
-    fitted_on: a hash that stands for the images. constants: mean and std by channel; None to compute them. A ZCA
-    whitening is looked up in ``home/preprocessing`` first and kept there. Errors: UserError when the images cannot be
-    standardised (a channel of one value) or are too large to whiten.
+    Args:
+        fitted_on: A hash that stands for the images.
+        constants: Mean and std by channel; None to compute them. A ZCA whitening is looked up in ``home/preprocessing``
+            first and kept there.
+
+    Raises:
+        UserError: The images cannot be standardised (a channel of one value) or are too large to whiten.
     """
     if kind == "identity":
         return Preprocessing.identity()
@@ -65,8 +69,10 @@ def _whole_zca(path: Path, size: int) -> Preprocessing | None:
 def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
     """Mean and (population) standard deviation of each channel over all pixels of images in [0, 1], in float64.
 
-    Stored bytes are counted value by value, so that the result is the same on every machine. Errors: UserError when a
-    channel has one value only.
+    Stored bytes are counted value by value, so that the result is the same on every machine.
+
+    Raises:
+        UserError: A channel has one value only.
     """
     if images.dtype == torch.uint8:
         levels = torch.arange(256, dtype=torch.float64) / 255
@@ -88,9 +94,14 @@ def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
 def fit_zca(images: Tensor, *, eps: float = ZCA_EPS, quiet: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     """``mu`` (D,), ``W`` and ``W_inv`` (D, D) of ZCA whitening, float32, computed in float64.
 
-    images: (n, C, H, W), uint8 or in [0, 1]. With the unbiased covariance ``U diag(S) U^T`` of the flattened images,
-    ``W = U diag((S + eps)^(-1/2)) U^T``, so that the covariance of ``(x - mu) W`` is ``U diag(S / (S + eps)) U^T``.
-    Source: kornia.enhance.ZCAWhitening, eps 0.1 as in MTT. Differs: float64 and a symmetric eigendecomposition.
+    Args:
+        images: (n, C, H, W), uint8 or in [0, 1]. With the unbiased covariance ``U diag(S) U^T`` of the flattened
+            images, ``W = U diag((S + eps)^(-1/2)) U^T``, so that the covariance of ``(x - mu) W`` is ``U diag(S / (S +
+            eps)) U^T``.
+
+    Source: kornia.enhance.ZCAWhitening, eps 0.1 as in MTT.
+
+    Differs: float64 and a symmetric eigendecomposition.
     """
     count, size = len(images), images[0].numel()
     if size > LARGEST_ZCA:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ddbench.data.assemble import LabelledPictures, assemble
 from ddbench.data.constants import Constants
 from ddbench.data.decode import Pictures
-from ddbench.data.parts import Chosen, Part, choose
+from ddbench.data.parts import Chosen, SplitPart, choose
 from ddbench.data.pixels import Form, Picture
 from ddbench.data.rawdata import RawData, Request
 from ddbench.data.split_names import IGNORED, NAMES, Role, role_of, roles_of
@@ -59,7 +59,9 @@ def load(request: Request) -> RawData:
     if "train" not in roles:
         raise _no_train(root, roles, others, request)
     classes = in_order(class_folders(root / roles["train"]))
-    parts: dict[Role, Part[Listing]] = {role: _part(root / name, classes, role, root) for role, name in roles.items()}
+    parts: dict[Role, SplitPart[Listing]] = {
+        role: _part(root / name, classes, role, root) for role, name in roles.items()
+    }
     labelled: dict[Role, bool] = {role: bool(part.images.paths) for role, part in parts.items()}
     notes = tuple(
         f"{shown_path(name)}/ beside {roles['train']}/ is no split and is not read: splits are called "
@@ -83,9 +85,9 @@ def decode_listings(
 ) -> RawData:
     """All listings through the checks and the cache of decoded images; arguments as in ``assemble``."""
 
-    def pictures(part: Part[Listing], split: str) -> Part[LabelledPictures]:
+    def pictures(part: SplitPart[Listing], split: str) -> SplitPart[LabelledPictures]:
         read = pictures_of(part.images, root, f"{shown_path(root.name)} ({split})")
-        return Part(LabelledPictures(read, part.images.labels), part.name, part.context)
+        return SplitPart(LabelledPictures(read, part.images.labels), part.name, part.context)
 
     validation = chosen.validation and pictures(chosen.validation, "validation")
     return assemble(
@@ -120,7 +122,11 @@ def _pictures(paths: Sequence[str]) -> list[Picture]:
 
 
 def existing_folder(path: Path, request: Request) -> Path:
-    """The path, where it is a folder. Errors: UserError where it is none, or cannot be looked at."""
+    """The path, where it is a folder.
+
+    Raises:
+        UserError: It is none, or cannot be looked at.
+    """
     try:
         if path.is_dir():
             return path
@@ -150,7 +156,8 @@ def subfolders(folder: Path) -> list[str]:
 def class_folders(folder: Path) -> list[str]:
     """Names of the class folders in the folder of a split, sorted as text.
 
-    Errors: UserError for a link to nothing, and for a name that is not UTF-8: it is written into rows and sets.
+    Raises:
+        UserError: A link to nothing, and for a name that is not UTF-8: it is written into rows and sets.
     """
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -177,7 +184,8 @@ def in_order(names: Sequence[str]) -> list[str]:
 def image_files(folder: Path) -> list[str]:
     """The paths of the image files directly in a folder, sorted by name.
 
-    Errors: UserError for one that is a link to nothing, a pipe or a device.
+    Raises:
+        UserError: One that is a link to nothing, a pipe or a device.
     """
     names = []
     with os.scandir(folder) as entries:
@@ -191,7 +199,11 @@ def image_files(folder: Path) -> list[str]:
 
 
 def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
-    """All images of these folders with their labels. Errors: UserError when there is none."""
+    """All images of these folders with their labels.
+
+    Raises:
+        UserError: There is none.
+    """
     paths: list[str] = []
     labels: list[int] = []
     for folder, label in folders:
@@ -207,14 +219,14 @@ def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
     return Listing(paths, torch.tensor(labels))
 
 
-def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[Listing]:
+def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> SplitPart[Listing]:
     """One split. That of a test or validation split without class folders is empty: its images have no labels."""
     name, context = f"{folder.relative_to(root)}/", shown_path(folder)
     present = class_folders(folder)
     if role != "train" and (not present or (len(present) == 1 and present[0].lower() in UNLABELLED)):
         flat = [folder, *(folder / name for name in present if name not in classes)]
         if not set(present) & set(classes) and any(image_files(each) for each in flat):
-            return Part(Listing([], torch.zeros(0, dtype=torch.int64)), name, context)
+            return SplitPart(Listing([], torch.zeros(0, dtype=torch.int64)), name, context)
     if strange := sorted(set(present) - set(classes)):
         raise UserError(
             f"{context} has classes that {shown_path(root)}/train lacks",
@@ -226,7 +238,7 @@ def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> Part[
     for label, name_of_class in enumerate(classes):
         if name_of_class in present and not counts[label]:
             raise _empty_class(folder / name_of_class)
-    return Part(listing, name, context)
+    return SplitPart(listing, name, context)
 
 
 def _empty_class(folder: Path) -> UserError:
@@ -253,7 +265,7 @@ def listing_chosen(
     train: Listing, test: Listing, root: Path, *, train_name: str = "train/", test_name: str = "val/"
 ) -> Chosen[Listing]:
     """The splits of a set whose layout is fixed."""
-    made = Part(train, train_name, shown_path(root / train_name.rstrip("/")))
+    made = SplitPart(train, train_name, shown_path(root / train_name.rstrip("/")))
     return Chosen(
         made,
         None,

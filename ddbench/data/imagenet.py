@@ -28,7 +28,10 @@ def load(request: Request) -> RawData:
 
     Images are squashed to squares as in the reference (a resize to (s, s), bilinear; ours is antialiased). A subset
     needs only its own ten class folders. The published constants are of images as they are stored, so that EXIF
-    orientation is not applied. Errors: UserError naming the folders that are missing, and for other counts of images.
+    orientation is not applied.
+
+    Raises:
+        UserError: Naming the folders that are missing, and for other counts of images.
     """
     chosen = SUBSETS.get(request.what, tuple(range(1000)))
     wnids, class_names = _known_classes()

@@ -106,7 +106,8 @@ def load_dataset(
 def readable(name: str, where: str) -> Iterator[None]:
     """Around the reading of a set: its errors name the recipe's line.
 
-    Errors: UserError also for what the system does not let be read.
+    Raises:
+        UserError: Also for what the system does not let be read.
     """
     try:
         yield

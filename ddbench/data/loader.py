@@ -100,6 +100,10 @@ class ImageLoader:
 
 
 def loader_bytes(images: int, pixels: int) -> int:
-    """What a feed of so many images keeps of its own on the CPU; pixels: numbers of an image."""
+    """What a feed of so many images keeps of its own on the CPU;
+
+    Args:
+        pixels: Numbers of an image.
+    """
     whole = 4 * images * pixels
     return whole if whole <= FLOAT_LIMIT else 0

@@ -12,7 +12,7 @@ from torch import Tensor
 from ddbench.data.assemble import split_names
 from ddbench.data.check import check_classes, require_gapless
 from ddbench.data.npz_file import names_in, read_npz
-from ddbench.data.parts import Part, choose
+from ddbench.data.parts import SplitPart, choose
 from ddbench.data.rawdata import RawData, Request, arrays_to_split
 from ddbench.data.realset import Split
 from ddbench.data.split_names import Role, roles_of
@@ -66,7 +66,7 @@ def load(request: Request) -> RawData:
         )
     splits = [f"{kind}_{name}" for name in roles.values() for kind in "xy"]
     arrays = read_npz(path, {*splits, CLASS_NAMES})
-    parts: dict[Role, Part[Arrays]] = {role: _part(arrays, name, shown) for role, name in roles.items()}
+    parts: dict[Role, SplitPart[Arrays]] = {role: _part(arrays, name, shown) for role, name in roles.items()}
     train = parts["train"].images.labels
     if CLASS_NAMES in arrays:
         names = _class_names(arrays[CLASS_NAMES], shown)
@@ -77,7 +77,7 @@ def load(request: Request) -> RawData:
         check_classes({"train": train}, names, shown, locations={"train": parts["train"].context}, where=request.where)
     chosen = choose(parts, labelled=labelled)
 
-    def split(part: Part[Arrays]) -> Split:
+    def split(part: SplitPart[Arrays]) -> Split:
         return arrays_to_split(part.images.images, part.images.labels, len(names), request.size, part.context)
 
     raw = RawData(
@@ -94,7 +94,7 @@ def load(request: Request) -> RawData:
     return raw
 
 
-def _part(arrays: dict[str, np.ndarray], name: str, path: str) -> Part[Arrays]:
+def _part(arrays: dict[str, np.ndarray], name: str, path: str) -> SplitPart[Arrays]:
     images = _images(arrays[f"x_{name}"], f"x_{name} of {path}", f"x_{name}")
     labels = torch.full((len(images),), -1)
     if f"y_{name}" in arrays:
@@ -104,7 +104,7 @@ def _part(arrays: dict[str, np.ndarray], name: str, path: str) -> Part[Arrays]:
             f"x_{name} of {path} has {len(images)} images and {len(labels)} labels",
             fix="give every image one label, and at least one",
         )
-    return Part(Arrays(images, labels), f"x_{name}", f"x_{name} of {path}")
+    return SplitPart(Arrays(images, labels), f"x_{name}", f"x_{name} of {path}")
 
 
 def _require_alike(train_name: str, train: Split, name: str, split: Split, path: str) -> None:

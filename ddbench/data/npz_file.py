@@ -59,7 +59,11 @@ def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, np.
 
 
 def names_in(path: Path) -> list[str]:
-    """The names of the arrays in a file, in order. Errors: UserError where it is no such file."""
+    """The names of the arrays in a file, in order.
+
+    Raises:
+        UserError: It is no such file.
+    """
     require_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -11,12 +11,12 @@ from ddbench.data.assemble import LabelledPictures, assemble
 from ddbench.data.check import require_gapless
 from ddbench.data.constants import CIFAR10, CIFAR10_CLASSES, Constants
 from ddbench.data.decode import Pictures
-from ddbench.data.parquet_files import Layout, find_layout
+from ddbench.data.parquet_files import ParquetLayout, find_layout
 from ddbench.data.parquet_reader import IMAGE_COLUMNS as IMAGE_COLUMNS
 from ddbench.data.parquet_reader import LABEL_COLUMNS as LABEL_COLUMNS
 from ddbench.data.parquet_reader import class_names, picture_batches, read_labels
 from ddbench.data.parquet_reader import guess_column as guess_column
-from ddbench.data.parts import Part, choose
+from ddbench.data.parts import SplitPart, choose
 from ddbench.data.rawdata import RawData, Request
 from ddbench.data.split_names import Role
 from ddbench.errors import UserError
@@ -60,13 +60,13 @@ def load_cifar10_jpeg(request: Request) -> RawData:
 
 
 def _load(
-    layout: Layout,
+    layout: ParquetLayout,
     request: Request,
     known: str = "",
     constants: Constants | None = None,
     named: tuple[str, ...] | None = None,
 ) -> RawData:
-    parts: dict[Role, Part[LabelledPictures]] = {role: _part(layout, role) for role in layout.files}
+    parts: dict[Role, SplitPart[LabelledPictures]] = {role: _part(layout, role) for role in layout.files}
     train, first = parts["train"].images.labels, layout.files["train"][0]
     names = named or class_names(first)
     if names is None:
@@ -84,7 +84,7 @@ def _load(
     )
 
 
-def _part(layout: Layout, role: Role) -> Part[LabelledPictures]:
+def _part(layout: ParquetLayout, role: Role) -> SplitPart[LabelledPictures]:
     files, context = layout.files[role], shown_path(layout.files[role][0])
     labels = torch.cat([read_labels(path, needed=role == "train") for path in files])
     if not len(labels):
@@ -92,4 +92,4 @@ def _part(layout: Layout, role: Role) -> Part[LabelledPictures]:
     batches = partial(picture_batches, files)
     what = f"{shown_path(layout.root.name)} ({role})"
     pictures = Pictures(what=what, count=len(labels), sample=next(batches(), []), batches=batches, files=files)
-    return Part(LabelledPictures(pictures, labels), layout.name(role), context)
+    return SplitPart(LabelledPictures(pictures, labels), layout.name(role), context)

@@ -17,7 +17,7 @@ DEPTH = 3
 
 
 @dataclass(frozen=True)
-class Layout:
+class ParquetLayout:
     """The files of a set by their role, sorted; train is among them."""
 
     root: Path
@@ -31,7 +31,7 @@ class Layout:
         return f"{first} and {more} more" if more else first
 
 
-def find_layout(path: Path, request: Request) -> Layout:
+def find_layout(path: Path, request: Request) -> ParquetLayout:
     """Find the files of a set.
 
     Files named after a split lie in the folder itself, in folders named after the splits, in ``data``, or in the folder
@@ -55,7 +55,7 @@ def find_layout(path: Path, request: Request) -> Layout:
     return layout
 
 
-def _layout_of_file(path: Path) -> Layout | None:
+def _layout_of_file(path: Path) -> ParquetLayout | None:
     try:
         if not path.is_file():
             return None
@@ -66,17 +66,19 @@ def _layout_of_file(path: Path) -> Layout | None:
     if role is not None and "train" in beside:
         note = f"{shown_path(path.name)} is one file of its set: the files beside it are read as well"
         files = _grouped(path.parent, 1)[()]
-        return Layout(path.parent, {r: f for r, f in files.items() if r is not None}, (note,) if len(files) > 1 else ())
-    return Layout(path.parent, {"train": [path]})
+        return ParquetLayout(
+            path.parent, {r: f for r, f in files.items() if r is not None}, (note,) if len(files) > 1 else ()
+        )
+    return ParquetLayout(path.parent, {"train": [path]})
 
 
-def _layout_of_folder(root: Path, request: Request) -> Layout:
+def _layout_of_folder(root: Path, request: Request) -> ParquetLayout:
     groups = _grouped(root, DEPTH)
     with_train = [key for key, files in groups.items() if "train" in files]
     if not with_train and sum(len(files) for group in groups.values() for files in group.values()) == 1:
         (group,) = groups.values()
         if None in group:
-            return Layout(root, {"train": group[None]})
+            return ParquetLayout(root, {"train": group[None]})
     plain = [(), ("*",), ("data",), ("data", "*")]
     default = [("default",), ("default", "*"), ("data", "default"), ("data", "default", "*")]
     key = next((key for key in plain if key in with_train), None)
@@ -104,7 +106,7 @@ def _layout_of_folder(root: Path, request: Request) -> Layout:
         f"{shown_path(file.relative_to(root))} is not named after a split and is not read"
         for file in files.get(None, [])
     )
-    return Layout(root, {role: found for role, found in files.items() if role is not None}, notes)
+    return ParquetLayout(root, {role: found for role, found in files.items() if role is not None}, notes)
 
 
 def _grouped(root: Path, depth: int) -> dict[tuple[str, ...], dict[Role | None, list[Path]]]:

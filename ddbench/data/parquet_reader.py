@@ -30,7 +30,11 @@ LARGEST_DICTIONARY = 1 << 29
 
 
 def guess_column(names: Sequence[str], known: Sequence[str], kind: str, what: str) -> str:
-    """The first known name among the columns. Errors: UserError listing both."""
+    """The first known name among the columns.
+
+    Raises:
+        UserError: Listing both.
+    """
     for name in known:
         if name in names:
             return name
@@ -44,7 +48,11 @@ def guess_column(names: Sequence[str], known: Sequence[str], kind: str, what: st
 
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """An open file, looked at. Errors: UserError where it is damaged, and for whatever fails inside."""
+    """An open file, looked at.
+
+    Raises:
+        UserError: It is damaged, and for whatever fails inside.
+    """
     size = require_regular(path)
     try:
         with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
@@ -61,7 +69,11 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def image_column(file: pq.ParquetFile, path: Path) -> str:
-    """The column of images. Errors: UserError where there is none, or it is no struct with ``bytes``."""
+    """The column of images.
+
+    Raises:
+        UserError: There is none, or it is no struct with ``bytes``.
+    """
     image = guess_column(file.schema_arrow.names, IMAGE_COLUMNS, "image", shown_path(path))
     kind = file.schema_arrow.field(image).type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
@@ -115,7 +127,8 @@ def read_labels(path: Path, *, needed: bool) -> Tensor:
 def class_names(path: Path) -> tuple[str, ...] | None:
     """Class names from the metadata that Hugging Face's datasets writes, where it did.
 
-    Errors: UserError where the metadata is damaged.
+    Raises:
+        UserError: The metadata is damaged.
     """
     with opened(path) as file:
         names = file.schema_arrow.names
@@ -138,7 +151,8 @@ def class_names(path: Path) -> tuple[str, ...] | None:
 def picture_batches(paths: Sequence[Path]) -> Iterator[Sequence[Picture]]:
     """All images of these files in order, as many at once as fit in BATCH_BYTES.
 
-    Errors: UserError that names the first row without an image.
+    Raises:
+        UserError: That names the first row without an image.
     """
     for path in paths:
         with opened(path) as file:

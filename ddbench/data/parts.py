@@ -28,7 +28,7 @@ L = TypeVar("L", bound=Labelled)
 
 
 @dataclass(frozen=True, eq=False)
-class Part(Generic[L]):
+class SplitPart(Generic[L]):
     """One split as it was found."""
 
     images: L
@@ -42,16 +42,16 @@ class Part(Generic[L]):
 class Chosen(Generic[L]):
     """The splits that are used."""
 
-    train: Part[L]
-    validation: Part[L] | None
+    train: SplitPart[L]
+    validation: SplitPart[L] | None
     """None: it is cut from train."""
-    test: Part[L]
+    test: SplitPart[L]
     held_out: bool
     """Whether the test split was held out of train, because there is none of its own."""
     notes: tuple[str, ...]
 
 
-def choose(parts: Mapping[Role, Part[L]], *, labelled: Mapping[Role, bool] | None = None) -> Chosen[L]:
+def choose(parts: Mapping[Role, SplitPart[L]], *, labelled: Mapping[Role, bool] | None = None) -> Chosen[L]:
     """Decide what is tested on.
 
     A test split is the test split. A validation split beside it is the validation split; without a test split, or where
@@ -85,7 +85,7 @@ def choose(parts: Mapping[Role, Part[L]], *, labelled: Mapping[Role, bool] | Non
     return Chosen(replace(train, images=train.images.rows(kept)), None, test, True, tuple(notes))
 
 
-def _has_labels(part: Part[Any], known: bool) -> bool:
+def _has_labels(part: SplitPart[Any], known: bool) -> bool:
     labels = part.images.labels
     without = int((labels == -1).sum())
     if not known or without == len(labels):

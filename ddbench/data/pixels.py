@@ -74,7 +74,11 @@ class Pixels:
 
 
 def encoded_bytes(picture: Picture) -> bytes:
-    """The bytes of a picture. Errors: UserError as in ``read_regular``, and for more than MOST_BYTES."""
+    """The bytes of a picture.
+
+    Raises:
+        UserError: As in ``read_regular``, and for more than MOST_BYTES.
+    """
     if not isinstance(picture.source, bytes):
         return read_regular(picture.source, "picture", most=MOST_BYTES, fix="replace or remove it")
     if len(picture.source) > MOST_BYTES:
@@ -131,7 +135,11 @@ def read_pixels(picture: Picture, form: Form) -> Pixels:
 
 
 def look(picture: Picture, upright: bool = True) -> tuple[str, tuple[int, int]]:
-    """Mode and (width, height) of a picture as it will be shown. Errors: UserError as in ``read_pixels``."""
+    """Mode and (width, height) of a picture as it will be shown.
+
+    Raises:
+        UserError: As in ``read_pixels``.
+    """
     with _opened(picture.name, encoded_bytes(picture)) as image:
         width, height = image.size
         # Pillow turns TIFF files by itself, and tells their size as if it had.
@@ -141,7 +149,11 @@ def look(picture: Picture, upright: bool = True) -> tuple[str, tuple[int, int]]:
 
 @contextmanager
 def _opened(name: str, content: bytes) -> Iterator[Image.Image]:
-    """The picture, its header read. Errors: UserError for whatever goes wrong inside, and for too many pixels."""
+    """The picture, its header read.
+
+    Raises:
+        UserError: Whatever goes wrong inside, and for too many pixels.
+    """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:

@@ -29,16 +29,18 @@ class Preprocessing:
     """An invertible map from images in [0, 1] to the space networks are trained in.
 
     Made by ``identity()``, ``meanstd(mean, std)`` or ``whitening(...)``; the fields that a kind does not use are empty.
-    mean, std: (C, 1, 1). mu: (D,), W and W_inv: (D, D), float32, where D = C*H*W. fingerprint: of the definition (kind,
-    constants, and for ZCA eps and the training images it is fitted on), not of computed matrices, so that it is the
-    same on every machine.
     """
 
     kind: Kind
     fingerprint: str
+    """Of the definition (kind, constants, and for ZCA eps and the training images it is fitted on), not of computed
+    matrices, so that it is the same on every machine."""
     mean: Tensor = field(default_factory=_none)
+    """(C, 1, 1)."""
     std: Tensor = field(default_factory=_none)
+    """(C, 1, 1)."""
     mu: Tensor = field(default_factory=_none)
+    """(D,), W and W_inv: (D, D), float32, where D = C*H*W."""
     W: Tensor = field(default_factory=_none)
     W_inv: Tensor = field(default_factory=_none)
     fitted_on: str = ""
@@ -61,7 +63,13 @@ class Preprocessing:
 
     @staticmethod
     def whitening(mu: Tensor, W: Tensor, W_inv: Tensor, fitted_on: str) -> Preprocessing:
-        """ZCA: ``(x - mu) W`` on flattened images. fitted_on: the hash that stands for the training images."""
+        """ZCA:
+
+        ``(x - mu) W`` on flattened images.
+
+        Args:
+            fitted_on: The hash that stands for the training images.
+        """
         return Preprocessing(
             kind="zca", fingerprint=zca_fingerprint(fitted_on), mu=mu, W=W, W_inv=W_inv, fitted_on=fitted_on
         )
@@ -105,7 +113,11 @@ def zca_fingerprint(fitted_on: str) -> str:
 
 
 def check_preprocessing_name(name: str, where: str = "") -> Kind:
-    """The kind of this name. Errors: UserError with the nearest name if there is none."""
+    """The kind of this name.
+
+    Raises:
+        UserError: With the nearest name if there is none.
+    """
     for kind in KINDS:
         if kind == name:
             return kind
@@ -113,10 +125,14 @@ def check_preprocessing_name(name: str, where: str = "") -> Kind:
 
 
 def require_same_preprocessing(expected: str, actual: str, what: str, path: Path | str = "") -> None:
-    """Errors: UserError naming both fingerprints when an artefact was made under another preprocessing.
+    """expected, found: fingerprints, of the run at hand and of the artefact.
 
-    expected, found: fingerprints, of the run at hand and of the artefact. what: ``"expert buffer"``. path: where it
-    lies, if it does.
+    Args:
+        what: ``"expert buffer"``.
+        path: Where it lies, if it does.
+
+    Raises:
+        UserError: Naming both fingerprints when an artefact was made under another preprocessing.
     """
     if expected != actual:
         raise UserError(
@@ -131,7 +147,8 @@ def require_same_preprocessing(expected: str, actual: str, what: str, path: Path
 def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocessing:
     """The map that ``Preprocessing.describe()`` described; a ZCA whitening comes from the cache under ``home``.
 
-    Errors: UserError when the whitening is not in the cache, with how to compute it again, or is damaged.
+    Raises:
+        UserError: The whitening is not in the cache, with how to compute it again, or is damaged.
     """
     if check_preprocessing_name(description["kind"]) != "zca":
         return channelwise(description)
@@ -147,7 +164,11 @@ def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocess
 
 
 def channelwise(description: Mapping[str, Any]) -> Preprocessing:
-    """The map that was described, of each channel by itself. Errors: ValueError for ZCA."""
+    """The map that was described, of each channel by itself.
+
+    Raises:
+        ValueError: ZCA.
+    """
     if description["kind"] == "zca":
         raise ValueError("ZCA is no map of each channel by itself")
     if description["kind"] == "identity":
@@ -172,7 +193,11 @@ def zca_path(home: Path, fingerprint: str) -> Path:
 
 
 def load_zca(path: Path) -> Preprocessing:
-    """A whitening from the cache. Errors: UserError when it is damaged or not the one its name promises."""
+    """A whitening from the cache.
+
+    Raises:
+        UserError: It is damaged or not the one its name promises.
+    """
     tensors, about = artifact.load(path, ZCA_ARTEFACT)
     found = Preprocessing.whitening(tensors["mu"], tensors["W"], tensors["W_inv"], about["fitted_on"])
     if found.fingerprint != path.stem:

@@ -19,21 +19,21 @@ DIGIT_NAMES = tuple("0123456789")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a source is asked for.
-
-    what: the part of a dataset name after its colon (``"/data/cats"`` of ``folder:/data/cats``), or the whole name.
-    data_root: where raw data lies or is downloaded to. home: where caches are kept. size: wanted side in pixels, or
-    None for the images' own. where: the line of a recipe that asked, for messages. download: whether what is not there
-    may be fetched.
-    """
+    """What a source is asked for."""
 
     what: str
+    """The part of a dataset name after its colon (``"/data/cats"`` of ``folder:/data/cats``), or the whole name."""
     data_root: Path
+    """Where raw data lies or is downloaded to."""
     home: Path
+    """Where caches are kept."""
     size: int | None = None
+    """Wanted side in pixels, or None for the images' own."""
     quiet: bool = False
     where: str = ""
+    """The line of a recipe that asked, for messages."""
     download: bool = True
+    """Whether what is not there may be fetched."""
 
     @property
     def origin(self) -> str:
@@ -70,8 +70,9 @@ class RawData:
 def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | None, what: str) -> Split:
     """A checked split of images (n, C, H, W), resized where a size is given, and labels (n,).
 
-    Errors: UserError when there are no images, counts differ, labels lie outside the classes, images are not square or
-    have no pixels, or do not fit in memory in the size that is wanted.
+    Raises:
+        UserError: There are no images, counts differ, labels lie outside the classes, images are not square or have no
+            pixels, or do not fit in memory in the size that is wanted.
     """
     if len(images) == 0 or len(images) != len(labels):
         raise UserError(

@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """What a name stands for.
-
-    target: the loader, ``"module:function"`` of ``Request -> RawData``, or of ``Request -> RawGraphs`` where ``graphs``
-    says that the set is one of graphs. The rest is what ``ddbench datasets`` shows.
-    """
+    """What a name stands for."""
 
     target: str
+    """The loader, ``"module:function"`` of ``Request -> RawData``, or of ``Request -> RawGraphs`` where ``graphs`` says
+    that the set is one of graphs. The rest is what ``ddbench datasets`` shows."""
     images: str
     classes: int | str
     size: str
@@ -33,7 +31,11 @@ class DatasetSource:
     graphs: bool = False
 
     def load(self, request: Request) -> RawData:
-        """The images. Errors: UserError for a set of graphs."""
+        """The images.
+
+        Raises:
+            UserError: A set of graphs.
+        """
         if self.graphs:
             raise other_kind(request, "graphs", "images", "a set of images, such as digits or cifar10")
         return self.loader("ddbench.data")(request)
@@ -120,22 +122,25 @@ _FORM = {  # of what stands after the colon, where it is neither a path nor deci
 
 @dataclass(frozen=True)
 class DatasetReference:
-    """A dataset name taken apart. short: how rows, artifacts and folders call it; it holds no path.
-
-    what: the loader's argument. data_root: where the name itself says the data lies, or None.
-    """
+    """A dataset name taken apart."""
 
     source: DatasetSource
     short: str
+    """How rows, artifacts and folders call it; it holds no path."""
     what: str
+    """The loader's argument."""
     data_root: Path | None = None
+    """Where the name itself says the data lies, or None."""
 
 
 def find_source(name: str, where: str = "") -> DatasetReference:
-    """Who loads this name. ``parquet:PATH/cifar10-jpeg`` is the known set ``cifar10-jpeg`` at that path.
+    """Who loads this name.
 
-    Errors: UserError with the nearest names if there is none; UserError if what follows the colon is empty, has not
-    the form of a name, or is no text that a path can be.
+    ``parquet:PATH/cifar10-jpeg`` is the known set ``cifar10-jpeg`` at that path.
+
+    Raises:
+        UserError: With the nearest names if there is none.
+        UserError: What follows the colon is empty, has not the form of a name, or is no text that a path can be.
     """
     _require_text(name, where)
     if name in SOURCES:
@@ -178,7 +183,11 @@ def _require_text(name: str, where: str) -> None:
 
 
 def _absolute(what: str, where: str) -> Path:
-    """The path in full, links followed. Errors: UserError for one that the system cannot follow."""
+    """The path in full, links followed.
+
+    Raises:
+        UserError: One that the system cannot follow.
+    """
     try:
         return Path(what).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:

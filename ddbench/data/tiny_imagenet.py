@@ -28,7 +28,10 @@ def load(request: Request) -> RawData:
     """``train/<wnid>/images/*.JPEG`` and ``val/val_annotations.txt`` with ``val/images/*.JPEG``.
 
     A val folder that was sorted into ``val/<wnid>/`` or ``val/images/<wnid>/`` is read as well. Labels follow the
-    sorted wnids. EXIF orientation is not applied. Errors: UserError naming what is missing, and for other counts.
+    sorted wnids. EXIF orientation is not applied.
+
+    Raises:
+        UserError: Naming what is missing, and for other counts.
     """
     locations = [request.data_root / "tiny-imagenet-200", request.data_root / "tiny-imagenet", request.data_root]
     root = next((context for context in locations if (context / "train").is_dir() and (context / "val").is_dir()), None)

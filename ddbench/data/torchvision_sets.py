@@ -83,7 +83,8 @@ SETS = {
 def load(request: Request) -> RawData:
     """The set as uint8, (n, C, H, W), found under the data root or downloaded to it.
 
-    Errors: UserError naming the place and what belongs there when the set is neither there nor downloadable.
+    Raises:
+        UserError: Naming the place and what belongs there when the set is neither there nor downloadable.
     """
     published = SETS[request.what]
     train, names = _part(request, published, train=True)

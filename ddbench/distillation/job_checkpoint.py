@@ -20,8 +20,11 @@ UNFINISHED, FINISHED = "job in progress", "finished job"
 class JobCheckpoint:
     """One job's place on disk: its state while it runs, and what it made.
 
-    path: of the finished job's file. identity: JSON, what the job follows from; files of another are not used. pause:
-    seconds between writings; 0 writes at every checkpoint. progress: closed by whoever opened it.
+    Args:
+        path: Of the finished job's file.
+        identity: JSON, what the job follows from; files of another are not used.
+        pause: Seconds between writings; 0 writes at every checkpoint.
+        progress: Closed by whoever opened it.
     """
 
     def __init__(
@@ -46,7 +49,8 @@ class JobCheckpoint:
     def finished(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What the job made, and its facts; None where it is still to be done.
 
-        Errors: UserError for a file of another job, and a damaged one.
+        Raises:
+            UserError: A file of another job, and a damaged one.
         """
         if not self.path.exists():
             return None
@@ -61,7 +65,10 @@ class JobCheckpoint:
     def resume(self) -> tuple[int, dict[str, Tensor]] | None:
         """Steps done, and the tensors of the last checkpoint; None at the beginning.
 
-        A damaged file and one of another job count for nothing. Errors: UserError for a file of a newer ddbench.
+        A damaged file and one of another job count for nothing.
+
+        Raises:
+            UserError: A file of a newer ddbench.
         """
         if not self._state.is_file():
             return None
@@ -80,7 +87,8 @@ class JobCheckpoint:
     def checkpoint(self, done: int, of: int, state: Callable[[], dict[str, Tensor]], **facts: float) -> None:
         """To be called after every step: shows progress, and writes the state now and then.
 
-        state: makes the tensors from which the job goes on; asked only when they are written.
+        Args:
+            state: Makes the tensors from which the job goes on; asked only when they are written.
         """
         if not self._shown:
             self._progress.start(of, self.path.stem, done - 1)

@@ -29,7 +29,11 @@ class JobMethod(Method):
 
     @abc.abstractmethod
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
-        """The names of the jobs, which files can have. Errors: UserError where the task does not suit the method."""
+        """The names of the jobs, which files can have.
+
+        Raises:
+            UserError: The task does not suit the method.
+        """
 
     @abc.abstractmethod
     def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
@@ -48,11 +52,7 @@ class JobMethod(Method):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class IndependentJob:
-    """Called with a job's name, it leaves the job's file in ``folder``.
-
-    identity: what the files follow from. device: where it is done. pause: seconds between writings of its state. On a
-    CPU one thread computes, so that the bits do not depend on how many the machine has.
-    """
+    """Called with a job's name, it leaves the job's file in ``folder``."""
 
     method: JobMethod
     task: Task
@@ -60,8 +60,12 @@ class IndependentJob:
     seed: int
     folder: Path
     identity: Mapping[str, Any]
+    """What the files follow from."""
     device: torch.device
+    """Where it is done."""
     pause: float
+    """Seconds between writings of its state. On a CPU one thread computes, so that the bits do not depend on how many
+    the machine has."""
 
     def __call__(self, name: str, report: ReportProgress) -> None:
         """Errors: UserError for a file of another distillation, what the method finds wrong, and where this machine has
@@ -102,8 +106,11 @@ def run_jobs(
 ) -> SyntheticSet:
     """Do the jobs that are not done yet, their files in ``folder``, and put the set together, its cost noted.
 
-    executor: who does them; None is this process, one after the other. Errors: UserError for files of another
-    distillation, what the method itself finds wrong, and as ``executor`` says.
+    Args:
+        executor: Who does them; None is this process, one after the other.
+
+    Raises:
+        UserError: Files of another distillation, what the method itself finds wrong, and as ``executor`` says.
     """
     by, names = executor or Serial(), list(method.jobs(task, ipc))
     folder.mkdir(parents=True, exist_ok=True)

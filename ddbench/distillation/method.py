@@ -49,33 +49,37 @@ class Trajectories(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """What a method distils from.
-
-    real: its inputs come on ``device``. network: the student, on ``device``. experts: on disk; None where the method
-    needs none. teachers: as the method wants them, else None. method: the name under which it was found. origin:
-    fingerprints of what must stay the same while a run goes on (data, experts). provenance: what else the sets that are
-    made will carry of where they come from. Both JSON. compile: whether the student's steps are compiled. ranks: the
-    processes that distil together, each of which has this task.
-    """
+    """What a method distils from."""
 
     real: RealSet
+    """Its inputs come on ``device``."""
     network: FlatNetwork
+    """The student, on ``device``."""
     network_name: str
     experts: Trajectories | None
+    """On disk; None where the method needs none."""
     device: torch.device
     teachers: Teachers | None = None
+    """As the method wants them, else None."""
     method: str = ""
+    """The name under which it was found."""
     origin: Mapping[str, Any] = field(default_factory=dict)
+    """Fingerprints of what must stay the same while a run goes on (data, experts)."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What else the sets that are made will carry of where they come from. Both JSON."""
     compile: Choice = "off"
+    """Whether the student's steps are compiled."""
     ranks: Ranks = ALONE
+    """The processes that distil together, each of which has this task."""
 
     def compiled_gradient(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
         """The compiled gradient of the student's loss on (images, labels) of this kind; None where plain autograd is
         asked for, or is as well.
 
-        batch: images a step. steps: that the student takes in the whole run, over all outer steps. The first answer
-        stands, so that a run is all of one kind.
+        Args:
+            batch: Images a step.
+            steps: That the student takes in the whole run, over all outer steps. The first answer stands, so that a run
+                is all of one kind.
         """
         if label_kind not in self._kernels:
             seconds = student_seconds(self._activations * batch, steps, self.device.type)
@@ -120,7 +124,8 @@ class Task:
     ) -> SyntheticSet:
         """A synthetic set of this task: the facts about data, network and origin are filled in.
 
-        notes: sentences that a reader of its results must know; rows repeat them.
+        Args:
+            notes: Sentences that a reader of its results must know; rows repeat them.
         """
         return SyntheticSet(
             images=images,
@@ -139,7 +144,11 @@ class Task:
 def student_loss(
     network: FlatNetwork, label_kind: str, theta: Tensor, images: Tensor, labels: Tensor, weight: Tensor | None = None
 ) -> Tensor:
-    """The loss of a batch, or of a rank's part of it. weight: of that part, a scalar."""
+    """The loss of a batch, or of a rank's part of it.
+
+    Args:
+        weight: Of that part, a scalar.
+    """
     loss = classification_loss(network(theta, images), labels, label_kind)
     return loss if weight is None else weight * loss
 

@@ -27,13 +27,17 @@ def optimise(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Run, or go on with, the outer loop of ``method`` in ``folder``. Returns the candidates, one file each, by step.
+    """Run, or go on with, the outer loop of ``method`` in ``folder``.
+
+    Returns the candidates, one file each, by step.
 
     A candidate is the whole set as it was after a step; ``method.keep_every`` says how often one is kept. Interrupted
     at any moment and called again with equal arguments, the loop continues from its last checkpoint, and on the CPU
     ends with the same bits as one that was not interrupted.
-    Errors: UserError when the guards stop the run, or memory does, its last good state kept, and where the folder holds
-    another run.
+
+    Raises:
+        UserError: The guards stop the run, or memory does, its last good state kept, and where the folder holds another
+            run.
     """
     run = Run(folder, writes=task.ranks.writes)
     for kept in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:

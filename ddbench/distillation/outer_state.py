@@ -116,7 +116,11 @@ class OuterState:
         run.saved = clock.step
 
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
-        """Go back to the state on disk. Errors: UserError when it is damaged, or of another distillation."""
+        """Go back to the state on disk.
+
+        Raises:
+            UserError: It is damaged, or of another distillation.
+        """
         tensors, document = artifact.load(run.state, KIND)
         try:
             return self._resumed(tensors, document, run)

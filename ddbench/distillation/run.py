@@ -39,12 +39,16 @@ def run(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> list[Path]:
-    """Run, or go on with, a method in ``folder``. Returns the candidates, by outer step; but for an optimised method
-    there is one.
+    """Run, or go on with, a method in ``folder``.
 
-    executor: who does the jobs of a method that is made of independent ones; None is this process. Nobody else works in
-    the folder meanwhile: where another process does, this one waits until it has ended. Errors: UserError for a class
-    that is no kind of method, and what the method itself finds wrong.
+    Returns the candidates, by outer step; but for an optimised method there is one.
+
+    Args:
+        executor: Who does the jobs of a method that is made of independent ones; None is this process. Nobody else
+            works in the folder meanwhile: where another process does, this one waits until it has ended.
+
+    Raises:
+        UserError: A class that is no kind of method, and what the method itself finds wrong.
     """
     with locked(folder) if task.ranks.writes else nullcontext():
         task.ranks.wait()

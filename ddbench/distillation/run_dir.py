@@ -28,7 +28,10 @@ class Clock:
 class Run:
     """One distillation on disk: the set of step 0, the state, ``events.jsonl`` and ``candidates/``, all in ``folder``.
 
-    ``candidates-plain/`` is there where the candidates are moving averages. writes: False for ranks that only read.
+    ``candidates-plain/`` is there where the candidates are moving averages.
+
+    Args:
+        writes: False for ranks that only read.
     """
 
     def __init__(self, folder: Path, *, writes: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What an outer step will need, before it runs: an estimate of its peak memory."""
+"""Estimates of the peak memory of an outer step and of trainings, before they run."""
 
 from __future__ import annotations
 
@@ -61,10 +61,15 @@ def outer_step_bytes(
 ) -> int:
     """Estimated peak of one outer step above what lies there already, in bytes, for float32.
 
-    parameters: P. activations: numbers a layer stack puts out for one image. batch: images an inner step sees. learned:
-    numbers of the synthetic set that are learned. momentum: whether the student has any. moments: at how many of its
-    states the loss looks. device: its type; beside "cuda" the student's path lies in the
-    memory of the CPU, and is not counted. compiled: whether the student's step is; then one is held at a time.
+    Args:
+        parameters: P.
+        activations: Numbers a layer stack puts out for one image.
+        batch: Images an inner step sees.
+        learned: Numbers of the synthetic set that are learned.
+        momentum: Whether the student has any.
+        moments: At how many of its states the loss looks.
+        device: Its type; beside "cuda" the student's path lies in the memory of the CPU, and is not counted.
+        compiled: Whether the student's step is; then one is held at a time.
     """
     vector = 4 * parameters
     state = vector * (2 if momentum else 1)
@@ -84,9 +89,11 @@ def outer_step_bytes(
 def distillation_bytes(step: int, learned: int, *, averaged: int = 0) -> int:
     """Estimated peak of a whole distillation, in bytes.
 
-    step: of an outer step, as above. learned: numbers of the set that are learned; they, their momentum, and a copy of
-    both from before the last step lie there all the time. averaged: numbers of which a moving average is kept, and its
-    copy.
+    Args:
+        step: Of an outer step, as above.
+        learned: Numbers of the set that are learned; they, their momentum, and a copy of both from before the last step
+            lie there all the time.
+        averaged: Numbers of which a moving average is kept, and its copy.
     """
     return step + 4 * 2 * (2 * learned + averaged)
 
@@ -129,8 +136,11 @@ def training_bytes(
 ) -> int:
     """Estimated peak of training a network, in bytes, for float32.
 
-    activations: numbers its layers put out for one image. pixels: numbers of an image. vectors: of the size of the
-    parameters: themselves, gradients, what the optimizer keeps, and what it needs in passing.
+    Args:
+        activations: Numbers its layers put out for one image.
+        pixels: Numbers of an image.
+        vectors: Of the size of the parameters: themselves, gradients, what the optimizer keeps, and what it needs in
+            passing.
     """
     of_image = per_activation * activations + _COPIES_OF_A_BATCH * pixels
     return int(4 * (vectors * parameters + batch * of_image))

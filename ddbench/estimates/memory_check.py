@@ -1,4 +1,4 @@
-"""Whether an estimate of memory is within what is free, and what to change where it is not."""
+"""Checks of an estimate of memory against what is free, and settings that make it fit."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ def require(
 ) -> None:
     """See that ``needed`` bytes, an estimate, are free on the device; close to it, say so in a line on stderr.
 
-    what: needs them, such as ``"the distillation of mtt at ipc 50"``. free: of :func:`room_on`; None: all fits. knobs:
-    what makes it fit in so many bytes. Errors: UserError where more is needed, unless the policy is to warn.
+    Args:
+        what: Needs them, such as ``"the distillation of mtt at ipc 50"``.
+        free: Of :func:`room_on`; None: all fits. knobs: what makes it fit in so many bytes.
+
+    Raises:
+        UserError: More is needed, unless the policy is to warn.
     """
     if free is None or needed <= NEARLY * free:
         return

@@ -1,4 +1,4 @@
-"""How large student and data are, and what a setting would make of memory: what estimates are made of."""
+"""Sizes of student and data that estimates are made of, and settings that change them."""
 
 from __future__ import annotations
 
@@ -57,12 +57,11 @@ class Sizes:
 
 @dataclass(frozen=True)
 class MemorySuggestion:
-    """A change that makes a computation smaller.
-
-    how: as it is written on a command line. bytes: what it would then take, by estimate; None where nobody knows.
-    note: what else it changes.
-    """
+    """A change that makes a computation smaller."""
 
     how: str
+    """As it is written on a command line."""
     bytes: int | None = None
+    """What it would then take, by estimate; None where nobody knows."""
     note: str = ""
+    """What else it changes."""

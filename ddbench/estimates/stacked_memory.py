@@ -1,4 +1,4 @@
-"""What training ordinary networks takes, before it begins: seconds, memory, and how many fit side by side."""
+"""Estimates of ordinary trainings: seconds, memory, and how many fit side by side."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ MOST_TOGETHER = 16
 def training_seconds(floats: int, images: int, batch: int, device: torch.device) -> float:
     """About how long the uncompiled training of one network takes.
 
-    floats: activations for one image (``ddbench.estimates.memory.activation_floats``). images: seen in the whole
-    training.
+    Args:
+        floats: Activations for one image (``ddbench.estimates.memory.activation_floats``).
+        images: Seen in the whole training.
     """
     if device.type == "cuda":
         return max(CUDA_SECONDS_PER_FLOAT * floats * images, CUDA_LEAST * images / batch)
@@ -38,7 +39,13 @@ def side_by_side(together: int | None, count: int, device: torch.device, each: i
     """How many of ``count`` networks are trained at once: as many as was said, where it was.
 
     Else one on a CPU, where several at once are slower than one after the other; on CUDA as many as half of the free
-    memory holds, at most ``MOST_TOGETHER``. each: bytes of one. Errors: ValueError for less than 1.
+    memory holds, at most ``MOST_TOGETHER``.
+
+    Args:
+        each: Bytes of one.
+
+    Raises:
+        ValueError: Less than 1.
     """
     if together is None:
         if device.type != "cuda":

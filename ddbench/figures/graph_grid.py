@@ -46,7 +46,11 @@ def draw_graphs(syn: SyntheticGraphs, path: Path) -> None:
 
 
 def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, words: bool = True) -> Figure:
-    """At most so many classes and items of each. words: whether anything is written."""
+    """At most so many classes and items of each.
+
+    Args:
+        words: Whether anything is written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -111,8 +115,8 @@ def _draw(axes: Axes, layout: Layout, left: float, top: float, colours: Colours)
     scale = scale if layout.free else np.full(2, scale.min())
     middle = np.array([left + WIDTH / 2, top - HEIGHT / 2])
 
-    def at(places: np.ndarray) -> np.ndarray:
-        return middle + (places - (low + high) / 2) * scale
+    def at(positions: np.ndarray) -> np.ndarray:
+        return middle + (positions - (low + high) / 2) * scale
 
     places, radius = at(layout.places), min(max(0.3 * scale.min(), 0.02), 0.05)
     width = 0.7 if len(layout.edges) < 3 * len(places) else 0.35

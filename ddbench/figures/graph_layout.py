@@ -1,4 +1,4 @@
-"""Where the nodes of a graph, or of a set of computation trees, stand in a picture."""
+"""Layout of a graph, or of a set of computation trees, in a picture."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ than less than ``FEW``, a tree less is drawn.
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """An item to be drawn.
-
-    places: (n, 2); neighbours are about 1 apart, y goes up. edges: (m, 2), nodes. codes: (n, F). more: (c, 2), places
-    where something is left out. nodes: how many the item has in all. free: whether height and width may be stretched
-    apart.
-    """
+    """An item to be drawn."""
 
     places: np.ndarray
+    """(n, 2); neighbours are about 1 apart, y goes up."""
     edges: np.ndarray
+    """(m, 2), nodes."""
     codes: np.ndarray
+    """(n, F)."""
     more: np.ndarray
+    """(c, 2), places where something is left out."""
     nodes: int
+    """How many the item has in all."""
     free: bool
+    """Whether height and width may be stretched apart."""
 
 
 def layout_of(payload: Forests | Graphs, item: int) -> Layout:

@@ -52,7 +52,9 @@ def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
 def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
     """Pictures by hash, of the sets that lie under HOME and can be read and un-preprocessed there.
 
-    limit: bytes of one picture. total: of all; nothing is drawn beyond it.
+    Args:
+        limit: Bytes of one picture.
+        total: Of all; nothing is drawn beyond it.
     """
     files = set_files(home, digests)
     pictures: dict[str, bytes] = {}

@@ -35,11 +35,13 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock. since: UTC, as ISO 8601. beat: the time of the last sign of life, in nanoseconds."""
+    """Who holds a lock."""
 
     process: ProcessIdentity
     since: str
+    """UTC, as ISO 8601."""
     beat: int
+    """The time of the last sign of life, in nanoseconds."""
 
     @property
     def in_words(self) -> str:
@@ -170,7 +172,11 @@ def _acquired(path: Path, say: Callable[[str], None]) -> _Held | None:
 
 
 def _created(path: Path) -> bool:
-    """Whether the lock was made now, with its content at once. Errors: OSError where it can not be."""
+    """Whether the lock was made now, with its content at once.
+
+    Raises:
+        OSError: It can not be.
+    """
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     content = json.dumps({**asdict(this_process()), "since": since}).encode()
     whole = path.with_name(temporary_name(LOCK))

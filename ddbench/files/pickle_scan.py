@@ -24,7 +24,11 @@ _MOST_SKIPPED = 100_000
 
 
 class PickleScanError(Exception):
-    """What a pickle asks for that no file of tensors needs. name: of the thing, where it has one."""
+    """What a pickle asks for that no file of tensors needs.
+
+    Args:
+        name: Of the thing, where it has one.
+    """
 
     def __init__(self, why: str, name: str = "") -> None:
         self.name = name

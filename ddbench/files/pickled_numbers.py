@@ -13,7 +13,8 @@ _CODES = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8"
 class NumberType:
     """What stands for ``numpy.dtype`` in a file: one of the plain number types, and nothing else.
 
-    Errors: UnpicklingError for any other type or order of bytes.
+    Raises:
+        UnpicklingError: Any other type or order of bytes.
     """
 
     def __init__(self, code: object = None, *flags: object) -> None:
@@ -33,7 +34,11 @@ class NumberType:
 
 
 def number(kind: object = None, content: object = None) -> float | int | bool:
-    """What stands for ``numpy.core.multiarray.scalar`` in a file. Errors: UnpicklingError for anything but a number."""
+    """What stands for ``numpy.core.multiarray.scalar`` in a file.
+
+    Raises:
+        UnpicklingError: Anything but a number.
+    """
     raw = content.encode("latin1") if isinstance(content, str) else content
     if not isinstance(kind, NumberType) or not hasattr(kind, "code") or not isinstance(raw, bytes) or len(raw) > 8:
         raise UnpicklingError("Unsupported numpy value: only plain numbers are read")

@@ -18,16 +18,15 @@ Fate = Literal["running", "ended", "elsewhere"]
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """What no two processes share, also where containers count their processes from 1 and share a name.
-
-    host: the machine's name, for people. space: eight digits for the boot of the machine and the space of process
-    numbers. begun: when the process began, as the kernel counts it; "0" where the system does not say.
-    """
+    """What no two processes share, also where containers count their processes from 1 and share a name."""
 
     host: str
+    """The machine's name, for people."""
     space: str
+    """Eight digits for the boot of the machine and the space of process numbers."""
     pid: int
     begun: str
+    """When the process began, as the kernel counts it; "0" where the system does not say."""
 
     @property
     def token(self) -> str:

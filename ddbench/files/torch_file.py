@@ -28,19 +28,20 @@ _DTYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """A kind of content that a ``.pt`` file may have, and how much of it is read.
-
-    what: in words, for messages. largest: bytes of a file. instructions: bytes of the pickle that describes its
-    tensors. values: how many numbers, names and containers beside tensors. mapped: whether tensors stay in the file
-    until they are looked at, so that memory does not grow with it. resave: the line of torch that makes it plain.
-    """
+    """A kind of content that a ``.pt`` file may have, and how much of it is read."""
 
     what: str
+    """In words, for messages."""
     largest: int
+    """Bytes of a file."""
     instructions: int
+    """Bytes of the pickle that describes its tensors."""
     values: int
+    """How many numbers, names and containers beside tensors."""
     mapped: bool
+    """Whether tensors stay in the file until they are looked at, so that memory does not grow with it."""
     resave: str
+    """The line of torch that makes it plain."""
 
 
 SYNTHETIC = Content(

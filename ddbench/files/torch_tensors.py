@@ -93,7 +93,11 @@ class _Records(pickle.Unpickler):
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: object) -> _Inert:
-    """A tensor's place in its storage, in elements. Errors: TensorRecordError where it reaches beyond."""
+    """A tensor's place in its storage, in elements.
+
+    Raises:
+        TensorRecordError: It reaches beyond.
+    """
     del rest
     whole = [offset, *size, *stride]
     if not isinstance(storage, _Storage) or len(size) != len(stride) or not all(map(_count, whole)):

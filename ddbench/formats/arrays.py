@@ -15,7 +15,11 @@ from ddbench.files.torch_file import require_file, unreadable
 
 
 def read_npy(path: Path) -> Tensor:
-    """The array in an ``.npy`` file. Errors: UserError when it is absent, damaged, holds objects, or is cut short."""
+    """The array in an ``.npy`` file.
+
+    Raises:
+        UserError: It is absent, damaged, holds objects, or is cut short.
+    """
     size = require_file(path)
     with path.open("rb") as file:
         return _array(file, size, path, path.name)
@@ -43,7 +47,11 @@ def read_npz(path: Path) -> dict[str, Tensor]:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """All tensors in a safetensors file, by name. Errors: UserError when it is absent or damaged, or is ddbench's."""
+    """All tensors in a safetensors file, by name.
+
+    Raises:
+        UserError: It is absent or damaged, or is ddbench's.
+    """
     from safetensors import safe_open
     from safetensors.torch import load_file
 

@@ -33,9 +33,13 @@ def assemble(
 ) -> SyntheticSet:
     """The synthetic set that foreign files hold, in the space of ``real``.
 
-    format: the layout's name, for the provenance. recipe: what the provenance says of the data and the evaluation;
-    None for the data set's name alone. Errors: UserError for images that are not like the real ones, classes that
-    disagree, a whitening that is not the real set's, and one that names the option for each fact that is missing.
+    Args:
+        format: The layout's name, for the provenance.
+        recipe: What the provenance says of the data and the evaluation; None for the data set's name alone.
+
+    Raises:
+        UserError: Images that are not like the real ones, classes that disagree, a whitening that is not the real
+            set's, and one that names the option for each fact that is missing.
     """
     _check_like_real(read.images, real)
     missing_facts = MissingFacts()

@@ -20,20 +20,24 @@ from ddbench.formats.reader import Facts
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClassListing:
-    """The images of class folders, class by class, by number or name within a class.
-
-    labels: (n,), int64. listed: (n,), int64, the row here of each image in the order of ``torchvision``'s ImageFolder,
-    which sorts folders and files by their names as text. note: how the classes were told.
-    """
+    """The images of class folders, class by class, by number or name within a class."""
 
     paths: tuple[Path, ...]
     labels: Tensor
+    """(n,), int64."""
     listed: Tensor
+    """(n,), int64, the row here of each image in the order of ``torchvision``'s ImageFolder, which sorts folders and
+    files by their names as text."""
     note: str
+    """How the classes were told."""
 
 
 def list_class_folders(root: Path, real: RealSet) -> ClassListing:
-    """All images in the folders below ``root``. Errors: UserError when they are not one folder for each class."""
+    """All images in the folders below ``root``.
+
+    Raises:
+        UserError: They are not one folder for each class.
+    """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}", fix="give the folder that has one folder a class")
     names = subfolders(root)
@@ -65,8 +69,10 @@ def classes_by_name(names: Sequence[str], real: RealSet, root: Path) -> tuple[li
     """The class of each of these folders of ``root``, and how that was told.
 
     By the real set's class names; by the number that names end in, ImageNet's own numbers and wnids for its subsets
-    included; else by their order as text, as torchvision does. Errors: UserError when there are not as many folders as
-    classes, or some of them are called as classes are and others not.
+    included; else by their order as text, as torchvision does.
+
+    Raises:
+        UserError: There are not as many folders as classes, or some of them are called as classes are and others not.
     """
     if len(names) != real.classes:
         raise UserError(

@@ -26,21 +26,20 @@ _METHODS = ("dc", "dsa", "dm", "idm", "cafe", "datadam")
 
 @dataclass(frozen=True)
 class Experiments:
-    """A dictionary whose ``data`` is a list of [images, labels], one pair an experiment.
-
-    usual: which experiment is read where the user names none, from the end where negative.
-    """
+    """A dictionary whose ``data`` is a list of [images, labels], one pair an experiment."""
 
     name: str
     title: str
     source: str
     usual: int = -1
+    """Which experiment is read where the user names none, from the end where negative."""
     patterns: tuple[str, ...] = field(default=("res_*.pt", "*.pt"))
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, or the only one in a folder.
 
-        Errors: UserError for a file that is not such a dictionary, and for an experiment that it has not.
+        Raises:
+            UserError: A file that is not such a dictionary, and for an experiment that it has not.
         """
         require_path(path)
         file = one_of(path, self.patterns, "file of results") if path.is_dir() else path
@@ -85,7 +84,11 @@ class Steps:
     source: str
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read a file, or ``results.pth`` in a folder. Errors: UserError for a file that is not such a list."""
+        """Read a file, or ``results.pth`` in a folder.
+
+        Raises:
+            UserError: A file that is not such a list.
+        """
         require_path(path)
         file = one_of(path, ("results.pth",), "file of results") if path.is_dir() else path
         steps = read_torch(file)

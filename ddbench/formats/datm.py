@@ -23,7 +23,11 @@ class DatmLabels:
     title: str = "images_best.pt, labels_best.pt (logits), lr_best.pt, in the folder Normal"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read a file of images or the folder of a run. Errors: UserError as MTT's, and where labels are no logits."""
+        """Read a file of images or the folder of a run.
+
+        Raises:
+            UserError: As MTT's, and where labels are no logits.
+        """
         inner = path / "Normal" if (path / "Normal").is_dir() else path
         tensors = TrajectoryTensors(self.name, self.title, self.source, soft="logits", protocol="datm-v1")
         found = tensors.read(inner, facts, real)

@@ -33,7 +33,11 @@ class BenchTree:
     source: str = "justincui03/dc_benchmark"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read what lies there. Errors: UserError when that is nothing of DC-BENCH's, and as its projects' formats."""
+        """Read what lies there.
+
+        Raises:
+            UserError: That is nothing of DC-BENCH's, and as its projects' formats.
+        """
         require_path(path)
         method = facts.method or _method(path)
         for pattern, layout in _PARTS:

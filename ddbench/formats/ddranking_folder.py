@@ -30,7 +30,11 @@ class RankedFolder:
     source: str = "NUS-HPC-AI-Lab/DD-Ranking"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read pictures, and labels and learned rate where they are. Errors: UserError when they do not go together."""
+        """Read pictures, and labels and learned rate where they are.
+
+        Raises:
+            UserError: They do not go together.
+        """
         only_path(facts)
         listing = list_class_folders(path, real)
         pictures = (Picture(str(file), file) for file in listing.paths)

@@ -26,7 +26,11 @@ class RankedTensors:
     source: str = "NUS-HPC-AI-Lab/DD-Ranking"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read the folder, or its file of images. Errors: UserError when it is not there, or several are meant."""
+        """Read the folder, or its file of images.
+
+        Raises:
+            UserError: It is not there, or several are meant.
+        """
         require_path(path)
         file = one_of(path, ("images.pt", "rdm_data_iter*.pt"), "file of images") if path.is_dir() else path
         random = file.name.startswith("rdm_data_iter")

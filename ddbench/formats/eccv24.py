@@ -29,7 +29,11 @@ class Challenge:
     source: str = "DataDistillation/ECCV2024-Dataset-Distillation-Challenge"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read a file, or the data set's own in a folder. Errors: UserError unless it holds 10 images a class."""
+        """Read a file, or the data set's own in a folder.
+
+        Raises:
+            UserError: Unless it holds 10 images a class.
+        """
         require_path(path)
         wanted = _FILES.get(real.name, "*.pt")
         file = one_of(path, (wanted,), "entry to the challenge") if path.is_dir() else path

@@ -16,19 +16,22 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote. notes: what the format holds otherwise than the set does, or not at all."""
+    """What an export wrote."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    """What the format holds otherwise than the set does, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exporter:
-    """A format to write. title: one line of what it is. write: (set, where to, home of cached whitenings) to files."""
+    """A format to write."""
 
     name: str
     title: str
+    """One line of what it is."""
     write: Callable[[SyntheticSet, Path, Path], Exported]
+    """(set, where to, home of cached whitenings) to files."""
 
 
 EXPORTS: Registry[Exporter] = Registry(

@@ -15,7 +15,8 @@ from ddbench.errors import UserError
 def whole_folder(out: Path) -> Iterator[Path]:
     """Yield a new folder that becomes ``out`` once all in it is written; if anything fails, it is removed.
 
-    Errors: UserError when something lies at ``out`` already, but for an empty folder.
+    Raises:
+        UserError: Something lies at ``out`` already, but for an empty folder.
     """
     out = out.resolve()
     refuse_taken(out)
@@ -35,9 +36,12 @@ def refuse_taken(out: Path) -> None:
 
 
 def file_in(out: Path, suffix: str, name: str) -> Path:
-    """The file to write where one file is all: ``out`` itself if it ends so, else ``name`` in the folder ``out``.
+    """The file to write where one file is all:
 
-    Errors: UserError when it exists.
+    ``out`` itself if it ends so, else ``name`` in the folder ``out``.
+
+    Raises:
+        UserError: It exists.
     """
     file = out if out.suffix == suffix else out / name
     if file.exists():

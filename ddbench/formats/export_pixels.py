@@ -17,8 +17,9 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 def eight_bit(syn: SyntheticSet, home: Path) -> tuple[Tensor, tuple[str, ...]]:
     """The images with their preprocessing undone, (S, C, H, W) uint8, and notes on what was cut and rounded.
 
-    Errors: UserError for values that are no numbers, images that are neither grey nor RGB, and a whitening that is not
-    in the cache of ``home``.
+    Raises:
+        UserError: Values that are no numbers, images that are neither grey nor RGB, and a whitening that is not in the
+            cache of ``home``.
     """
     if syn.images.shape[1] not in (1, 3):
         raise UserError(

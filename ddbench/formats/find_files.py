@@ -24,7 +24,8 @@ def require_path(path: Path) -> None:
 def one_of(folder: Path, patterns: Sequence[str], what: str) -> Path:
     """The one file in a folder that the first pattern to match anything matches.
 
-    Errors: UserError when none matches, or several do, which are listed.
+    Raises:
+        UserError: None matches, or several do, which are listed.
     """
     for pattern in patterns:
         found = sorted((path for path in folder.glob(pattern) if path.is_file()), key=natural)
@@ -46,7 +47,8 @@ def one_of(folder: Path, patterns: Sequence[str], what: str) -> Path:
 def shards(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Files of one set in the order of their numbers, ``images_best_0.pt`` first.
 
-    Errors: UserError when a number is missing or comes twice.
+    Raises:
+        UserError: A number is missing or comes twice.
     """
     found = sorted(paths, key=natural)
     numbers = [int(match[1]) if (match := re.search(r"_([0-9]+)\.[a-z]+$", path.name)) else -1 for path in found]

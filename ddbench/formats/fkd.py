@@ -41,8 +41,10 @@ def read_fkd(facts: Facts, listing: ClassListing, real: RealSet) -> StoredLabels
     """The labels in the folder ``facts.epoch_labels``, which go with these images.
 
     facts.label_epochs: only the first so many epochs. facts.order: how the images were shuffled, see ``fkd_order``.
-    Errors: UserError for epochs or batches that are missing, damaged or do not fit the images and classes, for labels
-    that do not fit in memory, and for an order that is not said and can not be told from the labels.
+
+    Raises:
+        UserError: Epochs or batches that are missing, damaged or do not fit the images and classes, for labels that do
+            not fit in memory, and for an order that is not said and can not be told from the labels.
     """
     epochs = _epochs(facts)
     first = read_batch(epochs[0][0], real)
@@ -82,7 +84,11 @@ def require_labels_used(facts: Facts, read: Read) -> None:
 
 
 def _epochs(facts: Facts) -> list[list[Path]]:
-    """The files of each epoch, in order. Errors: UserError where a number is missing, or there are too few epochs."""
+    """The files of each epoch, in order.
+
+    Raises:
+        UserError: A number is missing, or there are too few epochs.
+    """
     root = facts.epoch_labels
     if root is None or not root.is_dir():
         raise UserError(f"there is no folder {root}", fix="give the folder that has epoch_0/batch_0.tar")

@@ -21,9 +21,9 @@ _LOGITS = (torch.float16, torch.float32)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Views of B images: coords (B, 4) float32, flips (B,) bool, partners (B,) int64 within the batch, logits (B, K).
+    """Views of B images.
 
-    box: left, top, right, bottom, in pixels; zeros where nothing is cut.
+    Shapes: coords (B, 4) float32, flips (B,) bool, partners (B,) int64 within the batch, logits (B, K).
     """
 
     coords: Tensor
@@ -31,12 +31,17 @@ class Batch:
     partners: Tensor
     lam: float
     box: tuple[int, int, int, int]
+    """Left, top, right, bottom, in pixels; zeros where nothing is cut."""
     logits: Tensor
     mixing: Mixed
 
 
 def read_batch(file: Path, real: RealSet) -> Batch:
-    """The batch in a file. Errors: UserError for anything but six values that fit together and the real set."""
+    """The batch in a file.
+
+    Raises:
+        UserError: Anything but six values that fit together and the real set.
+    """
     value = read_torch(file)
     if not isinstance(value, list | tuple) or len(value) != 6:
         raise _not_fkd(file, "it does not hold six values")

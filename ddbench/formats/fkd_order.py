@@ -35,8 +35,13 @@ def order_of_views(order_name: str | None, listing: ClassListing, logits: Tensor
     """The row in ``listing`` that each view shows, (E, S) int64, and how that was told.
 
     asked: one of the ways in _WANT; a file holds positions in ImageFolder's order. None tries SRe2L's own and takes it
-    where the labels confirm it in every epoch. logits: (E, S, K). Errors: UserError for an unknown way, a file that is
-    no order, and where nothing was asked and nothing is confirmed.
+    where the labels confirm it in every epoch.
+
+    Args:
+        logits: (E, S, K).
+
+    Raises:
+        UserError: An unknown way, a file that is no order, and where nothing was asked and nothing is confirmed.
     """
     epochs, count = logits.shape[:2]
     if order_name is not None:

@@ -35,7 +35,8 @@ class MultiFormation:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, the one in a folder, or the phases of a set.
 
-        Errors: UserError for images outside [0, 1], a factor that is not said, and phases that do not fit together.
+        Raises:
+            UserError: Images outside [0, 1], a factor that is not said, and phases that do not fit together.
         """
         found = [self._file(given) for given in _phases(path, facts)]
         notes: list[str] = []

@@ -21,10 +21,7 @@ from ddbench.formats.reader import Facts, Read
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """One folder a class, named, numbered or in order; any names within, or ``numbered`` ones.
-
-    learns_no_rate: whether it is known of the method that there is no learned rate to ask for.
-    """
+    """One folder a class, named, numbered or in order; any names within, or ``numbered`` ones."""
 
     name: str
     title: str
@@ -33,12 +30,14 @@ class ClassFolders:
     protocol: str | None = None
     numbered: bool = False
     learns_no_rate: bool = True
+    """Whether it is known of the method that there is no learned rate to ask for."""
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read all pictures, and the labels of each epoch where ``facts.epoch_labels`` says where they lie.
 
-        Errors: UserError for folders that are not the real set's classes, files that are not named as the method does,
-        pictures that are damaged or of another size, and labels that do not go with them.
+        Raises:
+            UserError: Folders that are not the real set's classes, files that are not named as the method does,
+                pictures that are damaged or of another size, and labels that do not go with them.
         """
         only_path(facts)
         listing = list_class_folders(path, real)

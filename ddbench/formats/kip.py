@@ -30,7 +30,8 @@ class KernelInducingPoints:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, or the only one in a folder.
 
-        Errors: UserError for whitened files, missing arrays, and a size that its name contradicts.
+        Raises:
+            UserError: Whitened files, missing arrays, and a size that its name contradicts.
         """
         del real
         require_path(path)

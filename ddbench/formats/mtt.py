@@ -27,23 +27,23 @@ from ddbench.training.losses import LabelKind
 
 @dataclass(frozen=True)
 class TrajectoryTensors:
-    """Files of images and of labels side by side.
-
-    averaged: whether an ``ema_`` version is preferred. soft: what rows of numbers per image are; None where the project
-    has none. protocol: by which the project scores.
-    """
+    """Files of images and of labels side by side."""
 
     name: str
     title: str
     source: str
     averaged: bool = False
+    """Whether an ``ema_`` version is preferred."""
     soft: LabelKind | None = None
+    """What rows of numbers per image are; None where the project has none."""
     protocol: str = "mtt-v1"
+    """By which the project scores."""
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file of images, all parts of one, or the folder of a run, of which the best is taken.
 
-        Errors: UserError for files that are missing, not of this format, or several of which one is meant.
+        Raises:
+            UserError: Files that are missing, not of this format, or several of which one is meant.
         """
         files = self._files(path, facts)
         notes: list[str] = []
@@ -94,7 +94,11 @@ class TrajectoryTensors:
 
 
 def _images_of(given: Sequence[Path]) -> list[Path]:
-    """The files of images among those given. Errors: UserError for one that is no part of the set."""
+    """The files of images among those given.
+
+    Raises:
+        UserError: One that is no part of the set.
+    """
     images = [path for path in given if "images" in path.name]
     known = {*images, *(beside(path) for path in images for beside in (labels_sidecar, rate_sidecar))}
     for path in given:

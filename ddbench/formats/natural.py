@@ -30,7 +30,8 @@ class InitialTensors:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read all files of a folder, or those given; facts.ipc: only so many of them.
 
-        Errors: UserError when one is missing, or has another number of images than there are classes.
+        Raises:
+            UserError: One is missing, or has another number of images than there are classes.
         """
         require_path(path)
         given = (*path.glob("tensor_[0-9]*.pt"),) if path.is_dir() else (path, *facts.others)

@@ -35,23 +35,26 @@ _BY_NAMES = "classes by their names"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ParquetColumns:
-    """A file and its columns. soft: None where it has no soft labels. classes: the real set's class of each number.
-
-    own: what ddbench wrote about the set, None in files of others. notes: how its classes were told. named: whether
-    that was by their names. batch: rows that are read together. largest: bytes of an encoded image.
-    """
+    """A file and its columns."""
 
     path: Path
     rows: int
     image: str
     label: str
     soft: str | None
+    """None where it has no soft labels."""
     classes: Tensor
+    """The real set's class of each number."""
     own: Sidecar | None
+    """What ddbench wrote about the set, None in files of others."""
     notes: tuple[str, ...]
+    """How its classes were told."""
     named: bool
+    """Whether that was by their names."""
     batch: int
+    """Rows that are read together."""
     largest: int
+    """Bytes of an encoded image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,8 @@ class Rows:
 def open_columns(path: Path, real: RealSet) -> ParquetColumns:
     """Look at a file's columns and at what is said of them, without reading a row.
 
-    Errors: UserError for a file that is damaged, unpacks to more than is read, or has no images or classes.
+    Raises:
+        UserError: A file that is damaged, unpacks to more than is read, or has no images or classes.
     """
     require_file(path)
     try:
@@ -114,7 +118,11 @@ def open_columns(path: Path, real: RealSet) -> ParquetColumns:
 
 
 def row_batches(source: ParquetColumns) -> Iterator[Rows]:
-    """The rows of a file. Errors: UserError that names the first row that lacks something, or can not be read."""
+    """The rows of a file.
+
+    Raises:
+        UserError: That names the first row that lacks something, or can not be read.
+    """
     columns = [source.image, source.label, *([source.soft] if source.soft else [])]
     first = 0
     try:

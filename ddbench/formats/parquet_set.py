@@ -34,7 +34,8 @@ class ParquetFiles:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read all rows of the file, of the files given, or of the folder's ``train*.parquet``, else of all in it.
 
-        Errors: UserError for files that are damaged or lack a column, and rows without image, class or label.
+        Raises:
+            UserError: Files that are damaged or lack a column, and rows without image, class or label.
         """
         files = _files(path, facts)
         sources = [open_columns(file, real) for file in files]

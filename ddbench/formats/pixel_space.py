@@ -42,8 +42,9 @@ class MissingFacts:
 def resolve_space(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> Preprocessing | None:
     """The map under which the images were made; None where that is not known yet, which is then asked for.
 
-    Errors: UserError for options that contradict each other, constants that do not fit the channels, and a whitening
-    that is not that of the whole training set.
+    Raises:
+        UserError: Options that contradict each other, constants that do not fit the channels, and a whitening that is
+            not that of the whole training set.
     """
     given = facts.mean is not None or facts.std is not None
     space = facts.space or ("meanstd" if given else read.space)
@@ -71,7 +72,8 @@ def resolve_space(read: Read, facts: Facts, real: RealSet, missing_facts: Missin
 def convert_space(images: Tensor, made_in: Preprocessing, real: RealSet) -> tuple[Tensor, str]:
     """The images in the space of ``real``, and a note where they had to be moved; bit by bit the same where not.
 
-    Errors: UserError where they can not be pixels, or their numbers overflow on the way.
+    Raises:
+        UserError: They can not be pixels, or their numbers overflow on the way.
     """
     own = real.preprocessing.to("cpu")
     if made_in.kind == "identity" and (most := images.abs().max().item()) > _LARGEST_PIXEL:

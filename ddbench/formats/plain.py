@@ -41,7 +41,10 @@ class PlainTensors:
         """Read a folder of images.* and labels.*, or images_best.* and labels_best.*; one file with both; or two files,
         of which images come first.
 
-        Images of uint8 are pixels of 0 to 255. Errors: UserError for files that hold something else.
+        Images of uint8 are pixels of 0 to 255.
+
+        Raises:
+            UserError: Files that hold something else.
         """
         del real
         require_path(path)

@@ -34,7 +34,11 @@ class OwnPictures:
     source: str = "ddbench"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read pictures in the order of the set, labels and facts. Errors: UserError when one is missing or damaged."""
+        """Read pictures in the order of the set, labels and facts.
+
+        Raises:
+            UserError: One is missing or damaged.
+        """
         only_path(facts)
         document = _document(path)
         sidecar = read_sidecar(document, str(path / DOCUMENT), real)
@@ -72,7 +76,11 @@ def _document(root: Path) -> Any:
 
 
 def _in_order(root: Path, sidecar: Sidecar) -> list[Path]:
-    """The pictures by their numbers. Errors: UserError unless these are 0, 1, ... of as many as there should be."""
+    """The pictures by their numbers.
+
+    Raises:
+        UserError: Unless these are 0, 1, ... of as many as there should be.
+    """
     found = [Path(file) for name in subfolders(root) for file in image_files(root / name)]
     by_number = {int(file.stem): file for file in found if file.stem.isdecimal() and file.stem.isascii()}
     if not len(by_number) == len(found) == sidecar.images or max(by_number) != sidecar.images - 1:

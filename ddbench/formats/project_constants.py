@@ -30,6 +30,7 @@ _OWN: dict[str, dict[str, Constants]] = {
 def project_constants(project: str, dataset: str) -> Constants | tuple[None, None]:
     """Mean and deviation by channel, of images in [0, 1], that a project uses for a data set; (None, None): not known.
 
-    project: "mtt" (and FTD, TESLA, DATM, DD-Ranking), "dc" (and DSA, DM), "eccv24" or "ufc". Read in their code.
+    Args:
+        project: "mtt" (and FTD, TESLA, DATM, DD-Ranking), "dc" (and DSA, DM), "eccv24" or "ufc". Read in their code.
     """
     return _OWN[project].get(dataset) or _SHARED.get(dataset) or (None, None)

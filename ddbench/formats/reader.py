@@ -21,63 +21,69 @@ Space = Literal["pixels", "meanstd", "zca"]
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the user said of the files; None where nothing was said.
-
-    ipc: images per class, as stored. lr: the learned rate, "none" where the method learns none. mean, std: of space
-    "meanstd", one number a channel, of images in [0, 1]. labels: what rows of numbers per image are. experiment: which
-    of several sets in one file, from the end where negative; None for the project's own habit. formation: into how many
-    crops a side an image decodes. others: the paths given after the first. epoch_labels: the folder of labels of each
-    epoch that go with the images, label_epochs: how many of its epochs, order: how the images were shuffled for them.
-    labels_are: what integers of labels are where class folders are called by numbers. class_folders: whether the real
-    data are class folders.
-    """
+    """What the user said of the files; None where nothing was said."""
 
     ipc: int | None = None
+    """Images per class, as stored."""
     lr: float | Literal["none"] | None = None
+    """The learned rate, "none" where the method learns none."""
     space: Space | None = None
     mean: tuple[float, ...] | None = None
+    """Of space "meanstd", one number a channel, of images in [0, 1]."""
     std: tuple[float, ...] | None = None
+    """Of space "meanstd", one number a channel, of images in [0, 1]."""
     labels: LabelKind | None = None
+    """What rows of numbers per image are."""
     network: str | None = None
     method: str | None = None
     experiment: int | None = None
+    """Which of several sets in one file, from the end where negative; None for the project's own habit."""
     formation: int | None = None
+    """Into how many crops a side an image decodes."""
     others: tuple[Path, ...] = ()
+    """The paths given after the first."""
     epoch_labels: Path | None = None
+    """The folder of labels of each epoch that go with the images, label_epochs: how many of its epochs, order: how the
+    images were shuffled for them."""
     label_epochs: int | None = None
     order: str | None = None
     labels_are: Literal["position", "name"] | None = None
+    """What integers of labels are where class folders are called by numbers."""
     class_folders: bool = False
+    """Whether the real data are class folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a layout found in the files.
-
-    images: (n, C, H, W), float32. labels: (n,) int64 when ``label_kind`` is "hard", else (n, classes) float32; None
-    where the images are sorted by class and equally many of each. space: None where the files do not say. mean, std:
-    those with which the project standardises this data set, where it does; None where that is not known. lr_known:
-    whether ``student_lr`` is all there is to say, so that None means that no rate was learned. protocol: the one that
-    comes nearest to how the project scores. network: the one that the files name. files: all that was read.
-    labels_named: whether the files name their classes, so that nothing is left to tell of what integers mean.
-    """
+    """What a layout found in the files."""
 
     images: Tensor
+    """(n, C, H, W), float32."""
     labels: Tensor | None = None
+    """(n,) int64 when ``label_kind`` is "hard", else (n, classes) float32; None where the images are sorted by class
+    and equally many of each."""
     label_kind: LabelKind = "hard"
     student_lr: float | None = None
     lr_known: bool = False
+    """Whether ``student_lr`` is all there is to say, so that None means that no rate was learned."""
     space: Space | None = None
+    """None where the files do not say."""
     mean: tuple[float, ...] | None = None
+    """Those with which the project standardises this data set, where it does; None where that is not known."""
     std: tuple[float, ...] | None = None
+    """Those with which the project standardises this data set, where it does; None where that is not known."""
     formation: int = 1
     epoch_labels: EpochLabels | None = None
     method: str | None = None
     protocol: str | None = None
+    """The one that comes nearest to how the project scores."""
     network: str | None = None
+    """The one that the files name."""
     files: tuple[Path, ...] = ()
+    """All that was read."""
     notes: tuple[str, ...] = ()
     labels_named: bool = False
+    """Whether the files name their classes, so that nothing is left to tell of what integers mean."""
 
 
 class Reader(Protocol):
@@ -91,7 +97,11 @@ class Reader(Protocol):
     def source(self) -> str: ...
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read a file or folder. Errors: UserError for files that are not of this format, or that say too little."""
+        """Read a file or folder.
+
+        Raises:
+            UserError: Files that are not of this format, or that say too little.
+        """
         ...
 
 

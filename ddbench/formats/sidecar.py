@@ -13,7 +13,7 @@ from ddbench.training.losses import LabelKind
 
 @dataclass(frozen=True, kw_only=True)
 class Sidecar:
-    """The facts of a set's document that an import goes by. epoch_labels: None where the set has none."""
+    """The facts of a set's document that an import goes by."""
 
     label_kind: LabelKind
     student_lr: float | None
@@ -22,13 +22,18 @@ class Sidecar:
     network: str
     images: int
     epoch_labels: Mapping[str, Any] | None
+    """None where the set has none."""
     notes: tuple[str, ...]
 
 
 def read_sidecar(document: Any, where: str, real: RealSet) -> Sidecar:
-    """The facts in a document of ``export_document``. where: what to call it in messages.
+    """The facts in a document of ``export_document``.
 
-    Errors: UserError for a document that is not whole, or of other classes than the real set's.
+    Args:
+        where: What to call it in messages.
+
+    Raises:
+        UserError: A document that is not whole, or of other classes than the real set's.
     """
     try:
         names = tuple(str(name) for name in document["class_names"])

@@ -19,8 +19,9 @@ def checked_labels(
 ) -> tuple[Tensor, LabelKind, str]:
     """Labels, their kind, and a note where they were changed.
 
-    Errors: UserError for classes that the real set has not, numbers of images that are not the same in every class,
-    probabilities that are none, and an ipc other than the one that was said.
+    Raises:
+        UserError: Classes that the real set has not, numbers of images that are not the same in every class,
+            probabilities that are none, and an ipc other than the one that was said.
     """
     count, classes = len(read.images), real.classes
     if read.labels is not None and read.labels.ndim == 1 and len(read.labels) == count:

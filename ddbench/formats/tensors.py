@@ -104,7 +104,11 @@ def stated_rate(value: Any, path: Path, facts: Facts) -> float | None:
 
 
 def as_rate(value: Any, path: Path) -> float:
-    """A learned rate, of a number or a tensor of one. Errors: UserError unless it is one, finite and above zero."""
+    """A learned rate, of a number or a tensor of one.
+
+    Raises:
+        UserError: Unless it is one, finite and above zero.
+    """
     single = isinstance(value, Tensor) and value.numel() == 1
     rate = value.detach().item() if single else value
     if isinstance(rate, bool) or not isinstance(rate, int | float):

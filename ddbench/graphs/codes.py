@@ -14,8 +14,13 @@ def codes(values: Tensor, what: str, where: str = "") -> Tensor:
     """Labels as codes, (n, F) int64 in 0..65535, F >= 1, from (n,) or (n, columns).
 
     A one-hot matrix of floats or bools with two columns or more becomes one column, the position of the one. Integers,
-    and floats that are all whole, stay as they are. what: whose they are, such as ``"node features (x)"``.
-    Errors: UserError for continuous, negative or very large values, and for other shapes.
+    and floats that are all whole, stay as they are.
+
+    Args:
+        what: Whose they are, such as ``"node features (x)"``.
+
+    Raises:
+        UserError: Continuous, negative or very large values, and for other shapes.
     """
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or values.shape[1] == 0 or values.is_complex():

@@ -28,16 +28,20 @@ __all__ = ["Forests", "Level", "build_forests", "forests_from"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Forests:
-    """S items, each a set of computation trees of ``hops`` hops. Equal subtrees of all items are held once.
+    """S items, each a set of computation trees of ``hops`` hops.
 
-    trees: the different trees, with the true degree of every node. roots: (T,), int64, the trees of all items, item by
-    item, as entries of the last level of ``trees``, from 0. item_of_root: (T,), int64, the item each belongs to.
-    Errors: ValueError where an item has no tree, or a root is none of the trees.
+    Equal subtrees of all items are held once.
+
+    Raises:
+        ValueError: An item has no tree, or a root is none of the trees.
     """
 
     trees: SharedTrees
+    """The different trees, with the true degree of every node."""
     roots: Tensor
+    """(T,), int64, the trees of all items, item by item, as entries of the last level of ``trees``, from 0."""
     item_of_root: Tensor
+    """(T,), int64, the item each belongs to."""
 
     def __post_init__(self) -> None:
         if self.roots.shape != self.item_of_root.shape or (self.item_of_root.diff() < 0).any():
@@ -111,7 +115,10 @@ class Forests:
 
         x: (nodes, F), int64. edge_index: (2, edges), from child to parent. edge_attr: (edges, R), where R > 0.
         root_mask: (nodes,), bool, the nodes whose embeddings stand for those of a graph's nodes. degree: (nodes,), the
-        true degree, which leaves do not show. Errors: UserError where the trees would be too large.
+        true degree, which leaves do not show.
+
+        Raises:
+            UserError: The trees would be too large.
         """
         from torch_geometric.data import Data
 
@@ -140,7 +147,11 @@ class Forests:
 
 
 def forests_from(tensors: Mapping[str, Tensor]) -> Forests:
-    """The forests of which these are :meth:`Forests.tensors`. Errors: ValueError for what can be no such thing."""
+    """The forests of which these are :meth:`Forests.tensors`.
+
+    Raises:
+        ValueError: What can be no such thing.
+    """
     trees, sizes, roots = unpack_trees(tensors), unpacked(tensors, "item_sizes"), unpacked(tensors, "item_trees")
     if int(sizes.sum()) != len(roots) or not len(sizes) or bool((sizes == 0).any()):
         raise ValueError(f"{len(sizes)} items of {int(sizes.sum())} trees, but {len(roots)} are there")
@@ -150,10 +161,14 @@ def forests_from(tensors: Mapping[str, Tensor]) -> Forests:
 def build_forests(graphs: Graphs, refinement: Refinement, items: Sequence[Sequence[int]]) -> Forests:
     """Items of trees that occur in ``graphs``.
 
-    refinement: of these graphs. items: for each the ids of its trees, of the last level. Degrees of leaves, which GCN
-    reads and a tree does not show, are those of each tree's most frequent variant among the graphs' nodes; the first
-    one where several are equally frequent. Errors: ValueError for no item, for an item without a tree, for ids that are
-    none, and for a refinement of other graphs.
+    Args:
+        refinement: Of these graphs.
+        items: For each the ids of its trees, of the last level. Degrees of leaves, which GCN reads and a tree does not
+            show, are those of each tree's most frequent variant among the graphs' nodes; the first one where several
+            are equally frequent.
+
+    Raises:
+        ValueError: No item, for an item without a tree, for ids that are none, and for a refinement of other graphs.
     """
     members = [np.asarray(item, np.int64) for item in items]
     if not members or min(map(len, members)) == 0:

@@ -17,8 +17,10 @@ from ddbench.graphs.message_passing import Computation, Layer
 class GraphNetwork(nn.Module):
     """Embeddings of the node's codes, ``layers`` convolutions with ReLU and dropout between them, readout, classifier.
 
-    family: "gcn", "gat" or "gin". mean: whether an item is the mean of its roots, else their sum. The convolutions are
-    the layers of PyTorch Geometric and hold their parameters under the usual names.
+    Args:
+        family: "gcn", "gat" or "gin".
+        mean: Whether an item is the mean of its roots, else their sum. The convolutions are the layers of PyTorch
+            Geometric and hold their parameters under the usual names.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class GraphNetwork(nn.Module):
     def embed(self, computation: Computation) -> Tensor:
         """Embeddings of the roots, (T, hidden), before they are read out.
 
-        Errors: ValueError for a computation of another number of layers.
+        Raises:
+            ValueError: A computation of another number of layers.
         """
         entries = self.encoder(computation.features)
         for number, (convolution, layer) in enumerate(zip(self.convolutions, computation.layers, strict=True)):

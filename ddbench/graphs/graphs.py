@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 class Graphs:
     """Graphs as flat arrays, one after the other, on the CPU; all are int64.
 
-    node_features: (n, F) categorical codes from 0, F >= 1. node_ptr: (G + 1,); the nodes of graph g are
-    ``node_ptr[g]:node_ptr[g + 1]``. edge_index: (2, m), source above target, numbers of nodes over all graphs, sorted
-    by graph; an undirected edge is there in both directions. edge_features: (m, R) codes, R may be 0. y: (G,) classes.
-    Errors: ValueError where the arrays do not fit together, which is a mistake of the caller's.
+    Raises:
+        ValueError: The arrays do not fit together, which is a mistake of the caller's.
     """
 
     node_features: Tensor
+    """(n, F) categorical codes from 0, F >= 1."""
     node_ptr: Tensor
+    """(G + 1,); the nodes of graph g are ``node_ptr[g]:node_ptr[g + 1]``."""
     edge_index: Tensor
+    """(2, m), source above target, numbers of nodes over all graphs, sorted by graph; an undirected edge is there in
+    both directions."""
     edge_features: Tensor
+    """(m, R) codes, R may be 0."""
     y: Tensor
+    """(G,) classes."""
 
     def __post_init__(self) -> None:
         tensors = self.tensors()
@@ -127,12 +131,17 @@ class Graphs:
 def graphs_from_pyg(sequence: Sequence[Data], *, where: str = "") -> Graphs:
     """PyG graphs, one after the other, with their node and edge labels as codes.
 
-    x: a one-hot matrix of floats (or bools) becomes one column of positions, columns of integers stay; no x at all:
-    the node's degree is its label. edge_attr: the same; none: R = 0. y: one integer a graph; -1 for all where no graph
-    has any. Edges are taken as they are: an undirected edge is expected in both directions, as PyG has it, and an edge
-    that is there once is a directed one. where: the recipe's line, for messages.
-    Errors: UserError for continuous or negative labels, for graphs that differ in what they have, and for edges to
-    nodes that are not there.
+    x: a one-hot matrix of floats (or bools) becomes one column of positions, columns of integers stay; no x at all: the
+    node's degree is its label. edge_attr: the same; none: R = 0. y: one integer a graph; -1 for all where no graph has
+    any. Edges are taken as they are: an undirected edge is expected in both directions, as PyG has it, and an edge that
+    is there once is a directed one.
+
+    Args:
+        where: The recipe's line, for messages.
+
+    Raises:
+        UserError: Continuous or negative labels, for graphs that differ in what they have, and for edges to nodes that
+            are not there.
     """
     from ddbench.graphs.from_pyg import arrays_of
 

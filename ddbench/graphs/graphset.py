@@ -13,25 +13,26 @@ from ddbench.graphs.graphs import Graphs
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphSet:
-    """Real graphs with labels, divided for training, validation and test.
-
-    name: as in rows, such as ``"tu-NCI1"``. node_cardinalities, edge_cardinalities: column j has the codes
-    ``0..cardinality-1`` over all splits. split: in words. metric: what the field reports of this set; accuracy and
-    ROC-AUC are always measured both. fingerprint: of everything above. notes: what a reader must know of how the set
-    was read, such as attributes that were left out.
-    """
+    """Real graphs with labels, divided for training, validation and test."""
 
     name: str
+    """As in rows, such as ``"tu-NCI1"``."""
     class_names: tuple[str, ...]
     train: Graphs
     validation: Graphs
     test: Graphs
     node_cardinalities: tuple[int, ...]
+    """Column j has the codes ``0..cardinality-1`` over all splits."""
     edge_cardinalities: tuple[int, ...]
+    """Column j has the codes ``0..cardinality-1`` over all splits."""
     split: str
+    """In words."""
     metric: Literal["roc-auc", "accuracy"]
+    """What the field reports of this set; accuracy and ROC-AUC are always measured both."""
     fingerprint: str
+    """Of everything above."""
     notes: tuple[str, ...] = ()
+    """What a reader must know of how the set was read, such as attributes that were left out."""
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}={len(getattr(self, name))}" for name in ("train", "validation", "test"))

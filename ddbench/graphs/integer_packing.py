@@ -14,7 +14,8 @@ _TYPES = ((torch.uint8, 2**8), (torch.uint16, 2**16), (torch.uint32, 2**32))
 def packed(values: np.ndarray | Tensor) -> Tensor:
     """Integers that are not negative, in the smallest unsigned type of 8, 16 or 32 bits that holds them.
 
-    Errors: ValueError for one that none holds.
+    Raises:
+        ValueError: One that none holds.
     """
     tensor = torch.as_tensor(values, dtype=torch.int64)
     low, high = (int(tensor.min()), int(tensor.max())) if tensor.numel() else (0, 0)
@@ -25,9 +26,12 @@ def packed(values: np.ndarray | Tensor) -> Tensor:
 
 
 def unpacked(tensors: Mapping[str, Tensor], name: str, dimensions: int = 1) -> Tensor:
-    """One of a file's tensors as int64. Errors: ValueError where it is absent, of another type or of other axes.
+    """One of a file's tensors as int64.
 
     The file may be a stranger's: what the integers mean is for the caller to check.
+
+    Raises:
+        ValueError: It is absent, of another type or of other axes.
     """
     if name not in tensors:
         raise ValueError(f"its tensor {name!r} is missing")

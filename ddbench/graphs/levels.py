@@ -13,19 +13,22 @@ from ddbench.graphs.shared_trees import SharedTrees
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Level:
-    """Different trees of k hops, E entries: where layer k of a network has its nodes.
-
-    features: (E, F), codes of the root. degree: (E,), the root's true degree. own: (E,), the entry one level lower that
-    is the same node; empty at level 0. source, target: (c,), each child, an entry one level lower, and its parent, an
-    entry of this level; a child that is there twice comes twice. edge_features: (c, R).
-    """
+    """Different trees of k hops, E entries: where layer k of a network has its nodes."""
 
     features: Tensor
+    """(E, F), codes of the root."""
     degree: Tensor
+    """(E,), the root's true degree."""
     own: Tensor
+    """(E,), the entry one level lower that is the same node; empty at level 0."""
     source: Tensor
+    """(c,), each child, an entry one level lower, and its parent, an entry of this level; a child that is there twice
+    comes twice."""
     target: Tensor
+    """(c,), each child, an entry one level lower, and its parent, an entry of this level; a child that is there twice
+    comes twice."""
     edge_features: Tensor
+    """(c, R)."""
 
 
 def completed(trees: SharedTrees) -> tuple[Level, ...]:

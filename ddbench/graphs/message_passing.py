@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Layer:
-    """One round of messages, from E' entries below to E entries above; all int64.
-
-    own: (E,), the entry below that is the same node. source, target: (c,), messages from an entry below to one above,
-    each as often as it is sent. degree_source: (E',) and degree_target: (E,), neighbours that the node has in its
-    graph, which are more than its messages where the node is a leaf of a tree.
-    """
+    """One round of messages, from E' entries below to E entries above; all int64."""
 
     own: Tensor
+    """(E,), the entry below that is the same node."""
     source: Tensor
+    """(c,), messages from an entry below to one above, each as often as it is sent."""
     target: Tensor
+    """(c,), messages from an entry below to one above, each as often as it is sent."""
     degree_source: Tensor
+    """(E',) and degree_target: (E,), neighbours that the node has in its graph, which are more than its messages where
+    the node is a leaf of a tree."""
     degree_target: Tensor
 
     @property
@@ -66,18 +66,18 @@ class Layer:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Computation:
-    """Items, each a set of roots, and everything that a network of ``len(layers)`` layers needs to embed the roots.
-
-    features: (E0, F) codes of the entries below the first layer. layers: the first reads these entries, each further
-    one those above its predecessor. root: (T,), entries above the last layer. item: (T,), the item of each root.
-    items: how many there are.
-    """
+    """Items, each a set of roots, and everything that a network of ``len(layers)`` layers needs to embed the roots."""
 
     features: Tensor
+    """(E0, F) codes of the entries below the first layer."""
     layers: tuple[Layer, ...]
+    """The first reads these entries, each further one those above its predecessor."""
     root: Tensor
+    """(T,), entries above the last layer."""
     item: Tensor
+    """(T,), the item of each root."""
     items: int
+    """How many there are."""
 
     @cached_property
     def roots_per_item(self) -> Tensor:
@@ -155,9 +155,12 @@ def _first_of_each(ids: Tensor) -> Tensor:
 def of_forests(forests: Forests, layers: int) -> Computation:
     """Forests by their distinct subtrees, so that each is embedded once, however often it occurs.
 
-    layers: at most as many as the trees have hops; of fewer, the lowest entries are those subtrees of which a root
-    ``layers`` hops away hears.
-    Errors: UserError for more layers than hops.
+    Args:
+        layers: At most as many as the trees have hops; of fewer, the lowest entries are those subtrees of which a root
+            ``layers`` hops away hears.
+
+    Raises:
+        UserError: More layers than hops.
     """
     if layers > forests.hops:
         raise UserError(

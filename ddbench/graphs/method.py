@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphTask:
-    """What a method distils from. method, origin, provenance: as in :class:`ddbench.distillation.method.Task`."""
+    """What a method distils from."""
 
     real: GraphSet
     method: str = ""
+    """As in :class:`ddbench.distillation.method.Task`."""
     origin: Mapping[str, Any] = field(default_factory=dict)
+    """As in :class:`ddbench.distillation.method.Task`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    """As in :class:`ddbench.distillation.method.Task`."""
 
     def synthetic(
         self,
@@ -39,7 +42,9 @@ class GraphTask:
     ) -> SyntheticGraphs:
         """A set of this task: the facts about data and origin are filled in.
 
-        notes: sentences that a reader of its results must know. charged: bytes by part as the method's paper counts.
+        Args:
+            notes: Sentences that a reader of its results must know.
+            charged: Bytes by part as the method's paper counts.
         """
         told = {
             **self.provenance,

@@ -37,7 +37,11 @@ GRAPH_NETWORKS: Mapping[str, str] = MappingProxyType(
 def canonical_graph_network(name: str, where: str = "") -> str:
     """The one name under which a graph network is recorded, in lower case.
 
-    where: the place the name was read from. Errors: UserError with the nearest names if there is no such network.
+    Args:
+        where: The place the name was read from.
+
+    Raises:
+        UserError: With the nearest names if there is no such network.
     """
     if name.lower() not in GRAPH_NETWORKS:
         raise unknown("graph network", name, GRAPH_NETWORKS, where)
@@ -56,10 +60,14 @@ def build_gnn(
 ) -> GraphNetwork:
     """A freshly initialised network on the CPU, in train mode: a ``Computation`` to logits (items, classes).
 
-    node_cardinalities: how many codes each column of node features has. hidden: width of every embedding. dropout: of
-    what passes from one layer to the next. seed: decides every initial parameter; the same seed gives the same bits,
-    and no global random state is touched.
-    Errors: UserError for an unknown name, and for numbers that make no network.
+    Args:
+        node_cardinalities: How many codes each column of node features has.
+        hidden: Width of every embedding.
+        dropout: Of what passes from one layer to the next.
+        seed: Decides every initial parameter; the same seed gives the same bits, and no global random state is touched.
+
+    Raises:
+        UserError: An unknown name, and for numbers that make no network.
     """
     import torch
 

@@ -32,8 +32,11 @@ def load(request: Request) -> RawGraphs:
 
     It is looked for in the data root and its folder ``ogb``, then under home, else downloaded to home. Node and edge
     labels are the published integers, several columns each; an edge listed once is there in both directions where the
-    library says so. Errors: UserError without the library; for unknown names, sets of several tasks, regression and
-    continuous features; for files that are missing or damaged.
+    library says so.
+
+    Raises:
+        UserError: Without the library; for unknown names, sets of several tasks, regression and continuous features;
+            for files that are missing or damaged.
     """
     facts = _facts(request)
     folder = _folder(request, facts)
@@ -70,7 +73,11 @@ def load(request: Request) -> RawGraphs:
 
 
 def _facts(request: Request) -> dict[str, str]:
-    """What the library's table says of the set. Errors: UserError for one that cannot be used here."""
+    """What the library's table says of the set.
+
+    Raises:
+        UserError: One that cannot be used here.
+    """
     table = _table(request)
     name = f"ogbg-{request.what}"
     if name not in table:

@@ -20,7 +20,9 @@ def load(request: Request) -> RawGraphs:
 
     It is called with ``root``, a folder of its own under ``home/downloads``, if it has a parameter of that name, else
     with nothing. Classes are numbered in the order of the labels; x and edge_attr are read as ``graphs_from_pyg`` says.
-    Errors: UserError when it cannot be imported or called, and when what it returns are not labelled graphs.
+
+    Raises:
+        UserError: It cannot be imported or called, and when what it returns are not labelled graphs.
     """
     sequence = _sequence(request)
     try:

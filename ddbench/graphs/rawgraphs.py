@@ -24,14 +24,14 @@ class OfficialSplit:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RawGraphs:
-    """A set of graphs before it is split.
-
-    graphs: with classes 0..C-1. metric: what the field reports; None for ROC-AUC of two classes and accuracy of more.
-    official: the split that comes with the set, if one does. notes: what was left out or put in the place of what.
-    """
+    """A set of graphs before it is split."""
 
     graphs: Graphs
+    """With classes 0..C-1."""
     class_names: tuple[str, ...]
     metric: Metric | None = None
+    """What the field reports; None for ROC-AUC of two classes and accuracy of more."""
     official: OfficialSplit | None = None
+    """The split that comes with the set, if one does."""
     notes: tuple[str, ...] = ()
+    """What was left out or put in the place of what."""

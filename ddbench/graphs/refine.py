@@ -27,27 +27,25 @@ LARGEST = 2**53
 
 
 class Tree(NamedTuple):
-    """The key of a tree: codes of the root, its degree where degrees are part of the label, and its branches.
-
-    branches: for each child the codes of its edge, and the id of its tree one level lower.
-    """
+    """The key of a tree: codes of the root, its degree where degrees are part of the label, and its branches."""
 
     codes: tuple[int, ...]
     degree: int | None
     branches: tuple[tuple[tuple[int, ...], int], ...]
+    """For each child the codes of its edge, and the id of its tree one level lower."""
 
 
 class Keys(NamedTuple):
-    """The keys of all trees of one level, in the order of ids, as flat arrays.
-
-    labels: (count,), positions in ``Refinement.labels``. counts: (count,), branches of each tree. edges, children:
-    (counts.sum(),), for each branch the position in ``Refinement.edge_labels`` and the id one level lower.
-    """
+    """The keys of all trees of one level, in the order of ids, as flat arrays."""
 
     labels: np.ndarray
+    """(count,), positions in ``Refinement.labels``."""
     counts: np.ndarray
+    """(count,), branches of each tree."""
     edges: np.ndarray
+    """(counts.sum(),), for each branch the position in ``Refinement.edge_labels`` and the id one level lower."""
     children: np.ndarray
+    """(counts.sum(),), for each branch the position in ``Refinement.edge_labels`` and the id one level lower."""
 
     @property
     def parents(self) -> np.ndarray:
@@ -57,18 +55,18 @@ class Keys(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Refinement:
-    """Ids of computation trees of 0 to ``hops`` hops, in one numbering a level for all graphs; made by :func:`refine`.
-
-    with_degrees: whether the degree of a node is part of its label. labels: the different labels of nodes, (labels, F),
-    or (labels, F + 1) with degrees, which come last. edge_labels: those of edges, (edge labels, R). edges: the
-    numbering of edge labels. levels: those of labels, the trees of 0 hops, and of the trees of 1 ... ``hops`` hops.
-    """
+    """Ids of computation trees of 0 to ``hops`` hops, one numbering a level; made by :func:`refine`."""
 
     with_degrees: bool
+    """Whether the degree of a node is part of its label."""
     labels: np.ndarray
+    """The different labels of nodes, (labels, F), or (labels, F + 1) with degrees, which come last."""
     edge_labels: np.ndarray
+    """Those of edges, (edge labels, R)."""
     edges: Numbering
+    """The numbering of edge labels."""
     levels: tuple[Numbering, ...]
+    """Those of labels, the trees of 0 hops, and of the trees of 1 ... ``hops`` hops."""
 
     @property
     def hops(self) -> int:
@@ -87,7 +85,10 @@ class Refinement:
     def look_up(self, graphs: Graphs) -> tuple[np.ndarray, ...]:
         """The ids of other graphs' trees, level by level, (n,) each; -1 for a tree that was never seen.
 
-        A tree with an unseen part is unseen. Errors: ValueError for graphs with other columns.
+        A tree with an unseen part is unseen.
+
+        Raises:
+            ValueError: Graphs with other columns.
         """
         given = _Arrays(graphs, self.with_degrees)
         if given.labels.shape[1] != self.labels.shape[1] or given.edge_labels.shape[1] != self.edge_labels.shape[1]:
@@ -136,9 +137,14 @@ class Refinement:
 def refine(graphs: Graphs, hops: int, *, with_degrees: bool = False) -> Refinement:
     """The computation trees of all nodes of ``graphs`` up to ``hops`` hops; isolated nodes are trees of one node.
 
-    Memory and time grow with nodes and edges and not with the size of the trees. with_degrees: two trees are the same
-    only if all their nodes also have the same degrees, which matters at the leaves. Errors: UserError for hops that are
-    negative or above 64.
+    Memory and time grow with nodes and edges and not with the size of the trees.
+
+    Args:
+        with_degrees: Two trees are the same only if all their nodes also have the same degrees, which matters at the
+            leaves.
+
+    Raises:
+        UserError: Hops that are negative or above 64.
     """
     if not 0 <= hops <= MOST_HOPS:
         raise UserError(

@@ -18,20 +18,24 @@ MOST_NODES = 50_000_000
 class SharedTrees:
     """A DAG of trees, level by level: an entry of level h is a tree of h hops, its branches lead to entries of h - 1.
 
-    Flat int64 arrays; N entries, those of level 0 first. sizes: (hops + 1,), entries of each level. labels: (N,), rows
-    of ``node_labels`` (labels, F). degrees: (N,), how many neighbours the root has in its graph, and above level 0 as
-    many branches. edges: (branches,), rows of ``edge_labels`` (edge labels, R). children: (branches,), the entries they
-    lead to, those of the first entry's branches first. Errors: ValueError where any of this is not so, or an entry is
-    there twice.
+    Flat int64 arrays; N entries, those of level 0 first.
+
+    Raises:
+        ValueError: Any of this is not so, or an entry is there twice.
     """
 
     sizes: np.ndarray
+    """(hops + 1,), entries of each level."""
     node_labels: np.ndarray
     edge_labels: np.ndarray
     labels: np.ndarray
+    """(N,), rows of ``node_labels`` (labels, F)."""
     degrees: np.ndarray
+    """(N,), how many neighbours the root has in its graph, and above level 0 as many branches."""
     edges: np.ndarray
+    """(branches,), rows of ``edge_labels`` (edge labels, R)."""
     children: np.ndarray
+    """(branches,), the entries they lead to, those of the first entry's branches first."""
 
     def __post_init__(self) -> None:
         entries, branches = len(self.labels), len(self.children)

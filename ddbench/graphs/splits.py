@@ -17,7 +17,9 @@ def shuffled_split(count: int, validation: float, seed: int, where: str = "") ->
     The permutation is ``torch.randperm`` under ``torch.manual_seed(seed)``; a tenth is ceil(count / 10), validation
     ceil(validation * count). With seed 0 and 0.1 it is the split of DosCond (its ``utils.py``) and of Mirage. The
     global random state is neither read nor changed.
-    Errors: UserError when the fraction is not in [0, 1), or leaves nothing to train on.
+
+    Raises:
+        UserError: The fraction is not in [0, 1), or leaves nothing to train on.
     """
     origin = f"from  {where}" if where else ""
     if not (math.isfinite(validation) and 0 <= validation < 1):

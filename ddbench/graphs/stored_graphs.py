@@ -65,7 +65,11 @@ def _loses_nothing(whole: Edges, layout: str) -> bool:
 
 
 def unpack_graphs(tensors: Mapping[str, Tensor], y: Tensor) -> Graphs:
-    """The graphs of which these are :func:`pack_graphs`, with these classes. Errors: ValueError for what is none."""
+    """The graphs of which these are :func:`pack_graphs`, with these classes.
+
+    Raises:
+        ValueError: What is none.
+    """
     nodes, counts = unpacked(tensors, "node_counts"), unpacked(tensors, "edge_counts")
     name = next((layout for layout in LAYOUTS if layout in tensors), "edges")
     ends, features = unpacked(tensors, name, 2), unpacked(tensors, "node_features", 2)

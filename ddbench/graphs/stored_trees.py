@@ -47,7 +47,11 @@ def _branches(trees: SharedTrees, children: np.ndarray, edges: np.ndarray, count
 
 
 def unpack_trees(tensors: Mapping[str, Tensor]) -> SharedTrees:
-    """The trees of which these are :func:`pack_trees`. Errors: ValueError for what can be no such thing."""
+    """The trees of which these are :func:`pack_trees`.
+
+    Raises:
+        ValueError: What can be no such thing.
+    """
     sizes, labels, leaf_degrees, counts, children = (
         unpacked(tensors, name).numpy() for name in ("levels", "labels", "degrees", "branches", "children")
     )

@@ -28,25 +28,28 @@ KIND = "synthetic graph set"
 class SyntheticGraphs:
     """S items to train a graph network on, with labels, and the facts without which they can not be used.
 
-    payload: forests of computation trees, or graphs, whose own y does not count. labels: (S,), int64, when
-    ``label_kind`` is "hard", else (S, classes), float32, probabilities. frequency: (S,), int64, how many training
-    graphs each item stands for: the support of a set of trees, 1 for a graph. ipc: the most items of a class that were
-    allowed. node_cardinalities, edge_cardinalities: column j of the codes is below the j-th of these. provenance:
-    recipe, seconds, versions and the fingerprints of what the set was made from; JSON only.
-    Errors: ValueError where any of this does not fit.
+    Raises:
+        ValueError: Any of this does not fit.
     """
 
     payload: Forests | Graphs
+    """Forests of computation trees, or graphs, whose own y does not count."""
     labels: Tensor
+    """(S,), int64, when ``label_kind`` is "hard", else (S, classes), float32, probabilities."""
     label_kind: Literal["hard", "probabilities"] = "hard"
     frequency: Tensor
+    """(S,), int64, how many training graphs each item stands for: the support of a set of trees, 1 for a graph."""
     ipc: int
+    """The most items of a class that were allowed."""
     dataset: str
     class_names: tuple[str, ...]
     method: str
     node_cardinalities: tuple[int, ...]
+    """Column j of the codes is below the j-th of these."""
     edge_cardinalities: tuple[int, ...]
+    """Column j of the codes is below the j-th of these."""
     provenance: dict[str, Any] = field(default_factory=dict)
+    """Recipe, seconds, versions and the fingerprints of what the set was made from; JSON only."""
 
     def __post_init__(self) -> None:
         items, shape = len(self.payload), tuple(self.labels.shape)
@@ -154,7 +157,11 @@ class SyntheticGraphs:
 
 
 def load_synthetic_graphs(path: str | Path) -> SyntheticGraphs:
-    """Read what :meth:`SyntheticGraphs.save` wrote. Errors: UserError when it is absent, damaged, or something else."""
+    """Read what :meth:`SyntheticGraphs.save` wrote.
+
+    Raises:
+        UserError: It is absent, damaged, or something else.
+    """
     path = Path(path)
     tensors, document = artifact.load(path, KIND)
     check_graph_set(document, path)

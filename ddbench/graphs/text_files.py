@@ -28,8 +28,11 @@ LARGEST_NUMBER = 1 << 53
 def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
     """The file's rows, (rows, columns): int64 where every number is whole, else float64.
 
-    columns: how many are expected, if that is known. Values are separated by commas. Nothing in the file is run.
-    Errors: UserError that names the file when it is absent, damaged, or has other columns.
+    Args:
+        columns: How many are expected, if that is known. Values are separated by commas. Nothing in the file is run.
+
+    Raises:
+        UserError: That names the file when it is absent, damaged, or has other columns.
     """
     _require_bounded(path, request)
     try:
@@ -85,7 +88,11 @@ def _unpacked_bytes(path: Path, most: int) -> int:
 
 
 def whole_numbers(path: Path, request: Request, *, rows: int | None = None, columns: int | None = None) -> Tensor:
-    """The same, all integers, (rows, columns). Errors: UserError also for fractions and another number of rows."""
+    """The same, all integers, (rows, columns).
+
+    Raises:
+        UserError: Also for fractions and another number of rows.
+    """
     table = numbers(path, request, columns)
     if table.is_floating_point():
         raise damaged(path, "expected integers, found fractions", request)

@@ -54,7 +54,10 @@ def rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def trees(labels: np.ndarray, counts: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each node's label and then, sorted, its children, as sequences: values and ends.
 
-    labels: (n,). counts: (n,), how many children each has. codes: (counts.sum(),), not negative, those of node 0 first.
+    Args:
+        labels: (n,).
+        counts: (n,), how many children each has.
+        codes: (counts.sum(),), not negative, those of node 0 first.
     """
     ends = (counts + 1).cumsum()
     parents = np.repeat(np.arange(len(labels)), counts)
@@ -68,7 +71,11 @@ def trees(labels: np.ndarray, counts: np.ndarray, codes: np.ndarray) -> tuple[np
 
 
 def parts(counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Where the parts of these rows, (k,), lie among those of all, row by row; counts: (n,), how many each row has."""
+    """Where the parts of these rows, (k,), lie among those of all, row by row;
+
+    Args:
+        counts: (n,), how many each row has.
+    """
     mine = counts[chosen]
     begin = (counts.cumsum() - counts)[chosen]
     return np.arange(mine.sum()) + np.repeat(begin - mine.cumsum() + mine, mine)

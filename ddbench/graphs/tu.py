@@ -29,7 +29,9 @@ def load(request: Request) -> RawGraphs:
     It is looked for in the data root and its folder ``tu``, then under home, else downloaded to home. Classes are
     numbered in the order of the labels, and so are the values of each column of node and edge labels. Without node
     labels the degree of a node is its label. Attributes (measured numbers) are left out.
-    Errors: UserError for a set with attributes but no labels of nodes, without classes of graphs, missing or damaged.
+
+    Raises:
+        UserError: A set with attributes but no labels of nodes, without classes of graphs, missing or damaged.
     """
     files = _Files(_folder(request), request)
     y, class_names = _classes(files)

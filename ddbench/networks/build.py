@@ -60,10 +60,15 @@ _CONVNET_NOTE = "axes: -w<width>, -nonorm|bn|ln|in|gn, -sigmoid|relu|leakyrelu, 
 
 
 def build_network(name: str, *, channels: int, size: int, classes: int, seed: int) -> nn.Module:
-    """A freshly initialised network on the CPU, in train mode: (B, channels, size, size) to logits (B, classes).
+    """A freshly initialised network on the CPU, in train mode:
 
-    seed: decides every initial parameter; the same seed gives the same bits, and no global random state is touched.
-    Errors: UserError for an unknown name or images that this network does not take.
+    (B, channels, size, size) to logits (B, classes).
+
+    Args:
+        seed: Decides every initial parameter; the same seed gives the same bits, and no global random state is touched.
+
+    Raises:
+        UserError: An unknown name or images that this network does not take.
     """
     for what, number in (("channels", channels), ("size", size), ("classes", classes)):
         if number < 1:

@@ -59,7 +59,10 @@ class Reduction(nn.Module):
 def cell_network(spec: CellSpec, *, channels: int, size: int, classes: int) -> ImageNetwork:
     """Stem, three stages of ``spec.cells`` cells with 16, 32, 64 filters and a reduction between, global mean.
 
-    Images: an even side of 4 or more that can be halved twice. Errors: UserError for another.
+    Images: an even side of 4 or more that can be halved twice.
+
+    Raises:
+        UserError: Another.
     """
     if size < SMALLEST or size % 4:
         raise wrong_size(spec.name, size, "a side that is a multiple of 4")

@@ -50,7 +50,11 @@ def is_cell_name(name: str) -> bool:
 def parse_cell(name: str, where: str = "") -> CellSpec:
     """The cell of a network's name, such as ``nb201:|...|``, or of a bare architecture string, with five cells a stage.
 
-    where: the place it was read from. Errors: UserError for an unknown operation, or a string of another form.
+    Args:
+        where: The place it was read from.
+
+    Raises:
+        UserError: An unknown operation, or a string of another form.
     """
     prefix, colon, arch = name.lower().partition(":")
     if not colon:

@@ -39,7 +39,8 @@ def lenet(*, channels: int, size: int, classes: int) -> ImageNetwork:
 def alexnet(*, channels: int, size: int, classes: int, norm: str = "nonorm") -> ImageNetwork:
     """Five convolutions of 128, 192, 256, 192, 192 filters; the first has stride 2 at 64 pixels.
 
-    norm: ``"nonorm"`` or ``"bn"``.
+    Args:
+        norm: ``"nonorm"`` or ``"bn"``.
     """
     require_one_of("alexnet" if norm == "nonorm" else "alexnet-bn", size, SIZES)
     layers: list[nn.Module] = []
@@ -63,7 +64,8 @@ def alexnet(*, channels: int, size: int, classes: int, norm: str = "nonorm") -> 
 def vgg11(*, channels: int, size: int, classes: int, norm: str = "in") -> ImageNetwork:
     """VGG11's eight convolutions and a linear layer; a last 2x2 average pooling at 64 pixels.
 
-    norm: ``"in"`` or ``"bn"``.
+    Args:
+        norm: ``"in"`` or ``"bn"``.
     """
     require_one_of("vgg11" if norm == "in" else "vgg11-bn", size, SIZES)
     layers: list[nn.Module] = []

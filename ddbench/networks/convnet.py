@@ -25,8 +25,11 @@ def convnet(spec: ConvNetSpec, *, channels: int, size: int, classes: int) -> Ima
     """A ConvNet with PyTorch's default initialisation, drawn from the default generator.
 
     Maps are (width, side, side), side halved by every block that pools; 28-pixel images fill 32 by padding.
+
+    Raises:
+        UserError: The map would vanish before the last block.
+
     Source: Gidaris and Komodakis 2018, as used by Zhao et al. 2021 (arXiv:2006.05929) and all that follow.
-    Errors: UserError when the map would vanish before the last block.
     """
     side = 32 if size == 28 else size
     deepest = side.bit_length() - 1

@@ -27,9 +27,13 @@ def initial_parameters(name: str, *, channels: int, size: int, classes: int, see
 class FlatNetwork:
     """A network as a function of its parameters in one vector (P,) and its inputs; it keeps no state of training.
 
-    module: its own copy of the network, so nothing done here reaches the original. names, shapes: of the parameters,
-    in the order in which they lie in the vector. size: P. Batch norm in train mode uses the statistics of the batch
-    and keeps none. Errors: UserError that says why a module can not be a student.
+    Args:
+        module: Its own copy of the network, so nothing done here reaches the original. names, shapes: of the
+            parameters, in the order in which they lie in the vector. size: P. Batch norm in train mode uses the
+            statistics of the batch and keeps none.
+
+    Raises:
+        UserError: That says why a module can not be a student.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -49,7 +53,8 @@ class FlatNetwork:
     def flatten(self, module: nn.Module | None = None) -> Tensor:
         """A snapshot (P,) of the parameters of ``module``, or of those this network was made with; never an alias.
 
-        Errors: ValueError when ``module`` has other parameters than this network.
+        Raises:
+            ValueError: ``module`` has other parameters than this network.
         """
         if module is not None:
             found = [(name, parameter.shape) for name, parameter in module.named_parameters()]

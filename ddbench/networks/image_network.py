@@ -13,7 +13,9 @@ from ddbench.errors import UserError
 class ImageNetwork(nn.Module):
     """Features of an image and a linear classifier on them.
 
-    features: (B, C, H, W) to (B, F) once flattened. classifier: (B, F) to logits (B, K).
+    Args:
+        features: (B, C, H, W) to (B, F) once flattened.
+        classifier: (B, F) to logits (B, K).
     """
 
     def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:

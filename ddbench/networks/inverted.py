@@ -34,7 +34,11 @@ DROPPED = 0.2
 
 @final
 class InvertedResidual(nn.Module):
-    """A branch, and beside it a shortcut where there is one. shortcut: None for a branch that stands alone."""
+    """A branch, and beside it a shortcut where there is one.
+
+    Args:
+        shortcut: None for a branch that stands alone.
+    """
 
     def __init__(self, branch: nn.Module, shortcut: nn.Module | None) -> None:
         super().__init__()
@@ -63,9 +67,12 @@ class SqueezeExcitation(nn.Module):
 
 
 def mobilenet_v2_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """MobileNetV2 with ReLU. A block of stride 1 has a shortcut, with a 1x1 convolution where filters change.
+    """MobileNetV2 with ReLU.
 
-    Errors: UserError below 28 pixels.
+    A block of stride 1 has a shortcut, with a 1x1 convolution where filters change.
+
+    Raises:
+        UserError: Below 28 pixels.
     """
     require_at_least("mobilenet-v2-cifar", size, SMALLEST)
     layers: list[nn.Module] = [*conv_bn(channels, 32, 3, padding=stem_padding(1, size)), nn.ReLU()]
@@ -88,11 +95,16 @@ def mobilenet_v2_cifar(*, channels: int, size: int, classes: int) -> ImageNetwor
 
 
 def efficientnet_b0_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """EfficientNet-B0 with squeeze and excitation and SiLU. A block that keeps shape and filters has a shortcut.
+    """EfficientNet-B0 with squeeze and excitation and SiLU.
 
-    Block b of the 16 leaves out its branch, image by image, with probability 0.2 b / 16 while it is trained.
-    Differs from the source: there b is never counted, so no branch is left out; the first block has no expansion, and
-    no parameters for one, which the source holds unused (1,088 of them). Errors: UserError below 28 pixels.
+    A block that keeps shape and filters has a shortcut.
+
+    Block b of the 16 leaves out its branch, image by image, with probability 0.2 b / 16 while it is trained. Differs
+    from the source: there b is never counted, so no branch is left out; the first block has no expansion, and no
+    parameters for one, which the source holds unused (1,088 of them).
+
+    Raises:
+        UserError: Below 28 pixels.
     """
     from torchvision.ops import StochasticDepth
 

@@ -51,17 +51,18 @@ OUTSIDE = {
 
 @dataclass(frozen=True)
 class ConvNetSpec:
-    """The axes of the ConvNet family, each by its token in the name.
-
-    depth: blocks, 1 to 5. width: filters of every block. norm: of NORMS. activation: of ACTIVATIONS. pooling: of
-    POOLINGS, 2x2 after every block.
-    """
+    """The axes of the ConvNet family, each by its token in the name."""
 
     depth: int = 3
+    """Blocks, 1 to 5."""
     width: int = 128
+    """Filters of every block."""
     norm: str = "in"
+    """Of NORMS."""
     activation: str = "relu"
+    """Of ACTIVATIONS."""
     pooling: str = "avgpool"
+    """Of POOLINGS, 2x2 after every block."""
 
     @property
     def name(self) -> str:
@@ -76,8 +77,12 @@ class ConvNetSpec:
 def parse_convnet(name: str, where: str = "") -> ConvNetSpec:
     """The axes a ConvNet name speaks of; those it does not are the defaults.
 
-    where: the place the name was read from. Errors: UserError for an unknown axis, an axis given twice, a width out
-    of range, or four groups that do not divide the width.
+    Args:
+        where: The place the name was read from.
+
+    Raises:
+        UserError: An unknown axis, an axis given twice, a width out of range, or four groups that do not divide the
+            width.
     """
     axes: dict[str, int | str] = {}
     for token in name.split("-")[1:]:
@@ -120,7 +125,11 @@ def split_outside(name: str) -> tuple[str, str] | None:
 def canonical_network_name(name: str, where: str = "") -> str:
     """The one name under which a network is recorded: axes in fixed order, defaults left out, lower case.
 
-    where: the place the name was read from. Errors: UserError with the nearest names if there is no such network.
+    Args:
+        where: The place the name was read from.
+
+    Raises:
+        UserError: With the nearest names if there is no such network.
     """
     outside = split_outside(name)
     if outside is not None and "@" in name:

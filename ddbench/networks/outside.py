@@ -38,9 +38,12 @@ def check_outside_name(source: str, name: str, where: str = "") -> None:
 
 
 def build_outside(source: str, name: str, *, channels: int, size: int, classes: int) -> nn.Module:
-    """An untrained model, drawn from the default generator: (B, channels, size, size) to logits (B, classes).
+    """An untrained model, drawn from the default generator:
 
-    Errors: UserError, with the library's own words, when the model does not take such images.
+    (B, channels, size, size) to logits (B, classes).
+
+    Raises:
+        UserError: With the library's own words, when the model does not take such images.
     """
     make = _from_timm if source == "timm" else _from_torchvision
     try:

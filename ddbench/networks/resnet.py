@@ -15,7 +15,12 @@ SMALLEST = 16  # below it the last maps are single pixels, which instance norm s
 
 @final
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut. stride: 1 or 2. pooled: halve by average pooling instead of stride."""
+    """Two 3x3 convolutions beside a shortcut.
+
+    Args:
+        stride: 1 or 2.
+        pooled: Halve by average pooling instead of stride.
+    """
 
     def __init__(self, entering: int, filters: int, *, stride: int, norm: str, pooled: bool) -> None:
         super().__init__()
@@ -44,8 +49,10 @@ class Block(nn.Module):
 def resnet18(*, channels: int, size: int, classes: int, norm: str = "in", pooled: bool = False) -> ImageNetwork:
     """Four stages of two blocks with 64, 128, 256, 512 filters after a 3x3 stem, which halves from 64 pixels on.
 
-    norm: ``"in"`` or ``"bn"``. pooled: the AP form, in which every strided convolution is a convolution and an average
-    pooling, and the classifier sees the last 4x4 maps whole instead of their mean.
+    Args:
+        norm: ``"in"`` or ``"bn"``.
+        pooled: The AP form, in which every strided convolution is a convolution and an average pooling, and the
+            classifier sees the last 4x4 maps whole instead of their mean.
     """
     name = "resnet18" + ("-ap" if pooled else "") + ("-bn" if norm == "bn" else "")
     if pooled:

@@ -11,11 +11,18 @@ from ddbench.networks.resnet import SMALLEST, Block
 def resnet10(*, channels: int, size: int, classes: int, norm: str = "in", pooled: bool = False) -> ImageNetwork:
     """Four stages of one block each, and a linear layer on the mean of the last maps.
 
-    The stem is a 3x3 convolution that keeps the size up to 64 pixels, is pooled 2x2 up to 128, and beyond is a 7x7
-    one with a quarter of the size. norm: ``"in"`` or ``"bn"``. pooled: 64, 128, 256, 512 filters, and only average
-    pooling halves (IDC's ResNetAP-10, for ImageNet); otherwise 32, 64, 128, 256 filters (its ResNet-10, for CIFAR).
+    The stem is a 3x3 convolution that keeps the size up to 64 pixels, is pooled 2x2 up to 128, and beyond is a 7x7 one
+    with a quarter of the size.
+
+    Args:
+        norm: ``"in"`` or ``"bn"``.
+        pooled: 64, 128, 256, 512 filters, and only average pooling halves (IDC's ResNetAP-10, for ImageNet); otherwise
+            32, 64, 128, 256 filters (its ResNet-10, for CIFAR).
+
+    Raises:
+        UserError: Below 16 pixels.
+
     Source: ``models/resnet.py`` and ``resnet_ap.py`` of snu-mllab/Efficient-Dataset-Condensation, initial weights too.
-    Errors: UserError below 16 pixels.
     """
     name = "resnet10" + ("-ap" if pooled else "") + ("-bn" if norm == "bn" else "")
     if size < SMALLEST:

@@ -20,8 +20,9 @@ STAGES = ((200, 4), (400, 8), (800, 4))
 class ShuffleUnit(nn.Module):
     """A bottleneck of a quarter of the width beside a shortcut: added to it, or joined to its average pooling.
 
-    halves: then the unit's filters are those of its branch and the ``entering`` ones of the shortcut. groups: of both
-    1x1 convolutions, but one group sees the maps of the stem.
+    Args:
+        halves: Then the unit's filters are those of its branch and the ``entering`` ones of the shortcut.
+        groups: Of both 1x1 convolutions, but one group sees the maps of the stem.
     """
 
     def __init__(self, entering: int, filters: int, *, halves: bool, groups: int) -> None:
@@ -47,7 +48,12 @@ class ShuffleUnit(nn.Module):
 def shufflenet_g2_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """ShuffleNet of two groups behind a 1x1 stem; three stages halve, so that 32 pixels end as 4x4 maps.
 
-    28 pixels are padded to 32. Source: as :mod:`ddbench.networks.inverted`. Errors: UserError below 28 pixels.
+    28 pixels are padded to 32.
+
+    Raises:
+        UserError: Below 28 pixels.
+
+    Source: as :mod:`ddbench.networks.inverted`.
     """
     require_at_least("shufflenet-g2-cifar", size, SMALLEST)
     layers: list[nn.Module] = [*conv_bn(channels, STEM, 1, padding=stem_padding(0, size)), nn.ReLU()]

@@ -21,7 +21,14 @@ Fan = Literal["fan_in", "fan_out"]
 
 
 def resnet_bottleneck(*, channels: int, size: int, classes: int, depth: int) -> ImageNetwork:
-    """ResNet of bottleneck blocks with batch norm; depth: 50 or 101. Errors: UserError below 28 pixels."""
+    """ResNet of bottleneck blocks with batch norm;
+
+    Args:
+        depth: 50 or 101.
+
+    Raises:
+        UserError: Below 28 pixels.
+    """
     from torchvision import models
 
     require_at_least(f"resnet{depth}-bn", size, SMALLEST)
@@ -35,7 +42,11 @@ def resnet18_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """ResNet18 with batch norm behind a 3x3 stem that keeps every size: the first teacher of decoupled methods.
 
     Up to 63 pixels its layers are those of ``resnet18-bn``, whose stem halves from 64 on, with other initial weights.
-    Source: pretrain/squeeze_cifar10.py of AngusDujw/Diversity-Driven-Synthesis. Errors: UserError below 28 pixels.
+
+    Raises:
+        UserError: Below 28 pixels.
+
+    Source: pretrain/squeeze_cifar10.py of AngusDujw/Diversity-Driven-Synthesis.
     """
     from torchvision import models
 
@@ -49,7 +60,9 @@ def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """DenseNet-BC of blocks of 6, 12, 24, 16 layers with growth 12: the small DenseNet that IDC evaluates with.
 
     Differs from IDC's: a norm and a ReLU after the stem, as torchvision has them.
-    Errors: UserError below 28 pixels.
+
+    Raises:
+        UserError: Below 28 pixels.
     """
     from torchvision import models
 
@@ -63,7 +76,11 @@ def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def mobilenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """MobileNetV2 of width 1, dropout 0.2. Errors: UserError below 28 pixels."""
+    """MobileNetV2 of width 1, dropout 0.2.
+
+    Raises:
+        UserError: Below 28 pixels.
+    """
     from torchvision import models
 
     require_at_least("mobilenet-v2", size, SMALLEST)
@@ -71,7 +88,11 @@ def mobilenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def efficientnet_b0(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """EfficientNet-B0, dropout and stochastic depth 0.2. Errors: UserError below 28 pixels."""
+    """EfficientNet-B0, dropout and stochastic depth 0.2.
+
+    Raises:
+        UserError: Below 28 pixels.
+    """
     from torchvision import models
 
     require_at_least("efficientnet-b0", size, SMALLEST)
@@ -81,7 +102,8 @@ def efficientnet_b0(*, channels: int, size: int, classes: int) -> ImageNetwork:
 def shufflenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
     """ShuffleNetV2 of half width (x0.5), the one that decoupled methods evaluate with.
 
-    Errors: UserError below 28 pixels.
+    Raises:
+        UserError: Below 28 pixels.
     """
     from torchvision import models
 

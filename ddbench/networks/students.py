@@ -12,9 +12,10 @@ _RATES = ("p", "drop_prob", "prob", "drop_rate", "dropout")
 
 
 def refuse_non_students(module: nn.Module) -> None:
-    """Errors: UserError that names the first part that keeps a module from being a student, and what to do.
+    """Seen are layers; a call of ``torch.nn.functional.dropout`` inside a forward method is not.
 
-    Seen are layers; a call of ``torch.nn.functional.dropout`` inside a forward method is not.
+    Raises:
+        UserError: That names the first part that keeps a module from being a student, and what to do.
     """
     if not any(True for _ in module.parameters()):
         raise _refusal(module, "it has no parameters", "give a network that can be trained")

@@ -1,4 +1,4 @@
-"""What is asked of a recipe before its first second is spent."""
+"""Checks of a recipe before its first second is spent."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs
         except UserError as error:
             raise error.at(loaded.where(*key)) from None
     for whose, teachers in _teachers(loaded, jobs):
-        checked_teachers(teachers.networks, real, partial(_place, loaded, whose))
+        checked_teachers(teachers.networks, real, partial(_network_location, loaded, whose))
 
 
 def require_methods_fit(loaded: LoadedRecipe, real: RealSet, jobs: Iterable[Job]) -> None:
@@ -87,5 +87,5 @@ def require_methods_fit(loaded: LoadedRecipe, real: RealSet, jobs: Iterable[Job]
             raise error.at(loaded.where("methods", job.label)) from None
 
 
-def _place(loaded: LoadedRecipe, whose: tuple[str, ...], number: int) -> str:
+def _network_location(loaded: LoadedRecipe, whose: tuple[str, ...], number: int) -> str:
     return loaded.where(*whose, "networks", number)

@@ -28,16 +28,23 @@ AS_GIVEN = "memories of another project, which say that they were made step by s
 
 @dataclass(frozen=True, kw_only=True)
 class ContinualOptions:
-    """What a continual evaluation is to be. networks: how many. network: which; None is the one distilled with."""
+    """What a continual evaluation is to be."""
 
     steps: int
     orders: int
     networks: int
+    """How many."""
     network: str | None
+    """Which; None is the one distilled with."""
     protocol: Protocol
 
     def evaluator(self, real: RealSet, context: RunContext, usual: str, seed: int) -> ContinualEvaluator:
-        """Who asks the questions. usual: the network that was distilled with. seed: of the run."""
+        """Who asks the questions.
+
+        Args:
+            usual: The network that was distilled with.
+            seed: Of the run.
+        """
         return ContinualEvaluator(
             real=real,
             home=context.home,
@@ -56,56 +63,69 @@ class ContinualOptions:
                 yield order, step, by_step
 
 
-def of_recipe(
-    pipeline: Pipeline, asked: ContinualOptions, methods: list[str]
+def recipe_points(
+    pipeline: Pipeline, options: ContinualOptions, methods: list[str]
 ) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
-    """Points of every method of a recipe, distilled step by step. methods: only these labels; empty is all."""
+    """Points of every method of a recipe, distilled step by step.
+
+    Args:
+        methods: Only these labels; empty is all.
+    """
     distiller = StepByStep(pipeline, methods)
-    evaluator = asked.evaluator(pipeline.real, pipeline.context, pipeline.network, pipeline.recipe.seed)
+    evaluator = options.evaluator(pipeline.real, pipeline.context, pipeline.network, pipeline.recipe.seed)
 
     def points() -> Iterator[StepScore]:
-        for order, step, by_step in asked.rounds(evaluator.real.classes):
+        for order, step, by_step in options.rounds(evaluator.real.classes):
             for job in distiller.jobs:
                 parts = distiller.parts(job, by_step, step)
                 yield evaluator.evaluate_step(
-                    job.label, job.ipc, parts, order=order, step=step, steps=asked.steps, how=STEP_BY_STEP
+                    job.label, job.ipc, parts, order=order, step=step, steps=options.steps, how=STEP_BY_STEP
                 )
 
     return evaluator, points()
 
 
-def of_set(
-    file: Path, asked: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
+def set_points(
+    file: Path, options: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
 ) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
-    """Points of one synthetic set of all classes, parted by class. dataset: where the real data lie now."""
+    """Points of one synthetic set of all classes, parted by class.
+
+    Args:
+        dataset: Where the real data lie now.
+    """
     syn = load_synthetic(file)
     recipe = syn.provenance.get("recipe") or {}
     real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, dataset, where=file).to(
         choose_device(context.device)
     )
-    evaluator = asked.evaluator(real, context, syn.network, recipe.get("seed", 0) if seed is None else seed)
+    evaluator = options.evaluator(real, context, syn.network, recipe.get("seed", 0) if seed is None else seed)
     label = syn.provenance.get("label") or syn.method
 
     def points() -> Iterator[StepScore]:
-        for order, step, by_step in asked.rounds(real.classes):
+        for order, step, by_step in options.rounds(real.classes):
             parts = parts_of_set(syn, by_step, step, real)
-            yield evaluator.evaluate_step(label, syn.ipc, parts, order=order, step=step, steps=asked.steps, how=AT_ONCE)
+            yield evaluator.evaluate_step(
+                label, syn.ipc, parts, order=order, step=step, steps=options.steps, how=AT_ONCE
+            )
 
     return evaluator, points()
 
 
-def of_files(
-    files: Sequence[Path], asked: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
+def file_points(
+    files: Sequence[Path], options: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
 ) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
-    """Points of memories of another project, one file a class order. Steps and orders are as the files say.
+    """Points of memories of another project, one file a class order.
 
-    Errors: UserError where no data set is named, and as in ``parts_of_file``.
+    Steps and orders are as the files say.
+
+    Raises:
+        UserError: No data set is named, and as in ``parts_of_file``.
     """
     if dataset is None:
         raise UserError(f"{files[0]} does not say what data it is of", fix="--dataset cifar100")
     real = load_dataset(dataset, home=context.home, data_root=context.data_root, quiet=context.quiet)
-    usual = asked.network or _USUAL
-    evaluator = asked.evaluator(real.to(choose_device(context.device)), context, usual, seed or 0)
+    usual = options.network or _USUAL
+    evaluator = options.evaluator(real.to(choose_device(context.device)), context, usual, seed or 0)
     memories = {file: parts_of_file(file, real, evaluator.network) for file in files}
 
     def points() -> Iterator[StepScore]:
@@ -126,9 +146,13 @@ def of_files(
 
 
 def bounds(evaluator: ContinualEvaluator, answers: Sequence[StepScore], protocol: Protocol) -> list[StepScore]:
-    """Points of the upper bound wherever there is one of a memory. protocol: of training on real images."""
-    places = {(asked.order, asked.step): asked for asked in (answer.question for answer in answers)}
+    """Points of the upper bound wherever there is one of a memory.
+
+    Args:
+        protocol: Of training on real images.
+    """
+    places = {(options.order, options.step): options for options in (answer.question for answer in answers)}
     return [
-        evaluator.ask_whole_data(asked.seen, protocol, order=order, step=step, steps=asked.steps)
-        for (order, step), asked in places.items()
+        evaluator.ask_whole_data(options.seen, protocol, order=order, step=step, steps=options.steps)
+        for (order, step), options in places.items()
     ]

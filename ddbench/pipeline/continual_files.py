@@ -23,7 +23,11 @@ _METHODS = ("herding", "dsa", "dm", "dc", "random")
 
 
 def order_of(file: Path) -> int:
-    """The number of the class order, which the name of a file ends with. Errors: UserError where it does not."""
+    """The number of the class order, which the name of a file ends with.
+
+    Raises:
+        UserError: It does not.
+    """
     said = re.search(r"seed(\d{1,9})$", file.stem)
     if said is None:
         raise UserError(
@@ -34,11 +38,18 @@ def order_of(file: Path) -> int:
 
 
 def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
-    """The sets of all steps, in the space of ``real``. network: the one distilled with.
+    """The sets of all steps, in the space of ``real``.
 
     The file is a dictionary whose ``data`` lists (images, labels) by step: images standardised as the project does for
-    this data set, labels the classes of the whole data set. Source: CL_DM.py of VICO-UoE/DatasetCondensation.
-    Errors: UserError for any other file, images of another size, and classes that do not come in numpy's order.
+    this data set, labels the classes of the whole data set.
+
+    Args:
+        network: The one distilled with.
+
+    Raises:
+        UserError: Any other file, images of another size, and classes that do not come in numpy's order.
+
+    Source: CL_DM.py of VICO-UoE/DatasetCondensation.
     """
     found = read_torch(file)
     data = found.get("data") if isinstance(found, dict) else None

@@ -23,9 +23,13 @@ AT_ONCE = "distilled from all classes at once and parted by class, so earlier pa
 class StepByStep:
     """Distils every step's sets by a recipe, each from that step's classes alone; what is done is found again.
 
-    methods: labels of the recipe's methods; empty is all of them. Experts lie in HOME/buffers and runs in HOME/runs,
-    under names that end in a hash of the classes. Errors: UserError for a label that the recipe does not have, and for
-    a run that was made from other images than lie there now.
+    Args:
+        methods: Labels of the recipe's methods; empty is all of them. Experts lie in HOME/buffers and runs in
+            HOME/runs, under names that end in a hash of the classes.
+
+    Raises:
+        UserError: A label that the recipe does not have, and for a run that was made from other images than lie there
+            now.
     """
 
     def __init__(self, pipeline: Pipeline, methods: list[str]) -> None:
@@ -77,7 +81,11 @@ def _of_classes(job: Job, classes: tuple[int, ...]) -> Job:
 
 
 def parts_of_set(syn: SyntheticSet, steps: list[tuple[int, ...]], upto: int, real: RealSet) -> list[StepSet]:
-    """What a set of all classes holds of the steps 0 to ``upto``. Errors: UserError for a set of other classes."""
+    """What a set of all classes holds of the steps 0 to ``upto``.
+
+    Raises:
+        UserError: A set of other classes.
+    """
     if syn.classes != real.classes:
         raise UserError(
             f"the set has {syn.classes} classes, {real.name} has {real.classes}",

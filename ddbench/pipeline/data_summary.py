@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ddbench.graphs.graphset import GraphSet
 
 
-def data_lines(real: RealSet | GraphSet) -> list[str]:
+def data_summary(real: RealSet | GraphSet) -> list[str]:
     """One line on the splits, and one for each note.
 
     Args:
@@ -18,7 +18,7 @@ def data_lines(real: RealSet | GraphSet) -> list[str]:
     Returns:
         Such as ``"data  train 60 images of train/ (6 of them held back for validation), test 24 images of valid/"``.
     """
-    return labelled_lines(facts_in_words(real))
+    return summary_rows(facts_in_words(real))
 
 
 def facts_in_words(real: RealSet | GraphSet) -> tuple[str, ...]:
@@ -32,6 +32,6 @@ def facts_in_words(real: RealSet | GraphSet) -> tuple[str, ...]:
     return (f"{splits_in_words(*counts, unit='graphs', own=True)}; {real.split}", *real.notes)
 
 
-def labelled_lines(facts: tuple[str, ...]) -> list[str]:
+def summary_rows(facts: tuple[str, ...]) -> list[str]:
     """The facts as lines of text, the first called data, the others note."""
     return [f"{'note' if number else 'data'}  {fact}" for number, fact in enumerate(facts)]

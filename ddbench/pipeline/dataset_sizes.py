@@ -33,7 +33,8 @@ class DatasetFacts:
 def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
     """Of the recipe's data set: known ones from the table, the user's own by reading it.
 
-    Errors: UserError where a set that is read cannot be trained and tested on, or an ipc is larger than a class.
+    Raises:
+        UserError: A set that is read cannot be trained and tested on, or an ipc is larger than a class.
     """
     asked = pipeline.recipe
     known = KNOWN.get(asked.dataset)

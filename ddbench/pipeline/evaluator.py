@@ -1,4 +1,4 @@
-"""How sets are judged, once for recipes and for single files: learning rate, networks, row."""
+"""Evaluation of sets, once for recipes and for single files: learning rate, networks, row."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ from ddbench.training.teachers import Teachers
 
 @dataclass(kw_only=True)
 class Evaluator:
-    """Everything that is the same for every set that is judged together.
-
-    seeds: of the networks that score on test. lr_policy: None takes each pool's, else the protocol's. rates: tried in
-    a search, with ``search_seeds`` networks each, whose seeds follow from ``seed``. steps: of every training, None is
-    the
-    protocol's.
-    """
+    """Everything that is the same for every set that is judged together."""
 
     real: RealSet
     protocol: Protocol
     device: torch.device
     context: RunContext
     seeds: Sequence[int]
+    """Of the networks that score on test."""
     seed: int = 0
     lr_policy: LrPolicy | None = None
+    """None takes each pool's, else the protocol's."""
     rates: Sequence[float] = RATES
+    """Tried in a search, with ``search_seeds`` networks each, whose seeds follow from ``seed``."""
     steps: int | None = None
+    """Of every training, None is the protocol's."""
     search_seeds: int = 1
     teachers: Teachers | None = None
     executor: Executor | None = None
 
-    def policy(self, asked: NetworkRequest) -> LrPolicy:
+    def policy(self, request: NetworkRequest) -> LrPolicy:
         """How a network comes to its learning rate."""
-        return self.lr_policy or (asked.pools[0].lr_policy if asked.pools else "protocol")
+        return self.lr_policy or (request.pools[0].lr_policy if request.pools else "protocol")
 
     def row(
-        self, syn: SyntheticSet, asked: NetworkRequest, selection: RowSelection, note: str = ""
+        self, syn: SyntheticSet, request: NetworkRequest, selection: RowSelection, note: str = ""
     ) -> tuple[Row, Path]:
         """Score a set on one network, and keep the row: itself and its file.
 
-        selection: how the set was chosen. note: what a reader of the row must know. A row that answered the same
-        question before is replaced, but for the pools it was asked for with.
+        Args:
+            selection: How the set was chosen.
+            note: What a reader of the row must know. A row that answered the same question before is replaced, but for
+                the pools it was asked for with.
         """
         teachers = self.teachers_for(syn)
-        rates = self._search(syn, asked.network) if self.policy(asked) == "search" else None
+        rates = self._search(syn, request.network) if self.policy(request) == "search" else None
         scores = score(
             syn,
             self.real,
             protocol=self.protocol,
-            network=asked.network,
+            network=request.network,
             seeds=self.seeds,
             device=self.device,
             teachers=self.teachers,
@@ -86,7 +86,7 @@ class Evaluator:
             expert_seconds=syn.provenance.get("expert_seconds", 0.0),
             rates=rates,
             teachers=teachers,
-            pool=",".join(pool.name for pool in asked.pools) or None,
+            pool=",".join(pool.name for pool in request.pools) or None,
             note=note,
         )
         path = row.path(self.results)
@@ -94,11 +94,11 @@ class Evaluator:
         return row, row.save(self.results)
 
     def known(
-        self, syn: SyntheticSet, asked: NetworkRequest, selection: RowSelection, ipc: int
+        self, syn: SyntheticSet, request: NetworkRequest, selection: RowSelection, ipc: int
     ) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one, and its file."""
         teachers = self.teachers_for(syn)
-        facts = (syn.provenance["label"], asked.network, self.protocol.key, self.policy(asked), selection)
+        facts = (syn.provenance["label"], request.network, self.protocol.key, self.policy(request), selection)
         question = (*facts, tuple(self.seeds), teachers and teachers.fingerprint, synthetic_sha256(syn))
         folder = folder_of(self.results, self.real.name, ipc)
         for row in load_rows([folder]) if folder.exists() else []:
@@ -106,7 +106,7 @@ class Evaluator:
             found = (*facts, row.teachers_fingerprint, row.synthetic_sha256)
             same_data = row.real_fingerprint == self.real.fingerprint
             if found == question and same_data and row.recipe == syn.provenance["recipe"]:
-                known = with_pools(row, [pool.name for pool in asked.pools])
+                known = with_pools(row, [pool.name for pool in request.pools])
                 known = replace(known, tested_on=row.tested_on or image_test_split(self.real))
                 return known, row.path(self.results) if known == row else known.save(self.results)
         return None
@@ -116,7 +116,11 @@ class Evaluator:
         return self.context.home / "results"
 
     def teachers_for(self, syn: SyntheticSet) -> Teachers | None:
-        """The teachers, where they are asked about this set. Errors: UserError where the protocol needs them."""
+        """The teachers, where they are asked about this set.
+
+        Raises:
+            UserError: The protocol needs them.
+        """
         source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
         return self.teachers if source in ("teachers", "teachers, once") else None
 

@@ -1,4 +1,4 @@
-"""Who carries out independent jobs, as the options of a command say."""
+"""Choice of the executor of independent jobs, by the options of a command."""
 
 from __future__ import annotations
 
@@ -22,12 +22,19 @@ MIN_PARALLEL_SECONDS = 60.0
 
 
 class ExecutorFactory:
-    """The executor that a command line asks for, started when it is first needed. It belongs in a ``with`` block.
+    """The executor that a command line asks for, started when it is first needed.
 
-    kind: auto shares jobs out among processes of this machine, on a CPU, where they are worth it. workers: processes,
-    or CPUs of a Ray cluster that is started here; None is as many as torch would use threads. address, gpus_per_job: as
-    in ``RayExecutor``; None is a GPU for each job where ``device`` is one. plugins: files that other processes run too.
-    Errors: UserError, at once, for options that do not go together, and as in ``RayExecutor``.
+    It belongs in a ``with`` block.
+
+    Args:
+        kind: Auto shares jobs out among processes of this machine, on a CPU, where they are worth it.
+        workers: Processes, or CPUs of a Ray cluster that is started here; None is as many as torch would use threads.
+        address: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
+        gpus_per_job: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
+        plugins: Files that other processes run too.
+
+    Raises:
+        UserError: At once, for options that do not go together, and as in ``RayExecutor``.
     """
 
     def __init__(
@@ -46,8 +53,12 @@ class ExecutorFactory:
         self._ray = self._on_ray(address, gpus_per_job, device) if kind == "ray" else None
 
     def on(self, device: torch.device, *, worth: bool, each: int = 0) -> Executor:
-        """Who does jobs. worth: whether they are work enough for ``auto`` to share them out. each: bytes of memory that
-        a process takes for them, so that ``auto`` starts no more than fit."""
+        """Who does jobs.
+
+        Args:
+            worth: Whether they are work enough for ``auto`` to share them out.
+            each: Bytes of memory that a process takes for them, so that ``auto`` starts no more than fit.
+        """
         if self._ray is not None:
             return self._ray
         if self.kind == "serial" or (self.kind == "auto" and (not worth or device.type != "cpu")):

@@ -24,21 +24,22 @@ SOFT = "random-soft"
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A job, its settings checked.
-
-    experts, needed: which experts it asks for, and how many epochs of each; None where it needs none. buffer_key: names
-    the trajectories. source: what of the recipe it is from. epochs_from: where a fixed number of epochs was asked for.
-    """
+    """A job, its settings checked."""
 
     label: str
     name: str
     method: Method
     ipc: int
     experts: ExpertRecipe
+    """Which experts it asks for, and how many epochs of each; None where it needs none."""
     needed: int | None
+    """Which experts it asks for, and how many epochs of each; None where it needs none."""
     buffer_key: str
+    """Names the trajectories."""
     source: str
+    """What of the recipe it is from."""
     epochs_from: str
+    """Where a fixed number of epochs was asked for."""
 
     @property
     def row_labels(self) -> list[str]:
@@ -54,7 +55,12 @@ class JobSpec:
 
 
 class RecipeExpander:
-    """Makes the drafts of a recipe. real, network: what names the data and the student."""
+    """Makes the drafts of a recipe.
+
+    Args:
+        real: What names the data and the student.
+        network: What names the data and the student.
+    """
 
     def __init__(self, loaded: LoadedRecipe, real: dict[str, Any], network: str) -> None:
         self.loaded, self.real, self.network = loaded, real, network
@@ -150,10 +156,10 @@ MIRAGE = "mirage"
 def graph_baselines(specs: Sequence[JobSpec]) -> Iterator[JobSpec]:
     """Random graphs and herding of as many items and of as many bytes as each Mirage set; and all training graphs.
 
-    drafts: what the recipe asks for. Where it has several Mirage entries, labels say which one a baseline equals. One
+    specs: what the recipe asks for. Where it has several Mirage entries, labels say which one a baseline equals. One
     that the recipe asks for itself is not repeated.
     """
-    asked = {spec.outcome for spec in specs}
+    requested = {spec.outcome for spec in specs}
     mirages = [spec for spec in specs if spec.name == MIRAGE]
     several = len({spec.label for spec in mirages}) > 1
     for spec in mirages:
@@ -164,18 +170,18 @@ def graph_baselines(specs: Sequence[JobSpec]) -> Iterator[JobSpec]:
             (f"{prefix}random-bytes", "random-graphs", {"equal": "bytes", "to": to}),
             (f"{prefix}herding-items", "herding-graphs", {"equal": "items", "to": to}),
         ):
-            yield from _unless_asked(_spec(spec, label, name, settings), asked)
+            yield from _unless_requested(_spec(spec, label, name, settings), requested)
     for ipc in dict.fromkeys(spec.ipc for spec in specs):
         first = next(spec for spec in specs if spec.ipc == ipc)
-        yield from _unless_asked(_spec(first, "full", "full-graphs", {}), asked)
+        yield from _unless_requested(_spec(first, "full", "full-graphs", {}), requested)
 
 
-def _spec(beside: JobSpec, label: str, name: str, settings: dict[str, Any]) -> JobSpec:
+def _spec(model: JobSpec, label: str, name: str, settings: dict[str, Any]) -> JobSpec:
     method = METHODS.get(name).model_validate(settings)
-    return replace(beside, label=label, name=name, method=method, source=f"the baseline {label}")
+    return replace(model, label=label, name=name, method=method, source=f"the baseline {label}")
 
 
-def _unless_asked(spec: JobSpec, asked: set[Any]) -> Iterator[JobSpec]:
-    if spec.outcome not in asked:
-        asked.add(spec.outcome)
+def _unless_requested(spec: JobSpec, requested: set[Any]) -> Iterator[JobSpec]:
+    if spec.outcome not in requested:
+        requested.add(spec.outcome)
         yield spec

@@ -31,13 +31,15 @@ _DOUBTFUL = 0.75
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """Training images to score experts on. pixels: (n, C, H, W), in [0, 1]. chance: what one who always names the
-    commonest class reaches. sure: an accuracy that luck does not reach."""
+    """Training images to score experts on."""
 
     pixels: Tensor
+    """(n, C, H, W), in [0, 1]."""
     labels: Tensor
     chance: float
+    """What one who always names the commonest class reaches."""
     sure: float
+    """An accuracy that luck does not reach."""
 
 
 def require_knowing(last: Mapping[str, Tensor], real: RealSet, network: str) -> float:

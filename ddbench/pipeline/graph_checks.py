@@ -1,4 +1,4 @@
-"""What is asked of a recipe on graphs before its first second is spent, and of methods that take other data."""
+"""Checks of a recipe on graphs, and of methods that take another kind of data."""
 
 from __future__ import annotations
 

@@ -44,7 +44,10 @@ USUAL_PROTOCOL = "graphs-v1"
 class GraphPipeline:
     """A recipe on graphs, checked whole before its first second is spent, and the stages that carry it out.
 
-    Every stage looks at what is on disk and does what is missing. Errors: UserError for anything wrong in the recipe.
+    Every stage looks at what is on disk and does what is missing.
+
+    Raises:
+        UserError: Anything wrong in the recipe.
     """
 
     def __init__(self, loaded: LoadedRecipe, context: RunContext) -> None:
@@ -78,13 +81,19 @@ class GraphPipeline:
 
     @cached_property
     def real(self) -> GraphSet:
-        """The graphs. Errors: UserError where an ipc is larger than a class."""
+        """The graphs.
+
+        Raises:
+            UserError: An ipc is larger than a class.
+        """
         return self.graphs()
 
     def graphs(self, *, download: bool = True) -> GraphSet:
         """The graphs, fetched where they are not on this machine, if they may be.
 
-        Errors: UserError where an ipc is larger than a class; NotHereError where they may not be fetched.
+        Raises:
+            UserError: An ipc is larger than a class.
+            NotHereError: They may not be fetched.
         """
         asked = self.recipe
         real = load_graphs(
@@ -112,7 +121,8 @@ class GraphPipeline:
     def distill(self, job: Job) -> list[Path]:
         """The set of a job, made where it is missing.
 
-        Errors: UserError when one that is there was made from other graphs, and what the method finds wrong.
+        Raises:
+            UserError: One that is there was made from other graphs, and what the method finds wrong.
         """
         path = self.set_path(job)
         asked = {
@@ -136,11 +146,11 @@ class GraphPipeline:
         try:
             made = job.method.distill(task, job.ipc, OuterStep(0, derive(job.seed, "distill")))
         except UserError as error:
-            raise error.at(self._place_of(job)) from None
+            raise error.at(self._location_of(job)) from None
         cost = {"seconds": time.monotonic() - began, "peak_bytes": peak_bytes(self.device)}
         return replace(made, provenance={**made.provenance, **cost, "identity": identity})
 
-    def _place_of(self, job: Job) -> str:
+    def _location_of(self, job: Job) -> str:
         known = job.label in self.recipe.methods
         return self.loaded.where("methods", job.label) if known else f"{job.label}, which stands beside every method"
 

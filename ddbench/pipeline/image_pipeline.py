@@ -58,7 +58,10 @@ from ddbench.training.teachers import Teachers
 class Pipeline:
     """A recipe, checked whole before its first second is spent, and the stages that carry it out.
 
-    Every stage looks at what is on disk and does what is missing. Errors: UserError for anything wrong in the recipe.
+    Every stage looks at what is on disk and does what is missing.
+
+    Raises:
+        UserError: Anything wrong in the recipe.
     """
 
     def __init__(self, loaded: LoadedRecipe, context: RunContext) -> None:
@@ -94,23 +97,18 @@ class Pipeline:
 
     def load(self, preprocessing: str) -> RealSet:
         """The recipe's data set, seen through a preprocessing; a ZCA that is not cached takes minutes to fit."""
-        asked = self.recipe
-        return load_dataset(
-            asked.dataset,
-            preprocessing=preprocessing,
-            validation=asked.validation,
-            seed=asked.seed,
-            home=self.context.home,
-            data_root=self.context.data_root,
-            size=asked.size,
-            mirror=asked.mirror,
-            quiet=self.context.quiet,
-            where=self.loaded.where("dataset"),
-        )
+        named = {name: getattr(self.recipe, name) for name in ("validation", "seed", "size", "mirror")}
+        location = {"home": self.context.home, "data_root": self.context.data_root, "quiet": self.context.quiet}
+        where = self.loaded.where("dataset")
+        return load_dataset(self.recipe.dataset, preprocessing=preprocessing, where=where, **named, **location)
 
     @cached_property
     def real(self) -> RealSet:
-        """The data set, with its inputs on the device. Errors: UserError where an ipc or a network does not fit it."""
+        """The data set, with its inputs on the device.
+
+        Raises:
+            UserError: An ipc or a network does not fit it.
+        """
         with self.ranks.rank_0_first():
             loaded = self.load(self.recipe.preprocessing)
         for ipc in self.recipe.ipc:
@@ -192,7 +190,8 @@ class Pipeline:
     def distill(self, job: Job) -> list[Path]:
         """The candidates of a job, one file each, in the order of outer steps; nothing is done twice.
 
-        Errors: UserError when a run that is done was made from other images than lie there now.
+        Raises:
+            UserError: A run that is done was made from other images than lie there now.
         """
         last = last_candidate(job.method, job.folder)
         if self.ranks.decided(self.ranks.writes and last.exists()):
@@ -295,6 +294,6 @@ class Pipeline:
         asked = self.recipe.evaluation.teachers
         return asked and self._get_teachers(asked)
 
-    def _get_teachers(self, asked: TeachersRecipe) -> Teachers:
+    def _get_teachers(self, teachers_recipe: TeachersRecipe) -> Teachers:
         with self.ranks.rank_0_first():
-            return get_teachers(asked, self.real, self.context, self.recipe.seed, self.device)
+            return get_teachers(teachers_recipe, self.real, self.context, self.recipe.seed, self.device)

@@ -38,8 +38,12 @@ def import_set(
 ) -> Path:
     """Read the files as this format, write one synthetic set, and say what it is and what can be done with it.
 
-    size: in which the real data are loaded, in pixels. out: the file to write; None for one below HOME/imported named
-    after what is in it. Errors: UserError as in the layout and ``assemble``, and when another file lies at ``out``.
+    Args:
+        size: In which the real data are loaded, in pixels.
+        out: The file to write; None for one below HOME/imported named after what is in it.
+
+    Raises:
+        UserError: As in the layout and ``assemble``, and when another file lies at ``out``.
     """
     layout = READERS.get(format)
     check_dataset_name(dataset)
@@ -70,7 +74,11 @@ def import_set(
 def parse_facts(
     others: Sequence[Path], *, lr: str | None, mean: str | None, std: str | None, space: Any, labels: Any, **plain: Any
 ) -> Facts:
-    """The options of the command line as facts. Errors: UserError for one that is no number."""
+    """The options of the command line as facts.
+
+    Raises:
+        UserError: One that is no number.
+    """
     rate = "none" if lr == "none" else None if lr is None else _number(lr, "--lr")
     return Facts(
         others=tuple(others),

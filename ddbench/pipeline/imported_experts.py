@@ -94,8 +94,11 @@ def imported_buffer(need: BufferSpec) -> ExpertBuffer | None:
 
 
 def imported_experts(need: BufferSpec, load: Callable[[], RealSet], network: str) -> ExpertBuffer | None:
-    """As ``imported_buffer``, before the images are loaded. Errors: UserError also when it is of other data or another
-    network."""
+    """As ``imported_buffer``, before the images are loaded.
+
+    Raises:
+        UserError: Also when it is of other data or another network.
+    """
     found = imported_buffer(need)
     if found is not None:
         found.require_match(describe_buffer(load(), network, None, None))

@@ -1,4 +1,4 @@
-"""What a recipe asks for: one job a synthetic set, and the expert buffers that jobs share."""
+"""Jobs of a recipe: one a synthetic set, and the expert buffers that jobs share."""
 
 from __future__ import annotations
 
@@ -51,8 +51,13 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
 
     Under an entry of the sweep a method is labelled ``<label>-<entry>``, and made only where that entry changes it.
     Where labels are soft, ``random-soft`` is added, unless the recipe has it; on graphs, what stands beside every
-    method. network: canonical name of the student.
-    Errors: UserError for an unknown method, a wrong setting, too few epochs.
+    method.
+
+    Args:
+        network: Canonical name of the student.
+
+    Raises:
+        UserError: An unknown method, a wrong setting, too few epochs.
     """
     real = real_definition(loaded.recipe)
     source = find_source(loaded.recipe.dataset)

@@ -20,12 +20,13 @@ def drop_keys_of_other_methods(
 ) -> dict[str, Any]:
     """An entry's settings without those that were meant for methods that have them, of which this is none.
 
-    Errors: UserError with the nearest name when no method of the recipe has such a key.
+    Raises:
+        UserError: With the nearest name when no method of the recipe has such a key.
     """
     settings = deepcopy(entry.settings)
     meant_for_all = [path[2:] for path in loaded.source.broadcast if path[:2] == ("methods", entry.label)]
     for path in sorted(meant_for_all, key=str):
-        own = _keys_beside(kind_of(entry), settings, path)
+        own = _sibling_keys(kind_of(entry), settings, path)
         if path[0] in ("method", "experts", "by_ipc") or own is None or path[-1] in own:
             continue
         _require_some_method_has(path, loaded, entry, kind_of)
@@ -38,13 +39,13 @@ def _require_some_method_has(
 ) -> None:
     others = [loaded.entry(label, ipc) for label in loaded.recipe.methods for ipc in loaded.recipe.ipc]
     for depth, key in enumerate(path, start=1):
-        beside = [_keys_beside(kind_of(other), other.settings, path[:depth]) for other in others]
-        known = {name for names in beside for name in names or ()}
-        if key not in known and None not in beside:
+        siblings = [_sibling_keys(kind_of(other), other.settings, path[:depth]) for other in others]
+        known = {name for names in siblings for name in names or ()}
+        if key not in known and None not in siblings:
             raise unknown("key of a method", str(key), known or {"none"}, loaded.where("methods", entry.label, *path))
 
 
-def _keys_beside(model: type[BaseModel], settings: Any, path: Key) -> set[str] | None:
+def _sibling_keys(model: type[BaseModel], settings: Any, path: Key) -> set[str] | None:
     """The keys that the settings at a path could have beside it; None where only validation can tell.
 
     Inside a part they are those of its kind: ``labels.lr`` is a key of learned labels, and of no others.
@@ -61,7 +62,7 @@ def _keys_beside(model: type[BaseModel], settings: Any, path: Key) -> set[str] |
     options: tuple[Any, ...] = get_args(info.annotation) or (info.annotation,)
     for option in options:
         if len(options) == 1 or option.model_fields["kind"].default == kind:
-            return _keys_beside(option, given, path[1:])
+            return _sibling_keys(option, given, path[1:])
     return None
 
 

@@ -65,7 +65,11 @@ def open_image_recipe(
     plugins: list[Path] | None,
     where: RunContext,
 ) -> Pipeline:
-    """As ``open_recipe``, of a command that is about images alone. Errors: UserError for a recipe on graphs."""
+    """As ``open_recipe``, of a command that is about images alone.
+
+    Raises:
+        UserError: A recipe on graphs.
+    """
     from ddbench.pipeline.image_pipeline import Pipeline
 
     pipeline = open_recipe(name, overrides, seed, plugins, where)

@@ -12,9 +12,12 @@ from ddbench.errors import UserError
 
 
 def run_plugin(path: Path) -> None:
-    """Import a Python file, which registers its methods. The user asked for it by name: no other file is ever run.
+    """Import a Python file, which registers its methods.
 
-    Errors: UserError when there is no such file; what the file itself raises comes out as it is.
+    The user asked for it by name: no other file is ever run.
+
+    Raises:
+        UserError: There is no such file; what the file itself raises comes out as it is.
     """
     if not path.is_file():
         raise UserError(f"there is no plugin {path}", fix="check the path given to --plugin")

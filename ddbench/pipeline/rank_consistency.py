@@ -1,4 +1,4 @@
-"""What all ranks must have in common before they begin: recipe, code, versions, and one home."""
+"""Consistency of ranks before they begin: recipe, code, versions, and one home."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,8 @@ from ddbench.evaluate.leaderboard.row import LrPolicy, Row, load_row
 from ddbench.evaluate.lr_search import RATES
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.network_pools import expanded
-from ddbench.evaluate.published_claims import ClaimCheck, check_claim, published_result
-from ddbench.evaluate.score import score
 from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
 from ddbench.evaluate.verify import Verification, verify
-from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.evaluator import Evaluator
 from ddbench.runtime.device import choose_device
@@ -47,13 +44,21 @@ def score_set(
     teachers: Path | None = None,
     validation: float | None = None,
 ) -> list[tuple[Row, Path]]:
-    """Score the synthetic set in a file. What is not said follows the recipe that made it.
+    """Score the synthetic set in a file.
 
-    networks: names of networks or pools. seeds: how many fresh networks. seed: from which theirs follow. dataset: where
-    the real data lie now. lr: "protocol" or "search". teachers: a file of them (``ddbench teach``). validation: share
-    of the training images to choose on, where the set was not made with any.
+    What is not said follows the recipe that made it.
 
-    Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score``.
+    Args:
+        networks: Names of networks or pools.
+        seeds: How many fresh networks.
+        seed: From which theirs follow.
+        dataset: Where the real data lie now.
+        lr: "protocol" or "search".
+        teachers: A file of them (``ddbench teach``).
+        validation: Share of the training images to choose on, where the set was not made with any.
+
+    Raises:
+        UserError: A set that is damaged or does not say what data it was made from, and as in ``score``.
     """
     device, syn = choose_device(context.device), load_synthetic(path)
     say_what_is_not_covered(path)
@@ -92,7 +97,8 @@ def score_set(
 def with_validation(syn: SyntheticSet, share: float) -> SyntheticSet:
     """The set, to be judged with a validation split that it was not made with: so says its recipe from now on.
 
-    Errors: UserError where the split would change the space of its images, or it was made with one.
+    Raises:
+        UserError: The split would change the space of its images, or it was made with one.
     """
     recipe = syn.provenance.get("recipe") or {}
     if made_with := recipe.get("validation"):
@@ -160,7 +166,8 @@ def verify_rows(
 ) -> Iterator[tuple[Path, Row, Verification]]:
     """Verify a row, or every row that HOME/results has of a synthetic set: its file, itself, and what was found.
 
-    Errors: UserError when the row's set, or any row of the set, can not be found.
+    Raises:
+        UserError: The row's set, or any row of the set, can not be found.
     """
     device = choose_device(context.device)
     if target.suffix == ".json":
@@ -242,50 +249,11 @@ def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
     )
 
 
-def check_published(
-    path: Path,
-    context: RunContext,
-    *,
-    method: str | None,
-    network: str | None,
-    protocol: str | None,
-    seeds: int,
-    teachers: Path | None,
-    dataset: str | None,
-) -> ClaimCheck:
-    """Train fresh networks on the set in a file and compare with what is printed of such sets.
-
-    Errors: UserError where nothing is printed, and as in ``score``.
-    """
-    device, syn = choose_device(context.device), load_synthetic(path)
-    recipe = recorded_recipe(syn.provenance.get("recipe"), path, "synthetic set")
-    by = protocol_named(protocol or recipe.evaluation.protocol)
-    name = canonical_network_name(network or by.network or syn.network)
-    claim = published_result(syn, name, method)
-    real = real_set_of(
-        syn.dataset, recipe, syn.preprocessing["kind"], context, dataset, syn.preprocessing, where=path
-    ).to(device)
-    with ExitStack() as stack:
-        workers = workers_for(device, should_parallelize(syn, by, [name], seeds))
-        scores = score(
-            syn,
-            real,
-            protocol=by,
-            network=name,
-            seeds=range(seeds),
-            device=device,
-            teachers=teachers and load_teachers(teachers),
-            progress=context.progress(),
-            executor=workers and stack.enter_context(workers),
-            compile=context.compile,
-        )
-    return check_claim(claim, scores)
-
-
 def find_set(row: Row, home: Path) -> Path:
     """The file under HOME/runs or HOME/imported that holds the row's synthetic set, be it a candidate.
 
-    Errors: UserError when there is none.
+    Raises:
+        UserError: There is none.
     """
     runs, imported = home / "runs", home / "imported"
     made = [*runs.glob("*/synthetic*.safetensors"), *runs.glob("*/candidates*/*.safetensors")]

@@ -26,7 +26,11 @@ from ddbench.synthetic.recorded import RecordedRecipe, recorded_dataset, recorde
 
 
 def holds_graphs(file: Path) -> bool:
-    """Whether a file is a set of graphs. Errors: UserError when it is no artefact at all."""
+    """Whether a file is a set of graphs.
+
+    Raises:
+        UserError: It is no artefact at all.
+    """
     return describe(file).get("kind") == KIND
 
 
@@ -40,10 +44,17 @@ def score_graph_set(
     seed: int | None = None,
     dataset: str | None = None,
 ) -> list[tuple[Row, Path]]:
-    """Score the set of graphs in a file. What is not said follows the recipe that made it.
+    """Score the set of graphs in a file.
 
-    seeds: how many fresh networks. seed: from which theirs follow. dataset: where the real graphs are to be had now.
-    Errors: UserError for a set that is damaged or does not say what data it was made from, and as in ``score_graphs``.
+    What is not said follows the recipe that made it.
+
+    Args:
+        seeds: How many fresh networks.
+        seed: From which theirs follow.
+        dataset: Where the real graphs are to be had now.
+
+    Raises:
+        UserError: A set that is damaged or does not say what data it was made from, and as in ``score_graphs``.
     """
     device, syn = choose_device(context.device), load_synthetic_graphs(path)
     say_what_is_not_covered(path)
@@ -105,7 +116,8 @@ def verify_graph_rows(
 ) -> Iterator[tuple[Path, Row, GraphVerification]]:
     """Verify a row on graphs, or every row that HOME/results has of a set: its file, itself, and what was found.
 
-    Errors: UserError when the row's set, or any row of the set, can not be found.
+    Raises:
+        UserError: The row's set, or any row of the set, can not be found.
     """
     device = choose_device(context.device)
     if target.suffix == ".json":

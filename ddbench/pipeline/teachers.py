@@ -13,17 +13,17 @@ from ddbench.training.teachers import Teachers
 
 
 def get_teachers(
-    asked: TeachersRecipe, real: RealSet, context: RunContext, seed: int, device: torch.device
+    recipe: TeachersRecipe, real: RealSet, context: RunContext, seed: int, device: torch.device
 ) -> Teachers:
     """The teachers of ``real``. Several are kept together in a file as well, so that who verifies a row finds them."""
     folder = context.home / "teachers"
     with locked(folder):
         found = train_teachers(
             real,
-            asked.networks,
+            recipe.networks,
             folder,
-            protocol=asked.protocol,
-            epochs=asked.epochs,
+            protocol=recipe.protocol,
+            epochs=recipe.epochs,
             seed=seed,
             device=device,
             progress=context.progress,

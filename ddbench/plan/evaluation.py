@@ -1,4 +1,4 @@
-"""How many networks the evaluation of a recipe trains, in words."""
+"""Evaluation of a recipe in words: how many networks it trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe's stages need of memory, by estimate, and whether it is there before the first of them begins."""
+"""Memory that a recipe's stages take by estimate, compared with what is free before the first of them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,13 @@ class MemoryRequirement:
 
 
 def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
-    """See that what is still to be made fits in memory. scored: whether it is evaluated as well.
+    """See that what is still to be made fits in memory.
 
-    Errors: UserError, before anything is trained, with what to change; under ``--memory warn`` a warning.
+    Args:
+        scored: Whether it is evaluated as well.
+
+    Raises:
+        UserError: Before anything is trained, with what to change; under ``--memory warn`` a warning.
     """
     if not isinstance(pipeline, Pipeline):
         return

@@ -1,4 +1,4 @@
-"""What a recipe takes, as plain data: experts, sets, evaluation, in steps and bytes, and, where timed, in seconds."""
+"""Plan of a recipe as plain data: experts, sets, evaluation, in steps and bytes, and, where timed, seconds."""
 
 from __future__ import annotations
 
@@ -29,11 +29,16 @@ if TYPE_CHECKING:
 
 
 def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
-    """The plan as plain data: ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``,
-    what does not fit in the bytes that are free, with what would help. Memory in bytes, time in seconds.
+    """The plan as plain data:
 
-    timed: whether steps are tried on the device, to say how long all will take. Errors: UserError for imported experts
-    that are too few or too short, which nobody can train on.
+    ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``, what does not fit in the bytes
+    that are free, with what would help. Memory in bytes, time in seconds.
+
+    Args:
+        timed: Whether steps are tried on the device, to say how long all will take.
+
+    Raises:
+        UserError: Imported experts that are too few or too short, which nobody can train on.
     """
     for need in pipeline.buffers:
         imported_buffer(need)

@@ -1,4 +1,4 @@
-"""How long the stages of a recipe will take on this device, by a few of their steps, each kind tried once."""
+"""Time that the stages of a recipe take on this device, from a few of their steps."""
 
 from __future__ import annotations
 

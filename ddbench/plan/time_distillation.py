@@ -1,4 +1,4 @@
-"""How long distilling takes on this device: a few of its own outer steps on drawn data, timed, and multiplied."""
+"""Time of distillation on this device: a few outer steps on drawn data, timed and multiplied."""
 
 from __future__ import annotations
 
@@ -153,8 +153,10 @@ def seconds(job: Callable[[], object], device: torch.device) -> float:
 def in_turns(jobs: Mapping[K, Callable[[], float]], first: Mapping[K, float]) -> dict[K, float]:
     """Median seconds of jobs that time themselves, taking turns, so that what else the machine does meets all of them.
 
-    first: what the first call of some took. The others are called once as well, and that is all where it took
-    ``ENOUGH`` seconds; else first calls, which load and allocate, do not count, and there are up to ``ROUNDS`` more.
+    Args:
+        first: What the first call of some took. The others are called once as well, and that is all where it took
+            ``ENOUGH`` seconds; else first calls, which load and allocate, do not count, and there are up to ``ROUNDS``
+            more.
     """
     begun = {name: first[name] if name in first else job() for name, job in jobs.items()}
     if sum(begun.values()) > ENOUGH:

@@ -1,4 +1,4 @@
-"""How long experts and evaluations take on this device: a few epochs on drawn data, timed, and multiplied."""
+"""Time of experts and evaluations on this device: a few epochs on drawn data, timed and multiplied."""
 
 from __future__ import annotations
 
@@ -51,8 +51,13 @@ class _Clock(Silent):
 def expert_seconds(
     recipe: ExpertRecipe, epochs: int, images: int, validation: int, missing: int, stage: Stage
 ) -> float:
-    """Of one expert of so many epochs. images, validation: how many there are in an epoch. missing: experts that are
-    to be trained, by which compiling is decided."""
+    """Of one expert of so many epochs.
+
+    Args:
+        images: How many there are in an epoch.
+        validation: How many there are in an epoch.
+        missing: Experts that are to be trained, by which compiling is decided.
+    """
     floats = _floats(stage)
     whole = training_seconds(floats, epochs * images, recipe.batch, stage.device)
     batch = min(recipe.batch, images)
@@ -81,8 +86,11 @@ def evaluation_seconds(
 ) -> float:
     """Of one fresh network, trained by a course and tested.
 
-    images: of the synthetic set. seen: of them in the whole training, each as often as it is. tested: real images.
-    networks: that are evaluated together, by which compiling is decided.
+    Args:
+        images: Of the synthetic set.
+        seen: Of them in the whole training, each as often as it is.
+        tested: Real images.
+        networks: That are evaluated together, by which compiling is decided.
     """
     floats, batch = _floats(stage), min(config.batch, images)
     shown = min(images, _MOST_BATCHES // 2 * batch)

@@ -1,4 +1,4 @@
-"""How experts are trained, as a recipe says it: the settings all share, and the three ways to update one."""
+"""Expert settings of a recipe: those all share, and the three ways to update parameters."""
 
 from __future__ import annotations
 

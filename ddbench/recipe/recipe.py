@@ -112,23 +112,27 @@ class Recipe(Settings):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of ``methods`` as it is at one ipc, not yet checked by its method.
-
-    name: of the method. settings: the method's. experts: what the entry itself says of experts. source: for errors.
-    """
+    """One entry of ``methods`` as it is at one ipc, not yet checked by its method."""
 
     label: str
     name: str
+    """Of the method."""
     settings: dict[str, Any]
+    """The method's."""
     experts: dict[str, Any]
+    """What the entry itself says of experts."""
     source: YamlSource
+    """For errors."""
 
 
 class LoadedRecipe:
     """A recipe with its source: what the commands pass around.
 
-    recipe: the validated values. source: for error messages. name: of the file, without its ending. given: how the user
-    asked for it. sweep: the recipe under each entry of its sweep, by name.
+    recipe: the validated values.
+
+    Args:
+        source: For error messages. name: of the file, without its ending.
+        given: How the user asked for it. sweep: the recipe under each entry of its sweep, by name.
     """
 
     def __init__(self, source: YamlSource, given: str = "") -> None:
@@ -185,9 +189,12 @@ class LoadedRecipe:
         return Entry(label, name, given, experts, self.source.at_ipc(label, ipc))
 
     def experts(self, entry: Entry, published: Mapping[str, Any]) -> ExpertRecipe:
-        """The experts that an entry asks for. published: settings its method was published with.
+        """The experts that an entry asks for.
 
         Of each setting the last holds: the default, the method's, what the recipe says, what the entry says.
+
+        Args:
+            published: Settings its method was published with.
         """
         said = self.recipe.experts.model_dump(exclude_unset=True)
         merged = _over(_over(published, said), entry.experts)
@@ -210,7 +217,8 @@ def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> LoadedRecipe:
     """A recipe by path (``my.yaml``) or by a shipped one's name (``quickstart``), with ``key.path=value`` overrides.
 
-    Errors: UserError that names file, line and key, and what would be right.
+    Raises:
+        UserError: That names file, line and key, and what would be right.
     """
     path = Path(name)
     shipped = shipped_recipes()

@@ -1,4 +1,4 @@
-"""What a recipe is made of: frozen settings, parts chosen by name, errors that name file, line and key."""
+"""Settings of a recipe: frozen models, parts chosen by name, errors that name file, line and key."""
 
 from __future__ import annotations
 

@@ -9,8 +9,12 @@ from ddbench.recipe.yaml_source import YamlSource, keys_of
 def varied(plain: YamlSource, overridden: YamlSource, name: str) -> YamlSource:
     """The recipe under one entry of its sweep.
 
-    plain: as in its file. overridden: with the ``-o`` of the command line, which may have changed sweep or methods.
-    Errors: UserError for an entry without keys, and for a key that is none of methods or experts.
+    Args:
+        plain: As in its file.
+        overridden: With the ``-o`` of the command line, which may have changed sweep or methods.
+
+    Raises:
+        UserError: An entry without keys, and for a key that is none of methods or experts.
     """
     changes, changed = overridden.data["sweep"][name], plain.copy()
     if not changes:

@@ -1,4 +1,4 @@
-"""Which teachers a recipe asks for, and by which protocol they learn."""
+"""Teacher settings of a recipe: networks, and the protocol that trains them."""
 
 from __future__ import annotations
 

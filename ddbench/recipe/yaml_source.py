@@ -15,19 +15,20 @@ __all__ = ["Key", "YamlSource", "keys_of", "read_source"]
 
 @dataclass
 class YamlSource:
-    """A document read from YAML, and where each of its keys stood.
-
-    data: plain dictionaries, lists and scalars. lines: the line of every key path. overrides: what replaced or added a
-    value (``-o ...``, or a line of a sweep), by key path. broadcast: paths of those that ``method.x`` put into every
-    method, of which a method that has no such key takes no notice. opened: paths of bare names that were given keys.
-    """
+    """A document read from YAML, and where each of its keys stood."""
 
     name: str
     data: dict[Any, Any]
+    """Plain dictionaries, lists and scalars."""
     lines: dict[Key, int] = field(default_factory=dict)
+    """The line of every key path."""
     overrides: dict[Key, str] = field(default_factory=dict)
+    """What replaced or added a value (``-o ...``, or a line of a sweep), by key path."""
     broadcast: set[Key] = field(default_factory=set)
+    """Paths of those that ``method.x`` put into every method, of which a method that has no such key takes no
+    notice."""
     opened: set[Key] = field(default_factory=set)
+    """Paths of bare names that were given keys."""
 
     def where(self, *key: str | int) -> str:
         """The place of a key, for errors: ``mtt.yaml, line 7: methods.mtt.unroll``, or the ``-o`` that set it."""
@@ -63,7 +64,11 @@ class YamlSource:
         return seen
 
     def override(self, text: str) -> None:
-        """Apply one ``key.path=value``; the value is read as YAML. Errors: UserError when the text has another form."""
+        """Apply one ``key.path=value``; the value is read as YAML.
+
+        Raises:
+            UserError: The text has another form.
+        """
         path, equals, value = text.partition("=")
         if not equals or not keys_of(path):
             raise UserError(f"an override has the form key.path=value, not {text!r}", fix="for example -o ipc=10")
@@ -153,8 +158,9 @@ def _may_be_a_part(keys: Key) -> bool:
 def read_source(path: Path, text: str | None = None) -> YamlSource:
     """Read a YAML file whose top level is a mapping.
 
-    Errors: UserError that names file and line for text that is no YAML or beyond the bounds of one, a key given twice,
-    or another top level; for what is no regular file, or too large.
+    Raises:
+        UserError: That names file and line for text that is no YAML or beyond the bounds of one, a key given twice, or
+            another top level; for what is no regular file, or too large.
     """
     if text is None:
         fix = "give a YAML file, in UTF-8"
@@ -168,4 +174,4 @@ def read_source(path: Path, text: str | None = None) -> YamlSource:
         raise UserError(
             f"{path.name} does not hold a mapping of keys to values", fix="see  ddbench recipes  for examples"
         )
-    return YamlSource(path.name, data, document.lines)
+    return YamlSource(path.name, data, document.positions)

@@ -29,7 +29,7 @@ class YamlDocument:
     """data: plain dictionaries, lists and scalars. lines: the line of every key path."""
 
     data: Any
-    lines: dict[Key, int] = field(default_factory=dict)
+    positions: dict[Key, int] = field(default_factory=dict)
 
 
 def parse_yaml(text: str, name: str) -> YamlDocument:
@@ -52,18 +52,18 @@ def parse_yaml(text: str, name: str) -> YamlDocument:
             if root is None:
                 return YamlDocument(None)
             _require_bounds(root, name)
-            lines: dict[Key, int] = {}
-            _note_lines(root, (), lines, name)
-            return YamlDocument(loader.construct_document(root), lines)
+            positions: dict[Key, int] = {}
+            _record_positions(root, (), positions, name)
+            return YamlDocument(loader.construct_document(root), positions)
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise UserError(f"{name} is not YAML: {first_line(error)}", fix="mend that line") from None
+        raise UserError(f"{name} is not YAML: {yaml_problem(error)}", fix="mend that line") from None
     except RecursionError:
         raise _too_deep(name) from None
 
 
-def first_line(error: yaml.YAMLError) -> str:
+def yaml_problem(error: yaml.YAMLError) -> str:
     """What is wrong, in one line that begins with the line of the text."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
@@ -110,7 +110,7 @@ def _too_deep(name: str) -> UserError:
     return UserError(f"{name} has more than {DEEPEST} levels of lists and mappings", fix="write it flatter")
 
 
-def _note_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) -> None:
+def _record_positions(node: yaml.Node, key: Key, positions: dict[Key, int], name: str) -> None:
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
@@ -121,19 +121,19 @@ def _note_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) -> 
                     fix="write a name before the colon",
                 )
             inner = (*key, key_node.value)
-            if inner in lines:
+            if inner in positions:
                 raise UserError(
                     f"{name} gives the key {'.'.join(map(str, inner))!r:.200} twice",
-                    f"first  line {lines[inner]}",
+                    f"first  line {positions[inner]}",
                     f"second line {line}",
                     fix="delete one of them",
                 )
-            lines[inner] = line
-            _note_lines(value_node, inner, lines, name)
+            positions[inner] = line
+            _record_positions(value_node, inner, positions, name)
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
-            lines[(*key, position)] = item.start_mark.line + 1
-            _note_lines(item, (*key, position), lines, name)
+            positions[(*key, position)] = item.start_mark.line + 1
+            _record_positions(item, (*key, position), positions, name)
 
 
 class _Loader(yaml.SafeLoader):

@@ -43,8 +43,10 @@ def _machine() -> int | None:
 def cgroup_available(root: Path = Path("/")) -> int | None:
     """What the control groups of this process leave it, the tightest counts; None where none sets a limit.
 
-    A group's use counts without files that it has cached and not used lately, which the kernel gives up for it. root:
-    under which ``proc`` and ``sys`` are looked for.
+    A group's use counts without files that it has cached and not used lately, which the kernel gives up for it.
+
+    Args:
+        root: Under which ``proc`` and ``sys`` are looked for.
     """
     found = []
     for line in _text(root / "proc/self/cgroup").splitlines():

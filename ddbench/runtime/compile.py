@@ -35,7 +35,8 @@ _VARIANTS = 64
 def should_compile(choice: Choice, *, seconds: float, device: str = "cpu") -> bool:
     """Whether to compile what takes about ``seconds`` uncompiled on a device of this type.
 
-    Errors: UserError where compiling was asked for ("on") and this machine can not.
+    Raises:
+        UserError: Compiling was asked for ("on") and this machine can not.
     """
     if choice == "off" or (choice == "auto" and seconds < LONG_ENOUGH):
         return False
@@ -50,7 +51,11 @@ def should_compile(choice: Choice, *, seconds: float, device: str = "cpu") -> bo
 
 
 def student_seconds(floats: int, steps: int, device: str = "cpu") -> float:
-    """About how long ``steps`` inner steps take uncompiled, there and back. floats: a batch's activations."""
+    """About how long ``steps`` inner steps take uncompiled, there and back.
+
+    Args:
+        floats: A batch's activations.
+    """
     if device == "cuda":
         return steps * max(CUDA_SECONDS_PER_FLOAT * floats, CUDA_LEAST)
     return steps * SECONDS_PER_FLOAT * floats
@@ -72,7 +77,10 @@ def compiled(function: Callable[..., Any], device: str = "cpu", backend: str = "
 
     On CUDA it runs as a graph that is replayed, and its results lie in memory that the next call writes over: use them
     up, or copy them, before. Compiled code is kept where torch keeps it (``TORCHINDUCTOR_CACHE_DIR``), so that a second
-    process reads it. backend: of torch.compile.
+    process reads it.
+
+    Args:
+        backend: Of torch.compile.
     """
     import torch
 

@@ -20,7 +20,8 @@ CHECKPOINT_SECONDS = 20.0
 def choose_device(wanted: str = "auto") -> torch.device:
     """The device of this name; "auto" takes CUDA where it is present, with float32 at full precision.
 
-    Errors: UserError for an unknown name, for CUDA where there is none, for a CUDA index that does not exist.
+    Raises:
+        UserError: An unknown name, for CUDA where there is none, for a CUDA index that does not exist.
     """
     import torch
 

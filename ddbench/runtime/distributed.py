@@ -29,29 +29,35 @@ notice, which ends the others."""
 
 @dataclass(frozen=True)
 class Share:
-    """A rank's part of a batch. rows: its own, one at least. weight: what the mean over them counts in the mean over
-    the batch; 0 where there are fewer images than ranks, and the row is another's."""
+    """A rank's part of a batch."""
 
     rows: slice
+    """Its own, one at least."""
     weight: float
+    """What the mean over them counts in the mean over the batch; 0 where there are fewer images than ranks, and the row
+    is another's."""
 
 
 @final
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that work on one computation, as one of them sees it; by default there is this one alone.
-
-    rank: which this is, from 0. world: how many. store: where they talk. Alone, every method does nothing.
-    """
+    """The processes that work on one computation, as one of them sees it; by default there is this one alone."""
 
     rank: int = 0
+    """Which this is, from 0."""
     world: int = 1
+    """How many."""
     store: RankStore | None = field(default=None, repr=False)
+    """Where they talk. Alone, every method does nothing."""
 
     @classmethod
     def from_environment(cls, device: torch.device) -> Ranks:
         """Those that torchrun started, joined: by gloo on the CPU, by NCCL on CUDA; this process alone where it did
-        not. device: of this rank (:func:`rank_device`)."""
+        not.
+
+        Args:
+            device: Of this rank (:func:`rank_device`).
+        """
         if launched()[1] == 1:
             return cls()
         talk = rank_store()
@@ -142,9 +148,12 @@ ALONE = Ranks()
 
 
 def rank_device(wanted: str) -> str:
-    """The device of this rank where ``wanted`` was asked of all: ``"cuda:1"`` for the second rank of a machine.
+    """The device of this rank where ``wanted`` was asked of all:
 
-    Errors: UserError where a machine has fewer GPUs than ranks, and where all would share one.
+    ``"cuda:1"`` for the second rank of a machine.
+
+    Raises:
+        UserError: A machine has fewer GPUs than ranks, and where all would share one.
     """
     local, beside = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if launched()[1] == 1 or wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
@@ -165,7 +174,11 @@ def rank_device(wanted: str) -> str:
 
 
 def _in_one(collective: Callable[[Tensor], Any], tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A collective that works in place, once for several tensors. Errors: UserError where another rank has ended."""
+    """A collective that works in place, once for several tensors.
+
+    Raises:
+        UserError: Another rank has ended.
+    """
     flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     try:
         collective(flat)

@@ -58,8 +58,12 @@ def memory_errors(
 ) -> Iterator[None]:
     """Inside, running out of memory is a UserError; everything else passes.
 
-    what: was being done, such as ``"distilling"``. kept: says what is on disk. knobs: says what makes it smaller, the
-    best first. Both are asked once memory is free again. Errors: UserError.
+    Args:
+        what: Was being done, such as ``"distilling"``. kept: says what is on disk. knobs: says what makes it smaller,
+            the best first. Both are asked once memory is free again.
+
+    Raises:
+        UserError: .
     """
     try:
         yield

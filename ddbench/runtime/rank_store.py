@@ -49,13 +49,21 @@ class RankStore:
         """How many calls were made, the same on all ranks."""
 
     def gather(self, document: Any) -> list[Any]:
-        """What every rank gave, JSON, in the order of ranks. Errors: UserError where a rank has failed."""
+        """What every rank gave, JSON, in the order of ranks.
+
+        Raises:
+            UserError: A rank has failed.
+        """
         turn = self._next()
         self.store.set(f"{turn}/{self.rank}", json.dumps(document))
         return [self._read(f"{turn}/{rank}") for rank in range(self.world)]
 
     def decided(self, document: Any) -> Any:
-        """What rank 0 gave, JSON. Errors: UserError where a rank has failed."""
+        """What rank 0 gave, JSON.
+
+        Raises:
+            UserError: A rank has failed.
+        """
         turn = self._next()
         if self.rank == 0:
             self.store.set(f"{turn}/0", json.dumps(document))
@@ -106,7 +114,11 @@ class RankStore:
 
 
 def ended(seen: str = "") -> UserError:
-    """What a rank says that waits in vain for another. seen: of it, the first sentence counts."""
+    """What a rank says that waits in vain for another.
+
+    Args:
+        seen: Of it, the first sentence counts.
+    """
     return UserError(
         "another rank of this run has ended",
         f"seen  {seen.splitlines()[0].split('. ')[0]}" if seen else "",

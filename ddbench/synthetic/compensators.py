@@ -16,16 +16,19 @@ from ddbench.data.preprocessing import channelwise, seen_value
 class Compensation:
     """What INFER adds to natural images, K of them of each class.
 
-    compensators: (M, K, G, C, H, W), float16, in the space of the set's preprocessing, of M teachers; G is 1 where all
-    classes share one, else the number of classes. M may be 0. rows: (K * classes,), int64, where the natural images
-    are in the training split. natural: whether the natural images are trained on as they are, beside the sums.
-    Source: Zhang et al. 2024 (INFER, arXiv:2408.06927). Errors: ValueError where shapes disagree, where there is
-    nothing to train on, and for numbers that are not finite.
+    Raises:
+        ValueError: Shapes disagree, where there is nothing to train on, and for numbers that are not finite.
+
+    Source: Zhang et al. 2024 (INFER, arXiv:2408.06927).
     """
 
     compensators: Tensor
+    """(M, K, G, C, H, W), float16, in the space of the set's preprocessing, of M teachers; G is 1 where all classes
+    share one, else the number of classes. M may be 0."""
     rows: Tensor
+    """(K * classes,), int64, where the natural images are in the training split."""
     natural: bool = True
+    """Whether the natural images are trained on as they are, beside the sums."""
 
     def __post_init__(self) -> None:
         if self.compensators.ndim != 6 or self.rows.ndim != 1:
@@ -63,9 +66,11 @@ class Compensation:
 def rendered(images: Tensor, compensation: Compensation, space: Mapping[str, Any], rows: Tensor) -> Tensor:
     """Some of the images that are trained on, (n, C, H, W): of all, the natural block comes first, then one a teacher.
 
-    images: natural ones, (K * classes, C, H, W), set after set, within a set by class; float, in the space that
-    ``space`` describes, or pixels, uint8. rows: (n,), int64, on the device of the images, in
-    0 .. blocks * K * classes - 1. A sum is cut to what pixels can be.
+    Args:
+        images: Natural ones, (K * classes, C, H, W), set after set, within a set by class; float, in the space that
+            ``space`` describes, or pixels, uint8.
+        rows: (n,), int64, on the device of the images, in 0 .. blocks * K * classes - 1. A sum is cut to what pixels
+            can be.
     """
     of_natural, block = rows % len(images), rows // len(images) - int(compensation.natural)
     natural = seen_pixels(images[of_natural], space)
@@ -88,5 +93,9 @@ def seen_pixels(images: Tensor, space: Mapping[str, Any]) -> Tensor:
 
 
 def compensation_from(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> Compensation:
-    """What :meth:`Compensation.tensors` wrote. Errors: KeyError and ValueError where it is not whole."""
+    """What :meth:`Compensation.tensors` wrote.
+
+    Raises:
+        KeyError: And ValueError where it is not whole.
+    """
     return Compensation(compensators=tensors["compensators"], rows=tensors["rows"], natural=bool(document["natural"]))

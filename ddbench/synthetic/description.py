@@ -132,13 +132,21 @@ class GraphSetDescription2(GraphSetDescription):
 
 
 def check_image_set(document: dict[str, Any], path: Path) -> ImageSetDescription:
-    """The description of a set of images. Errors: UserError that names file and key."""
+    """The description of a set of images.
+
+    Raises:
+        UserError: That names file and key.
+    """
     model = ImageSetDescription2 if document["schema"] >= 2 else ImageSetDescription
     return checked(model, document, path, "synthetic set", fix=_FIX)
 
 
 def check_graph_set(document: dict[str, Any], path: Path) -> GraphSetDescription:
-    """The description of a set of graphs. Errors: UserError that names file and key."""
+    """The description of a set of graphs.
+
+    Raises:
+        UserError: That names file and key.
+    """
     model = GraphSetDescription2 if document["schema"] >= 2 else GraphSetDescription
     return checked(model, document, path, "set of synthetic graphs", fix=_FIX)
 

@@ -14,27 +14,34 @@ Mixed = Literal["none", "cutmix", "mixup"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EpochLabels:
-    """What fast knowledge distillation stores: E epochs of S views each, in batches, and the logits of each view.
+    """What fast knowledge distillation stores:
 
-    order: (E, S), int64, the images in the order they are shown. coords: (E, S, 4), float32, the crop of each view as
-    fractions of the image: top, left, height, width. flips: (E, S), bool, whether it is mirrored after that. partners:
-    (E, S), int64, the position in the same epoch of the view that is mixed into it; itself where none is. lam: (E, B),
-    float32, the share that each view keeps, one number a batch. boxes: (E, B, 4), int64, the part that CutMix takes
-    from the partner, in pixels: left, top, right, bottom; zeros for mixup. logits: (E, S, K), float16 or float32, of
-    the mixed view. batch: views a batch, the last may be smaller.
-    Source: Shen and Xing 2022 (arXiv:2112.01528), as SRe2L stores them. Errors: ValueError where shapes disagree, where
-    there is no view, for crops outside the image, shares outside [0, 1], partners of another batch and boxes that are
-    upside down.
+    E epochs of S views each, in batches, and the logits of each view.
+
+    Raises:
+        ValueError: Shapes disagree, where there is no view, for crops outside the image, shares outside [0, 1],
+            partners of another batch and boxes that are upside down.
+
+    Source: Shen and Xing 2022 (arXiv:2112.01528), as SRe2L stores them.
     """
 
     order: Tensor
+    """(E, S), int64, the images in the order they are shown."""
     coords: Tensor
+    """(E, S, 4), float32, the crop of each view as fractions of the image: top, left, height, width."""
     flips: Tensor
+    """(E, S), bool, whether it is mirrored after that."""
     partners: Tensor
+    """(E, S), int64, the position in the same epoch of the view that is mixed into it; itself where none is."""
     lam: Tensor
+    """(E, B), float32, the share that each view keeps, one number a batch."""
     boxes: Tensor
+    """(E, B, 4), int64, the part that CutMix takes from the partner, in pixels: left, top, right, bottom; zeros for
+    mixup."""
     logits: Tensor
+    """(E, S, K), float16 or float32, of the mixed view."""
     batch: int
+    """Views a batch, the last may be smaller."""
     mixing: Mixed
 
     def __post_init__(self) -> None:
@@ -107,7 +114,8 @@ _SLACK = 1e-3
 def epoch_labels_from(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> EpochLabels:
     """The labels of which these are :meth:`EpochLabels.tensors` and :meth:`EpochLabels.document`.
 
-    Errors: KeyError, TypeError or ValueError where something is missing, unknown or does not fit.
+    Raises:
+        KeyError, TypeError: Or ValueError where something is missing, unknown or does not fit.
     """
     given: dict[str, Any] = {**tensors, **document}
     return EpochLabels(**given)

@@ -10,9 +10,13 @@ from torch.nn import functional
 def decode_formation(images: Tensor, factor: int, grey: Tensor) -> Tensor:
     """The images that a mosaic of ``factor`` x ``factor`` holds, each enlarged to the size of the mosaic.
 
-    images: (n, C, H, W). grey: (C, 1, 1), what fills up a side that ``factor`` does not divide. Returns
-    (factor * factor * n, C, H, W): the upper left crop of every image, then the next crop to the right of every image,
-    and so on row by row. Differentiable. Source: Kim et al. 2022 (arXiv:2205.14959), the decoding of IDC.
+    Args:
+        images: (n, C, H, W).
+        grey: (C, 1, 1), what fills up a side that ``factor`` does not divide. Returns (factor * factor * n, C, H, W):
+            the upper left crop of every image, then the next crop to the right of every image, and so on row by row.
+            Differentiable.
+
+    Source: Kim et al. 2022 (arXiv:2205.14959), the decoding of IDC.
     """
     side = images.shape[-1]
     if lacking := -side % factor:
@@ -28,8 +32,9 @@ def decode_formation(images: Tensor, factor: int, grey: Tensor) -> Tensor:
 def decoded_rows(labels: Tensor, classes: int, factor: int) -> Tensor:
     """Where each image of the decoded set is among all mosaics' crops, class by class, (factor * factor * n,), int64.
 
-    labels: (n,), int64, the class of each mosaic. A class keeps its crops together, in the order of
-    :func:`decode_formation`; position p stands for crop p // n of mosaic p % n.
+    Args:
+        labels: (n,), int64, the class of each mosaic. A class keeps its crops together, in the order of
+            :func:`decode_formation`; position p stands for crop p // n of mosaic p % n.
     """
     found = []
     for label in range(classes):

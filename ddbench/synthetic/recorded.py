@@ -51,10 +51,7 @@ class RecordedEvaluation(Recorded):
 
 
 class RecordedRecipe(Recorded):
-    """What the recipe inside a set or a row says, as far as a command follows it.
-
-    held_back_afterwards: a validation split was cut off only after the set was made.
-    """
+    """What the recipe inside a set or a row says, as far as a command follows it."""
 
     name: Name | None = None
     dataset: Annotated[str, StringConstraints(min_length=1, max_length=_TEXT), AfterValidator(_printable)] | None = None
@@ -66,6 +63,7 @@ class RecordedRecipe(Recorded):
     ipc: Annotated[list[Ipc], Field(max_length=1000)] = []
     evaluation: RecordedEvaluation = RecordedEvaluation()
     held_back_afterwards: bool = False
+    """A validation split was cut off only after the set was made."""
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> RecordedRecipe:
@@ -114,7 +112,8 @@ def checked(model: type[M], document: Any, path: Path | str, what: str, *inside:
 def recorded_recipe(document: Mapping[str, Any] | None, path: Path | str, what: str = "row") -> RecordedRecipe:
     """The recipe inside a set or a row; that of a file without one says nothing, and has the usual values.
 
-    Errors: UserError as :func:`checked`.
+    Raises:
+        UserError: As :func:`checked`.
     """
     fix = "restore the file, or make it anew; what a recipe may say is bounded also where a file says it"
     return checked(RecordedRecipe, document or {}, path, what, "recipe", fix=fix)
@@ -123,8 +122,9 @@ def recorded_recipe(document: Mapping[str, Any] | None, path: Path | str, what: 
 def recorded_dataset(name: str, path: Path | str) -> str:
     """The name of a data set that a file names, where it is one of the known sets, or of a known collection.
 
-    Errors: UserError for a name that would lead to a folder, to the Hugging Face hub, or to code: only a user may give
-    such a one; and for a name that is none.
+    Raises:
+        UserError: A name that would lead to a folder, to the Hugging Face hub, or to code: only a user may give such a
+            one; and for a name that is none.
     """
     from ddbench.data.sources import PREFIXED, SOURCES, find_source
 

@@ -26,35 +26,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SyntheticSet:
-    """A few images per class with labels, and the facts without which they can not be used.
-
-    images: (S, C, H, W), float32 in the space of ``preprocessing``, or pixels, uint8. labels: (S,) int64 when
-    ``label_kind`` is "hard", else (S, classes), probabilities or logits, float32 or float16; one for each image that
-    is rendered, where there is a compensation. student_lr: the learned rate of the student's SGD, a scalar
-    tensor, None where the method learns none. warm_images: shaped as images, None but for sets made for the protocol
-    ``ftd-warm-ema-v1``, which trains a network on them before it goes on with the images. formation: f where each image
-    is a mosaic of f x f smaller ones, which ``decoded()`` enlarges. compensation: what is added to the images, natural
-    ones then, to make more of them, which ``decoded()`` renders. epoch_labels: what a teacher said of every view in
-    every epoch, for protocols that show the same views again. preprocessing: ``Preprocessing.describe()``, with its
-    fingerprint. provenance: recipe, outer step, seconds, versions and the fingerprints of what the set was made from;
-    JSON only.
-    """
+    """A few images per class with labels, and the facts without which they can not be used."""
 
     images: Tensor
+    """(S, C, H, W), float32 in the space of ``preprocessing``, or pixels, uint8."""
     labels: Tensor
+    """(S,) int64 when ``label_kind`` is "hard", else (S, classes), probabilities or logits, float32 or float16; one for
+    each image that is rendered, where there is a compensation."""
     label_kind: LabelKind = "hard"
     student_lr: Tensor | None = None
+    """The learned rate of the student's SGD, a scalar tensor, None where the method learns none."""
     warm_images: Tensor | None = None
+    """Shaped as images, None but for sets made for the protocol ``ftd-warm-ema-v1``, which trains a network on them
+    before it goes on with the images."""
     formation: int = 1
+    """f where each image is a mosaic of f x f smaller ones, which ``decoded()`` enlarges."""
     compensation: Compensation | None = None
+    """What is added to the images, natural ones then, to make more of them, which ``decoded()`` renders."""
     epoch_labels: EpochLabels | None = None
+    """What a teacher said of every view in every epoch, for protocols that show the same views again."""
     ipc: int
     dataset: str
     class_names: tuple[str, ...]
     network: str
     preprocessing: dict[str, Any]
+    """``Preprocessing.describe()``, with its fingerprint."""
     method: str
     provenance: dict[str, Any] = field(default_factory=dict)
+    """Recipe, outer step, seconds, versions and the fingerprints of what the set was made from; JSON only."""
 
     def __post_init__(self) -> None:
         if (extra := self.compensation) is not None:

@@ -24,7 +24,11 @@ def check(method: GraphMethod) -> None:
 
 
 def check_shapes_and_facts(method: GraphMethod, task: GraphTask, ipc: int, *, at_most_ipc: bool = True) -> None:
-    """Test the set's labels, frequencies and description. at_most_ipc: whether classes have ``ipc`` items at most."""
+    """Test the set's labels, frequencies and description.
+
+    Args:
+        at_most_ipc: Whether classes have ``ipc`` items at most.
+    """
     syn = method.distill(task, ipc, outer_step())
     counts = torch.bincount(syn.hard_labels(), minlength=2)
     assert counts.min() >= 1, f"a class without an item: {counts.tolist()}"

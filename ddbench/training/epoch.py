@@ -45,10 +45,16 @@ def consecutive_batches(n: int, batch: int) -> Iterator[slice]:
 def train_epoch(
     update: Update, batches: Batches, augmentation: Augmentation | None, generator: torch.Generator
 ) -> tuple[float, float]:
-    """Update a network on every batch. Returns the mean loss and the accuracy, in [0, 1], over the images as seen.
+    """Update a network on every batch.
 
-    augmentation: drawn anew for each batch from ``generator``, on whose device the draws arise; None leaves batches as
-    they are. Both results are of the network as it was before each update. Errors: ValueError where there is no batch.
+    Returns the mean loss and the accuracy, in [0, 1], over the images as seen.
+
+    Args:
+        augmentation: Drawn anew for each batch from ``generator``, on whose device the draws arise; None leaves batches
+            as they are. Both results are of the network as it was before each update.
+
+    Raises:
+        ValueError: There is no batch.
     """
     loss_sum = hits = None
     seen = 0
@@ -70,8 +76,11 @@ def train_epoch(
 def top1_accuracy(predict: Callable[[Tensor], Tensor], batches: Batches) -> float:
     """The share of images, in [0, 1], whose largest logit is that of their class.
 
-    predict: inputs (B, C, H, W) to logits (B, K); a module is put in eval mode by its owner, not here.
-    Errors: ValueError where there is no image.
+    Args:
+        predict: Inputs (B, C, H, W) to logits (B, K); a module is put in eval mode by its owner, not here.
+
+    Raises:
+        ValueError: There is no image.
     """
     hits, seen = None, 0
     for inputs, labels in batches:

@@ -26,9 +26,13 @@ Logits = Callable[[Tensors, Tensors, Tensor], Tensor]
 class ForwardPass:
     """The training pass of all networks that are built like ``network``, by its parameters and buffers.
 
-    stacked: parameters, buffers and inputs are of k networks side by side, (k, ...), and so are the logits (k, B, K).
-    compile: at the first call, and for every new shape; where that fails, the plain function takes over for good, which
-    is said on stderr if ``notice``. device: its type. backend: of torch.compile. Differentiable once where compiled.
+    Args:
+        stacked: Parameters, buffers and inputs are of k networks side by side, (k, ...), and so are the logits (k, B,
+            K).
+        compile: At the first call, and for every new shape; where that fails, the plain function takes over for good,
+            which is said on stderr if ``notice``.
+        device: Its type.
+        backend: Of torch.compile. Differentiable once where compiled.
     """
 
     def __init__(

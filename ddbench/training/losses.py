@@ -15,9 +15,14 @@ LabelKind = Literal["hard", "probabilities", "logits"]
 def classification_loss(logits: Tensor, labels: Tensor, kind: str = "hard") -> Tensor:
     """Cross-entropy of a batch, averaged over its images: a scalar, in nats.
 
-    logits: (B, K). labels: (B,) int64 classes where kind is "hard"; (B, K) class probabilities where it is
-    "probabilities"; (B, K) logits, of which the softmax is taken, where it is "logits". Differentiable in logits and
-    in soft labels, and usable under ``torch.func``. Errors: UserError for another kind.
+    Args:
+        logits: (B, K).
+        labels: (B,) int64 classes where kind is "hard"; (B, K) class probabilities where it is "probabilities"; (B, K)
+            logits, of which the softmax is taken, where it is "logits". Differentiable in logits and in soft labels,
+            and usable under ``torch.func``.
+
+    Raises:
+        UserError: Another kind.
     """
     if kind == "logits":
         labels = labels.softmax(1)

@@ -15,13 +15,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Trainable(Protocol):
-    """One network in training, or k of one architecture. Shapes below are of one; of k, (k, ...) stands for each.
+    """One network in training, or k of one architecture.
 
-    parameters, buffers: by name, the live tensors. forward: None where the module itself is called.
+    Shapes below are of one; of k, (k, ...) stands for each.
     """
 
     parameters: dict[str, Tensor]
+    """By name, the live tensors. forward: None where the module itself is called."""
     buffers: dict[str, Tensor]
+    """By name, the live tensors. forward: None where the module itself is called."""
 
     @property
     def forward(self) -> ForwardPass | None: ...
@@ -41,7 +43,11 @@ class Trainable(Protocol):
 
 @final
 class SingleModel:
-    """One network. forward: a pass that is not stacked; None calls the network."""
+    """One network.
+
+    Args:
+        forward: A pass that is not stacked; None calls the network.
+    """
 
     def __init__(self, network: nn.Module, forward: ForwardPass | None = None) -> None:
         self.network, self.forward = network, forward
@@ -71,8 +77,10 @@ class SingleModel:
 class StackedModels:
     """Several networks of one architecture, their tensors side by side in tensors (k, ...).
 
-    networks: on one device; from here on, what they hold are views of those tensors, so that each can be looked at,
-    saved and restored as if it were trained alone. forward: a stacked pass. One that diverges leaves the others alone.
+    Args:
+        networks: On one device; from here on, what they hold are views of those tensors, so that each can be looked at,
+            saved and restored as if it were trained alone.
+        forward: A stacked pass. One that diverges leaves the others alone.
     """
 
     def __init__(self, networks: Sequence[nn.Module], forward: ForwardPass) -> None:

@@ -20,21 +20,24 @@ CLOSE = 5e-4
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """PublishedResult weights, as their library describes them.
-
-    network: whose they are, as ``torchvision:resnet18``. tag: their library's name for them. channels, size, classes:
-    of the images they know. mean, std: one a channel, what the images were less and over. address: where they lie, a
-    URL or ``hf-hub:NAME``.
-    """
+    """PublishedResult weights, as their library describes them."""
 
     network: str
+    """Whose they are, as ``torchvision:resnet18``."""
     tag: str
+    """Their library's name for them."""
     channels: int
+    """Of the images they know."""
     size: int
+    """Of the images they know."""
     classes: int
+    """Of the images they know."""
     mean: tuple[float, ...]
+    """One a channel, what the images were less and over."""
     std: tuple[float, ...]
+    """One a channel, what the images were less and over."""
     address: str
+    """Where they lie, a URL or ``hf-hub:NAME``."""
 
     @property
     def name(self) -> str:
@@ -86,7 +89,11 @@ def is_pretrained(name: str) -> bool:
 def published(name: str, where: str = "") -> Weights:
     """The weights of this name; nothing is downloaded.
 
-    where: the place it was read from. Errors: UserError with the nearest names where there are none such.
+    Args:
+        where: The place it was read from.
+
+    Raises:
+        UserError: With the nearest names where there are none such.
     """
     network, _, tag = name.partition("@")
     outside = split_outside(network)
@@ -101,7 +108,11 @@ def published(name: str, where: str = "") -> Weights:
 
 
 def canonical_teacher(name: str, where: str = "") -> str:
-    """The one name of a network to train, or of weights. Errors: UserError with the nearest names."""
+    """The one name of a network to train, or of weights.
+
+    Raises:
+        UserError: With the nearest names.
+    """
     return published(name, where).name if is_pretrained(name) else canonical_network_name(name, where)
 
 

@@ -25,8 +25,11 @@ HUB = "hf-hub:"
 def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]:
     """All parameters and buffers of the network with these weights, by name, on the CPU.
 
-    A file that is there already is read, not downloaded. Errors: UserError where the download fails, with the place in
-    which the file can be put by hand; where the file is another than its name says, or does not fit the network.
+    A file that is there already is read, not downloaded.
+
+    Raises:
+        UserError: The download fails, with the place in which the file can be put by hand; where the file is another
+            than its name says, or does not fit the network.
     """
     library, _, network = weights.network.partition(":")
     tensors = _from_hub(weights) if weights.address.startswith(HUB) else _from_url(weights, quiet)

@@ -21,7 +21,11 @@ from ddbench.training.epoch import Update
 def batches_together(
     loader: ImageLoader, batch: int, orders: Sequence[torch.Generator]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """An epoch's batches of k networks: inputs (k, B, C, H, W) and labels (k, B). orders: shuffle, one a network."""
+    """An epoch's batches of k networks: inputs (k, B, C, H, W) and labels (k, B).
+
+    Args:
+        orders: Shuffle, one a network.
+    """
     shuffled = [torch.randperm(len(loader), generator=order, device=order.device) for order in orders]
     pieces = torch.stack(shuffled).to(loader.labels.device).split(batch, dim=1)
     for rows, (inputs, labels) in zip(pieces, loader.batches(rows.flatten() for rows in pieces), strict=True):
@@ -38,8 +42,13 @@ def train_epoch_together(
 ) -> list[tuple[float, float]]:
     """As ``ddbench.training.epoch.train_epoch``, of k networks at once: each one's mean loss and accuracy.
 
-    batches: inputs (k, B, C, H, W) and hard labels (k, B). generators: augment, one a network. fused: as in
-    :func:`apply_each`. Errors: ValueError where there is no batch.
+    Args:
+        batches: Inputs (k, B, C, H, W) and hard labels (k, B).
+        generators: Augment, one a network.
+        fused: As in :func:`apply_each`.
+
+    Raises:
+        ValueError: There is no batch.
     """
     loss_sum = hits = None
     seen = 0
@@ -63,7 +72,9 @@ def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw]
     """Images (k, B, C, H, W), those of each network as its draw has them.
 
     DSA changes every image by itself, so equal families are done in one go; others may look at their whole batch.
-    fused: whether all families are done in one compiled function, which computes more and launches less.
+
+    Args:
+        fused: Whether all families are done in one compiled function, which computes more and launches less.
     """
     if not isinstance(augmentation, DSA):
         return torch.stack([augmentation.apply(own, draw) for own, draw in zip(images, draws, strict=True)])

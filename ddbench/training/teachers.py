@@ -26,22 +26,24 @@ AT_ONCE = 2**20
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Teachers:
-    """Trained networks whose logits are averaged.
-
-    networks: their names; states: of each, all parameters and buffers by name. channels, size, classes: of the images.
-    dataset and preprocessing (``Preprocessing.describe()``): what they were trained on. accuracy: of each on the test
-    split, fractions. provenance: JSON.
-    """
+    """Trained networks whose logits are averaged."""
 
     networks: tuple[str, ...]
+    """Their names."""
     states: tuple[dict[str, Tensor], ...]
+    """Of each, all parameters and buffers by name."""
     channels: int
+    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
     size: int
+    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
     classes: int
+    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
     dataset: str
     preprocessing: dict[str, Any]
     accuracy: tuple[float, ...]
+    """Of each on the test split, fractions."""
     provenance: dict[str, Any] = field(default_factory=dict)
+    """JSON."""
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
@@ -128,7 +130,11 @@ class Teachers:
 
 
 def load_teachers(path: str | Path) -> Teachers:
-    """Read teachers. Errors: UserError when the file is absent, damaged, or something else."""
+    """Read teachers.
+
+    Raises:
+        UserError: The file is absent, damaged, or something else.
+    """
     path = Path(path)
     tensors, document = artifact.load(path, KIND)
     try:
@@ -150,10 +156,13 @@ def load_teachers(path: str | Path) -> Teachers:
 
 
 def combined(every: Sequence[Teachers]) -> Teachers:
-    """All members of several files as one. Errors: UserError where they were not trained on the same images.
+    """All members of several files as one.
 
     Its provenance is the first's, with the fingerprints of all data that any of them was trained on, and the published
     weights of all.
+
+    Raises:
+        UserError: They were not trained on the same images.
     """
     first, *others = every
     splits = dict.fromkeys(found.provenance.get(SPLIT, "") for found in every)

@@ -31,8 +31,12 @@ class Kernel(Protocol):
 class GradientKernel:
     """The gradient of ``loss(theta, *batch)`` by theta, and what it hands back, as compiled functions of tensors.
 
-    One kernel serves all steps of a run. strict: whether a loss that does not compile is an error; else it is said on
-    stderr, once, and plain autograd does the work. backend: of torch.compile.
+    One kernel serves all steps of a run.
+
+    Args:
+        strict: Whether a loss that does not compile is an error; else it is said on stderr, once, and plain autograd
+            does the work.
+        backend: Of torch.compile.
     """
 
     def __init__(
@@ -54,7 +58,8 @@ class GradientKernel:
     ) -> tuple[Tensor, list[Tensor | None]]:
         """The gradient g (P,), and ``<g, cotangent>`` differentiated by theta and each tensor of the batch.
 
-        by: for theta and each tensor of the batch, whether its share is asked; None stands for those that are not.
+        Args:
+            by: For theta and each tensor of the batch, whether its share is asked; None stands for those that are not.
         """
         plain = _pulling(self.loss, by)
         if by not in self._pulls:
@@ -117,14 +122,12 @@ def _pulling(loss: Callable[..., Tensor], by: tuple[bool, ...]) -> Callable[...,
 @final
 @dataclass(frozen=True)
 class FastStep(SGDStep):
-    """:class:`SGDStep` that an unroll walks back through :meth:`pull_back`, without an autograd graph of the student.
-
-    kernel: of the loss's ``of``. Called where something requires a gradient it is plain autograd, as the full unroll
-    needs it.
-    """
+    """:class:`SGDStep` that an unroll walks back through :meth:`pull_back`, without the student's autograd graph."""
 
     loss: BatchLoss  # pyright: ignore[reportIncompatibleMethodOverride]  # a field, which only looks like a method
     kernel: Kernel = field(kw_only=True)
+    """Of the loss's ``of``. Called where something requires a gradient it is plain autograd, as the full unroll needs
+    it."""
 
     def __call__(self, state: Tensor, outer: Outer, t: int) -> Tensor:
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (state, *outer)):
@@ -145,8 +148,9 @@ class FastStep(SGDStep):
     ) -> tuple[Tensor, list[Tensor | None]]:
         """What a cotangent of the state after the step is for the state before it, and for each of outer.
 
-        wanted: for each of outer, whether its share is asked. first_order: the inner gradient is taken for a constant
-        of the state (TESLA).
+        Args:
+            wanted: For each of outer, whether its share is asked.
+            first_order: The inner gradient is taken for a constant of the state (TESLA).
         """
         theta, lr = (state if self.momentum == 0 else state[0]), outer[-1]
         by_theta_after = cotangent if self.momentum == 0 else cotangent[0]

@@ -16,15 +16,15 @@ InnerLoss = Callable[[Tensor, Outer, int], Tensor]
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """An inner loss in two parts: what the student sees at a step, and how wrong it is there.
-
-    seen: ``seen(outer, t)``, the tensors of the batch, such as images and labels, as augmented. of: ``of(theta, *seen)
-    -> scalar``, one and the same function of tensors at every step, so that it can be compiled. scale: a factor.
-    """
+    """An inner loss in two parts: what the student sees at a step, and how wrong it is there."""
 
     seen: Callable[[Outer, int], tuple[Tensor, ...]]
+    """``seen(outer, t)``, the tensors of the batch, such as images and labels, as augmented."""
     of: Callable[..., Tensor]
+    """``of(theta, *seen) -> scalar``, one and the same function of tensors at every step, so that it can be
+    compiled."""
     scale: float = 1.0
+    """A factor."""
 
     def __call__(self, theta: Tensor, outer: Outer, t: int) -> Tensor:
         return self.scale * self.of(theta, *self.seen(outer, t))
@@ -32,13 +32,16 @@ class BatchLoss:
 
 @dataclass(frozen=True)
 class SGDStep:
-    """One step of SGD with heavy-ball momentum: ``v <- momentum * v + g; theta <- theta - lr * v``.
+    """One step of SGD with heavy-ball momentum:
 
-    loss: the inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``theta (P,)``
-    without momentum, else ``(2, P)``: theta and velocity. Source: torch.optim.SGD with dampening 0.
+    ``v <- momentum * v + g; theta <- theta - lr * v``.
+
+    Source: torch.optim.SGD with dampening 0.
     """
 
     loss: InnerLoss
+    """The inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``theta (P,)``
+    without momentum, else ``(2, P)``: theta and velocity."""
     momentum: float = 0.0
 
     def start(self, theta: Tensor) -> Tensor:

@@ -47,7 +47,11 @@ class PullsBack(Protocol):
         first_order: bool = False,
     ) -> tuple[Tensor, list[Tensor | None]]:
         """A cotangent of the state after step t, as that of the state before it, and of each of outer; None for those
-        not wanted. first_order: the step's move is taken for a constant of the state."""
+        not wanted.
+
+        Args:
+            first_order: The step's move is taken for a constant of the state.
+        """
         ...
 
 
@@ -63,8 +67,12 @@ class Unroll(abc.ABC):
     ) -> Tensor:
         """States of the student, ``(len(at), *state_0.shape)``, differentiable by ``state_0`` and ``outer``.
 
-        at: after how many steps, rising, from 0 to ``n``; None: all of ``0, ..., n``. What is not asked for takes no
-        memory in the walk back. Errors: ValueError for moments that do not rise, or lie outside.
+        Args:
+            at: After how many steps, rising, from 0 to ``n``; None: all of ``0, ..., n``. What is not asked for takes
+                no memory in the walk back.
+
+        Raises:
+            ValueError: Moments that do not rise, or lie outside.
         """
 
 
@@ -90,14 +98,12 @@ class FullUnroll(Unroll):
 @final
 @dataclass(frozen=True)
 class AdjointUnroll(Unroll):
-    """Walk the stored states backwards, one step's graph at a time: exact, and the default.
-
-    every: how many steps' graphs are held at once. Larger values save nothing but the bookkeeping between segments;
-    memory is that of ``every`` steps, and one state a step, which lies on the CPU where the student is on a GPU. A step
-    that pulls back by itself is walked back one at a time, whatever ``every`` is.
-    """
+    """Walk the stored states backwards, one step's graph at a time: exact, and the default."""
 
     every: int = 1
+    """How many steps' graphs are held at once. Larger values save nothing but the bookkeeping between segments; memory
+    is that of ``every`` steps, and one state a step, which lies on the CPU where the student is on a GPU. A step that
+    pulls back by itself is walked back one at a time, whatever ``every`` is."""
     exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -255,7 +261,9 @@ def _pull_back(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Gradients of the steps start..end-1, by the state before them and each of outer that is wanted.
 
-    given: cotangents of states by number, of which those between count; carried: that of the last.
+    Args:
+        given: Cotangents of states by number, of which those between count.
+        carried: That of the last.
     """
     leaf = state.detach().requires_grad_()
     leaves = [o.detach().requires_grad_(w) for o, w in zip(outer, wanted, strict=True)]

@@ -10,8 +10,12 @@ from ddbench.errors import UserError
 def class_order(classes: int, order: int) -> tuple[int, ...]:
     """All classes in the order of this number: numpy's ``RandomState(order).permutation``.
 
-    Source: CL_DM.py of VICO-UoE/DatasetCondensation, which seeds numpy with 0 to 4. Differs: none, and the global state
-    of numpy stays as it is. Errors: UserError below 0.
+    Raises:
+        UserError: Below 0.
+
+    Source: CL_DM.py of VICO-UoE/DatasetCondensation, which seeds numpy with 0 to 4.
+
+    Differs: none, and the global state of numpy stays as it is.
     """
     if not 0 <= order < 2**32:
         raise UserError(f"there is no class order {order}", fix="number orders from 0")
@@ -22,7 +26,9 @@ def class_steps(classes: int, steps: int, order: int) -> list[tuple[int, ...]]:
     """The classes that come new with each step, in the order of this number.
 
     Where steps do not divide the classes, the first ones bring one class more; the source leaves the rest out.
-    Errors: UserError for fewer than one step or more steps than classes.
+
+    Raises:
+        UserError: Fewer than one step or more steps than classes.
     """
     if not 1 <= steps <= classes:
         raise UserError(

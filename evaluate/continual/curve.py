@@ -14,13 +14,11 @@ from ddbench.evaluate.continual.step_score import StepScore, in_a_path
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The steps of one method at one ipc, in all class orders that were asked.
-
-    scores: by order, then by step. Means and standard deviations (population) are over all networks of all orders, as
-    in the source, whose table has 5 orders x 3 networks.
-    """
+    """The steps of one method at one ipc, in all class orders that were asked."""
 
     scores: tuple[tuple[StepScore, ...], ...]
+    """By order, then by step. Means and standard deviations (population) are over all networks of all orders, as in the
+    source, whose table has 5 orders x 3 networks."""
 
     @property
     def label(self) -> str:

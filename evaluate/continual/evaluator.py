@@ -33,20 +33,23 @@ FAR_OFF = 2.0
 class ContinualEvaluator:
     """Everything that is the same for all points of all curves.
 
-    real: the whole data set. home: where answers are kept. seeds: of the fresh networks at every step. progress: makes
-    a meter for each training. executor: who trains the networks; None is this process, or others beside it
-    once a memory is worth them.
-    Errors: UserError for a protocol whose labels are a teacher's, who would have seen classes before their time.
+    Raises:
+        UserError: A protocol whose labels are a teacher's, who would have seen classes before their time.
     """
 
     real: RealSet
+    """The whole data set."""
     home: Path
+    """Where answers are kept."""
     network: str
     protocol: Protocol
     seeds: tuple[int, ...]
+    """Of the fresh networks at every step."""
     device: torch.device
     progress: Callable[[], Progress] = Silent
+    """Makes a meter for each training."""
     executor: Executor | None = None
+    """Who trains the networks; None is this process, or others beside it once a memory is worth them."""
 
     def __post_init__(self) -> None:
         if self.protocol.targets == "teacher":
@@ -60,7 +63,10 @@ class ContinualEvaluator:
     ) -> StepScore:
         """Networks trained from scratch on all parts in memory, tested on all classes that these are of.
 
-        label: of the method. step: from 0. how: how the memory came about, in a sentence.
+        Args:
+            label: Of the method.
+            step: From 0.
+            how: How the memory came about, in a sentence.
         """
         memory = merge_memory(parts, self.real)
         seen = tuple(label for part in parts for label in part.classes)
@@ -166,7 +172,8 @@ class ContinualEvaluator:
 def with_epochs(protocol: Protocol, epochs: int) -> Protocol:
     """The protocol with another number of epochs for all data and networks; its fingerprint tells it apart.
 
-    Errors: UserError for a protocol whose epochs follow from a rule.
+    Raises:
+        UserError: A protocol whose epochs follow from a rule.
     """
     if protocol.rule:
         raise UserError(f"the epochs of {protocol.key} follow from a rule", fix="leave --epochs out, or take dsa-v1")

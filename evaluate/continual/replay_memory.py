@@ -19,10 +19,11 @@ from ddbench.training.losses import LabelKind
 
 @dataclass(frozen=True, eq=False)
 class StepSet:
-    """A stored synthetic set. classes: which class of the whole data set each of its own labels stands for."""
+    """A stored synthetic set."""
 
     syn: SyntheticSet
     classes: tuple[int, ...]
+    """Which class of the whole data set each of its own labels stands for."""
 
 
 def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
@@ -30,8 +31,10 @@ def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
 
     Mosaics are decoded. Soft labels become probabilities that are 0 for the classes of other parts; where some parts
     have hard labels, theirs become certain ones. The student's rate is the mean of the parts', None if one has none.
-    Errors: UserError where two parts have a class in common, or one has another preprocessing, another size of image,
-    or labels of single views, which can not be put together.
+
+    Raises:
+        UserError: Two parts have a class in common, or one has another preprocessing, another size of image, or labels
+            of single views, which can not be put together.
     """
     _require_joinable(parts, real)
     seen = [replace(part, syn=part.syn.decoded()) for part in parts]
@@ -59,7 +62,9 @@ def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
     """What a set of all classes holds of some of them, its soft labels as probabilities among these alone.
 
     Where a label says nothing of these classes, it is the class that its image was made for.
-    Errors: UserError for a set with labels of single views.
+
+    Raises:
+        UserError: A set with labels of single views.
     """
     if syn.epoch_labels is not None:
         raise _views_can_not_be_parted(syn)
@@ -99,7 +104,11 @@ def _made_for(syn: SyntheticSet) -> Tensor:
 
 
 def _among(syn: SyntheticSet, rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:
-    """Probabilities among the chosen classes, (rows, chosen). own: the place of each image's class among them."""
+    """Probabilities among the chosen classes, (rows, chosen).
+
+    Args:
+        own: The place of each image's class among them.
+    """
     said = syn.labels[rows][:, chosen]
     shares = said.softmax(1) if syn.label_kind == "logits" else said / said.sum(1, keepdim=True)
     certain = torch.nn.functional.one_hot(own, len(chosen)).to(shares.dtype)

@@ -19,29 +19,33 @@ SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True)
 class StepKey:
-    """What is asked at one step, whatever the answer.
-
-    method: its label in the recipe. ipc: None where all real images are trained on. order: the number of the class
-    order. step: from 0. steps: how many there are. seen: classes of the whole data set, in the order in which they
-    came. protocol_fingerprint: of every number of the protocol as it was used. epochs: E of that protocol.
-    memory_sha256: of what is trained on. mirror: whether augmentation may flip the images of this data set.
-    """
+    """What is asked at one step, whatever the answer."""
 
     method: str
+    """Its label in the recipe."""
     ipc: int | None
+    """None where all real images are trained on."""
     dataset: str
     order: int
+    """The number of the class order."""
     step: int
+    """From 0."""
     steps: int
+    """How many there are."""
     seen: tuple[int, ...]
+    """Classes of the whole data set, in the order in which they came."""
     network: str
     protocol: str
     protocol_fingerprint: str
+    """Of every number of the protocol as it was used."""
     epochs: int
+    """E of that protocol."""
     seeds: tuple[int, ...]
     memory_sha256: str
+    """Of what is trained on."""
     real_fingerprint: str
     mirror: bool
+    """Whether augmentation may flip the images of this data set."""
     how: str
     """How the memory came about, in a sentence."""
 
@@ -58,23 +62,25 @@ class StepKey:
 
 @dataclass(frozen=True, kw_only=True)
 class StepScore:
-    """The answer. accuracy: fractions on the test images of all classes seen, in the order of the question's seeds.
-
-    memory_images: as trained on. memory_bytes: as stored. distill_seconds: what making this step's part took. lr: the
-    rate that training began with. notes: what a reader must know.
-    """
+    """The answer."""
 
     question: StepKey
     accuracy: tuple[float, ...]
+    """Fractions on the test images of all classes seen, in the order of the question's seeds."""
     lr: float | None
+    """The rate that training began with."""
     memory_images: int
+    """As trained on."""
     memory_bytes: int
+    """As stored."""
     distill_seconds: float
+    """What making this step's part took."""
     seconds: float
     device: str
     code: str
     versions: Mapping[str, str]
     notes: tuple[str, ...] = field(default=())
+    """What a reader must know."""
 
     def save(self, home: Path) -> Path:
         path = self.question.path(home)
@@ -84,13 +90,21 @@ class StepScore:
 
 
 def known_score(question: StepKey, home: Path) -> StepScore | None:
-    """The answer that lies there already, if one does. Errors: UserError when its file is damaged or not of ours."""
+    """The answer that lies there already, if one does.
+
+    Raises:
+        UserError: Its file is damaged or not of ours.
+    """
     path = question.path(home)
     return load_step(path) if path.exists() else None
 
 
 def load_step(path: Path) -> StepScore:
-    """A point of a curve from its file. Errors: UserError when it is absent, damaged, or something else."""
+    """A point of a curve from its file.
+
+    Raises:
+        UserError: It is absent, damaged, or something else.
+    """
     document = artifact.read_json(path, "step of a continual evaluation")
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise UserError(f"{path} is not a step of a continual evaluation", fix="give a file from HOME/continual")

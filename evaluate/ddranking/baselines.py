@@ -27,12 +27,13 @@ Train = Callable[[Sequence[int], float, SplitName], Scores]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RankingSetup:
-    """What all contenders share. teachers: who labels, on the soft track; None on the hard one."""
+    """What all contenders share."""
 
     real: RealSet
     network: str
     device: torch.device
     teachers: Teachers | None = None
+    """Who labels, on the soft track; None on the hard one."""
     executor: Executor | None = None
 
     def teachers_of(self, recipe: Protocol) -> Teachers | None:
@@ -46,16 +47,15 @@ class RankingSetup:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One side of a difference. identity: what it is, as JSON, apart from recipe, teachers, network, seed and rate.
-
-    together: how many seeds are best trained in one call.
-    """
+    """One side of a difference."""
 
     name: str
     recipe: Protocol
     identity: dict[str, Any]
+    """What it is, as JSON, apart from recipe, teachers, network, seed and rate."""
     train: Train
     together: int = 1
+    """How many seeds are best trained in one call."""
 
 
 def of_set(bench: RankingSetup, name: str, syn: SyntheticSet, recipe: Protocol) -> Candidate:
@@ -123,7 +123,8 @@ def _together(bench: RankingSetup) -> int:
 def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:
     """Positions in the training split, ``ipc`` of each class, class by class; the seed alone decides which.
 
-    Errors: UserError when a class has fewer.
+    Raises:
+        UserError: A class has fewer.
     """
     real.require_ipc(ipc)
     chosen = []

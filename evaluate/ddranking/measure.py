@@ -66,12 +66,18 @@ def measure(
 ) -> Measurement:
     """HLR, IOR and LRS of a synthetic set, and ARS where asked, with the accuracies behind them.
 
-    labels: on the soft track, the set's own ("S") or what ``teachers`` say of every batch ("M"); in both, teachers
-    label the random images. searches: how many networks judge each rate on validation; a single rate needs no judge.
-    epochs: None is the recipe's 300. real_accuracy: a fraction known from elsewhere, instead of training on all real
-    data. folder: where finished trainings are kept, and looked for. executor: as in ``score``.
-    Errors: UserError for names, weights, rates and accuracies that can not be, missing teachers, a validation split
-    that is empty where rates are to be chosen, an ipc larger than a class, and as in ``score``.
+    Args:
+        labels: On the soft track, the set's own ("S") or what ``teachers`` say of every batch ("M"); in both, teachers
+            label the random images.
+        searches: How many networks judge each rate on validation; a single rate needs no judge.
+        epochs: None is the recipe's 300.
+        real_accuracy: A fraction known from elsewhere, instead of training on all real data.
+        folder: Where finished trainings are kept, and looked for.
+        executor: As in ``score``.
+
+    Raises:
+        UserError: Names, weights, rates and accuracies that can not be, missing teachers, a validation split that is
+            empty where rates are to be chosen, an ipc larger than a class, and as in ``score``.
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
     device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)

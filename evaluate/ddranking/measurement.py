@@ -24,13 +24,8 @@ DERIVED = "derived"
 class Measurement:
     """What DD-Ranking asks about one synthetic set, on one track, with one network.
 
-    labels: the mode of the soft track, None on the hard one. seeds: of the runs; a run has one network of each side,
-    and random images of its own. rates: what every side was allowed. weight: w of alpha; ars_weight: gamma of beta.
-    sides: by name, "syn", "random", "real"; on the soft track also "syn_hard"; for ARS also "syn_plain" and
-    "random_plain", both without augmentation. synthetic_sha256: of the tensors and of what they mean (kind of labels,
-    formation). mirror: whether augmentation may flip images. teachers: bytes by name. seconds: of all trainings. date:
-    of the last training, as ``2026-01-31``. No host name, no path of a machine.
-    Errors: ValueError where accuracies are not fractions, or not one a seed, and for weights out of range.
+    Raises:
+        ValueError: Accuracies are not fractions, or not one a seed, and for weights out of range.
     """
 
     kind: Literal["ddranking measurement"] = "ddranking measurement"
@@ -41,22 +36,33 @@ class Measurement:
     network: str
     track: Track
     labels: LabelMode | None
+    """The mode of the soft track, None on the hard one."""
     seeds: tuple[int, ...]
+    """Of the runs; a run has one network of each side, and random images of its own."""
     search_seeds: tuple[int, ...]
     rates: tuple[float, ...]
+    """What every side was allowed."""
     weight: float = 0.5
+    """w of alpha."""
     ars_weight: float = 0.5
+    """Gamma of beta."""
     sides: dict[str, SideResult]
+    """By name, "syn", "random", "real"; on the soft track also "syn_hard"; for ARS also "syn_plain" and "random_plain",
+    both without augmentation."""
     synthetic_sha256: str
+    """Of the tensors and of what they mean (kind of labels, formation)."""
     real_fingerprint: str
     mirror: bool
+    """Whether augmentation may flip images."""
     preprocessing_fingerprint: str
     teachers: dict[str, int]
+    """Bytes by name. seconds: of all trainings."""
     teachers_fingerprint: str | None
     device: str
     code: str
     versions: dict[str, str]
     date: str
+    """Of the last training, as ``2026-01-31``. No host name, no path of a machine."""
     notes: tuple[str, ...] = ()
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -99,7 +105,11 @@ class Measurement:
         return sum(side.trainings for side in self.sides.values())
 
     def weighted(self, weight: float | None = None, ars_weight: float | None = None) -> Measurement:
-        """The same accuracies under other weights; None keeps the weight. Errors: UserError outside [0, 1]."""
+        """The same accuracies under other weights; None keeps the weight.
+
+        Raises:
+            UserError: Outside [0, 1].
+        """
         chosen = self.weight if weight is None else weight, self.ars_weight if ars_weight is None else ars_weight
         for value in chosen:
             require_weight(value)
@@ -145,7 +155,11 @@ def require_weight(value: float) -> None:
 
 
 def load_measurement(path: Path) -> Measurement:
-    """Read one. Errors: UserError that names the file and what is wrong with it."""
+    """Read one.
+
+    Raises:
+        UserError: That names the file and what is wrong with it.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     document = read_json(path, "measurement of DD-Ranking")

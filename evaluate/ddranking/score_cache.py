@@ -17,15 +17,20 @@ Question = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """What is known already. folder: where it lies, a file a training named by its question; None keeps nothing.
+    """What is known already.
 
     Random and real images do not depend on the method, so their trainings serve every set of the same data and ipc.
     """
 
     folder: Path | None
+    """Where it lies, a file a training named by its question; None keeps nothing."""
 
     def find(self, question: Question) -> Scores | None:
-        """The scores of this one network, or None. Errors: UserError for a file that is damaged."""
+        """The scores of this one network, or None.
+
+        Raises:
+            UserError: A file that is damaged.
+        """
         if self.folder is None or not (path := self._path(self.folder, question)).exists():
             return None
         document = read_json(path, "finished training")

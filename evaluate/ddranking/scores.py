@@ -35,17 +35,22 @@ def spread(values: Iterable[float]) -> tuple[float, float]:
 class LabelRobustness:
     """The accuracies behind a label-robust score, one a run, and the weight that may be changed afterwards.
 
-    real, syn_hard: networks trained with hard labels on the real data and on the synthetic images. syn, random: with
-    the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is ``syn_hard``.
-    weight: w of alpha, of IOR against HLR, in [0, 1].
-    Errors: ValueError for accuracies that are not fractions, runs that differ in number, and a weight out of range.
+    Raises:
+        ValueError: Accuracies that are not fractions, runs that differ in number, and a weight out of range.
     """
 
     real: Runs
+    """Networks trained with hard labels on the real data and on the synthetic images."""
     syn_hard: Runs
+    """Networks trained with hard labels on the real data and on the synthetic images."""
     syn: Runs
+    """With the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is
+    ``syn_hard``."""
     random: Runs
+    """With the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is
+    ``syn_hard``."""
     weight: float = 0.5
+    """w of alpha, of IOR against HLR, in [0, 1]."""
 
     def __post_init__(self) -> None:
         _check(self)

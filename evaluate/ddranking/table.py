@@ -35,9 +35,13 @@ THEIR_NAMES = {
 
 
 def render(measurements: Sequence[Measurement], form: str = "text") -> str:
-    """These measurements, without a newline at the end. form: "text", "markdown", "csv" or "json" (a list of objects).
+    """These measurements, without a newline at the end.
 
-    Errors: UserError for another form.
+    Args:
+        form: "text", "markdown", "csv" or "json" (a list of objects).
+
+    Raises:
+        UserError: Another form.
     """
     if form not in FORMS:
         raise unknown("format", form, FORMS)

@@ -18,21 +18,20 @@ ReportProgress = Callable[[str, float, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SideResult:
-    """What one contender reached on the test split, a fraction a run, and how its rate was found.
-
-    lr: the rate of all runs. tried: every rate with its accuracies on validation, none where a single rate was allowed.
-    given: whether the user named the accuracy, so that nothing was trained and recipe and rate are not known.
-    seconds: of all its trainings together, also of those that were kept from before.
-    """
+    """What one contender reached on the test split, a fraction a run, and how its rate was found."""
 
     accuracy: Runs
     lr: float | None = None
+    """The rate of all runs."""
     tried: tuple[tuple[float, Runs], ...] = ()
+    """Every rate with its accuracies on validation, none where a single rate was allowed."""
     recipe: str | None = None
     recipe_fingerprint: str | None = None
     epochs: int | None = None
     given: bool = False
+    """Whether the user named the accuracy, so that nothing was trained and recipe and rate are not known."""
     seconds: float = 0.0
+    """Of all its trainings together, also of those that were kept from before."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -56,10 +55,15 @@ def train_and_test(
     cache: TrainingScores,
     report: ReportProgress,
 ) -> SideResult:
-    """Train and test one contender. A single rate is taken as it is, and no validation split is asked for.
+    """Train and test one contender.
 
-    The highest mean on validation wins, of equals the lower rate. search_seeds: of the networks that judge rates, and
-    of the random images they are trained on; none of them is tested.
+    A single rate is taken as it is, and no validation split is asked for.
+
+    The highest mean on validation wins, of equals the lower rate.
+
+    Args:
+        search_seeds: Of the networks that judge rates, and of the random images they are trained on; none of them is
+            tested.
     """
     seconds = 0.0
 

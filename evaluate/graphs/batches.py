@@ -78,8 +78,10 @@ class GraphTrainingSet:
 def chances(labels: Tensor, frequency: Tensor, sampling: Sampling) -> Tensor:
     """The probability with which each item is drawn, (S,), float64, in sum one.
 
-    labels: (S, C), probabilities. frequency: (S,), the graphs that each item stands for. "frequency": each class has
-    the same share, which its items divide in proportion to frequency; a class without items has none.
+    Args:
+        labels: (S, C), probabilities.
+        frequency: (S,), the graphs that each item stands for. "frequency": each class has the same share, which its
+            items divide in proportion to frequency; a class without items has none.
     """
     if sampling == "uniform":
         return torch.full((len(labels),), 1 / len(labels), dtype=torch.float64)

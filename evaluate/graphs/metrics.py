@@ -14,9 +14,11 @@ def accuracy(logits: Tensor, y: Tensor) -> float:
 def roc_auc(logits: Tensor, y: Tensor) -> float:
     """Area under the ROC curve: of class 1 where there are two classes, else of each against the rest, averaged.
 
-    logits: (n, C). y: (n,), two different classes at least; a class that no row has, or every row, is left out of the
-    average. Rows are ranked by the log-odds of a class, which orders them as its softmax does, and makes no ties where
-    that has saturated.
+    Args:
+        logits: (n, C).
+        y: (n,), two different classes at least; a class that no row has, or every row, is left out of the average. Rows
+            are ranked by the log-odds of a class, which orders them as its softmax does, and makes no ties where that
+            has saturated.
     """
     from sklearn.metrics import roc_auc_score
 

@@ -12,28 +12,25 @@ Sampling = Literal["frequency", "uniform"]
 
 @dataclass(frozen=True, kw_only=True)
 class GraphSetting:
-    """What a protocol may vary between data sets and networks.
-
-    layers, hidden, dropout: of the network. weight_decay: as ``torch.optim.Adam`` takes it. steps: optimiser steps.
-    """
+    """What a protocol may vary between data sets and networks."""
 
     layers: int
+    """Of the network."""
     hidden: int
+    """Of the network."""
     dropout: float
+    """Of the network."""
     weight_decay: float
+    """As ``torch.optim.Adam`` takes it."""
     steps: int
+    """Optimiser steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GraphProtocol:
     """A training of so many Adam steps, whose state with the best validation ROC-AUC, the earliest, is tested once.
 
-    The loss is the cross-entropy with a set's labels, hard or probabilities. batch: items drawn for a step, with
-    replacement; None takes all items, each with the same weight. sampling: how they are drawn, "uniform" or "frequency"
-    (``ddbench.evaluate.graphs.batches.chances``). validate_every: steps between validations; the last step is one of
-    them. validate_untrained: whether the first parameters are a state like the others. reported: of all networks those
-    with the best validation that are reported; None is all. setting: for most data and networks; exceptions: data set,
-    family of networks or "" for all, and theirs. notes: what a reader of every score must know.
+    The loss is the cross-entropy with a set's labels, hard or probabilities.
     """
 
     name: str
@@ -41,14 +38,22 @@ class GraphProtocol:
     title: str
     source: str
     setting: GraphSetting
+    """For most data and networks."""
     exceptions: tuple[tuple[str, str, GraphSetting], ...] = ()
+    """Data set, family of networks or "" for all, and theirs."""
     lr: float = 1e-3
     batch: int | None = 128
+    """Items drawn for a step, with replacement; None takes all items, each with the same weight."""
     sampling: Sampling = "frequency"
+    """How they are drawn, "uniform" or "frequency" (``ddbench.evaluate.graphs.batches.chances``)."""
     validate_every: int = 20
+    """Steps between validations; the last step is one of them."""
     validate_untrained: bool = False
+    """Whether the first parameters are a state like the others."""
     reported: int | None = None
+    """Of all networks those with the best validation that are reported; None is all."""
     notes: tuple[str, ...] = ()
+    """What a reader of every score must know."""
 
     @property
     def key(self) -> str:

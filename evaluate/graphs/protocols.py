@@ -70,7 +70,14 @@ GRAPH_PROTOCOLS: Mapping[str, GraphProtocol] = MappingProxyType(
 
 
 def graph_protocol(name: str, where: str = "") -> GraphProtocol:
-    """The protocol of this name. where: the place it was read from. Errors: UserError with the nearest names."""
+    """The protocol of this name.
+
+    Args:
+        where: The place it was read from.
+
+    Raises:
+        UserError: With the nearest names.
+    """
     if name not in GRAPH_PROTOCOLS:
         raise unknown("graph protocol", name, GRAPH_PROTOCOLS, where)
     return GRAPH_PROTOCOLS[name]

@@ -37,11 +37,14 @@ def score_graphs(
 ) -> GraphScores:
     """Train one fresh network a seed on ``syn``, and test its best state on validation once on test.
 
-    seeds: each fixes a network's first parameters, what is drawn and what is dropped, in the same way for every method.
-    Of more seeds than the protocol reports, those with the best validation are in the scores, in their given order; a
-    note says so.
-    Errors: UserError where set and data do not fit, for trees too low for the network, an unknown protocol or network,
-    a validation split on which nothing can be chosen, and no seeds.
+    Args:
+        seeds: Each fixes a network's first parameters, what is drawn and what is dropped, in the same way for every
+            method. Of more seeds than the protocol reports, those with the best validation are in the scores, in their
+            given order; a note says so.
+
+    Raises:
+        UserError: Set and data do not fit, for trees too low for the network, an unknown protocol or network, a
+            validation split on which nothing can be chosen, and no seeds.
     """
     chosen = graph_protocol(protocol) if isinstance(protocol, str) else protocol
     name, device = canonical_graph_network(network), torch.device(device)

@@ -64,9 +64,14 @@ NO_LEARNING: Mapping[str, str] = MappingProxyType(
 def score_no_learning(name: str, real: GraphSet, *, protocol: str, network: str) -> GraphScores:
     """A logistic regression (scikit-learn, C = 1) on counts of the whole training split, tested as a network is.
 
-    protocol, network: beside which the score shall stand; they change nothing. seeds is (0,), and nothing is drawn.
-    bytes: the regression's coefficients and intercepts in 4 bytes each.
-    Errors: UserError for an unknown name, and a split in which only one class occurs.
+    Args:
+        protocol: Beside which the score shall stand; they change nothing. seeds is (0,), and nothing is drawn. bytes:
+            the regression's coefficients and intercepts in 4 bytes each.
+        network: Beside which the score shall stand; they change nothing. seeds is (0,), and nothing is drawn. bytes:
+            the regression's coefficients and intercepts in 4 bytes each.
+
+    Raises:
+        UserError: An unknown name, and a split in which only one class occurs.
     """
     if name not in NO_LEARNING:
         raise unknown("baseline without learning", name, NO_LEARNING)

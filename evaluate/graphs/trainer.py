@@ -44,15 +44,13 @@ class GraphBatches:
 
 
 class GraphSeedResult(NamedTuple):
-    """Fractions of one network: accuracy and ROC-AUC on the test split, the best ROC-AUC on the validation split.
-
-    finite: whether the training stayed so to its end.
-    """
+    """Fractions of one network: accuracy and ROC-AUC on the test split, the best ROC-AUC on the validation split."""
 
     accuracy: float
     roc_auc: float
     validation: float
     finite: bool
+    """Whether the training stayed so to its end."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,8 +69,10 @@ class GraphTrainer:
     def train_and_test(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> GraphSeedResult:
         """Train the network of this seed, choose its state on validation, and test that once.
 
-        after_step: told the number of steps done. A training that is no longer finite ends there; where no state was
-        ever finite on validation, or the chosen one is not on test, every test graph is given the first class.
+        Args:
+            after_step: Told the number of steps done. A training that is no longer finite ends there; where no state
+                was ever finite on validation, or the chosen one is not on test, every test graph is given the first
+                class.
         """
         with one_thread(self.device):
             network = build_gnn(

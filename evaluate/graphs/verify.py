@@ -57,9 +57,12 @@ def verify_graph_row(
 ) -> GraphVerification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and compare accuracies and ROC-AUCs.
 
-    syn: None for a baseline without learning. Where a protocol reports the best of more seeds, only those that it
-    reports are trained again, so that the choice among them is not verified.
-    Errors: UserError when the set, or the real data, is not the one that the row is about, and as in ``score_graphs``.
+    Args:
+        syn: None for a baseline without learning. Where a protocol reports the best of more seeds, only those that it
+            reports are trained again, so that the choice among them is not verified.
+
+    Raises:
+        UserError: The set, or the real data, is not the one that the row is about, and as in ``score_graphs``.
     """
     learned = row.method not in NO_LEARNING
     for what, recorded, given in (

@@ -71,13 +71,17 @@ def make_row(
 ) -> Row:
     """The row of a set scored on the test split.
 
-    selection: how the set was chosen, "given" where nobody says.
-    label: the method's name in the recipe, None where it is the method's own. student: the network used in
-    distillation, None for a method that trains none. recipe: None takes the one in the set's provenance, of which also
-    seconds, peak_bytes, step and buffer_fingerprint are taken over. rates: what was tried for the learning rate; None
-    where the protocol gives it. teachers: who labelled while networks were trained. Paths are cut to their last
-    component.
-    Errors: ValueError for scores on another split.
+    Args:
+        selection: How the set was chosen, "given" where nobody says.
+        label: The method's name in the recipe, None where it is the method's own.
+        student: The network used in distillation, None for a method that trains none.
+        recipe: None takes the one in the set's provenance, of which also seconds, peak_bytes, step and
+            buffer_fingerprint are taken over.
+        rates: What was tried for the learning rate; None where the protocol gives it.
+        teachers: Who labelled while networks were trained. Paths are cut to their last component.
+
+    Raises:
+        ValueError: Scores on another split.
     """
     if scores.split != "test":
         raise ValueError(f"a row is about the test split, these scores are about {scores.split}")

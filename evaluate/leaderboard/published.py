@@ -13,18 +13,18 @@ from ddbench.evaluate.leaderboard.test_split import EvalSplit
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedResult:
-    """A printed top-1 accuracy.
-
-    accuracy, std: fractions; std is None where none is printed. source: where they stand.
-    """
+    """A printed top-1 accuracy."""
 
     method: str
     dataset: str
     ipc: int
     network: str
     accuracy: float
+    """Fractions; std is None where none is printed."""
     std: float | None
+    """Fractions; std is None where none is printed."""
     source: str
+    """Where they stand."""
 
 
 @cache

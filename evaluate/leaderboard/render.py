@@ -23,10 +23,14 @@ Cells = list[list[str]]
 def render(rows: Sequence[Row], form: str = "text", details: bool = False) -> str:
     """The leaderboard of these rows, without a newline at its end.
 
-    form: "text", "markdown", "csv" (accuracies and seeds joined by ";") or "json" (a list of objects, see
-    ``ddbench.evaluate.leaderboard.ranking.entry``). details: in text and markdown, one line a row with seeds,
-    selection and
-    cost; without, a block of several ipcs is a table of methods by ipc. Errors: UserError for another form.
+    Args:
+        form: "text", "markdown", "csv" (accuracies and seeds joined by ";") or "json" (a list of objects, see
+            ``ddbench.evaluate.leaderboard.ranking.entry``).
+        details: In text and markdown, one line a row with seeds, selection and cost; without, a block of several ipcs
+            is a table of methods by ipc.
+
+    Raises:
+        UserError: Another form.
     """
     if form not in FORMS:
         raise unknown("format", form, FORMS)

@@ -12,18 +12,20 @@ DECISIVE = ("dataset", "real", "mirror", "protocol", "epochs", "augmentation")
 
 @dataclass(frozen=True, kw_only=True)
 class GroundTruth:
-    """Accuracies of networks, fractions, by canonical name; those that rank are of the validation split.
-
-    accuracy: one a seed. test: of those whose test accuracy is known. seconds: of training, where known. facts: what
-    the table depends on, empty for one that does not say. where: the file it was read from. notes: for readers.
-    """
+    """Accuracies of networks, fractions, by canonical name; those that rank are of the validation split."""
 
     accuracy: Mapping[str, tuple[float, ...]]
+    """One a seed."""
     test: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of those whose test accuracy is known."""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of training, where known."""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the table depends on, empty for one that does not say."""
     where: str = ""
+    """The file it was read from."""
     notes: tuple[str, ...] = ()
+    """For readers."""
 
     def only(self, networks: Iterable[str]) -> GroundTruth:
         """The same of these networks, in this order."""

@@ -23,9 +23,12 @@ HEAD = "# ddbench nas truth "
 
 
 def write_truth(truth: GroundTruth, path: Path) -> None:
-    """Write a table, atomically: ``.json``, or ``.csv`` with the facts in a comment on its first line.
+    """Write a table, atomically:
 
-    Errors: UserError for another ending.
+    ``.json``, or ``.csv`` with the facts in a comment on its first line.
+
+    Raises:
+        UserError: Another ending.
     """
     entries = [
         {
@@ -49,8 +52,11 @@ def write_truth(truth: GroundTruth, path: Path) -> None:
 def read_truth(path: Path, space: Space) -> GroundTruth:
     """A table that :func:`write_truth` wrote, or one of the user's with the columns arch (or network) and accuracy.
 
-    Networks that are not of the space are left out, with a note. Errors: UserError that names file and line for an
-    unknown column or network, a network told twice, and a number that is no fraction.
+    Networks that are not of the space are left out, with a note.
+
+    Raises:
+        UserError: That names file and line for an unknown column or network, a network told twice, and a number that is
+            no fraction.
     """
     content = read_regular(path, "table of true accuracies", most=LARGEST_JSON)
     try:

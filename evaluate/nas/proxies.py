@@ -36,9 +36,10 @@ def recipe(epochs: int | None = None, augmentation: str | None = None) -> Protoc
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ProxySetup:
-    """Where networks are trained and asked. real: with a validation split, which ranks them."""
+    """Where networks are trained and asked."""
 
     real: RealSet
+    """With a validation split, which ranks them."""
     protocol: Protocol
     device: torch.device
     executor: Executor | None = None
@@ -65,16 +66,15 @@ Train = Callable[[ProxySetup, str, Sequence[int], SplitName], Scores]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ProxyDataset:
-    """Something that networks are trained on.
-
-    identity: what it is, as JSON that does not depend on names or places. images: how many are stored. bytes: what
-    storing them costs.
-    """
+    """Something that networks are trained on."""
 
     label: str
     identity: dict[str, Any]
+    """What it is, as JSON that does not depend on names or places."""
     images: int
+    """How many are stored."""
     bytes: int
+    """What storing them costs."""
     bench: ProxySetup
     train: Train
 

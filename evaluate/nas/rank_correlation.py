@@ -81,9 +81,11 @@ def measures(proxy: Floats, truth: Floats) -> dict[str, float]:
 def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Estimate]:
     """Every measure of the mean scores, with an interval over the seeds of both.
 
-    proxy: (n, s) scores of n networks under s seeds. truth: (n, t). The interval holds the middle 95 % of what comes
-    out when the seeds of the proxy and of the truth are drawn again, with replacement, each time the same for all
-    networks. Networks are not drawn, so it speaks of these networks; with three seeds it is coarse.
+    Args:
+        proxy: (n, s) scores of n networks under s seeds.
+        truth: (n, t). The interval holds the middle 95 % of what comes out when the seeds of the proxy and of the truth
+            are drawn again, with replacement, each time the same for all networks. Networks are not drawn, so it speaks
+            of these networks; with three seeds it is coarse.
     """
     value = measures(_means(proxy), _means(truth))
     drawn = _drawn(proxy, truth, seed, resamples) if max(proxy.shape[1], truth.shape[1]) > 1 else {}

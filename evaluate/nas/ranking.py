@@ -42,42 +42,45 @@ SEEDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RankingEntry:
-    """One ranking. scores: by network, accuracies of its seeds on validation, or what else it ranks by.
-
-    images, bytes: stored; seconds: of all its trainings. measures: agreement with the truth, by name. chosen: the
-    network it puts first; of ``ties`` with the same score, the first in the space's order.
-    """
+    """One ranking."""
 
     label: str
     images: int
+    """Stored."""
     bytes: int
+    """Stored."""
     seconds: float
+    """Of all its trainings."""
     scores: Mapping[str, tuple[float, ...]]
+    """By network, accuracies of its seeds on validation, or what else it ranks by."""
     measures: Mapping[str, Estimate]
+    """Agreement with the truth, by name."""
     chosen: str
+    """The network it puts first; of ``ties`` with the same score, the first in the space's order."""
     ties: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Networks, their true accuracies, and how well each set and baseline ranks them.
-
-    entries: one a set or baseline, in the order given. best: by truth. parameters: how many each network has.
-    truth: its ``test`` holds the networks that some ranking puts first. real_seconds: of training for the truth, None
-    where a table does not say. facts: what all of this depends on.
-    """
+    """Networks, their true accuracies, and how well each set and baseline ranks them."""
 
     space: str
     dataset: str
     networks: tuple[str, ...]
     parameters: Mapping[str, int]
+    """How many each network has."""
     truth: GroundTruth
+    """Its ``test`` holds the networks that some ranking puts first."""
     best: str
+    """By truth."""
     real_images: int
     real_bytes: int
     real_seconds: float | None
+    """Of training for the truth, None where a table does not say."""
     entries: tuple[RankingEntry, ...]
+    """One a set or baseline, in the order given."""
     facts: Mapping[str, Any]
+    """What all of this depends on."""
     notes: tuple[str, ...] = ()
 
 
@@ -100,12 +103,18 @@ def rank(
 ) -> Ranking:
     """Train networks on each synthetic set, real data, and baselines, and compare their order on the validation split.
 
-    folder: where every network's scores are kept as soon as they are known, so that the same call goes on. networks:
-    how many, drawn from the space; None is all. seeds: trainings of each. seed: of what is drawn. protocol: None is
-    ``recipe()``. truth: a table instead of training on real data; then its networks are ranked. part: (2, 4) takes the
-    second of every four networks, and tests none.
-    Errors: UserError for unknown names, networks that do not take these images, sets that do not fit the data, and data
-    without a validation split.
+    Args:
+        folder: Where every network's scores are kept as soon as they are known, so that the same call goes on.
+        networks: How many, drawn from the space; None is all.
+        seeds: Trainings of each.
+        seed: Of what is drawn.
+        protocol: None is ``recipe()``.
+        truth: A table instead of training on real data; then its networks are ranked.
+        part: (2, 4) takes the second of every four networks, and tests none.
+
+    Raises:
+        UserError: Unknown names, networks that do not take these images, sets that do not fit the data, and data
+            without a validation split.
     """
     for name in baselines:
         if name not in BASELINES:

@@ -17,7 +17,14 @@ from ddbench.evaluate.nas.ranking import Ranking, RankingEntry
 
 
 def render(ranking: Ranking, form: str = "text") -> str:
-    """A ranking without a newline at its end. form: one of FORMS. Errors: UserError for another."""
+    """A ranking without a newline at its end.
+
+    Args:
+        form: One of FORMS.
+
+    Raises:
+        UserError: Another.
+    """
     if form not in FORMS:
         raise unknown("format", form, FORMS)
     return FORMS[form](ranking)

@@ -31,12 +31,13 @@ ranking gains by first parameters that both have in common."""
 
 @dataclass(frozen=True, eq=False)
 class NetworkJob:
-    """Called with a network and seeds, trains them on a proxy: one job of many. device: where it is done."""
+    """Called with a network and seeds, trains them on a proxy: one job of many."""
 
     train: Train
     bench: ProxySetup
     split: SplitName
     device: torch.device
+    """Where it is done."""
 
     def __call__(self, item: tuple[str, Sequence[int]], report: ReportProgress) -> Scores:
         del report
@@ -54,11 +55,12 @@ class NetworkJob:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Runner:
-    """Trains networks where their scores are not known yet. seeds: how many trainings of each."""
+    """Trains networks where their scores are not known yet."""
 
     bench: ProxySetup
     folder: Path
     seeds: int
+    """How many trainings of each."""
     progress: Progress
 
     def scores(
@@ -117,6 +119,10 @@ def facts_of(bench: ProxySetup, space: Space, seeds: int) -> dict[str, Any]:
 
 
 def sizes(networks: Sequence[str], real: RealSet) -> dict[str, int]:
-    """Parameters by network. Errors: UserError for the first network that does not take such images."""
+    """Parameters by network.
+
+    Raises:
+        UserError: The first network that does not take such images.
+    """
     shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
     return {network: parameter_count(network, **shape) for network in networks}

@@ -47,7 +47,8 @@ class Trials:
     def run(self, proposals: Iterator[None], count: int, seconds: float | None, report: Callable[[int], None]) -> None:
         """Try what is proposed until so many networks or seconds are spent, or nothing new is proposed.
 
-        Errors: UserError where no network takes these images.
+        Raises:
+            UserError: No network takes these images.
         """
         for number, _ in enumerate(proposals, start=1):
             report(len(self.worth))
@@ -77,7 +78,8 @@ def takes(network: str, real: RealSet) -> bool:
 def optuna_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
     """Proposals of Optuna's tree-structured Parzen estimator; the same for a seed, as long as worths are the same.
 
-    Errors: UserError where Optuna is not installed.
+    Raises:
+        UserError: Optuna is not installed.
     """
     optuna = require_optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -101,7 +103,11 @@ def random_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
 
 
 def require_optuna() -> Any:
-    """The module. Errors: UserError where it is not installed."""
+    """The module.
+
+    Raises:
+        UserError: It is not installed.
+    """
     try:
         return importlib.import_module("optuna")
     except ModuleNotFoundError:

@@ -34,7 +34,11 @@ class ScoreCache:
         self.folder = folder / "nas" / fingerprint(self.about)
 
     def scores(self, network: str, seeds: Sequence[int], split: SplitName) -> CachedScore:
-        """A network's accuracies, trained where they are not known yet. Errors: UserError for a damaged file."""
+        """A network's accuracies, trained where they are not known yet.
+
+        Raises:
+            UserError: A damaged file.
+        """
         if missing := self.missing(network, seeds, split):
             self.keep(network, split, self.proxy.score(network, missing, split))
         known = self._read(self.path(network), network)[split]
@@ -42,7 +46,11 @@ class ScoreCache:
         return CachedScore(tuple(cached["accuracy"] for cached in chosen), sum(cached["seconds"] for cached in chosen))
 
     def missing(self, network: str, seeds: Sequence[int], split: SplitName) -> list[int]:
-        """The seeds whose scores are not known without training. Errors: UserError for a damaged file."""
+        """The seeds whose scores are not known without training.
+
+        Raises:
+            UserError: A damaged file.
+        """
         known = self._read(self.path(network), network).get(split, {})
         return [seed for seed in seeds if str(seed) not in known]
 

@@ -30,36 +30,37 @@ DEFAULT_NETWORK = "convnet-d3"
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedNetwork:
-    """A network trained on real images. by: who chose it. proxy: its accuracy when trained on the synthetic set.
-
-    validation, test: accuracies of its seeds. seconds: of training on real images.
-    """
+    """A network trained on real images."""
 
     network: str
     by: str
+    """Who chose it."""
     parameters: int
     proxy: float | None
+    """Its accuracy when trained on the synthetic set."""
     validation: tuple[float, ...]
+    """Accuracies of its seeds."""
     test: tuple[float, ...]
+    """Accuracies of its seeds."""
     seconds: float
+    """Of training on real images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What a search tried, and what the best of it reach on real images.
-
-    trials: accuracy on the validation split by network, of Optuna's search, in its order; compared: of random search.
-    found: the best by proxy first; then that of random search, then the default network. seconds: of training on the
-    synthetic set, in every sitting, for the search and for random search.
-    """
+    """What a search tried, and what the best of it reach on real images."""
 
     space: str
     dataset: str
     proxy: str
     trials: Mapping[str, float]
+    """Accuracy on the validation split by network, of Optuna's search, in its order."""
     compared: Mapping[str, float]
+    """Of random search."""
     found: tuple[SearchedNetwork, ...]
+    """The best by proxy first; then that of random search, then the default network."""
     seconds: float
+    """Of training on the synthetic set, in every sitting, for the search and for random search."""
     compared_seconds: float
     facts: Mapping[str, Any]
 
@@ -83,11 +84,17 @@ def search(
 ) -> Search:
     """Let Optuna's TPE look for the network that a synthetic set trains best, then train the best ones on real images.
 
-    trials: networks trained on the set, at most. seconds: of training on the set, at most; what an earlier call spent
-    counts, and is not spent again: all scores are kept under ``folder``, the sampler is seeded, and the same call goes
-    the same way. top: how many are trained on real images, beside ``convnet-d3``. seeds: trainings of each network.
-    compare: search at random under the same budget too. protocol: None is ``recipe()``.
-    Errors: UserError without Optuna, for unknown names, a budget of nothing, and as in ``rank``.
+    Args:
+        trials: Networks trained on the set, at most.
+        seconds: Of training on the set, at most; what an earlier call spent counts, and is not spent again: all scores
+            are kept under ``folder``, the sampler is seeded, and the same call goes the same way.
+        top: How many are trained on real images, beside ``convnet-d3``.
+        seeds: Trainings of each network.
+        compare: Search at random under the same budget too.
+        protocol: None is ``recipe()``.
+
+    Raises:
+        UserError: Without Optuna, for unknown names, a budget of nothing, and as in ``rank``.
     """
     for what, count in (("trial", trials), ("network on top", top), ("seed", seeds)):
         if count < 1:

@@ -17,7 +17,14 @@ from ddbench.evaluate.nas.search import Search, SearchedNetwork
 
 
 def render_search(search: Search, form: str = "text") -> str:
-    """A search without a newline at its end. form: "text", "markdown", "csv", "json". Errors: UserError for another."""
+    """A search without a newline at its end.
+
+    Args:
+        form: "text", "markdown", "csv", "json".
+
+    Raises:
+        UserError: Another.
+    """
     forms: dict[str, Callable[[Search], str]] = {
         "text": lambda found: _page(found, "plain"),
         "markdown": lambda found: _page(found, "github"),

@@ -21,17 +21,17 @@ Choice = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Every combination of the axes' values is a network.
-
-    axes: values by axis. name_of: the canonical name of a choice. read: the canonical name of a network as a table
-    writes it, be it of this space or not, and where that stands; UserError for what is no network at all.
-    """
+    """Every combination of the axes' values is a network."""
 
     name: str
     title: str
     axes: Mapping[str, tuple[Any, ...]]
+    """Values by axis."""
     name_of: Callable[[Choice], str]
+    """The canonical name of a choice."""
     read: Callable[[str, str], str]
+    """The canonical name of a network as a table writes it, be it of this space or not, and where that stands;
+    UserError for what is no network at all."""
 
     def __len__(self) -> int:
         return prod(len(values) for values in self.axes.values())
@@ -56,7 +56,10 @@ class Space:
 def draw(networks: tuple[str, ...], count: int | None, seed: int) -> tuple[str, ...]:
     """``count`` different ones of these networks, in their order, the same for a seed everywhere; None takes all.
 
-    A larger count holds the networks of a smaller one. Errors: UserError for more than there are, or none.
+    A larger count holds the networks of a smaller one.
+
+    Raises:
+        UserError: More than there are, or none.
     """
     if count is None:
         return networks
@@ -70,7 +73,11 @@ def draw(networks: tuple[str, ...], count: int | None, seed: int) -> tuple[str, 
 
 
 def part_of(networks: tuple[str, ...], part: tuple[int, int] | None) -> tuple[str, ...]:
-    """(2, 4) is the second of every four networks, and so on; None is all. Errors: UserError for an empty part."""
+    """(2, 4) is the second of every four networks, and so on; None is all.
+
+    Raises:
+        UserError: An empty part.
+    """
     chosen = networks if part is None else networks[part[0] - 1 :: part[1]]
     if not chosen:
         raise UserError(f"there are {len(networks)} networks, too few for a part", fix="choose fewer parts")
@@ -78,7 +85,11 @@ def part_of(networks: tuple[str, ...], part: tuple[int, int] | None) -> tuple[st
 
 
 def space(name: str) -> Space:
-    """The space of this name. Errors: UserError with the nearest name."""
+    """The space of this name.
+
+    Raises:
+        UserError: With the nearest name.
+    """
     if name not in SPACES:
         raise unknown("space of networks", name, SPACES)
     return SPACES[name]

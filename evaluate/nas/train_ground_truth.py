@@ -34,10 +34,13 @@ def true_accuracies(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> GroundTruth:
-    """Train networks on real data alone, for the true ranking. test: also for test accuracies, by a second training.
+    """Train networks on real data alone, for the true ranking.
 
     The rest, and the errors, are as in :func:`ddbench.evaluate.nas.rank`, which finds what was trained here under
     ``folder``.
+
+    Args:
+        test: Also for test accuracies, by a second training.
     """
     require_validation(real)
     where = choose_device(str(device))

@@ -238,14 +238,25 @@ TEACHING = ("real-v1", "squeeze-v1")
 
 
 def protocol(name: str, where: str = "") -> Protocol:
-    """The protocol of this name. where: the place it was read from. Errors: UserError with the nearest names."""
+    """The protocol of this name.
+
+    Args:
+        where: The place it was read from.
+
+    Raises:
+        UserError: With the nearest names.
+    """
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS, where)
     return PROTOCOLS[name]
 
 
 def teaching_protocol(name: str, where: str = "") -> Protocol:
-    """The protocol of this name, which trains teachers. Errors: UserError with the nearest of those that do."""
+    """The protocol of this name, which trains teachers.
+
+    Raises:
+        UserError: With the nearest of those that do.
+    """
     if name not in TEACHING:
         raise unknown("protocol for teachers", name, TEACHING, where)
     return PROTOCOLS[name]

@@ -84,7 +84,11 @@ class NetworkRequest:
 def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[NetworkRequest]:
     """The networks that names, of networks or pools, stand for, each once, in the order of their first mention.
 
-    wheres: the place each name was read from. Errors: UserError with the nearest names.
+    Args:
+        wheres: The place each name was read from.
+
+    Raises:
+        UserError: With the nearest names.
     """
     found: dict[str, NetworkRequest] = {}
     for number, name in enumerate(names):

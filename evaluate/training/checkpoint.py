@@ -24,9 +24,14 @@ _SHARE = 10
 class TrainingCheckpoint:
     """One training until its last epoch: its state at the end of an epoch, on disk at most every ``pause`` seconds.
 
-    asked: JSON, what the training follows from. device: where it is trained, whose kind is part of that, because each
-    kind draws other numbers. pause: 0 writes after each epoch. A damaged file counts for nothing. epochs: how many are
-    done already. Errors: UserError for the file of another training, or of a newer ddbench.
+    asked: JSON, what the training follows from.
+
+    Args:
+        device: Where it is trained, whose kind is part of that, because each kind draws other numbers.
+        pause: 0 writes after each epoch. A damaged file counts for nothing. epochs: how many are done already.
+
+    Raises:
+        UserError: The file of another training, or of a newer ddbench.
     """
 
     def __init__(
@@ -62,9 +67,12 @@ class TrainingCheckpoint:
         return tensors, facts
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, streams: Mapping[str, Stream]) -> int:
-        """Put back what the file has, if there is one. Returns how many epochs are done.
+        """Put back what the file has, if there is one.
 
-        Errors: UserError where what it has is not of such a network and optimizer.
+        Returns how many epochs are done.
+
+        Raises:
+            UserError: What it has is not of such a network and optimizer.
         """
         if self._saved is None:
             return 0
@@ -126,7 +134,11 @@ class TrainingCheckpoint:
             self.write()
 
     def write(self) -> None:
-        """Write the state that was kept last, if it is not on disk. Errors: UserError when the disk is full."""
+        """Write the state that was kept last, if it is not on disk.
+
+        Raises:
+            UserError: The disk is full.
+        """
         if self._unwritten is not None:
             began = time.monotonic()
             artifact.save(self.path, KIND, *self._unwritten)

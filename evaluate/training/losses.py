@@ -31,7 +31,8 @@ def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criteri
 def kl_divergence(target: Tensor, temperature: float) -> Criterion:
     """KL(softmax(target / T), softmax(logits / T)), averaged over the images, in nats, without the factor T squared.
 
-    target: logits (B, K) of what is seen.
+    Args:
+        target: Logits (B, K) of what is seen.
     """
     wanted = functional.softmax(target / temperature, 1)
 

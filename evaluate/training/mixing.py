@@ -16,13 +16,13 @@ from ddbench.randomness import derive, stream
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """How a batch is mixed. partners: (B,), int64, which image of the batch each is mixed with. kept: the share of each
-    image's own label. box: what CutMix takes from the partner: left, top, right, bottom in pixels; None for MixUp.
-    """
+    """How a batch is mixed."""
 
     partners: Tensor
+    """(B,), int64, which image of the batch each is mixed with. kept: the share of each image's own label."""
     share: float
     box: tuple[int, int, int, int] | None = None
+    """What CutMix takes from the partner: left, top, right, bottom in pixels; None for MixUp."""
 
     def apply(self, images: Tensor) -> Tensor:
         """The mixed images, (B, C, H, W); the given ones stay as they are."""

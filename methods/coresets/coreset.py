@@ -19,7 +19,8 @@ Choose = Callable[[Tensor, int], Tensor]
 def coreset(task: Task, ipc: int, epoch: int, choose: Choose) -> SyntheticSet:
     """The set of ``ipc`` images of every class that ``choose`` picks by their features under expert 0 at ``epoch``.
 
-    Errors: UserError when a class has fewer than ``ipc`` images, and without experts.
+    Raises:
+        UserError: A class has fewer than ``ipc`` images, and without experts.
     """
     real = task.real
     real.require_ipc(ipc)
@@ -35,8 +36,11 @@ def coreset(task: Task, ipc: int, epoch: int, choose: Choose) -> SyntheticSet:
 def expert_features(task: Task, rows: Tensor, epoch: int, chunk: int = 512) -> Tensor:
     """Features of training images, (n, F), on the CPU: what enters the last linear layer of expert 0 at ``epoch``.
 
-    rows: of the training split, (n,). No augmentation.
-    Errors: UserError without experts, and for a network without a linear layer.
+    Args:
+        rows: Of the training split, (n,). No augmentation.
+
+    Raises:
+        UserError: Without experts, and for a network without a linear layer.
     """
     if task.experts is None:
         raise UserError("selection by features needs an expert", fix="give the task an expert buffer")

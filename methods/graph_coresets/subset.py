@@ -55,8 +55,11 @@ def chosen_rows(
 ) -> tuple[Tensor, list[str]]:
     """Training rows, class by class, and what a reader of results must know.
 
-    choosers: one a class, over ``rows_by_class``. Errors: UserError where a class has too few graphs, and what mining
-    finds wrong.
+    Args:
+        choosers: One a class, over ``rows_by_class``.
+
+    Raises:
+        UserError: A class has too few graphs, and what mining finds wrong.
     """
     by_class = rows_by_class(real)
     if equal == "bytes":
@@ -81,8 +84,10 @@ def within_bytes(
 ) -> tuple[list[list[int]], list[str]]:
     """Positions in each class of graphs that together take at most ``budget`` bytes, and a note of what they take.
 
-    sizes: bytes of each graph, by class. One graph of each class, then one more of each in turn, each the next of those
-    that still fit, however many that makes. Where not even one of each class fits, the smallest of each are taken.
+    Args:
+        sizes: Bytes of each graph, by class. One graph of each class, then one more of each in turn, each the next of
+            those that still fit, however many that makes. Where not even one of each class fits, the smallest of each
+            are taken.
     """
     smallest = sum(int(of_class.min()) for of_class in sizes)
     spare = budget - smallest

@@ -13,16 +13,17 @@ from ddbench.errors import UserError
 class Budget:
     """``ipc`` images of each of ``classes`` classes, to be spent on natural images and compensators, an image each.
 
-    teachers: M, each of which has a compensator for every natural set; 0 where there are none. shared: whether a
-    compensator serves all classes; else there is one a class, and each is paid for. A natural set is an image of every
-    class. Source: Zhang et al. 2024 (INFER, arXiv:2408.06927); the released code computes K in floating point, here it
-    is exact.
+    Source: Zhang et al. 2024 (INFER, arXiv:2408.06927); the released code computes K in floating point, here it is
+    exact.
     """
 
     ipc: int
     classes: int
     teachers: int
+    """M, each of which has a compensator for every natural set; 0 where there are none."""
     shared: bool = True
+    """Whether a compensator serves all classes; else there is one a class, and each is paid for. A natural set is an
+    image of every class."""
 
     @property
     def sets(self) -> int:

@@ -8,9 +8,13 @@ from ddbench.methods.infer.budget import Budget
 def paper_bytes(budget: Budget, pixels: int, *, static: bool) -> dict[str, int]:
     """Bytes by part: each compensator as an image of as many bytes as it has numbers, and a label for each image.
 
-    pixels: numbers of one image. static: whether there are stored soft labels; of these the paper counts classes
-    numbers of four bytes for each image of the budget, though each image that is rendered has one. Source: the
-    compression ratios of Zhang et al. 2024 (INFER, arXiv:2408.06927), table 2, which this gives for ImageNet.
+    Args:
+        pixels: Numbers of one image.
+        static: Whether there are stored soft labels; of these the paper counts classes numbers of four bytes for each
+            image of the budget, though each image that is rendered has one.
+
+    Source: the compression ratios of Zhang et al. 2024 (INFER, arXiv:2408.06927), table 2, which this gives for
+    ImageNet.
     """
     labels = {"labels": 4 * budget.classes * budget.budget} if static else {}
     return {"images": pixels * budget.natural, "compensators": pixels * budget.compensators, **labels}

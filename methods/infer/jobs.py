@@ -45,7 +45,12 @@ def groups_of(budget: Budget, at_once: int) -> dict[str, CompensatorJob]:
 
 
 def sets_at_once(pixels: int, classes: int) -> int:
-    """How many natural sets share a batch. pixels: numbers of an image; classes: of each set that are seen together."""
+    """How many natural sets share a batch.
+
+    Args:
+        pixels: Numbers of an image.
+        classes: Of each set that are seen together.
+    """
     return max(1, NUMBERS_AT_ONCE // (pixels * classes))
 
 

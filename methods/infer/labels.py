@@ -18,9 +18,14 @@ RENDERED_AT_ONCE = 2**24
 def static_logits(
     teachers: Teachers, pixels: Tensor, compensation: Compensation, space: Mapping[str, Any], device: torch.device
 ) -> Tensor:
-    """The mean of the teachers' logits for all images that are rendered, in that order: (N, classes), float16.
+    """The mean of the teachers' logits for all images that are rendered, in that order:
 
-    pixels: natural images, uint8, on the CPU. space: ``Preprocessing.describe()``. device: of the teachers.
+    (N, classes), float16.
+
+    Args:
+        pixels: Natural images, uint8, on the CPU.
+        space: ``Preprocessing.describe()``.
+        device: Of the teachers.
     """
     every = torch.arange(len(pixels) * compensation.blocks)
     chunks = every.split(max(1, RENDERED_AT_ONCE // pixels[0].numel()))

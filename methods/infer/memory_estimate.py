@@ -29,14 +29,17 @@ def teacher_sizes(names: tuple[str, ...], channels: int, size: int, classes: int
 @final
 @dataclass(frozen=True, kw_only=True)
 class InferMemory:
-    """What decides it. teachers: of :func:`teacher_sizes`. classes: of a natural set, that a teacher sees together.
-    jobs: compensators of a teacher that are found together. pixels: numbers of an image."""
+    """What decides it."""
 
     budget: Budget
     teachers: tuple[tuple[int, int], ...]
+    """Of :func:`teacher_sizes`."""
     classes: int
+    """Of a natural set, that a teacher sees together."""
     jobs: int
+    """Compensators of a teacher that are found together."""
     pixels: int
+    """Numbers of an image."""
 
     @property
     def bytes(self) -> int:

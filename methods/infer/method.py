@@ -216,7 +216,11 @@ class INFER(JobMethod):
 
 
 def _fitting(task: Task) -> Teachers:
-    """The task's teachers. Errors: UserError where it has none, or they know other images."""
+    """The task's teachers.
+
+    Raises:
+        UserError: It has none, or they know other images.
+    """
     if task.teachers is None:
         raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
     task.teachers.check_compatible(

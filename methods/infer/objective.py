@@ -17,24 +17,25 @@ from ddbench.methods.infer.statistics import BatchStatistics, Seen, Sums, added,
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Objective:
-    """Cross-entropy of a teacher, plus ``bn_weight`` times how far its batch statistics are from the running ones.
-
-    teacher: in eval mode, so that it sees each image alone. natural: (J, classes, C, H, W), one natural set a job; jobs
-    share batches and nothing else. classes_at_once: how many of each job are seen together; None is all.
-    """
+    """Cross-entropy of a teacher, plus ``bn_weight`` times how far its batch statistics are from the running ones."""
 
     teacher: nn.Module
+    """In eval mode, so that it sees each image alone."""
     natural: Tensor
+    """(J, classes, C, H, W), one natural set a job; jobs share batches and nothing else."""
     bn_weight: float = 1.0
     first_bn: float = 10.0
     classes_at_once: int | None = None
+    """How many of each job are seen together; None is all."""
 
     def losses_and_gradient(self, compensators: Tensor, views: Sequence[View]) -> tuple[Tensor, Tensor, Tensor]:
         """Cross-entropies (J,), batch-norm distances (J,), and the gradient of the objective by the compensators.
 
-        compensators: (J, G, C, H, W), G 1 or classes. views: one a job. Of several chunks of classes a first pass adds
-        up the statistics of the whole batch. The distance is a function of these sums alone, so its derivative by them
-        tells each chunk its share of the gradient, and the shares add up to the gradient of one batch of all classes.
+        Args:
+            compensators: (J, G, C, H, W), G 1 or classes.
+            views: One a job. Of several chunks of classes a first pass adds up the statistics of the whole batch. The
+                distance is a function of these sums alone, so its derivative by them tells each chunk its share of the
+                gradient, and the shares add up to the gradient of one batch of all classes.
         """
         compensators = compensators.detach().requires_grad_()
         chunks = torch.arange(self.natural.shape[1]).split(self.classes_at_once or self.natural.shape[1])

@@ -47,8 +47,11 @@ class Optimization:
     ) -> Tensor:
         """Found compensators, (J, groups, C, H, W), float16, on the CPU: as they are stored.
 
-        names: one a job of the objective. They are not held to what pixels can be; only what is rendered is.
-        Errors: UserError when they leave the finite numbers.
+        Args:
+            names: One a job of the objective. They are not held to what pixels can be; only what is rendered is.
+
+        Raises:
+            UserError: They leave the finite numbers.
         """
         jobs, _, *shape = objective.natural.shape
         found = objective.natural.new_zeros(jobs, groups, *shape)

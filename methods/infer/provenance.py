@@ -23,7 +23,11 @@ def facts(budget: Budget, teachers: Teachers | None) -> dict[str, Any]:
 
 
 def notes(budget: Budget, teachers: Teachers | None, *, rounded: bool) -> list[str]:
-    """The same as sentences, with what a reader may not expect. rounded: whether natural images were, to pixels."""
+    """The same as sentences, with what a reader may not expect.
+
+    Args:
+        rounded: Whether natural images were, to pixels.
+    """
     told = [budget.in_words()]
     if teachers is not None:
         each = zip(_names(teachers), teachers.accuracy, strict=True)

@@ -12,7 +12,10 @@ from ddbench.methods.parts.initialization import random_rows
 def natural_rows(real: RealSet, sets: int, generator: torch.Generator) -> Tensor:
     """Training rows, (sets * classes,), int64: set after set, each with one image of every class in order.
 
-    Drawn without replacement within a class. Errors: UserError when a class has fewer than ``sets`` images.
+    Drawn without replacement within a class.
+
+    Raises:
+        UserError: A class has fewer than ``sets`` images.
     """
     return random_rows(real, sets, generator).view(real.classes, sets).mT.flatten()
 

@@ -25,8 +25,10 @@ Seen = dict[nn.BatchNorm2d, Sums]
 class BatchStatistics:
     """Watches the batch-norm layers of a network while it is entered as a context.
 
-    jobs: J; every batch is of equal parts, one a job, one after the other. ``take()`` says what the layers saw since it
-    was last asked. Differentiable, and linear in the images' terms, so that what parts of a batch gave adds up.
+    Args:
+        jobs: J; every batch is of equal parts, one a job, one after the other. ``take()`` says what the layers saw
+            since it was last asked. Differentiable, and linear in the images' terms, so that what parts of a batch gave
+            adds up.
     """
 
     def __init__(self, network: nn.Module, jobs: int) -> None:
@@ -64,8 +66,13 @@ def matching_loss(seen: Seen, first_weight: float) -> Tensor:
     """How far mean and variance of what layers saw are from their running ones, (J,).
 
     For each layer the plain L2 norms over channels of both differences, weighted by ``first_weight`` in the layer that
-    an image meets first. The variance is biased. Source: Zhang et al. 2024 (INFER, arXiv:2408.06927), released
-    ``ufc_generation``, after Yin et al. 2020 (arXiv:1912.08795). Errors: ValueError where no layer saw anything.
+    an image meets first. The variance is biased.
+
+    Raises:
+        ValueError: No layer saw anything.
+
+    Source: Zhang et al. 2024 (INFER, arXiv:2408.06927), released ``ufc_generation``, after Yin et al. 2020
+    (arXiv:1912.08795).
     """
     total: list[Tensor] = []
     for layer, (numbers, first, second) in seen.items():

@@ -25,15 +25,20 @@ class TooManySets(Exception):
 def frequent_sets(rows: Mapping[int, int], theta: int, most: int, *, compat: bool = False) -> dict[TreeSet, int]:
     """Every set of trees that ``theta`` graphs or more have in common, and its support: how many they are.
 
-    rows: for each tree the graphs that have it, as bits. most: sets that may be found, ``COMPARISONS`` times as many
-    intersections that may be made. compat: without the sets that pyfpgrowth 1.0, with which Mirage was published, does
-    not find.
+    Args:
+        rows: For each tree the graphs that have it, as bits.
+        most: Sets that may be found, ``COMPARISONS`` times as many intersections that may be made.
+        compat: Without the sets that pyfpgrowth 1.0, with which Mirage was published, does not find.
 
-    Source of compat: when the conditional tree of a suffix branches, the suffix itself is not given out, but only what
-    is longer (issue 6 of github.com/evandempsey/fp-growth). The conditional tree is a single path exactly when the
-    graphs of each tree in it are among those of the tree before it. Differs: none where each graph lists its trees in
-    the order of their ids, which decides among trees that are equally frequent.
-    Errors: TooManySets, in time and memory proportional to ``most``.
+    Raises:
+        TooManySets: In time and memory proportional to ``most``.
+
+    Source: when the conditional tree of a suffix branches, the suffix itself is not given out, but only what is longer
+    (issue 6 of github.com/evandempsey/fp-growth). The conditional tree is a single path exactly when the graphs of each
+    tree in it are among those of the tree before it.
+
+    Differs: none where each graph lists its trees in the order of their ids, which decides among trees that are equally
+    frequent.
     """
     found: dict[TreeSet, int] = {}
     visited = compared = 0

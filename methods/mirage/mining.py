@@ -26,18 +26,19 @@ Levels = Generator[tuple[int, list[TreeSet]], None, str]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mining:
-    """The trees of labelled graphs, and how they are mined.
-
-    refinement: of the graphs. columns: codes of a node, F. classes: which graphs of each class have which trees. miner,
-    most: as in :class:`Mirage`.
-    """
+    """The trees of labelled graphs, and how they are mined."""
 
     refinement: Refinement
+    """Of the graphs."""
     columns: int
+    """Codes of a node, F."""
     class_names: tuple[str, ...]
     classes: tuple[Transactions, ...]
+    """Which graphs of each class have which trees."""
     miner: Literal["exact", "compat"]
+    """As in :class:`Mirage`."""
     most: int
+    """As in :class:`Mirage`."""
 
     @property
     def sizes(self) -> list[int]:
@@ -59,11 +60,19 @@ class Mining:
         return [held.support_of(trees) for held in self.classes]
 
     def at(self, thetas: Sequence[int]) -> list[Mined]:
-        """The frequent sets of every class at its threshold. Errors: UserError where there are more than ``most``."""
+        """The frequent sets of every class at its threshold.
+
+        Raises:
+            UserError: There are more than ``most``.
+        """
         return [self.of_class(label, theta) for label, theta in enumerate(thetas)]
 
     def of_class(self, label: int, theta: int) -> Mined:
-        """The frequent sets of one class. Errors: UserError where there are more than ``most``."""
+        """The frequent sets of one class.
+
+        Raises:
+            UserError: There are more than ``most``.
+        """
         try:
             return self._mine(label, theta, compat=self.miner == "compat")
         except TooManySets:

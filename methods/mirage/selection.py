@@ -19,17 +19,18 @@ from ddbench.methods.mirage.thresholds import Threshold
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Selection:
-    """The sets of trees that Mirage keeps. thetas: one a class. mined: how many sets were frequent in each class.
-
-    sets: those kept of each class, most frequent first. ended: why a class has fewer than were wanted.
-    """
+    """The sets of trees that Mirage keeps."""
 
     mining: Mining
     shared: Sharing
     thetas: Sequence[int]
+    """One a class."""
     mined: Sequence[int]
+    """How many sets were frequent in each class."""
     sets: Sequence[Sequence[TreeSet]]
+    """Those kept of each class, most frequent first."""
     ended: Mapping[int, str]
+    """Why a class has fewer than were wanted."""
 
     @property
     def items(self) -> list[TreeSet]:
@@ -83,8 +84,9 @@ class Selection:
 def select(mining: Mining, threshold: Threshold, shared: Sharing, ipc: int) -> Selection:
     """At most ``ipc`` sets of each class.
 
-    Errors: UserError for a class that keeps none, for thresholds that leave more than ``ipc`` sets of a class, that do
-    not fit the classes, or at which there are too many sets.
+    Raises:
+        UserError: A class that keeps none, for thresholds that leave more than ``ipc`` sets of a class, that do not fit
+            the classes, or at which there are too many sets.
     """
     thetas, ended = threshold.thetas(mining, shared, ipc)
     mined = mining.at(thetas)

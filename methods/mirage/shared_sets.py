@@ -28,7 +28,9 @@ def each_once(
 ) -> list[list[TreeSet]]:
     """Every set in one of the lists it is in, that of the class of which it takes the largest share; ties: the first.
 
-    lists: sets of each class, of those mined in it. sizes: graphs of each class. The order of each list is kept.
+    Args:
+        lists: Sets of each class, of those mined in it.
+        sizes: Graphs of each class. The order of each list is kept.
     """
     share: dict[TreeSet, float] = {}
     owner: dict[TreeSet, int] = {}

@@ -28,7 +28,11 @@ class Threshold(Part, abc.ABC):
 
     @abc.abstractmethod
     def thetas(self, mining: Mining, shared: Sharing, ipc: int) -> Lowered:
-        """The thresholds. Errors: UserError for given ones that do not fit the classes."""
+        """The thresholds.
+
+        Raises:
+            UserError: Given ones that do not fit the classes.
+        """
 
     def cut(self, lists: list[list[TreeSet]], mining: Mining, ipc: int) -> list[list[TreeSet]]:
         """Which of each class's sets, most frequent first, are taken: all, unless there is a budget."""

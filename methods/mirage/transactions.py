@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Transactions:
-    """Which of the ``size`` graphs of one class have which trees; how often a graph has a tree does not count.
-
-    support: (trees,), in how many graphs each tree is. graphs: those of tree 0, then those of tree 1, ..., as numbers
-    within the class. ends: (trees,), where the graphs of each tree stop.
-    """
+    """Which of the ``size`` graphs of one class have which trees; how often a graph has a tree does not count."""
 
     size: int
     support: np.ndarray
+    """(trees,), in how many graphs each tree is."""
     graphs: np.ndarray
+    """Those of tree 0, then those of tree 1, ..., as numbers within the class."""
     ends: np.ndarray
+    """(trees,), where the graphs of each tree stop."""
 
     def bits(self, tree: int) -> int:
         """The graphs that have the tree, as the bits of an integer."""
@@ -49,9 +48,12 @@ class Transactions:
 
 
 def transactions(graphs: Graphs, ids: np.ndarray, trees: int, classes: int) -> tuple[Transactions, ...]:
-    """One a class. ids: (n,), the tree of every node, of ``trees`` different ones.
+    """One a class.
 
     The tree of a node without neighbours is left out, as the released code does: it has no edge to send along.
+
+    Args:
+        ids: (n,), the tree of every node, of ``trees`` different ones.
     """
     graph_of_node, y = graphs.graph_of_node.numpy(), graphs.y.numpy()
     linked = graphs.degree.numpy() > 0

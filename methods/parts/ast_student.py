@@ -10,11 +10,18 @@ from torch import Tensor
 
 
 def perturbed(theta: Tensor, shapes: Sequence[torch.Size], alpha: float, generator: torch.Generator) -> Tensor:
-    """Parameters whose convolutions are off by a random direction: W <- W + alpha * d * W, d ~ N(0, 1) / norm of d.
+    """Parameters whose convolutions are off by a random direction:
 
-    theta: (P,). shapes: of its tensors, in order; those of four dimensions are convolutions, others stay as they are.
-    The draws come from the generator, on its device. Returns a new vector (P,).
-    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``weight_perturb``. Differs: none.
+    W <- W + alpha * d * W, d ~ N(0, 1) / norm of d.
+
+    Args:
+        theta: (P,).
+        shapes: Of its tensors, in order; those of four dimensions are convolutions, others stay as they are. The draws
+            come from the generator, on its device. Returns a new vector (P,).
+
+    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``weight_perturb``.
+
+    Differs: none.
     """
     parts = list(theta.split([shape.numel() for shape in shapes]))
     for position, shape in enumerate(shapes):

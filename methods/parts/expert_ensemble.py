@@ -20,7 +20,9 @@ class ExpertEnsemble:
     """The experts of a task at one epoch, read from disk one at a time, in eval mode, without augmentation.
 
     Batch norm uses the running statistics that were recorded with the expert.
-    Errors: UserError without experts, with too short ones, and for batch norm whose statistics were not recorded.
+
+    Raises:
+        UserError: Without experts, with too short ones, and for batch norm whose statistics were not recorded.
     """
 
     def __init__(self, task: Task, epoch: int) -> None:

@@ -68,8 +68,9 @@ def expert_of_step(at: OuterStep, experts: int) -> int:
 def draw_span(experts: Trajectories, at: OuterStep, window: StartWindow, expert_epochs: int) -> Span:
     """The span of this step: its expert's turn, and a start epoch uniform in the window.
 
-    Errors: UserError when the experts are shorter than window and span need, and when the expert stood still over the
-    span, so that no distance can be relative to its move.
+    Raises:
+        UserError: The experts are shorter than window and span need, and when the expert stood still over the span, so
+            that no distance can be relative to its move.
     """
     needed = window.highest - 1 + expert_epochs
     if needed > experts.epochs:

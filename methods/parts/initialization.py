@@ -16,10 +16,11 @@ from ddbench.recipe.settings import Part
 
 @dataclass(frozen=True)
 class InitialImages:
-    """The images of step 0, (S, C, H, W), preprocessed, class-major. notes: what a reader of results must know."""
+    """The images of step 0, (S, C, H, W), preprocessed, class-major."""
 
     images: Tensor
     notes: tuple[str, ...] = ()
+    """What a reader of results must know."""
 
 
 class Initialization(Part, abc.ABC):
@@ -33,9 +34,13 @@ class Initialization(Part, abc.ABC):
 
     @abc.abstractmethod
     def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
-        """``ipc`` images of every class. teacher_epoch: of the experts that judge, where any do.
+        """``ipc`` images of every class.
 
-        Errors: UserError when a class has fewer than ``ipc`` training images.
+        Args:
+            teacher_epoch: Of the experts that judge, where any do.
+
+        Raises:
+            UserError: A class has fewer than ``ipc`` training images.
         """
 
 
@@ -68,9 +73,12 @@ def class_major_labels(classes: int, ipc: int) -> Tensor:
 
 
 def random_rows(real: RealSet, ipc: int, generator: torch.Generator) -> Tensor:
-    """``ipc`` training rows of every class, drawn without replacement, class-major: (classes * ipc,), int64.
+    """``ipc`` training rows of every class, drawn without replacement, class-major:
 
-    Errors: UserError when a class has fewer than ``ipc`` images.
+    (classes * ipc,), int64.
+
+    Raises:
+        UserError: A class has fewer than ``ipc`` images.
     """
     real.require_ipc(ipc)
     return torch.cat([rows[:ipc] for rows in shuffled_classes(real, generator)])

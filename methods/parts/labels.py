@@ -37,7 +37,8 @@ class Labels(Part, abc.ABC):
     def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
         """The set of step 0, which comes with hard labels, as labelled here.
 
-        recognised: whether its images were chosen among those that experts classify correctly.
+        Args:
+            recognised: Whether its images were chosen among those that experts classify correctly.
         """
         del task, teacher_epoch, recognised
         return syn
@@ -47,12 +48,20 @@ class Labels(Part, abc.ABC):
         return None
 
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
-        """The set as the students of one outer step see it. target: reads the parameters (P,) they are to reach."""
+        """The set as the students of one outer step see it.
+
+        Args:
+            target: Reads the parameters (P,) they are to reach.
+        """
         del task, target
         return syn
 
     def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
-        """The set as it is kept. last_target: reads the parameters (P,) that the last step was to reach."""
+        """The set as it is kept.
+
+        Args:
+            last_target: Reads the parameters (P,) that the last step was to reach.
+        """
         del task, teacher_epoch, last_target
         return syn
 

@@ -34,7 +34,11 @@ class Match(Part, abc.ABC):
 
     @abc.abstractmethod
     def loss(self, path: Tensor, milestones: Milestones, expert_epochs: int) -> Tensor:
-        """A scalar. path: the student's parameters at those moments, (moments, P)."""
+        """A scalar.
+
+        Args:
+            path: The student's parameters at those moments, (moments, P).
+        """
 
 
 class FinalMatch(Match):

@@ -17,19 +17,23 @@ _MOST_RANKS = 64
 @final
 @dataclass(frozen=True, kw_only=True)
 class TrajectoryMemory:
-    """What of the settings decides it. images: S of the set. batch: of them, an inner step. soft: whether labels are
-    learned. momentum: whether the student has any. moments: at how many states the loss looks. compiled: whether the
-    student's step is."""
+    """What of the settings decides it."""
 
     unroll: UnrollChoice
     inner_steps: int
     images: int
+    """S of the set."""
     batch: int
+    """Of them, an inner step."""
     soft: bool
+    """Whether labels are learned."""
     momentum: bool
+    """Whether the student has any."""
     moments: int
+    """At how many states the loss looks."""
     averaged: bool
     compiled: bool = False
+    """Whether the student's step is."""
 
     def bytes(self, sizes: Sizes) -> int:
         """Estimated peak, above what lies there before, in bytes."""

@@ -10,9 +10,12 @@ from ddbench.runtime.progress import Progress
 
 
 class SharedProgress:
-    """Adds up what jobs tell, which each count in units of their own. To be closed.
+    """Adds up what jobs tell, which each count in units of their own.
 
-    sizes: of the jobs, in the units of the bar; None where the first that tells something says it for all.
+    To be closed.
+
+    Args:
+        sizes: Of the jobs, in the units of the bar; None where the first that tells something says it for all.
     """
 
     def __init__(self, progress: Progress, count: int, title: str, sizes: Sequence[int] | None = None) -> None:

@@ -36,10 +36,11 @@ _LISTEN = 0.2
 class Local:
     """A pool of processes that is started when it is first needed and lives until ``close``.
 
-    workers: processes, of one processor thread each. They are spawned, so a script that uses them needs
-    ``if __name__ == "__main__":``. They end by themselves when their parent is killed, and leave Ctrl-C to it. A job
-    whose process is killed is not tried again: most often there was not memory enough, nor would there be. setup:
-    called once by each.
+    Args:
+        workers: Processes, of one processor thread each. They are spawned, so a script that uses them needs ``if
+            __name__ == "__main__":``. They end by themselves when their parent is killed, and leave Ctrl-C to it. A job
+            whose process is killed is not tried again: most often there was not memory enough, nor would there be.
+        setup: Called once by each.
     """
 
     elsewhere = False

@@ -34,12 +34,17 @@ _LISTEN = 0.3
 class RayExecutor:
     """Sends jobs to a Ray cluster, as many at once as it has room for.
 
-    address: "HOST:PORT" of one that runs, "auto" for the one this machine belongs to; None takes $RAY_ADDRESS, else
-    starts one on this machine, of ``workers`` CPUs, which ends with ``close``. gpus_per_job: 0.5 puts two jobs on a
-    GPU, 0 keeps them on processors. A job whose process or machine dies is done again; one that raises is not.
-    What a job needs travels as bytes; what it writes goes to the same path everywhere. setup: called once by each
-    process, before its first job. Errors: UserError where ray is not installed, where nothing answers at the address
-    (told within seconds), for numbers that are none, and where no machine has room for a job.
+    Args:
+        address: "HOST:PORT" of one that runs, "auto" for the one this machine belongs to; None takes $RAY_ADDRESS, else
+            starts one on this machine, of ``workers`` CPUs, which ends with ``close``.
+        gpus_per_job: 0.5 puts two jobs on a GPU, 0 keeps them on processors. A job whose process or machine dies is
+            done again; one that raises is not. What a job needs travels as bytes; what it writes goes to the same path
+            everywhere.
+        setup: Called once by each process, before its first job.
+
+    Raises:
+        UserError: Ray is not installed, where nothing answers at the address (told within seconds), for numbers that
+            are none, and where no machine has room for a job.
     """
 
     elsewhere = True

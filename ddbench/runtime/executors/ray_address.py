@@ -49,7 +49,11 @@ def unanswered(address: str, why: str) -> UserError:
 
 
 def _resolve(host: str) -> str:
-    """A host's number. Errors: OSError where it has none, or nobody says so in time."""
+    """A host's number.
+
+    Raises:
+        OSError: It has none, or nobody says so in time.
+    """
     resolved: list[str] = []
     failed: list[OSError] = []
 

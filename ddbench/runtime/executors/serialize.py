@@ -25,7 +25,11 @@ _opened: dict[str, Work[Any, Any]] = {}
 
 
 def packed(work: Work[Any, Any], setup: Setup, dumps: Callable[[Any], bytes] = pickle.dumps) -> bytes:
-    """Work and what must come before it, with the places where its modules are found. dumps: pickles."""
+    """Work and what must come before it, with the places where its modules are found.
+
+    Args:
+        dumps: Pickles.
+    """
     return pickle.dumps((list(sys.path), dumps(tuple(setup)), dumps(work)))
 
 

@@ -44,9 +44,13 @@ def page(
 ) -> str:
     """The leaderboard of these rows as one HTML document.
 
-    pictures: small image files by the SHA-256 of the synthetic set they show. paths: where rows lie, by ``row_key``,
-    for the command that verifies them. Whatever rows say is shown as text, never as markup.
-    Errors: ValueError for a picture that is no PNG, WebP or JPEG.
+    Args:
+        pictures: Small image files by the SHA-256 of the synthetic set they show.
+        paths: Where rows lie, by ``row_key``, for the command that verifies them. Whatever rows say is shown as text,
+            never as markup.
+
+    Raises:
+        ValueError: A picture that is no PNG, WebP or JPEG.
     """
     shown_rows = page_rows(rows, paths or {})
     recipe_texts = recipes_of(shown_rows)

@@ -22,7 +22,11 @@ _KINDS = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg"}
 def gallery(page_rows: Sequence[PageRow], pictures: Mapping[str, bytes]) -> Html:
     """One figure a set, best rows first in each group, and how many sets have no picture; rows without a set have none.
 
-    pictures: PNG, WebP or JPEG files by the SHA-256 of their sets. Errors: ValueError for a file of another kind.
+    Args:
+        pictures: PNG, WebP or JPEG files by the SHA-256 of their sets.
+
+    Raises:
+        ValueError: A file of another kind.
     """
     sets: dict[str, list[tuple[PageRow, Row]]] = {}
     for page_row in page_rows:

@@ -48,7 +48,8 @@ def capital(words: str) -> str:
 def script_json(document: Any) -> Html:
     """A JSON document for the inside of a script element, which no string in it can end.
 
-    Errors: ValueError for numbers that JSON does not have.
+    Raises:
+        ValueError: Numbers that JSON does not have.
     """
     plain = json.dumps(document, separators=(",", ":"), allow_nan=False)
     return Html(plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

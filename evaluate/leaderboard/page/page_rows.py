@@ -23,26 +23,29 @@ ACCURACY, ROC_AUC = "accuracy", "ROC-AUC"
 
 @dataclass(frozen=True, kw_only=True)
 class PageRow:
-    """A row on the page; where a setting was distilled with several seeds, all its rows.
-
-    key: names it in the page and in links to it. row: the one of the first seed. runs: all of the setting, one a seed.
-    facts: the row as JSON has it. entry: as the leaderboard has it. rank: 1 + how many honest lines of its group have a
-    higher mean, None for one that was chosen on the test split, or is never the best for another reason. rivals: honest
-    lines in its group. series: its curve: the label, with student where that is another network. path: the file
-    it lies in, None where that is not known.
-    """
+    """A row on the page; where a setting was distilled with several seeds, all its rows."""
 
     key: str
+    """Names it in the page and in links to it."""
     row: Row
+    """The one of the first seed."""
     runs: tuple[Row, ...]
+    """All of the setting, one a seed."""
     facts: dict[str, Any]
+    """The row as JSON has it."""
     entry: dict[str, Any]
+    """As the leaderboard has it."""
     group: tuple[Any, ...]
     panel: tuple[Any, ...]
     rank: int | None
+    """1 + how many honest lines of its group have a higher mean, None for one that was chosen on the test split, or is
+    never the best for another reason."""
     rivals: int
+    """Honest lines in its group."""
     series: str
+    """Its curve: the label, with student where that is another network."""
     path: str | None
+    """The file it lies in, None where that is not known."""
 
     @property
     def oracle(self) -> bool:
