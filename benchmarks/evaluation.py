@@ -30,7 +30,7 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def synthetic(real: RealSet, ipc: int, network: str) -> SyntheticSet:
-    """The first images of the real set, labelled in class-major order."""
+    """The first images of the real set, labeled in class-major order."""
     labels = torch.arange(real.classes).repeat_interleave(ipc)
     return SyntheticSet(
         images=real.inputs(real.train, slice(len(labels))),

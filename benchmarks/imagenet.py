@@ -29,7 +29,7 @@ from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.distillation.method import OuterStep, Task
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
@@ -86,7 +86,7 @@ def write_images(options: argparse.Namespace, path: Path, count: int) -> None:
 
 
 def task_on(options: argparse.Namespace, device: torch.device, folder: Path, count: int) -> Task:
-    """A task on the first ``count`` images of the file, labelled in turn."""
+    """A task on the first ``count`` images of the file, labeled in turn."""
     images = open_images(folder / f"{count}.npy", (count, 3, options.size, options.size))
     if images is None:
         raise FileNotFoundError(folder / f"{count}.npy")
@@ -127,7 +127,7 @@ def stage_cell(options: argparse.Namespace, device: torch.device, folder: Path, 
     warm_up(task)
     before = _mapped()
     with tempfile.TemporaryDirectory(dir=folder) as run, PeakMemory(device) as peak:
-        optimise(method, task, options.ipc, Path(run), seed=options.seed)
+        optimize(method, task, options.ipc, Path(run), seed=options.seed)
     mapped = _mapped() - before if device.type == "cpu" else 0
     return {"peak": peak.above, "mapped": mapped, "own": peak.above - mapped}
 

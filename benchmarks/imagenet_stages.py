@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.distillation.method import OuterStep, Task
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
@@ -70,7 +70,7 @@ def measured(name: str, options: argparse.Namespace, task: Task, method: Traject
         STAGES[name](options, task, made)
         return time.perf_counter() - begun
     clock = StepClock()
-    optimise(method, task, options.ipc, made, seed=options.seed, progress=clock)
+    optimize(method, task, options.ipc, made, seed=options.seed, progress=clock)
     return (clock.times[-1] - clock.times[0]) / (len(clock.times) - 1)
 
 

@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ddbench.networks import build_network
 from ddbench.runtime.compile import missing_requirement
-from ddbench.runtime.device import synchronise
+from ddbench.runtime.device import synchronize
 from ddbench.runtime.provenance import device_name
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.sgd_step import gradient
@@ -115,10 +115,10 @@ def best_seconds(job: Callable[[], object], device: torch.device, repeats: int =
     """The shortest of a few calls, after one that is not timed: what nothing else disturbs."""
     best = inf
     for call in range(repeats + 1):
-        synchronise(device)
+        synchronize(device)
         begun = perf_counter()
         job()
-        synchronise(device)
+        synchronize(device)
         best = best if call == 0 else min(best, perf_counter() - begun)
     return best
 

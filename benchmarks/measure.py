@@ -20,7 +20,7 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.errors import UserError
 from ddbench.randomness import stream
-from ddbench.runtime.device import choose_device, synchronise
+from ddbench.runtime.device import choose_device, synchronize
 from ddbench.runtime.provenance import code_identity, device_name, versions
 
 EXACT_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536"}
@@ -149,10 +149,10 @@ def interleaved(jobs: Mapping[str, Callable[[], object]], repeats: int, device: 
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(repeats):
         for name, job in jobs.items():
-            synchronise(device)
+            synchronize(device)
             begun = time.perf_counter()
             job()
-            synchronise(device)
+            synchronize(device)
             seconds[name].append(time.perf_counter() - begun)
     return {name: median(times) for name, times in seconds.items()}
 
@@ -170,7 +170,7 @@ def marginal_seconds(
     for name, job in jobs.items():
         begun = time.perf_counter()
         job(short)
-        synchronise(device)
+        synchronize(device)
         first[name] = time.perf_counter() - begun
     calls = {
         f"{name}, {length}": lambda job=job, length=length: job(length)
@@ -204,7 +204,7 @@ class PeakMemory:
 
     def __enter__(self) -> PeakMemory:
         if self.device.type == "cuda":
-            synchronise(self.device)
+            synchronize(self.device)
             torch.cuda.reset_peak_memory_stats(self.device)
             self._begun = torch.cuda.memory_allocated(self.device)
         else:
@@ -213,7 +213,7 @@ class PeakMemory:
 
     def __exit__(self, *exception: object) -> None:
         if self.device.type == "cuda":
-            synchronise(self.device)
+            synchronize(self.device)
             self.above = torch.cuda.max_memory_allocated(self.device) - self._begun
         else:
             self.above = high_water() - self._begun

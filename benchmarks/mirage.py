@@ -54,7 +54,7 @@ def load(name: str, options: Any) -> GraphSet:
     return load_graphs(name, seed=options["seed"], home=options["home"], data_root=options["data_root"], quiet=True)
 
 
-def distil(real: GraphSet, method: Mirage, ipc: int, seed: int, folder: Path) -> SyntheticGraphs:
+def distill(real: GraphSet, method: Mirage, ipc: int, seed: int, folder: Path) -> SyntheticGraphs:
     """From graphs to a file."""
     made = method.distill(GraphTask(real=real, method="mirage"), ipc, OuterStep(0, seed))
     made.save(folder / "synthetic.safetensors")
@@ -85,7 +85,7 @@ def of_set(name: str, options: argparse.Namespace, device: torch.device, folder:
     timed: dict[str, Callable[[], object]] = {"trees written out": lambda: written_out(real.train, hops)}
     for job, (method, ipc) in jobs(name, options.ipc).items():
         begun = perf_counter()
-        made = distil(real, method, ipc, options.seed, folder)
+        made = distill(real, method, ipc, options.seed, folder)
         figures[job] = {
             "first_seconds": perf_counter() - begun,
             **made.provenance["mining"],
@@ -93,7 +93,7 @@ def of_set(name: str, options: argparse.Namespace, device: torch.device, folder:
             "stored_bytes": sum(made.bytes.values()),
             **fresh_process(__file__, options, {"set": name, "job": job}, exact=True),
         }
-        timed[job] = lambda method=method, ipc=ipc: distil(real, method, ipc, options.seed, folder)
+        timed[job] = lambda method=method, ipc=ipc: distill(real, method, ipc, options.seed, folder)
     return {**figures, "seconds": interleaved(timed, options.repeats, device)}
 
 
@@ -102,7 +102,7 @@ def memory(given: dict[str, Any]) -> dict[str, int]:
     real = load(given["set"], {**given, "home": Path(given["home"])})
     method, ipc = jobs(given["set"], given["ipc"])[given["job"]]
     with tempfile.TemporaryDirectory() as folder, PeakMemory(torch.device("cpu")) as peak:
-        distil(real, method, ipc, given["seed"], Path(folder))
+        distill(real, method, ipc, given["seed"], Path(folder))
     return {"peak_bytes": peak.above}
 
 

@@ -378,12 +378,12 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
     for panel, (name, one) in zip(panels.flat, found.items(), strict=False):
         values = np.array(one["values"], float)
         costs = {"time": one["seconds"]} | {what: one[what] for what in ("peak memory", "bytes read") if what in one}
-        for (what, cost), colour, mark in zip(costs.items(), ("tab:blue", "tab:orange"), ("o", "s"), strict=True):
+        for (what, cost), color, mark in zip(costs.items(), ("tab:blue", "tab:orange"), ("o", "s"), strict=True):
             relative = np.array(cost["by value"], float) / cost["by value"][0]
             label = f"{what} {cost['exponent']:.2f} (expected {cost['expected']:.2f})"
-            panel.plot(values, relative, color=colour, marker=mark, markersize=4, linewidth=1.2, label=label)
+            panel.plot(values, relative, color=color, marker=mark, markersize=4, linewidth=1.2, label=label)
             expected = np.array(cost["expected by value"]) / cost["by value"][0]
-            panel.plot(values, expected, color=colour, linestyle=":", linewidth=1.2)
+            panel.plot(values, expected, color=color, linestyle=":", linewidth=1.2)
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xticks(values, [f"{value:g}" for value in values])

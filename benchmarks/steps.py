@@ -121,7 +121,7 @@ def exam_protocol(work: Work) -> Protocol:
 
 
 def synthetic(work: Work) -> SyntheticSet:
-    """A drawn set of the real one's shape, labelled in class-major order."""
+    """A drawn set of the real one's shape, labeled in class-major order."""
     real = generated_real(images=work.classes * work.ipc, classes=work.classes, size=work.size, seed=work.seed)
     labels = torch.arange(work.classes).repeat_interleave(work.ipc)
     return SyntheticSet(

@@ -21,7 +21,7 @@ from ddbench.estimates.memory import activation_floats, outer_step_bytes
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
-from ddbench.runtime.device import synchronise
+from ddbench.runtime.device import synchronize
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.compiled_step import FastStep, GradientKernel
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep
@@ -125,7 +125,7 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
     for unroll in options.unrolls:
         began = time.perf_counter()
         work.gradient(unroll, 1)
-        synchronise(device)
+        synchronize(device)
         first_call[unroll] = round(time.perf_counter() - began, 3)
     jobs = {f"{u} {n}": lambda u=u, n=n: work.gradient(u, n) for u, n in cells}
     seconds = interleaved(jobs, options.repeats, device)

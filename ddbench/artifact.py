@@ -1,6 +1,6 @@
 """Files that are whole or absent, say what they are, and are checked when they are read.
 
-Every artefact of ddbench is a safetensors file whose metadata holds one JSON document, ``{"kind", "schema", "sha256",
+Every artifact of ddbench is a safetensors file whose metadata holds one JSON document, ``{"kind", "schema", "sha256",
 ...}``, under "ddbench". Its "sha256" is of the tensors alone, and stands for them in rows and caches; since schema 2
 its "description_sha256" is of all the rest of the document. A file is written under a temporary name, flushed to the
 disk and renamed, so a process killed at any moment leaves either the old file or the new one. Nothing is ever
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 SCHEMA = 2
-"""Of artefacts. Since 2 the description has a checksum of its own."""
+"""Of artifacts. Since 2 the description has a checksum of its own."""
 
 LARGEST_JSON = 64 * 2**20
 """Bytes of a file of JSON, above which it is none of ddbench's."""
@@ -97,7 +97,7 @@ def read_json(path: Path, kind: str) -> Any:
 
 
 def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> str:
-    """Write tensors and their description as one artefact, atomically. Returns the SHA-256 of the tensors."""
+    """Write tensors and their description as one artifact, atomically. Returns the SHA-256 of the tensors."""
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -110,16 +110,16 @@ def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: M
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """The description inside an artefact, read without its tensors.
+    """The description inside an artifact, read without its tensors.
 
     Raises:
-        UserError: The file is absent, cut short, changed, or not an artefact of ddbench.
+        UserError: The file is absent, cut short, changed, or not an artifact of ddbench.
     """
     return _read(path, with_tensors=False)[1]
 
 
 def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and description of an artefact of this kind, its checksums verified.
+    """Tensors and description of an artifact of this kind, its checksums verified.
 
     Raises:
         UserError: It is absent, damaged, of another kind, or written by a newer ddbench.

@@ -43,7 +43,7 @@ def split_of(real: RealSet, name: str) -> Split:
         fix = "give a data set that has test images"
         if name == "validation":
             fix = (
-                "set validation: 0.1 and distil again; for a set that was imported, --validation 0.1; "
+                "set validation: 0.1 and distill again; for a set that was imported, --validation 0.1; "
                 "or choose nothing on it (selection: last)"
             )
         raise UserError(f"the {name} split of {real.name} is empty", fix=fix)
@@ -63,7 +63,7 @@ def check_teachers_compatible(teachers: Teachers | None, real: RealSet) -> None:
 
 
 Labels = Literal["own", "stored", "teachers", "teachers, once"]
-"""Where labels come from: the set itself; views labelled and stored; teachers at every step; teachers, before."""
+"""Where labels come from: the set itself; views labeled and stored; teachers at every step; teachers, before."""
 
 
 def require_labels(
@@ -126,6 +126,6 @@ def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float | None, 
             f"the learned learning rate of this synthetic set is {learned:g}, which SGD can not use",
             f"set      {syn.method}, ipc {syn.ipc}, {syn.dataset}",
             f"protocol {protocol.key} trains with the learned rate",
-            fix="distil again with a smaller step for student_lr, or evaluate with dsa-v1, which fixes the rate",
+            fix="distill again with a smaller step for student_lr, or evaluate with dsa-v1, which fixes the rate",
         )
     return learned, []

@@ -24,7 +24,7 @@ from ddbench.evaluate.training.training_sets import make_training_sets
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import peak_bytes, synchronise
+from ddbench.runtime.device import peak_bytes, synchronize
 from ddbench.runtime.executors import Executor, ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.oom import memory_errors
@@ -240,7 +240,7 @@ def score_seeds(
             done[position] = result
             accuracy = fmean(one.accuracy for known in done.values() for one in known.seeds)
             meter.finished(position, accuracy=f"{accuracy:.4f}")
-        synchronise(config.device)
+        synchronize(config.device)
     finally:
         meter.close()
     results = [one for position in range(len(groups)) for one in done[position].seeds]

@@ -19,7 +19,7 @@ KIND = "expert"
 DESCRIPTION = "buffer.json"
 _LARGEST_DESCRIPTION = 64 * 2**20
 ROWS = ("parameters", "statistics")
-"""The tensors of an expert file that have a row an epoch, and one for the initialisation."""
+"""The tensors of an expert file that have a row an epoch, and one for the initialization."""
 
 
 def expert_path(folder: Path, expert: int) -> Path:
@@ -144,7 +144,7 @@ class ExpertBuffer:
 
     Reading one fetches the bytes of that row and no others; the row's checksum is verified the first time. Opening a
     buffer takes a page or two of every expert file, its header. ``expert`` counts the experts of this buffer from 0,
-    ``len(buffer)`` of them; ``epoch`` 0 is the initialisation.
+    ``len(buffer)`` of them; ``epoch`` 0 is the initialization.
     """
 
     def __init__(self, folder: Path, description: BufferDescription, experts: Mapping[int, int]) -> None:

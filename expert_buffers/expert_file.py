@@ -53,7 +53,7 @@ class Header:
     """What a file says before its tensors."""
 
     facts: Mapping[str, Any]
-    """The description that ``artefact.save`` put there."""
+    """The description that ``artifact.save`` put there."""
     spans: Mapping[str, TensorSpan]
     identity: tuple[int, ...]
     """Which file, and which state of it, this is the header of."""
@@ -77,7 +77,7 @@ def read_header(path: Path) -> Header:
     """The header of an expert's file, in one read of a page or two; the file is as long as it says.
 
     Raises:
-        UserError: The file is absent, cut short, not an artefact of ddbench, or of a newer one.
+        UserError: The file is absent, cut short, not an artifact of ddbench, or of a newer one.
     """
     try:
         with _opened(path) as file:

@@ -38,7 +38,7 @@ def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32
     float32. Headers, not counted, are below 1 %.
 
     Args:
-        epochs: Rows, initialisation included, and what training can go on from.
+        epochs: Rows, initialization included, and what training can go on from.
     """
     rows = parameters * (epochs + 1) * getattr(torch, dtype).itemsize
     end = parameters * torch.float32.itemsize * ((momentum > 0) + (dtype != "float32"))

@@ -1,4 +1,4 @@
-"""Training experts on real data, one or several at once, from their initialisation or from where they were left."""
+"""Training experts on real data, one or several at once, from their initialization or from where they were left."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Trainer:
         report: Progress,
         done: int,
     ) -> Finished:
-        """One expert, from its initialisation or from where ``unfinished`` says it was left, and its end state."""
+        """One expert, from its initialization or from where ``unfinished`` says it was left, and its end state."""
         optimizer, run = self._begun(expert, epochs, description, unfinished)
         report.update(done + run.epochs)
         with _written_when_interrupted([run]):

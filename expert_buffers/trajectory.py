@@ -13,7 +13,7 @@ PER_EPOCH = ("train_loss", "train_accuracy", "validation_accuracy", "learning_ra
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """An expert at initialisation (row 0) and after each of its epochs (rows 1 to E), on the CPU."""
+    """An expert at initialization (row 0) and after each of its epochs (rows 1 to E), on the CPU."""
 
     parameters: Tensor
     """(E+1, P), float32 or bfloat16."""

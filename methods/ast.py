@@ -15,7 +15,7 @@ from ddbench.recipe.settings import NotNegative, Share
 class AST(TrajectoryMatching):
     """MTT with smooth experts, whose student moves as they do and is held to them on the way.
 
-    Experts have momentum, scaled-down early losses and a gradient penalty; images begin at k-means centres; the student
+    Experts have momentum, scaled-down early losses and a gradient penalty; images begin at k-means centers; the student
     has momentum, starts off the expert's convolutions, and its loss is balanced by the start epoch. Each part can be
     switched off alone. ``compat``: ten clusters whatever the IPC, as in the released code.
     """

@@ -75,7 +75,7 @@ class TrajectoryMatching(OptimizedMethod):
     start_perturbation: NotNegative = 0.0
     """How far the convolutions of the start are off the expert's, relative to each weight (AST: 1); 0: not at all."""
     pixels: AnyPixels = RealInit()
-    """The images of step 0: random real ones, noise, those that experts recognise, those nearest to k-means centres."""
+    """The images of step 0: random real ones, noise, those that experts recognize, those nearest to k-means centers."""
     labels: AnyLabels = HardLabels()
     """The classes; or soft labels: of each step's target expert, learned as logits, or fixed as experts gave them."""
     teacher_epoch: Count | None = None
@@ -174,13 +174,13 @@ class TrajectoryMatching(OptimizedMethod):
             student_lr=torch.tensor(self.student_lr),
             notes=start.notes,
         )
-        return self.labels.start(syn, task, self._teacher_epoch(), recognised=isinstance(self.pixels, CorrectInit))
+        return self.labels.start(syn, task, self._teacher_epoch(), recognized=isinstance(self.pixels, CorrectInit))
 
     def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         plain = self.model_copy(update={"pixels": NoisePixels(), "labels": HardLabels()})
         syn = plain.init(task, ipc, at)
         if not self.labels.judged:
-            return self.labels.start(syn, task, self._teacher_epoch(), recognised=False)
+            return self.labels.start(syn, task, self._teacher_epoch(), recognized=False)
         logits = torch.randn(len(syn), syn.classes, generator=at.stream("labels")).to(task.device)
         return replace(syn, labels=logits, label_kind="logits")
 

@@ -18,7 +18,7 @@ CLASSES, SIZE = 3, 8
 
 
 def real_set(name="cifar10", preprocessing=None, validation=0, classes=CLASSES):
-    """Colour images of 8 pixels; train is 60 images, a third of each class."""
+    """Color images of 8 pixels; train is 60 images, a third of each class."""
     preprocessing = preprocessing or Preprocessing.meanstd(MEAN, STD)
 
     def split(count, seed):

@@ -37,9 +37,9 @@ def bits_of(transactions):
 
 
 def pairs_graphs(by_class):
-    """Graphs of which number k of a transaction is two joined nodes labelled k, so that each k is a tree of its own.
+    """Graphs of which number k of a transaction is two joined nodes labeled k, so that each k is a tree of its own.
 
-    A graph without any is one node without neighbours. by_class: transactions of each class.
+    A graph without any is one node without neighbors. by_class: transactions of each class.
     """
     labels, edges, sizes, y = [], [], [], []
     for label, transactions in enumerate(by_class):

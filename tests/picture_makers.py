@@ -95,7 +95,7 @@ def numbered_folder(root: Path, ipc=2, suffix="png") -> Path:
 def stored_batches(
     labels, epochs=2, batch=4, mixing="cutmix", seed=42, teacher=4.0, dtype=torch.float16, classes=CLASSES
 ):
-    """What SRe2L's relabelling would save for images of these labels, by epoch and batch, and the images it showed.
+    """What SRe2L's relabeling would save for images of these labels, by epoch and batch, and the images it showed.
 
     Written from the description of the format: one sampler for all epochs, numpy's numbers for weight and box.
     """

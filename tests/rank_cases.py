@@ -7,7 +7,7 @@ from unittest.mock import patch
 import torch
 from distillation_makers import StopAt, at, tiny_task
 
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
@@ -72,7 +72,7 @@ def whole_run(ranks, folder, stop=None):
     task = replace(tiny_task(), ranks=ranks)
     progress = Silent() if stop is None else StopAt(stop)
     try:
-        found = optimise(method, task, 2, folder, seed=1, checkpoint_seconds=0, progress=progress)
+        found = optimize(method, task, 2, folder, seed=1, checkpoint_seconds=0, progress=progress)
     except KeyboardInterrupt:
         return "interrupted"
     kept = [load_synthetic(path) for path in found]

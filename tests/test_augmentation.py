@@ -75,7 +75,7 @@ def test_ranges_and_ends_of_the_whole_numbers():
     for size, reach in ((8, 1), (32, 4)):
         for parameter in parameters("crop", size):
             assert set(parameter.tolist()) == set(range(-reach, reach + 1))
-    for size, last in ((8, 8), (9, 8), (10, 9)):  # sides 4, 5, 5: an even side may be centred one past the end
+    for size, last in ((8, 8), (9, 8), (10, 9)):  # sides 4, 5, 5: an even side may be centerd one past the end
         for parameter in parameters("cutout", size):
             assert set(parameter.tolist()) == set(range(last + 1))
 

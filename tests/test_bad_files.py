@@ -29,7 +29,7 @@ def cut_short(path):
 
 
 def flip_first_row(path):
-    """Change one bit of the initialisation in an expert file."""
+    """Change one bit of the initialization in an expert file."""
     raw = bytearray(path.read_bytes())
     header = json.loads(raw[8 : (start := 8 + int.from_bytes(raw[:8], "little"))])
     raw[start + header["parameters"]["data_offsets"][0] + 5] ^= 8

@@ -114,12 +114,12 @@ class TestLooking:
 
     def test_methods_say_which_kind_they_are(self, ddbench):
         kinds = {row["method"]: row["kind"] for row in json.loads(ddbench.done("methods", "--format", "json"))}
-        assert kinds["mtt"] == "optimised" and kinds["random"] == "direct"
+        assert kinds["mtt"] == "optimized" and kinds["random"] == "direct"
 
 
 class TestPlugins:
-    def test_a_direct_and_an_optimised_method_of_ones_own(self, ddbench, registry, tmp_path):
-        files = [written(tmp_path, text, name) for text, name in ((DIRECT, "direct.py"), (OPTIMISED, "optimised.py"))]
+    def test_a_direct_and_an_optimized_method_of_ones_own(self, ddbench, registry, tmp_path):
+        files = [written(tmp_path, text, name) for text, name in ((DIRECT, "direct.py"), (OPTIMISED, "optimized.py"))]
         plugins = [part for file in files for part in ("--plugin", file)]
         recipe = written(tmp_path, RECIPE.split("  mtt:")[0] + OWN)
         rows = json.loads(ddbench.done("run", recipe, "--home", tmp_path / "new", *plugins, "-q", "--format", "json"))
@@ -128,7 +128,7 @@ class TestPlugins:
         means = load_synthetic(only(tmp_path / "new", "runs/*-means-*/synthetic.safetensors"))
         assert means.method == "class-means" and means.provenance["step"] == 20
         listed = {row["method"]: row for row in json.loads(ddbench.done("methods", *plugins, "--format", "json"))}
-        assert listed["class-means"]["kind"] == "optimised" and listed["brightest"]["what"].startswith("The brightest")
+        assert listed["class-means"]["kind"] == "optimized" and listed["brightest"]["what"].startswith("The brightest")
 
     @pytest.mark.slow
     def test_as_a_process_and_unknown_without_it(self, ddbench, tmp_path):

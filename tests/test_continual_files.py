@@ -97,7 +97,7 @@ def test_the_command_asks_for_the_data_set(tmp_path, ddbench):
     value, _ = memories(5, 0)
     path = saved(tmp_path, value)
     assert "--dataset cifar100" in ddbench.refused("continual", path, "--home", tmp_path / "home")
-    assert "how DatasetCondensation standardises digits" in ddbench.refused(
+    assert "how DatasetCondensation standardizes digits" in ddbench.refused(
         "continual", saved(tmp_path, {"data": digits(5)}, 0), "--dataset", "digits", "--home", tmp_path / "home"
     )
     assert "one target too many" in ddbench.refused("continual", "quickstart", "quickstart")

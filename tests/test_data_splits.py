@@ -23,13 +23,13 @@ def load(name: str, tmp_path: Path, **choice) -> RealSet:
     return load_dataset(name, **settings)
 
 
-def write(source: str, root: Path, parts: list[str], labelled: tuple[str, ...] = ()) -> str:
-    """A set of two classes with these splits; of those not in ``labelled``, where it is given, labels are left out."""
+def write(source: str, root: Path, parts: list[str], labeled: tuple[str, ...] = ()) -> str:
+    """A set of two classes with these splits; of those not in ``labeled``, where it is given, labels are left out."""
     arrays = {}
     for number, part in enumerate(parts):
         images = pixels(number, (2 * COUNTS.get(part, 5), 6, 6, 3))
         labels = [0, 1] * (len(images) // 2)
-        known = not labelled or part in labelled
+        known = not labeled or part in labeled
         if source == "folder":
             for row, image in enumerate(images):
                 write_image(root / part / ("ab"[labels[row]] if known else "") / f"{row:03d}.png", image)

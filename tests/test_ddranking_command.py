@@ -110,7 +110,7 @@ def test_files_that_are_no_measurement(ddbench, tmp_path, name, text, says):
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ({"colour": "red"}, "colour"),
+        ({"color": "red"}, "color"),
         ({"weight": "heavy"}, "weight"),
         ({"weight": 2.0}, "weight is in"),
         ({"seeds": [0]}, "2 accuracies"),

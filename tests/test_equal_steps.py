@@ -13,7 +13,7 @@ from ddbench.evaluate.score import score
 
 @pytest.fixture
 def counted(monkeypatch):
-    """The rates of every optimiser step that is taken."""
+    """The rates of every optimizer step that is taken."""
     rates = []
     step = torch.optim.AdamW.step
 

@@ -11,7 +11,7 @@ from trained_task import EPOCHS, trained_task
 from ddbench import artifact
 from ddbench.distillation.guard import Guard
 from ddbench.distillation.method import OptimizedMethod
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
@@ -27,7 +27,7 @@ NEEDED = {"inner_steps": 4, "max_start_epoch": 3, "image_lr": 5.0, "student_lr":
 
 
 def run_of(method, folder, task=None, **more):
-    return optimise(method, task or tiny_task(), 2, folder, seed=3, **more)
+    return optimize(method, task or tiny_task(), 2, folder, seed=3, **more)
 
 
 class TestAverage:

@@ -246,7 +246,7 @@ def whole_numbers():
     [
         (
             lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).eval(),
-            "layer 1 .BatchNorm2d. normalises by running",
+            "layer 1 .BatchNorm2d. normalizes by running",
         ),
         (lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.1)), "layer 1 .Dropout. drops at random in train mode"),
         (lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout2d(0.1)), "drops at random"),

@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch_geometric.nn import GCNConv
-from tree_makers import first_most_frequent, graphs_of, labelled_graphs, published, size_of, written_out
+from tree_makers import first_most_frequent, graphs_of, labeled_graphs, published, size_of, written_out
 
 from ddbench.errors import UserError
 from ddbench.graphs.forests import build_forests, forests_from
@@ -37,7 +37,7 @@ def nodes_of_variants(graphs, refinement):
 
 
 class SomeNetwork:
-    """Layers of tanh(own W + sum over neighbours of weight * (neighbour V + code of the edge)), drawn from a seed."""
+    """Layers of tanh(own W + sum over neighbors of weight * (neighbor V + code of the edge)), drawn from a seed."""
 
     def __init__(self, layers, columns, edge_columns, *, by_degree):
         generator = torch.Generator().manual_seed(7)
@@ -78,7 +78,7 @@ class SomeNetwork:
 
 
 @often
-@given(labelled_graphs(), st.integers(0, 3), st.booleans())
+@given(labeled_graphs(), st.integers(0, 3), st.booleans())
 def test_roots_are_embedded_as_the_nodes_they_stand_for(graphs, hops, by_degree):
     refinement, forests = forests_of_all_trees(graphs, hops)
     network = SomeNetwork(hops, graphs.node_features.shape[1], graphs.edge_features.shape[1], by_degree=by_degree)
@@ -112,14 +112,14 @@ def test_pygs_gcn_sees_the_same_in_nci1_as_in_trees_written_out():
     found = second(first(ones[data.x[:, 0]], ends, weight).relu(), ends, weight)[data.root_mask]
     assert wanted.abs().max() > 0
     torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
-    tree_degree = torch.bincount(ends[1])  # what GCN sees where leaves have lost their neighbours
+    tree_degree = torch.bincount(ends[1])  # what GCN sees where leaves have lost their neighbors
     weight = (tree_degree[ends[0]] * tree_degree[ends[1]]).double().rsqrt()
     lost = second(first(ones[data.x[:, 0]], ends, weight).relu(), ends, weight)[data.root_mask]
     assert (lost - wanted).abs().max() > 0.05
 
 
 @often
-@given(labelled_graphs(), st.integers(0, 3))
+@given(labeled_graphs(), st.integers(0, 3))
 def test_to_pyg_writes_out_exactly_these_trees(graphs, hops):
     refinement, forests = forests_of_all_trees(graphs, hops)
     nodes = nodes_of_variants(graphs, refinement)
@@ -146,7 +146,7 @@ def test_to_pyg_writes_out_exactly_these_trees(graphs, hops):
 
 
 @often
-@given(labelled_graphs(), st.integers(0, 3))
+@given(labeled_graphs(), st.integers(0, 3))
 def test_a_file_gives_back_every_bit(graphs, hops):
     _, forests = forests_of_all_trees(graphs, hops)
     stored = forests.tensors()
@@ -164,7 +164,7 @@ def test_a_file_gives_back_every_bit(graphs, hops):
 
 
 @often
-@given(labelled_graphs(), st.integers(0, 3))
+@given(labeled_graphs(), st.integers(0, 3))
 def test_equal_subtrees_are_held_once_and_nothing_else_is(graphs, hops):
     """Level by level the entries are the different subtrees at that depth, with degrees and without them."""
     refinement, forests = forests_of_all_trees(graphs, hops)
@@ -182,7 +182,7 @@ def test_equal_subtrees_are_held_once_and_nothing_else_is(graphs, hops):
 
 
 def test_leaves_take_the_degrees_of_the_most_frequent_variant():
-    """Three paths a-b-c seen from a: c has a further neighbour in two of them. On a tie the first one counts."""
+    """Three paths a-b-c seen from a: c has a further neighbor in two of them. On a tie the first one counts."""
     longer = ([(0,), (1,), (2,), (3,)], [(0, 1, ()), (1, 0, ()), (1, 2, ()), (2, 1, ()), (2, 3, ()), (3, 2, ())])
     shorter = ([(0,), (1,), (2,)], [(0, 1, ()), (1, 0, ()), (1, 2, ()), (2, 1, ())])
     for parts, degree in (([shorter, longer, longer], 2), ([shorter, longer], 1), ([longer, shorter], 2)):
@@ -259,7 +259,7 @@ def test_what_build_forests_refuses():
 
 
 @often
-@given(labelled_graphs(columns=1), st.data())
+@given(labeled_graphs(columns=1), st.data())
 def test_a_strangers_tensors_are_forests_or_a_value_error(graphs, data):
     """Whatever is changed, what comes out is whole: it can be evaluated, measured and written out."""
     _, forests = forests_of_all_trees(graphs, data.draw(st.integers(0, 2)))

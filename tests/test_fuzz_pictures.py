@@ -44,11 +44,11 @@ def whole(home, real, tmp_path_factory):
     export_set(soft, root / "parquet", "parquet", home)
     numbered_folder(root / "sre2l", IPC)
     numbered_folder(root / "jpeg", IPC, "jpg")
-    numbered_folder(root / "labelled", IPC)
+    numbered_folder(root / "labeled", IPC)
     numbered_folder(root / "ddranking-images", IPC)
     torch.save(soft.labels, root / "ddranking-images" / "labels.pt")
     torch.save(torch.tensor(0.1), root / "ddranking-images" / "lr.pt")
-    save_batches(root / "labelled" / "labels", stored_batches(LABELS, teacher=9.0)[0])
+    save_batches(root / "labeled" / "labels", stored_batches(LABELS, teacher=9.0)[0])
     return root
 
 
@@ -57,14 +57,14 @@ FORMATS = {"png": "png", "parquet": "parquet", "sre2l": "sre2l", "jpeg": "cda", 
 
 def read(root, name, real):
     """The set, or None for the one clear error that is allowed."""
-    facts = {"order": "sampler:42", "epoch_labels": root / name / "labels"} if name == "labelled" else {}
-    if name == "labelled":
+    facts = {"order": "sampler:42", "epoch_labels": root / name / "labels"} if name == "labeled" else {}
+    if name == "labeled":
         moved = root / name / "pictures"
         if not moved.exists():
             moved.mkdir()
             for folder in (root / name).glob("new*"):
                 folder.rename(moved / folder.name)
-    path = root / name / "pictures" if name == "labelled" else root / name
+    path = root / name / "pictures" if name == "labeled" else root / name
     try:
         return imported(FORMATS.get(name, "sre2l"), path, real, **facts)
     except UserError as error:
@@ -78,15 +78,13 @@ def check(syn):
     assert syn.images.isfinite().all() and syn.labels.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [*FORMATS, "labelled"])
+@pytest.mark.parametrize("name", [*FORMATS, "labeled"])
 def test_undamaged_files_are_read(whole, real, name):
     check(read(whole, name, real))
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from([*FORMATS, "labelled"]), st.integers(0, 10**9), st.sampled_from(["cut", "flip", "noise", "grow"])
-)
+@given(st.sampled_from([*FORMATS, "labeled"]), st.integers(0, 10**9), st.sampled_from(["cut", "flip", "noise", "grow"]))
 def test_damage_is_an_error_or_harmless(whole, real, tmp_path_factory, name, seed, harm):
     root = tmp_path_factory.mktemp("damaged")
     shutil.copytree(whole / name, root / name)
@@ -132,16 +130,16 @@ class TestMalice:
 
     @pytest.mark.parametrize("index", range(6))
     def test_code_in_stored_labels(self, whole, real, tmp_path, marker, index):
-        shutil.copytree(whole / "labelled", tmp_path / "labelled")
-        file = tmp_path / "labelled" / "labels" / "epoch_1" / "batch_0.tar"
+        shutil.copytree(whole / "labeled", tmp_path / "labeled")
+        file = tmp_path / "labeled" / "labels" / "epoch_1" / "batch_0.tar"
         values = stored_batches(LABELS)[0][1][0]
         values[index] = Harm(marker)
         torch.save(values, file)
-        assert read(tmp_path, "labelled", real) is None
+        assert read(tmp_path, "labeled", real) is None
         torch.save(values, file, _use_new_zipfile_serialization=False)
-        assert read(tmp_path, "labelled", real) is None
+        assert read(tmp_path, "labeled", real) is None
         file.write_bytes(pickle.dumps(values[index]))
-        assert read(tmp_path, "labelled", real) is None
+        assert read(tmp_path, "labeled", real) is None
 
     @pytest.mark.parametrize("name", ["labels.pt", "lr.pt"])
     def test_code_beside_pictures(self, whole, real, tmp_path, marker, name):
@@ -220,11 +218,11 @@ class TestMalice:
         assert read(tmp_path, "png", real) is None
 
     def test_archives_that_grow(self, whole, real, tmp_path):
-        shutil.copytree(whole / "labelled", tmp_path / "labelled")
-        file = tmp_path / "labelled" / "labels" / "epoch_0" / "batch_0.tar"
+        shutil.copytree(whole / "labeled", tmp_path / "labeled")
+        file = tmp_path / "labeled" / "labels" / "epoch_0" / "batch_0.tar"
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", bytes(10**7))
-        assert read(tmp_path, "labelled", real) is None
+        assert read(tmp_path, "labeled", real) is None
 
 
 def refused_as_picture(content, whole, real, folder, suffix):

@@ -20,7 +20,7 @@ SHAPE = {"node_cardinalities": CARDINALITIES, "classes": 2}
 
 
 def ordinary(ours, name, graphs):
-    """Logits of the stack that anyone would write with PyTorch Geometric: its own normalisation and self-loops."""
+    """Logits of the stack that anyone would write with PyTorch Geometric: its own normalization and self-loops."""
     family, readout = name.split("-")
     batch = Batch.from_data_list(graphs.to_pyg())
     x = encoded(ours, batch.x)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ddbench.figures import graph_layout as graph_layouts
-from ddbench.figures.graph_grid import COLOURS, OTHERS, colours_of, draw_graphs, figure_of
+from ddbench.figures.graph_grid import COLORS, OTHERS, colors_of, draw_graphs, figure_of
 from ddbench.figures.graph_layout import LEAVES, NODES, forest_layout, graph_layout
 from ddbench.figures.thumbnails import graph_thumbnail, thumbnails
 from ddbench.graphs.forests import build_forests
@@ -181,15 +181,15 @@ class TestFigure:
         assert words[-1] == "mirage on tu-NCI1, ipc 5 (the first 6 classes) (the first 8 of a class)"
         assert "class 5" in words and "class 6" not in words
 
-    def test_the_most_frequent_labels_have_colours(self):
+    def test_the_most_frequent_labels_have_colors(self):
         often = graphs_of([nx.path_graph(40)], labels=lambda node: (node % 20 if node > 20 else 7, 1))
         layout = graph_layout(often, 0)
-        colours = colours_of([layout])
-        assert len(colours) == len(COLOURS) and (7, 1) in colours and list(colours) == sorted(colours)
+        colors = colors_of([layout])
+        assert len(colors) == len(COLORS) and (7, 1) in colors and list(colors) == sorted(colors)
         legend = figure_of(synthetic(often, labels=[0], node_cardinalities=(20, 2))).axes[0].get_legend()
         assert legend is not None
         named = [text.get_text() for text in legend.get_texts()]
-        assert "7, 1" in named and named[-1].endswith("others") and OTHERS not in colours.values()
+        assert "7, 1" in named and named[-1].endswith("others") and OTHERS not in colors.values()
 
     def test_probabilities_stand_in_the_row_of_the_likeliest_class(self):
         forests = forests_of(graphs_of([nx.path_graph(3)]), 1, [[0], [1]])

@@ -109,7 +109,7 @@ def test_without_labels_of_nodes_the_degree_is_said_to_be_the_label(tmp_path):
         ("torch_geometric.datasets:KarateClub", "graph 0 has no class"),
     ],
 )
-def test_what_gives_no_labelled_graphs_is_refused_with_a_way_out(tmp_path, path, message):
+def test_what_gives_no_labeled_graphs_is_refused_with_a_way_out(tmp_path, path, message):
     with pytest.raises(UserError, match=message) as caught:
         load_graphs(f"pyg:{path}", home=tmp_path / "home", where="g.yaml, line 2: dataset")
     assert "g.yaml, line 2" in str(caught.value) and caught.value.fix

@@ -68,13 +68,13 @@ class TestMultiFormation:
         pixels = drawn(3, low=0, high=1)
         save(tmp_path / "data.pt", (pixels, sorted_labels(1)))
         syn = imported("idc", tmp_path, real := real_set(), formation=2)
-        standardised = (pixels - real.preprocessing.mean) / real.preprocessing.std
-        close(syn.images, standardised)
+        standardized = (pixels - real.preprocessing.mean) / real.preprocessing.std
+        close(syn.images, standardized)
         assert (syn.formation, syn.ipc, len(syn)) == (2, 1, 3)
         seen = syn.decoded()
         assert len(seen) == 12 and seen.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
         for crop, (top, left) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
-            small = standardised[1:2, :, top : top + 4, left : left + 4]
+            small = standardized[1:2, :, top : top + 4, left : left + 4]
             close(seen.images[4 + crop : 5 + crop], functional.interpolate(small, 8, mode="bilinear"))
 
     def test_the_factor_is_asked_for_unless_the_folder_says_it(self, tmp_path):
@@ -101,7 +101,7 @@ class TestMultiFormation:
         with pytest.raises(UserError, match="in several phases"):
             imported("idc", tmp_path, formation=1)
 
-    def test_standardised_images_are_no_pixels(self, tmp_path):
+    def test_standardized_images_are_no_pixels(self, tmp_path):
         save(tmp_path / "data.pt", (drawn(3), sorted_labels(1)))
         with pytest.raises(UserError, match="no pixels in"):
             imported("idc", tmp_path, formation=1)
@@ -178,15 +178,15 @@ def test_ufc_has_one_image_of_every_class_in_a_file(tmp_path):
 
 
 class TestDcBench:
-    @pytest.mark.parametrize("normalised", [True, False])
-    def test_pairs_are_pixels_unless_their_name_says_normalised(self, tmp_path, normalised):
+    @pytest.mark.parametrize("normalized", [True, False])
+    def test_pairs_are_pixels_unless_their_name_says_normalized(self, tmp_path, normalized):
         folder = tmp_path / "random" / "CIFAR10" / "IPC1"
-        stem = f"cifar10_IPC1{'_normalize' if normalised else ''}"
+        stem = f"cifar10_IPC1{'_normalize' if normalized else ''}"
         save(folder / f"{stem}_images.pt", images := drawn(3, low=0, high=1))
         save(folder / f"{stem}_labels.pt", torch.tensor([1, 2, 0]))
         syn = imported("dc-bench", folder, real := real_set())
         own = real.preprocessing
-        close(syn.images, over(images, *CIFAR10, real) if normalised else (images - own.mean) / own.std)
+        close(syn.images, over(images, *CIFAR10, real) if normalized else (images - own.mean) / own.std)
         assert syn.labels.tolist() == [1, 2, 0] and syn.method == "random"
 
     def test_each_methods_files_are_read_as_its_own_project_has_them(self, tmp_path):

@@ -164,7 +164,7 @@ class TestFolders:
 
 
 class TestPictures:
-    def test_grey_pictures_of_a_colour_set_and_colour_ones_of_a_grey_set(self, real, home, tmp_path):
+    def test_grey_pictures_of_a_color_set_and_color_ones_of_a_grey_set(self, real, home, tmp_path):
         root = numbered_folder(tmp_path, ipc=1)
         picture(root / "new001" / "class001_id000.png", 5, channels=1)
         syn = imported("sre2l", root, real)

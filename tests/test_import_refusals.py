@@ -8,7 +8,7 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.formats.assemble import assemble
 from ddbench.formats.reader import Facts, Read
-from ddbench.formats.recognise import looks_like
+from ddbench.formats.recognize import looks_like
 
 KNOWN = {"lr": "none", "mean": MEAN, "std": STD}
 
@@ -127,7 +127,7 @@ class TestZca:
         with pytest.raises(UserError, match="whitening of the whole training set"):
             imported("mtt", tmp_path, real, lr=0.1, space="zca")
 
-    def test_standardised_images_come_into_it(self, tmp_path):
+    def test_standardized_images_come_into_it(self, tmp_path):
         save(tmp_path / "images_best.pt", images := drawn(3))
         real = real_set(preprocessing=whitening())
         syn = imported("mtt", tmp_path, real, **KNOWN)
@@ -178,7 +178,7 @@ def test_pixels_of_0_to_255_are_no_pixels_of_0_to_1(tmp_path):
         ("new000/class000_id000.jpg", "sre2l"),
     ],
 )
-def test_names_are_recognised_in_folders_and_by_themselves(tmp_path, name, format):
+def test_names_are_recognized_in_folders_and_by_themselves(tmp_path, name, format):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.touch()

@@ -60,7 +60,7 @@ class TestSet:
         syn = made(task, tmp_path, ipc=6)
         found = syn.compensation.compensators
         assert found.shape == (2, 3, 1, 1, 8, 8) and found.dtype == torch.float16
-        assert (found.float().flatten(2).std(2) > 0).all(), "each was optimised"
+        assert (found.float().flatten(2).std(2) > 0).all(), "each was optimized"
         assert (syn.label_kind, syn.labels.dtype, syn.labels.shape) == ("logits", torch.float16, (27, 3))
         assert (syn.ipc, syn.shown_ipc, syn.method) == (6, 9, "infer")
         told = syn.provenance
@@ -172,7 +172,7 @@ class TestSwitches:
             INFER.model_validate({"no_such_key": 1})
 
 
-class TestOptimisation:
+class TestOptimization:
     def test_is_adam_along_a_cosine_from_zero(self):
         """Ten lines of Adam by hand, in float64, give the same compensators."""
         task = taught_task()

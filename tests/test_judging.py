@@ -197,7 +197,7 @@ class TestIdentity:
             make_tiny_row(accuracy=(0.9, 0.9), teachers={"mlp": 4}, teachers_fingerprint="bb"),
         ]
         assert len({row.conditions for row in rows}) == 5 and "*" not in render(rows)
-        assert "rate searched on validation among 0.1, 0.2" in render(rows) and "labelled by mlp (aa)" in render(rows)
+        assert "rate searched on validation among 0.1, 0.2" in render(rows) and "labeled by mlp (aa)" in render(rows)
 
 
 class TestClaims:

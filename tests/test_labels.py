@@ -36,7 +36,7 @@ class TestLabels:
             return torch.stack([expert_module(task, expert)(syn.images) for expert in range(3)])
 
     def test_hard_labels_stay(self, task, syn):
-        assert HardLabels().start(syn, task, EPOCHS, recognised=False) is syn and HardLabels().rate() is None
+        assert HardLabels().start(syn, task, EPOCHS, recognized=False) is syn and HardLabels().rate() is None
 
     def test_averages_by_hand(self, task, syn):
         every = self.all_logits(task, syn)
@@ -48,16 +48,16 @@ class TestLabels:
         for teachers, want in (("first", every[0]), ("all", every.mean(0)), ("correct", correct)):
             assert torch.allclose(expert_logits(syn, task, EPOCHS, teachers), want, atol=1e-5), teachers
 
-    @pytest.mark.parametrize(("recognised", "teachers"), [(True, "correct"), (False, "first")])
+    @pytest.mark.parametrize(("recognized", "teachers"), [(True, "correct"), (False, "first")])
     @pytest.mark.parametrize("kind", [LearnedLabels, StaticLabels])
-    def test_whose_logits_follows_from_the_pixels(self, task, syn, recognised, teachers, kind):
-        made = kind().start(syn, task, EPOCHS, recognised=recognised)
+    def test_whose_logits_follows_from_the_pixels(self, task, syn, recognized, teachers, kind):
+        made = kind().start(syn, task, EPOCHS, recognized=recognized)
         assert made.label_kind == "logits" and torch.equal(made.labels, expert_logits(syn, task, EPOCHS, teachers))
         assert (kind().rate() is None) == (kind is StaticLabels)
 
     def test_target_labels_are_those_of_the_target_and_constants(self, task, syn):
         labels = TargetLabels()
-        start = labels.start(syn, task, EPOCHS, recognised=False)
+        start = labels.start(syn, task, EPOCHS, recognized=False)
         assert start.label_kind == "probabilities" and torch.equal(start.labels.argmax(1), syn.labels)
         images = start.images.clone().requires_grad_()
         seen = labels.at_step(replace(start, images=images), task, lambda: task.experts[1, 2])
@@ -67,7 +67,7 @@ class TestLabels:
         assert torch.equal(seen.labels, probabilities(task, task.experts[1, 2], syn.images))
 
     def test_target_labels_are_kept_as_all_experts_together_or_the_last_target_give_them(self, task, syn):
-        start = TargetLabels().start(syn, task, EPOCHS, recognised=False)
+        start = TargetLabels().start(syn, task, EPOCHS, recognized=False)
         together = TargetLabels().finalize(start, task, EPOCHS, lambda: task.experts[1, 2]).labels
         assert torch.allclose(together, self.all_logits(task, syn).softmax(2).mean(0), atol=1e-6)
         last = TargetLabels(keep="last").finalize(start, task, EPOCHS, lambda: task.experts[1, 2]).labels

@@ -136,7 +136,7 @@ def test_experts_of_another_network_name_the_first_tensor_that_differs(tmp_path)
     assert "want  6 tensors" in said and "found 7" in said
 
 
-def test_other_dtypes_aliases_and_lone_initialisations_are_refused(tmp_path):
+def test_other_dtypes_aliases_and_lone_initializations_are_refused(tmp_path):
     refused(tmp_path, drawn_snapshots(1, 2, dtype=torch.float64, wrap=torch.Tensor.clone), "in a dtype")
     refused(tmp_path, drawn_snapshots(1, 0), "no epochs")
     (snapshot,) = drawn_snapshots(1, 0)[0]

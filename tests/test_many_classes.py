@@ -37,13 +37,13 @@ SMALL = {
 }
 
 
-def colour_of(label: int) -> np.ndarray:
-    """A colour for each of up to 4913 classes, no two alike, from 25 to 233 in steps of 13."""
+def color_of(label: int) -> np.ndarray:
+    """A color for each of up to 4913 classes, no two alike, from 25 to 233 in steps of 13."""
     return 25 + 13 * np.array([label % 17, label // 17 % 17, label // 289])
 
 
 def write_classes(root: Path, names: list[str], parts: dict[str, int], form: str = "JPEG") -> None:
-    """``root/<part>/<class>/<number>.<form>``: 64 pixels of faint noise on the class's colour, about 1 kB a file."""
+    """``root/<part>/<class>/<number>.<form>``: 64 pixels of faint noise on the class's color, about 1 kB a file."""
     generator = np.random.default_rng(0)
     noise = generator.integers(-12, 13, (16, 64, 64, 3))
     for label, name in enumerate(names):
@@ -52,7 +52,7 @@ def write_classes(root: Path, names: list[str], parts: dict[str, int], form: str
             folder.mkdir(parents=True)
             for number in range(count):
                 file = BytesIO()
-                image = colour_of(label) + noise[generator.integers(16)]
+                image = color_of(label) + noise[generator.integers(16)]
                 Image.fromarray(image.astype(np.uint8)).save(file, format=form, quality=60)
                 (folder / f"{name}_{number}.{form}").write_bytes(file.getvalue())
 
@@ -75,11 +75,11 @@ def check_sets(home: Path, classes: int, experts: int, epochs: int) -> None:
     assert bool(moved.isfinite().all()) and bool((moved > 0).any())
 
     preprocessing = load_preprocessing(start.preprocessing, home)
-    colours = torch.tensor(np.stack([colour_of(label) for label in range(classes)]) / 255).float()
+    colors = torch.tensor(np.stack([color_of(label) for label in range(classes)]) / 255).float()
     (random,) = home.glob("runs/*-ipc1-random-[!s]*/synthetic.safetensors")
     for syn in (start, load_synthetic(random)):
         seen = preprocessing.inverse(syn.images).mean((2, 3))
-        assert torch.cdist(seen, colours).argmin(1).tolist() == list(range(classes))
+        assert torch.cdist(seen, colors).argmin(1).tolist() == list(range(classes))
         assert syn.hard_labels().tolist() == list(range(classes))
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mirage_makers import bits_of, brute_force, mining_of_sets, numbers, pairs_graphs, transactions_of
-from tree_makers import labelled_graphs
+from tree_makers import labeled_graphs
 
 from ddbench.graphs.refine import refine
 from ddbench.methods.mirage.eclat import TooManySets, by_frequency, frequent_sets
@@ -99,7 +99,7 @@ def test_the_order_is_support_then_size_then_ids(given, random):
 
 
 class TestTransactions:
-    @given(labelled_graphs(most=6), st.integers(1, 2), st.integers(1, 4))
+    @given(labeled_graphs(most=6), st.integers(1, 2), st.integers(1, 4))
     @SOME
     def test_plain_loops_say_the_same(self, graphs, hops, theta):
         refinement = refine(graphs, hops)

@@ -10,7 +10,7 @@ from distillation_makers import tiny_task
 from memory_makers import ERRORS
 
 from ddbench import artifact
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
@@ -24,7 +24,7 @@ def method(**more):
 
 
 def run(folder, how=None, **more):
-    return optimise(how or method(), tiny_task(), 1, folder, seed=3, **more)
+    return optimize(how or method(), tiny_task(), 1, folder, seed=3, **more)
 
 
 def failing(monkeypatch, target, error, calls):
@@ -191,7 +191,7 @@ from distillation_makers import tiny_task
 from memory_makers import ERRORS
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.runtime.progress import Silent
 more = dict(inner_steps=40, max_start_epoch=4, image_lr=5.0, student_lr=0.05, student_lr_lr=1e-4)
 task = tiny_task(images=600)
@@ -201,15 +201,15 @@ class Tighten(Silent):
         if done == 2:
             used = int(next(l for l in open("/proc/self/status") if l.startswith("VmSize")).split()[1]) * 1024
             resource.setrlimit(resource.RLIMIT_AS, (used + (24 << 20),) * 2)
-            optimise.__globals__["OuterState"].step = bigger
+            optimize.__globals__["OuterState"].step = bigger
 
-real = optimise.__globals__["OuterState"].step
+real = optimize.__globals__["OuterState"].step
 def bigger(self, at):
     self.method = self.method.model_copy(update=dict(unroll=type(self.method.unroll)(kind="full")))
     return real(self, at)
 
 try:
-    optimise(MTT(**more, iterations=4), task, 100, pathlib.Path(sys.argv[1]), seed=3, progress=Tighten())
+    optimize(MTT(**more, iterations=4), task, 100, pathlib.Path(sys.argv[1]), seed=3, progress=Tighten())
 except UserError as error:
     print(error)
     sys.exit(2)

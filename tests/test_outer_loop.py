@@ -11,7 +11,7 @@ from torch import Tensor
 from ddbench import artifact
 from ddbench.distillation.guard import Guard
 from ddbench.distillation.method import OptimizedMethod, OuterRate
-from ddbench.distillation.outer_loop import optimise
+from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
@@ -42,7 +42,7 @@ class Bowl(OptimizedMethod):
 
 
 def run(method, folder, **more):
-    return optimise(method, tiny_task(), 1, folder, seed=3, **more)
+    return optimize(method, tiny_task(), 1, folder, seed=3, **more)
 
 
 def test_is_torch_sgd_on_the_loss(tmp_path):
@@ -178,11 +178,11 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path, changed, word):
     run(Bowl(iterations=4), tmp_path)
     seed, settings = changed.get("seed", 3), {k: v for k, v in changed.items() if k != "seed"}
     with pytest.raises(UserError, match=f"was made with another {word}"):
-        optimise(Bowl(**{"iterations": 4, **settings}), tiny_task(), 1, tmp_path, seed=seed)
+        optimize(Bowl(**{"iterations": 4, **settings}), tiny_task(), 1, tmp_path, seed=seed)
 
 
 def test_a_run_of_other_images_is_refused(tmp_path):
     run(Bowl(iterations=4), tmp_path)
     other = replace(tiny_task(), origin={"real images": "others"})
     with pytest.raises(UserError, match="was made with another real images"):
-        optimise(Bowl(iterations=4), other, 1, tmp_path, seed=3)
+        optimize(Bowl(iterations=4), other, 1, tmp_path, seed=3)

@@ -17,7 +17,7 @@ from ddbench.methods.parts.ast_student import balance, perturbed
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.expert_segment import Growth, StartWindow, draw_span
 from ddbench.methods.parts.init_correct import CorrectInit
-from ddbench.methods.parts.init_kmeans import KMeansInit, nearest_to_centres
+from ddbench.methods.parts.init_kmeans import KMeansInit, nearest_to_centers
 from ddbench.methods.parts.initialization import NoisePixels, RealInit, class_major_labels
 from ddbench.methods.parts.labels import (
     expert_logits,
@@ -215,24 +215,24 @@ class TestPixels:
         judged = torch.stack([ensemble.logits(e, few.images).argmax(1) for e in range(3)]) == class_major_labels(3, 12)
         assert sum(said) == int((~judged.any(0)).sum()) > 0
 
-    def test_representatives_are_nearest_to_the_centres_of_sklearn(self):
+    def test_representatives_are_nearest_to_the_centers_of_sklearn(self):
         from sklearn.cluster import KMeans
 
         points = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
-        found = nearest_to_centres(points, 4, 3, seed=1)
+        found = nearest_to_centers(points, 4, 3, seed=1)
         kmeans = KMeans(n_clusters=4, n_init=1, random_state=1).fit(points.double().numpy())
         left = list(range(60))
         want = []
-        for centre in torch.from_numpy(kmeans.cluster_centers_):
-            order = sorted(left, key=lambda i: (points[i].double() - centre).norm().item())
+        for center in torch.from_numpy(kmeans.cluster_centers_):
+            order = sorted(left, key=lambda i: (points[i].double() - center).norm().item())
             want += order[:3]
             left = [i for i in left if i not in order[:3]]
         assert found.tolist() == want
 
     def test_representatives_of_planted_clusters(self):
-        centres = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
-        points = torch.cat([centre + 0.1 * torch.randn(20, 2) for centre in centres])
-        assert sorted(i // 20 for i in nearest_to_centres(points, 3, 1, seed=0).tolist()) == [0, 1, 2]
+        centers = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+        points = torch.cat([center + 0.1 * torch.randn(20, 2) for center in centers])
+        assert sorted(i // 20 for i in nearest_to_centers(points, 3, 1, seed=0).tolist()) == [0, 1, 2]
 
     def test_released_ten_clusters_need_a_multiple_of_ten(self, task):
         with pytest.raises(UserError, match="10 clusters do not share out 7 images"):

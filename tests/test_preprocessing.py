@@ -93,7 +93,7 @@ def test_channel_statistics_are_those_of_all_pixels(stored, monkeypatch):
     assert normal.mean().abs() < 1e-4 and abs(normal.std() - 1) < 1e-2
 
 
-def test_a_constant_channel_cannot_be_standardised():
+def test_a_constant_channel_cannot_be_standardized():
     images = draw(7, 5)
     images[:, 1] = 0.25
     with pytest.raises(UserError, match="same value in every pixel"):

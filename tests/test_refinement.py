@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tree_makers import graphs_of, in_bijection, labelled_graphs, published, size_of, written_out
+from tree_makers import graphs_of, in_bijection, labeled_graphs, published, size_of, written_out
 
 from ddbench.errors import UserError
 from ddbench.graphs.graphs import Graphs
@@ -15,7 +15,7 @@ often = settings(max_examples=150, deadline=None)
 
 
 @often
-@given(labelled_graphs(), st.integers(0, 3), st.booleans())
+@given(labeled_graphs(), st.integers(0, 3), st.booleans())
 def test_equal_ids_exactly_for_isomorphic_trees(graphs, hops, with_degrees):
     refinement = refine(graphs, hops, with_degrees=with_degrees)
     assert refinement.hops == hops and len(refinement.ids) == len(refinement.counts) == hops + 1
@@ -26,13 +26,13 @@ def test_equal_ids_exactly_for_isomorphic_trees(graphs, hops, with_degrees):
 
 
 @often
-@given(labelled_graphs(directed=True), st.integers(0, 3))
+@given(labeled_graphs(directed=True), st.integers(0, 3))
 def test_an_edge_in_one_direction_is_seen_from_its_target(graphs, hops):
     assert in_bijection(refine(graphs, hops).ids[-1].tolist(), written_out(graphs, hops))
 
 
 @often
-@given(labelled_graphs(columns=1, edge_columns=1), labelled_graphs(columns=1, edge_columns=1), st.booleans())
+@given(labeled_graphs(columns=1, edge_columns=1), labeled_graphs(columns=1, edge_columns=1), st.booleans())
 def test_other_graphs_are_looked_up_and_what_was_never_seen_is_known_as_such(seen, other, with_degrees):
     refinement = refine(seen, 2, with_degrees=with_degrees)
     for level, ids in enumerate(refinement.look_up(other)):
@@ -43,7 +43,7 @@ def test_other_graphs_are_looked_up_and_what_was_never_seen_is_known_as_such(see
 
 
 @often
-@given(labelled_graphs(), st.data())
+@given(labeled_graphs(), st.data())
 def test_numbers_of_nodes_and_order_of_edges_do_not_matter(graphs, data):
     moved = torch.cat(
         [
@@ -68,7 +68,7 @@ def test_numbers_of_nodes_and_order_of_edges_do_not_matter(graphs, data):
 
 
 @often
-@given(labelled_graphs(), st.integers(0, 3), st.booleans())
+@given(labeled_graphs(), st.integers(0, 3), st.booleans())
 def test_keys_spell_the_trees_and_sizes_are_theirs(graphs, hops, with_degrees):
     refinement = refine(graphs, hops, with_degrees=with_degrees)
 

@@ -10,14 +10,14 @@ from command_line import ENVIRONMENT
 from hypothesis import given, settings
 from torch.nn.functional import one_hot
 from torch_geometric.data import Data
-from tree_makers import in_bijection, labelled_graphs, written_out
+from tree_makers import in_bijection, labeled_graphs, written_out
 
 from ddbench.errors import UserError
 from ddbench.methods.mirage import computation_tree_ids
 
 
 @settings(max_examples=50, deadline=None)
-@given(labelled_graphs(columns=1, edge_columns=1))
+@given(labeled_graphs(columns=1, edge_columns=1))
 def test_one_hot_and_integers_give_the_ids_of_trees_written_out(graphs):
     integers = graphs.to_pyg()
     ones = [
@@ -36,7 +36,7 @@ def test_one_hot_and_integers_give_the_ids_of_trees_written_out(graphs):
 
 
 @settings(max_examples=50, deadline=None)
-@given(labelled_graphs(columns=1, edge_columns=0))
+@given(labeled_graphs(columns=1, edge_columns=0))
 def test_without_labels_the_degree_is_the_label(graphs):
     bare = [Data(edge_index=data.edge_index, num_nodes=data.num_nodes) for data in graphs.to_pyg()]
     graphs.node_features[:, 0] = graphs.degree

@@ -106,7 +106,7 @@ class TestSweep:
             ("{method.unrol: tesla}", "did you mean 'unroll'?"),
             ("{methods.mtt.unrol: tesla}", "did you mean 'unroll'?"),
             ("{method.unroll: telsa}", "did you mean 'tesla'?"),
-            ("{experts.optimiser: sgd}", "did you mean 'optimizer'?"),
+            ("{experts.optimizer: sgd}", "did you mean 'optimizer'?"),
             ("{experts.lr: -1}", "greater than 0"),
             ("{experts.epochs: 1, method.inner_steps: 5}", "looks at 3 epochs"),
             ("{method.image_lr.x: 1}", "no keys of its own"),
@@ -141,11 +141,11 @@ class TestSweep:
         text = text_of("mtt", "mtt-x", more="sweep: {x: {method.unroll: tesla}}\n")
         text = text.replace("mtt-x:", "mtt-x:\n    method: mtt")
         said = refusal(tmp_path, text)
-        assert "two methods would be labelled 'mtt-x'" in said
+        assert "two methods would be labeled 'mtt-x'" in said
         assert f"mtt under my.yaml, line {line_of(text, 'sweep:')}: sweep.x" in said
         assert f"mtt-x of my.yaml, line {line_of(text, 'mtt-x:')}: methods.mtt-x" in said
         text = text_of("ftd", more="sweep: {plain: {method.ema_decay: null}}\n")
-        assert "two methods would be labelled 'ftd-plain'" in refusal(tmp_path, text)
+        assert "two methods would be labeled 'ftd-plain'" in refusal(tmp_path, text)
 
 
 @pytest.mark.slow

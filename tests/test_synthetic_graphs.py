@@ -1,10 +1,10 @@
-"""The artefact of graph distillation: what it costs, and that a file of it is whole, or refused."""
+"""The artifact of graph distillation: what it costs, and that a file of it is whole, or refused."""
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tree_makers import graphs_of, labelled_graphs, published
+from tree_makers import graphs_of, labeled_graphs, published
 
 from ddbench import artifact
 from ddbench.errors import UserError
@@ -44,7 +44,7 @@ def set_of(payload, **more):
 @st.composite
 def sets(draw):
     """Graphs or forests, hard labels or probabilities, frequencies or none."""
-    graphs = draw(labelled_graphs())
+    graphs = draw(labeled_graphs())
     graphs = graphs.subset(torch.arange(len(graphs)))
     payload = graphs
     if draw(st.booleans()):
@@ -98,7 +98,7 @@ def test_to_pyg_says_class_and_frequency(syn):
 
 class TestStoredGraphs:
     @often
-    @given(labelled_graphs(directed=True))
+    @given(labeled_graphs(directed=True))
     def test_any_order_of_edges_comes_back(self, graphs):
         back = unpack_graphs(pack_graphs(graphs), graphs.y)
         assert all(torch.equal(back.tensors()[name], tensor) for name, tensor in graphs.tensors().items())

@@ -139,12 +139,12 @@ class TestTeachers:
         static = short("infer-static-v1", epochs=20, augmentation="crop-flip")
         once = score(syn, real, protocol=static, **asked)
         assert "teachers' logits" in once.notes[0]
-        labelled = replace(syn, labels=teachers.logits(syn.images), label_kind="logits")
-        assert score(labelled, real, protocol=static, seeds=(0,)).accuracy == once.accuracy
+        labeled = replace(syn, labels=teachers.logits(syn.images), label_kind="logits")
+        assert score(labeled, real, protocol=static, seeds=(0,)).accuracy == once.accuracy
         with pytest.raises(UserError, match="this set has hard ones"):
             score(syn, real, protocol=static)
 
-    def test_a_row_lists_those_that_labelled_apart(self, real, teachers, tmp_path):
+    def test_a_row_lists_those_that_labeled_apart(self, real, teachers, tmp_path):
         syn = tiny_synthetic(real)
         given = {
             "real": real,

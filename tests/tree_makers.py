@@ -1,4 +1,4 @@
-"""Small labelled graphs, and their computation trees written out as nested tuples: what the fast ways are held to."""
+"""Small labeled graphs, and their computation trees written out as nested tuples: what the fast ways are held to."""
 
 from collections import Counter
 from functools import cache
@@ -33,7 +33,7 @@ def graphs_of(parts, *, columns=1, edge_columns=0):
 
 
 @st.composite
-def labelled_graphs(draw, *, columns=None, edge_columns=None, directed=False, most=5):
+def labeled_graphs(draw, *, columns=None, edge_columns=None, directed=False, most=5):
     """One to ``most`` graphs of up to six nodes: isolated nodes, loops and multi-edges happen."""
     columns = draw(st.integers(1, 2)) if columns is None else columns
     edge_columns = draw(st.integers(0, 2)) if edge_columns is None else edge_columns

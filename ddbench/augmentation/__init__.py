@@ -49,7 +49,7 @@ def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) ->
     """The augmentation of this name; None for ``"none"``.
 
     ``"dsa"``: all six families. ``"dc"``: the older one, crop, scale and rotate, for digits. ``"dc-bn"``: crop and
-    noise, for networks with batch norm. ``"dsa-idc"``: flips and colours always, crop, scale or rotate on top.
+    noise, for networks with batch norm. ``"dsa-idc"``: flips and colors always, crop, scale or rotate on top.
     ``"crop-flip"``: padded by an eighth and cropped. ``"crops-flip"``: parts from 8 % of the area on, enlarged.
     ``"patches-crops-flip"``: four patches shuffled, parts from half the area on.
 

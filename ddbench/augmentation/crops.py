@@ -82,20 +82,20 @@ class CropsFlip:
 def resized_crops(images: Tensor, parts: Tensor) -> Tensor:
     """A part of each image, (B, 4) top, left, height and width as fractions of its side, enlarged to its size.
 
-    Bilinear between the centres of pixels; beyond the outermost centres of the part the nearest pixel of the part.
+    Bilinear between the centers of pixels; beyond the outermost centers of the part the nearest pixel of the part.
     """
     side = images.shape[-1]
     top, left, height, width = (parts.to(images.dtype) * side).unbind(1)
-    centres = (torch.arange(side, device=images.device, dtype=images.dtype) + 0.5) / side
+    centers = (torch.arange(side, device=images.device, dtype=images.dtype) + 0.5) / side
     rows, columns = (
-        torch.minimum(torch.maximum(begin[:, None] + centres * length[:, None], begin[:, None] + 0.5), last[:, None])
+        torch.minimum(torch.maximum(begin[:, None] + centers * length[:, None], begin[:, None] + 0.5), last[:, None])
         for begin, length, last in ((top, height, top + height - 0.5), (left, width, left + width - 0.5))
     )
     return _interpolated_rows(_interpolated_rows(images, rows).mT, columns).mT
 
 
 def _interpolated_rows(images: Tensor, positions: Tensor) -> Tensor:
-    """Rows of images at these positions (B, h), in pixels, where the centre of row r is at r + 0.5; linear between."""
+    """Rows of images at these positions (B, h), in pixels, where the center of row r is at r + 0.5; linear between."""
     side = images.shape[2]
     exact = (positions - 0.5).clamp(0, side - 1)
     above = exact.floor().long().clamp(max=max(side - 2, 0))

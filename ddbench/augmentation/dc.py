@@ -29,9 +29,9 @@ class DC:
     """Images are padded by so many pixels of their channel's mean over the batch and cropped at random, which shifts by
     -crop to crop - 1."""
     scale: float = 0.2
-    """Height and width are each resized by 1 - scale to 1 + scale, nearest pixel, about the centre, zero outside."""
+    """Height and width are each resized by 1 - scale to 1 + scale, nearest pixel, about the center, zero outside."""
     rotate: int = 45
-    """Whole degrees from -rotate to rotate - 1 about the centre, outside the mean over the batch."""
+    """Whole degrees from -rotate to rotate - 1 about the center, outside the mean over the batch."""
     noise: float = 0.001
     """Standard deviation of Gaussian noise."""
     channels: int = 3
@@ -87,7 +87,7 @@ class DC:
 def resized(images: Tensor, heights: Tensor, widths: Tensor) -> Tensor:
     """Each image resized to its height and width in pixels (int64, (B,)), nearest pixel, then cut or zero-padded back.
 
-    Both are centred on a square canvas that holds either; of an odd remainder the smaller half is above and left.
+    Both are centerd on a square canvas that holds either; of an odd remainder the smaller half is above and left.
     """
     size = images.shape[2]
     canvas = torch.maximum(heights, widths).clamp(min=size)

@@ -1,7 +1,7 @@
 """DSA: differentiable siamese augmentation as trajectory matching uses it, one family a call, parameters an image.
 
 Source: Zhao and Bilen 2021 (arXiv:2102.08259); the transforms after Zhao et al. 2020 (arXiv:2006.10738). It works on
-whatever values the network sees, normalised or whitened.
+whatever values the network sees, normalized or whitened.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DSA as IDC uses it: flips and colours always, one family of those that move the image on top."""
+"""DSA as IDC uses it: flips and colors always, one family of those that move the image on top."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALWAYS = ("flip", "color")
 @final
 @dataclass(frozen=True)
 class LayeredDSA:
-    """Every image is mirrored half the time and coloured; the batch is cropped, scaled or rotated, each as likely.
+    """Every image is mirrored half the time and colored; the batch is cropped, scaled or rotated, each as likely.
 
     Source: Kim et al. 2022 (arXiv:2205.14959), the evaluation of IDC, which leaves cutout to CutMix.
     """

@@ -71,15 +71,15 @@ def cutout(images: Tensor, row: Tensor, column: Tensor, side: int) -> Tensor:
     return images * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 
-def _span(centre: Tensor, side: int, size: int, device: torch.device) -> Tensor:
-    """Which of ``size`` positions lie in the clamped span of ``side`` about each centre, (B, size) bool."""
-    first = centre[:, None] - side // 2
+def _span(center: Tensor, side: int, size: int, device: torch.device) -> Tensor:
+    """Which of ``size`` positions lie in the clamped span of ``side`` about each center, (B, size) bool."""
+    first = center[:, None] - side // 2
     positions = torch.arange(size, device=device)
     return (positions >= first.clamp(0, size - 1)) & (positions <= (first + side - 1).clamp(0, size - 1))
 
 
 def scale(images: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
-    """See ``horizontal`` by ``vertical`` times as much about the centre (above 1 shrinks the content); zero outside.
+    """See ``horizontal`` by ``vertical`` times as much about the center (above 1 shrinks the content); zero outside.
 
     Neutral: 1, 1.
     """
@@ -88,14 +88,14 @@ def scale(images: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turn about the centre, content anticlockwise by ``degrees`` as seen on screen; zero outside. Neutral: 0."""
+    """Turn about the center, content anticlockwise by ``degrees`` as seen on screen; zero outside. Neutral: 0."""
     radians = degrees * (math.pi / 180)
     cosine, sine = radians.cos(), radians.sin()
     return _affine(images, (cosine, -sine, sine, cosine))
 
 
 def _affine(images: Tensor, matrix: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-    """Sample bilinearly at matrix @ (x, y), in coordinates where the corner pixels' centres are at -1 and 1."""
+    """Sample bilinearly at matrix @ (x, y), in coordinates where the corner pixels' centers are at -1 and 1."""
     batch, _, height, width = images.shape
     xx, xy, yx, yy = (entry.to(images.dtype).view(batch, 1, 1) for entry in matrix)
     x = torch.linspace(-1, 1, width, dtype=images.dtype, device=images.device)[None, None, :]

@@ -36,7 +36,7 @@ from ddbench.version import __version__
 
 app = typer.Typer(
     name="ddbench",
-    help="Dataset distillation, benchmarked: train experts, distil synthetic sets, score them, compare.\n\n"
+    help="Dataset distillation, benchmarked: train experts, distill synthetic sets, score them, compare.\n\n"
     "Begin with  ddbench run quickstart  (about five minutes on two CPU cores, nothing is downloaded).",
     epilog="ddbench COMMAND --help says more about each.",
     add_completion=False,

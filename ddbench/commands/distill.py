@@ -15,7 +15,7 @@ def distill(
     override: options.Overrides = None,
     shared: RunOptions = DEFAULTS,
 ) -> None:
-    """Distil the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
+    """Distill the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
     from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.pipeline.job_order import in_turns
     from ddbench.plan.memory import check_memory

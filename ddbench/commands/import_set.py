@@ -71,13 +71,13 @@ def import_files(
         SpaceName | None,
         typer.Option(
             metavar="SPACE",
-            help="What the numbers of the images are: pixels in [0, 1], meanstd (standardised), or zca (whitened).",
+            help="What the numbers of the images are: pixels in [0, 1], meanstd (standardized), or zca (whitened).",
             show_default=False,
         ),
     ] = None,
     mean: Annotated[
         str | None,
-        typer.Option(metavar="M,M,M", help="By which they were standardised, of pixels in [0, 1].", show_default=False),
+        typer.Option(metavar="M,M,M", help="By which they were standardized, of pixels in [0, 1].", show_default=False),
     ] = None,
     std: Annotated[
         str | None, typer.Option(metavar="S,S,S", help="The deviations that go with --mean.", show_default=False)

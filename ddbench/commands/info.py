@@ -14,7 +14,7 @@ def info(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="The folder of a buffer or a run, a synthetic set, a row, or any artefact."
+            metavar="PATH", help="The folder of a buffer or a run, a synthetic set, a row, or any artifact."
         ),
     ],
 ) -> None:
@@ -35,7 +35,7 @@ def facts_of(path: Path) -> dict[str, Any]:
         UserError: It is nothing of ddbench's.
     """
     from ddbench.artifact import describe, uncovered
-    from ddbench.formats.recognise import refuse_foreign
+    from ddbench.formats.recognize import refuse_foreign
 
     refuse_foreign(path)
     if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):

@@ -34,7 +34,7 @@ def methods(
     if name is not None:
         _show_method(METHODS.get(name), format)
         return
-    kinds = {OptimizedMethod: "optimised", DirectMethod: "direct", JobMethod: "jobs", GraphMethod: "graphs"}
+    kinds = {OptimizedMethod: "optimized", DirectMethod: "direct", JobMethod: "jobs", GraphMethod: "graphs"}
     table = []
     for name in METHODS.names():
         method = METHODS.get(name)

@@ -254,7 +254,7 @@ def set_file(path: Path) -> Path:
     Raises:
         UserError: Another project's.
     """
-    from ddbench.formats.recognise import refuse_foreign
+    from ddbench.formats.recognize import refuse_foreign
 
     refuse_foreign(path)
     return path / "synthetic.safetensors" if path.is_dir() else path

@@ -1,4 +1,4 @@
-"""``ddbench teach``: train teachers, who label images, and whom some methods distil."""
+"""``ddbench teach``: train teachers, who label images, and whom some methods distill."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def reports_on_one_rank(given: Sequence[str]) -> Iterator[bool]:
 
 
 def distill_on_ranks(pipeline: Pipeline | GraphPipeline) -> bool:
-    """Distil with all ranks, where there are several. Returns whether this process does what comes after, alone."""
+    """Distill with all ranks, where there are several. Returns whether this process does what comes after, alone."""
     from ddbench.pipeline.image_pipeline import Pipeline
 
     if not isinstance(pipeline, Pipeline):

@@ -55,7 +55,7 @@ def verify(
     seeds: Annotated[int, typer.Option(min=2, metavar="N", help="How many fresh networks check a printed figure.")] = 5,
     teachers: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Who labelled, where the row says that teachers did.", show_default=False),
+        typer.Option(metavar="FILE", help="Who labeled, where the row says that teachers did.", show_default=False),
     ] = None,
     dataset: options.Dataset = None,
     shared: RunOptions = DEFAULTS,

@@ -17,20 +17,20 @@ from ddbench.data.split_words import SplitNames
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledPictures:
+class LabeledPictures:
     """Encoded images and their labels, (n,) int64, in the order in which they are read."""
 
     pictures: Pictures
     labels: Tensor
 
-    def rows(self, rows: Tensor) -> LabelledPictures:
+    def rows(self, rows: Tensor) -> LabeledPictures:
         """Those at these ascending positions, (count,)."""
-        return LabelledPictures(self.pictures.rows(rows), self.labels[rows])
+        return LabeledPictures(self.pictures.rows(rows), self.labels[rows])
 
 
 def assemble(
     class_names: tuple[str, ...],
-    chosen: Chosen[LabelledPictures],
+    chosen: Chosen[LabeledPictures],
     request: Request,
     what: str,
     *,
@@ -59,7 +59,7 @@ def assemble(
     Raises:
         UserError: As in ``check_classes``, ``check_known`` and ``decoded``.
     """
-    parts: dict[str, SplitPart[LabelledPictures]] = {"train": chosen.train, "test": chosen.test}
+    parts: dict[str, SplitPart[LabeledPictures]] = {"train": chosen.train, "test": chosen.test}
     if chosen.validation is not None:
         parts["validation"] = chosen.validation
     labels = {name: part.images.labels for name, part in parts.items()}

@@ -18,7 +18,7 @@ MOST_NAMED = 10
 
 
 def only_classes(real: RealSet, classes: Sequence[int], *, folder: Path | None = None) -> RealSet:
-    """The images of these classes in all splits, labelled 0 to k-1 in the order given.
+    """The images of these classes in all splits, labeled 0 to k-1 in the order given.
 
     The preprocessing stays the whole data set's, so that sets made from different classes lie in one space. Name and
     fingerprint are its own.

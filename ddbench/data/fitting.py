@@ -34,7 +34,7 @@ def fit_preprocessing(
             first and kept there.
 
     Raises:
-        UserError: The images cannot be standardised (a channel of one value) or are too large to whiten.
+        UserError: The images cannot be standardized (a channel of one value) or are too large to whiten.
     """
     if kind == "identity":
         return Preprocessing.identity()
@@ -84,7 +84,7 @@ def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
         mean, std = pixels.mean(1), pixels.std(1, correction=0)
     if not bool((std > 1e-6).all()):
         raise UserError(
-            "the images cannot be standardised: a channel has the same value in every pixel",
+            "the images cannot be standardized: a channel has the same value in every pixel",
             f"standard deviation by channel: {', '.join(f'{value:.3g}' for value in std.tolist())}",
             fix="use preprocessing identity, or store the images without that channel",
         )
@@ -116,8 +116,8 @@ def fit_zca(images: Tensor, *, eps: float = ZCA_EPS, quiet: bool = True) -> tupl
     covariance = torch.zeros(size, size, dtype=torch.float64)
     with tqdm(total=count, desc="fitting ZCA", unit="image", leave=False, disable=True if quiet else None) as bar:
         for chunk in _float64_chunks(images):
-            centred = chunk.flatten(1) - mu
-            covariance.addmm_(centred.T, centred)
+            centerd = chunk.flatten(1) - mu
+            covariance.addmm_(centerd.T, centerd)
             bar.update(len(chunk))
         covariance /= max(count - 1, 1)
         eigenvalues, U = torch.linalg.eigh(covariance)

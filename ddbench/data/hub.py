@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench.data.assemble import LabelledPictures, assemble
+from ddbench.data.assemble import LabeledPictures, assemble
 from ddbench.data.check import require_gapless
 from ddbench.data.decode import Pictures
 from ddbench.data.parquet_reader import BATCH, IMAGE_COLUMNS, LABEL_COLUMNS, guess_column
@@ -43,7 +43,7 @@ def load(request: Request) -> RawData:
     train = splits[roles["train"]]
     image = guess_column(train.column_names, IMAGE_COLUMNS, "image", request.what)
     label = guess_column(train.column_names, LABEL_COLUMNS, "label", request.what)
-    parts: dict[Role, SplitPart[LabelledPictures]] = {}
+    parts: dict[Role, SplitPart[LabeledPictures]] = {}
     for role, name in roles.items():
         parts[role] = _part(splits[name], name, image, label, role, request)
     known = getattr(train.features[label], "names", None)
@@ -85,14 +85,14 @@ def _splits(request: Request) -> Any:
         ) from None
 
 
-def _part(dataset: Any, name: str, image: str, label: str, role: Role, request: Request) -> SplitPart[LabelledPictures]:
+def _part(dataset: Any, name: str, image: str, label: str, role: Role, request: Request) -> SplitPart[LabeledPictures]:
     what = f"{request.what} ({name})"
     if role != "train" and label not in dataset.column_names:
         labels = torch.full((len(dataset),), -1)
     else:
         labels = _labels(dataset, label, role, request)
     pictures = _pictures(dataset, guess_column(dataset.column_names, (image,), "image", what), what)
-    return SplitPart(LabelledPictures(pictures, labels), f"the split {name}", f"the split {name}")
+    return SplitPart(LabeledPictures(pictures, labels), f"the split {name}", f"the split {name}")
 
 
 def _labels(dataset: Any, column: str, role: Role, request: Request) -> Tensor:

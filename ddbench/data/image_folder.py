@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddbench.data.assemble import LabelledPictures, assemble
+from ddbench.data.assemble import LabeledPictures, assemble
 from ddbench.data.constants import Constants
 from ddbench.data.decode import Pictures
 from ddbench.data.parts import Chosen, SplitPart, choose
@@ -62,13 +62,13 @@ def load(request: Request) -> RawData:
     parts: dict[Role, SplitPart[Listing]] = {
         role: _part(root / name, classes, role, root) for role, name in roles.items()
     }
-    labelled: dict[Role, bool] = {role: bool(part.images.paths) for role, part in parts.items()}
+    labeled: dict[Role, bool] = {role: bool(part.images.paths) for role, part in parts.items()}
     notes = tuple(
         f"{shown_path(name)}/ beside {roles['train']}/ is no split and is not read: splits are called "
         f"{', '.join(name for names in NAMES.values() for name in names)}"
         for name in others
     )
-    return decode_listings(tuple(classes), choose(parts, labelled=labelled), root, request, notes=notes)
+    return decode_listings(tuple(classes), choose(parts, labeled=labeled), root, request, notes=notes)
 
 
 def decode_listings(
@@ -85,9 +85,9 @@ def decode_listings(
 ) -> RawData:
     """All listings through the checks and the cache of decoded images; arguments as in ``assemble``."""
 
-    def pictures(part: SplitPart[Listing], split: str) -> SplitPart[LabelledPictures]:
+    def pictures(part: SplitPart[Listing], split: str) -> SplitPart[LabeledPictures]:
         read = pictures_of(part.images, root, f"{shown_path(root.name)} ({split})")
-        return SplitPart(LabelledPictures(read, part.images.labels), part.name, part.context)
+        return SplitPart(LabeledPictures(read, part.images.labels), part.name, part.context)
 
     validation = chosen.validation and pictures(chosen.validation, "validation")
     return assemble(

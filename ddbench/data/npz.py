@@ -55,8 +55,8 @@ def load(request: Request) -> RawData:
     shown = shown_path(path)
     inside = names_in(path)
     roles, _ = roles_of((name[2:] for name in inside if name.startswith("x_")), shown)
-    labelled: dict[Role, bool] = {role: f"y_{name}" in inside for role, name in roles.items()}
-    if "train" not in roles or not labelled["train"]:
+    labeled: dict[Role, bool] = {role: f"y_{name}" in inside for role, name in roles.items()}
+    if "train" not in roles or not labeled["train"]:
         missing = [name for name in ARRAYS[: 2 if roles else 4] if name not in inside]
         raise UserError(
             f"{shown} lacks {', '.join(missing)}",
@@ -75,7 +75,7 @@ def load(request: Request) -> RawData:
         names = tuple(str(i) for i in range(int(train.max()) + 1))
     if CLASS_NAMES in arrays:
         check_classes({"train": train}, names, shown, locations={"train": parts["train"].context}, where=request.where)
-    chosen = choose(parts, labelled=labelled)
+    chosen = choose(parts, labeled=labeled)
 
     def split(part: SplitPart[Arrays]) -> Split:
         return arrays_to_split(part.images.images, part.images.labels, len(names), request.size, part.context)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ddbench.data.assemble import LabelledPictures, assemble
+from ddbench.data.assemble import LabeledPictures, assemble
 from ddbench.data.check import require_gapless
 from ddbench.data.constants import CIFAR10, CIFAR10_CLASSES, Constants
 from ddbench.data.decode import Pictures
@@ -66,7 +66,7 @@ def _load(
     constants: Constants | None = None,
     named: tuple[str, ...] | None = None,
 ) -> RawData:
-    parts: dict[Role, SplitPart[LabelledPictures]] = {role: _part(layout, role) for role in layout.files}
+    parts: dict[Role, SplitPart[LabeledPictures]] = {role: _part(layout, role) for role in layout.files}
     train, first = parts["train"].images.labels, layout.files["train"][0]
     names = named or class_names(first)
     if names is None:
@@ -84,7 +84,7 @@ def _load(
     )
 
 
-def _part(layout: ParquetLayout, role: Role) -> SplitPart[LabelledPictures]:
+def _part(layout: ParquetLayout, role: Role) -> SplitPart[LabeledPictures]:
     files, context = layout.files[role], shown_path(layout.files[role][0])
     labels = torch.cat([read_labels(path, needed=role == "train") for path in files])
     if not len(labels):
@@ -92,4 +92,4 @@ def _part(layout: ParquetLayout, role: Role) -> SplitPart[LabelledPictures]:
     batches = partial(picture_batches, files)
     what = f"{shown_path(layout.root.name)} ({role})"
     pictures = Pictures(what=what, count=len(labels), sample=next(batches(), []), batches=batches, files=files)
-    return SplitPart(LabelledPictures(pictures, labels), layout.name(role), context)
+    return SplitPart(LabeledPictures(pictures, labels), layout.name(role), context)

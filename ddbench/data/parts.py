@@ -15,7 +15,7 @@ from ddbench.errors import UserError
 TEST_SEED = 20220322  # fixed for good: without a test split, the same fifth of train is the test set in every run
 
 
-class Labelled(Protocol):
+class Labeled(Protocol):
     """Images with their labels, of which some can be taken."""
 
     @property
@@ -24,7 +24,7 @@ class Labelled(Protocol):
     def rows(self, rows: Tensor) -> Any: ...
 
 
-L = TypeVar("L", bound=Labelled)
+L = TypeVar("L", bound=Labeled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Chosen(Generic[L]):
     notes: tuple[str, ...]
 
 
-def choose(parts: Mapping[Role, SplitPart[L]], *, labelled: Mapping[Role, bool] | None = None) -> Chosen[L]:
+def choose(parts: Mapping[Role, SplitPart[L]], *, labeled: Mapping[Role, bool] | None = None) -> Chosen[L]:
     """Decide what is tested on.
 
     A test split is the test split. A validation split beside it is the validation split; without a test split, or where
@@ -60,7 +60,7 @@ def choose(parts: Mapping[Role, SplitPart[L]], *, labelled: Mapping[Role, bool] 
 
     Args:
         parts: All splits that were found, train among them.
-        labelled: Which of them have labels, where the source knows; by default those with a label other than -1.
+        labeled: Which of them have labels, where the source knows; by default those with a label other than -1.
 
     Returns:
         What is used, with notes on what is not as its name says.
@@ -70,7 +70,7 @@ def choose(parts: Mapping[Role, SplitPart[L]], *, labelled: Mapping[Role, bool] 
     """
     notes, used = [], dict(parts)
     for role in ("test", "validation"):
-        if role in used and not _has_labels(used[role], (labelled or {}).get(role, True)):
+        if role in used and not _has_labels(used[role], (labeled or {}).get(role, True)):
             notes += [f"{used.pop(role).name} has no labels and is not used"]
     train, test, validation = used["train"], used.get("test"), used.get("validation")
     if test is not None:

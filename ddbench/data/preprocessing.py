@@ -1,4 +1,4 @@
-"""The space a network sees images in: as they are, standardised, or whitened; its fingerprint is in every artefact."""
+"""The space a network sees images in: as they are, standardized, or whitened; its fingerprint is in every artifact."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ def check_preprocessing_name(name: str, where: str = "") -> Kind:
 
 
 def require_same_preprocessing(expected: str, actual: str, what: str, path: Path | str = "") -> None:
-    """expected, found: fingerprints, of the run at hand and of the artefact.
+    """expected, found: fingerprints, of the run at hand and of the artifact.
 
     Args:
         what: ``"expert buffer"``.
         path: Where it lies, if it does.
 
     Raises:
-        UserError: Naming both fingerprints when an artefact was made under another preprocessing.
+        UserError: Naming both fingerprints when an artifact was made under another preprocessing.
     """
     if expected != actual:
         raise UserError(

@@ -58,7 +58,7 @@ class JobCheckpoint:
         if facts.get("identity") != self.identity:
             raise UserError(
                 f"{self.path} is of another distillation",
-                fix="delete the folder it is in to distil anew, or choose another",
+                fix="delete the folder it is in to distill anew, or choose another",
             )
         return tensors, facts
 

@@ -49,7 +49,7 @@ class Trajectories(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """What a method distils from."""
+    """What a method distills from."""
 
     real: RealSet
     """Its inputs come on ``device``."""
@@ -70,7 +70,7 @@ class Task:
     compile: Choice = "off"
     """Whether the student's steps are compiled."""
     ranks: Ranks = ALONE
-    """The processes that distil together, each of which has this task."""
+    """The processes that distill together, each of which has this task."""
 
     def compiled_gradient(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
         """The compiled gradient of the student's loss on (images, labels) of this kind; None where plain autograd is
@@ -176,7 +176,7 @@ class OuterRate(Settings):
 
 
 class Method(Settings, abc.ABC):
-    """What optimised and direct methods have in common: they are frozen settings, read from a recipe."""
+    """What optimized and direct methods have in common: they are frozen settings, read from a recipe."""
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
@@ -218,7 +218,7 @@ class Method(Settings, abc.ABC):
         return self.model_dump(mode="json")
 
     def required_teachers(self) -> TeachersRecipe | None:
-        """The teachers it distils against; None when it needs none."""
+        """The teachers it distills against; None when it needs none."""
         return None
 
 

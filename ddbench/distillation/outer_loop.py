@@ -11,13 +11,13 @@ from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Clock, Run
 from ddbench.estimates.memory_check import in_words
 from ddbench.runtime.available_memory import free_bytes
-from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronise
+from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronize
 from ddbench.runtime.oom import is_out_of_memory, let_go, memory_errors
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.threads import threads_for
 
 
-def optimise(
+def optimize(
     method: OptimizedMethod,
     task: Task,
     ipc: int,
@@ -75,7 +75,7 @@ class _OuterLoop:
 
     def go_on(self, seed: int, checkpoint_seconds: float) -> None:
         clock, last = self.clock, self.method.iterations
-        self.progress.start(last, f"distil ipc {self.outer_state.syn.ipc}", clock.step)
+        self.progress.start(last, f"distill ipc {self.outer_state.syn.ipc}", clock.step)
         settled, saved_at = True, time.monotonic()
         try:
             if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
@@ -95,7 +95,7 @@ class _OuterLoop:
                 settled = True  # a step that was taken, but whose candidate did not fit, is kept: see above
             raise
         finally:
-            synchronise(self.device)
+            synchronize(self.device)
             if settled:
                 self.outer_state.checkpoint(self.run, clock, self.counts)
             self.progress.close()

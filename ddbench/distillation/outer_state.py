@@ -1,4 +1,4 @@
-"""A synthetic set as tensors that learn, their optimiser, and the state from which both can go on."""
+"""A synthetic set as tensors that learn, their optimizer, and the state from which both can go on."""
 
 from __future__ import annotations
 
@@ -186,5 +186,5 @@ def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Pa
                 f"the run in {folder} was made with another {key}",
                 f"there {recorded.get(key)}",
                 f"asked {requested.get(key)}",
-                fix="delete that folder to distil anew, or choose another",
+                fix="delete that folder to distill anew, or choose another",
             )

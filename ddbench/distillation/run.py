@@ -10,7 +10,7 @@ from pathlib import Path
 from ddbench.artifact import describe
 from ddbench.distillation.job_method import JobMethod, run_jobs
 from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod, OuterStep, Task
-from ddbench.distillation.outer_loop import less_memory, optimise
+from ddbench.distillation.outer_loop import less_memory, optimize
 from ddbench.distillation.outer_state import identity, require_same
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
@@ -41,7 +41,7 @@ def run(
 ) -> list[Path]:
     """Run, or go on with, a method in ``folder``.
 
-    Returns the candidates, by outer step; but for an optimised method there is one.
+    Returns the candidates, by outer step; but for an optimized method there is one.
 
     Args:
         executor: Who does the jobs of a method that is made of independent ones; None is this process. Nobody else
@@ -66,7 +66,7 @@ def _carried_out(
     executor: Executor | None,
 ) -> list[Path]:
     if isinstance(method, OptimizedMethod):
-        return optimise(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
+        return optimize(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
     if not isinstance(method, DirectMethod | JobMethod):
         raise UserError(
             f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor an JobMethod",

@@ -25,17 +25,17 @@ ITEMS = 8
 WIDTH, HEIGHT, GAP = 1.3, 1.05, 0.35
 """Inches of an item, and between rows, where words stand."""
 
-NEIGHBOURS = 0.2
-"""Inches between neighbours, at most."""
+NEIGHBORS = 0.2
+"""Inches between neighbors, at most."""
 
-COLOURS = ("#0072b2", "#e06c1f", "#00916e", "#b0478f", "#d9a514", "#5a4fc4", "#56b4e9", "#2b2f36")
+COLORS = ("#0072b2", "#e06c1f", "#00916e", "#b0478f", "#d9a514", "#5a4fc4", "#56b4e9", "#2b2f36")
 OTHERS = "#a9afb8"
 
-Colours = dict[tuple[int, ...], str]
+Colors = dict[tuple[int, ...], str]
 
 
 def draw_graphs(syn: SyntheticGraphs, path: Path) -> None:
-    """Write a PNG: one row a class, its items across, the colour of a node for its label.
+    """Write a PNG: one row a class, its items across, the color of a node for its label.
 
     Sets of computation trees are drawn as trees, roots on top, with the number of training graphs that have them. Of
     what is too large to be seen the beginning is drawn, and how many nodes it has is written beside it.
@@ -57,7 +57,7 @@ def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, 
     labels = syn.hard_labels()
     rows = [(labels == label).nonzero().flatten()[:items].tolist() for label in range(min(syn.classes, classes))]
     layouts = {item: layout_of(syn.payload, item) for row in rows for item in row}
-    colours = colours_of(list(layouts.values()))
+    colors = colors_of(list(layouts.values()))
     columns, step = max(map(len, rows)), HEIGHT + (GAP if words else 0.1)
     figure = Figure(figsize=(columns * WIDTH, len(rows) * step), dpi=110)
     FigureCanvasAgg(figure)
@@ -67,7 +67,7 @@ def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, 
     for context, (name, row) in enumerate(zip(syn.class_names, rows, strict=False)):
         for column, item in enumerate(row):
             top = -context * step - 0.06
-            _draw(axes, layouts[item], column * WIDTH, top, colours)
+            _draw(axes, layouts[item], column * WIDTH, top, colors)
             if words:
                 axes.text((column + 0.5) * WIDTH, top - HEIGHT, _under(syn, item, layouts[item]), **_WORDS)
         if words:
@@ -75,7 +75,7 @@ def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, 
             axes.text(-0.12, -context * step - HEIGHT / 2, said, ha="right", va="center", fontsize=9)
     if words:
         axes.text(0, 0.1, _title(syn, classes, items), ha="left", va="bottom", fontsize=10)
-        axes.legend(handles=_legend(list(layouts.values()), colours), **_LEGEND, title=_what(syn))
+        axes.legend(handles=_legend(list(layouts.values()), colors), **_LEGEND, title=_what(syn))
     return figure
 
 
@@ -95,14 +95,14 @@ _LEGEND = {
 }
 
 
-def colours_of(layouts: list[Layout]) -> Colours:
-    """A colour for each of the most frequent labels that are drawn, in the order of their codes."""
+def colors_of(layouts: list[Layout]) -> Colors:
+    """A color for each of the most frequent labels that are drawn, in the order of their codes."""
     counts = Counter(tuple(codes) for layout in layouts for codes in layout.codes.tolist())
-    frequent = sorted(sorted(counts, key=lambda codes: (-counts[codes], codes))[: len(COLOURS)])
-    return dict(zip(frequent, COLOURS, strict=False))
+    frequent = sorted(sorted(counts, key=lambda codes: (-counts[codes], codes))[: len(COLORS)])
+    return dict(zip(frequent, COLORS, strict=False))
 
 
-def _draw(axes: Axes, layout: Layout, left: float, top: float, colours: Colours) -> None:
+def _draw(axes: Axes, layout: Layout, left: float, top: float, colors: Colors) -> None:
     """An item in the middle of its place; what may be stretched uses the height that is there."""
     from matplotlib.collections import LineCollection
 
@@ -111,7 +111,7 @@ def _draw(axes: Axes, layout: Layout, left: float, top: float, colours: Colours)
     everything = np.concatenate([layout.places, layout.more])
     low, high = everything.min(0), everything.max(0)
     room = np.array([WIDTH - 0.2, HEIGHT - 0.16])
-    scale = np.minimum(room / np.maximum(high - low, 1e-9), (NEIGHBOURS, 2 * NEIGHBOURS if layout.free else NEIGHBOURS))
+    scale = np.minimum(room / np.maximum(high - low, 1e-9), (NEIGHBORS, 2 * NEIGHBORS if layout.free else NEIGHBORS))
     scale = scale if layout.free else np.full(2, scale.min())
     middle = np.array([left + WIDTH / 2, top - HEIGHT / 2])
 
@@ -121,7 +121,7 @@ def _draw(axes: Axes, layout: Layout, left: float, top: float, colours: Colours)
     places, radius = at(layout.places), min(max(0.3 * scale.min(), 0.02), 0.05)
     width = 0.7 if len(layout.edges) < 3 * len(places) else 0.35
     axes.add_collection(LineCollection(list(places[layout.edges]), colors="#9aa1ac", linewidths=width, zorder=1))
-    shown = [colours.get(tuple(codes), OTHERS) for codes in layout.codes.tolist()]
+    shown = [colors.get(tuple(codes), OTHERS) for codes in layout.codes.tolist()]
     axes.scatter(*places.T, s=(144 * radius) ** 2, c=shown, linewidths=0, zorder=2)
     for x, y in at(layout.more):
         axes.text(x, y, "…", ha="center", va="center", fontsize=7, color="#565d69")
@@ -147,11 +147,11 @@ def _what(syn: SyntheticGraphs) -> str:
     return f"node labels; computation trees of {syn.payload.hops} hops, and how many training graphs have all of them"
 
 
-def _legend(layouts: list[Layout], colours: Colours) -> list[Line2D]:
+def _legend(layouts: list[Layout], colors: Colors) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     found = {tuple(codes) for layout in layouts for codes in layout.codes.tolist()}
-    named = [(", ".join(map(str, codes)), colour) for codes, colour in colours.items()]
-    if len(found) > len(colours):
-        named.append((f"{len(found) - len(colours)} others", OTHERS))
-    return [Line2D([], [], marker="o", ls="", color=colour, ms=5, mew=0, label=name) for name, colour in named]
+    named = [(", ".join(map(str, codes)), color) for codes, color in colors.items()]
+    if len(found) > len(colors):
+        named.append((f"{len(found) - len(colors)} others", OTHERS))
+    return [Line2D([], [], marker="o", ls="", color=color, ms=5, mew=0, label=name) for name, color in named]

@@ -31,7 +31,7 @@ class Layout:
     """An item to be drawn."""
 
     places: np.ndarray
-    """(n, 2); neighbours are about 1 apart, y goes up."""
+    """(n, 2); neighbors are about 1 apart, y goes up."""
     edges: np.ndarray
     """(m, 2), nodes."""
     codes: np.ndarray
@@ -150,7 +150,7 @@ def graph_layout(graphs: Graphs, g: int) -> Layout:
 
 
 def _ball(graph, component: set[int], most: int) -> list[int]:
-    """The first nodes of a component, breadth first from the one with most neighbours."""
+    """The first nodes of a component, breadth first from the one with most neighbors."""
     start = min(component, key=lambda node: (-graph.degree[node], node))
     seen, waiting = {start}, deque([start])
     kept: list[int] = []

@@ -1,6 +1,6 @@
 """Sets of the condensation family: several experiments in one ``res_*.pt``, or the steps of a ``results.pth``.
 
-Images are standardised, never whitened, and the rate is fixed by the protocol. Source: VICO-UoE/DatasetCondensation
+Images are standardized, never whitened, and the rate is fixed by the protocol. Source: VICO-UoE/DatasetCondensation
 ``main.py`` and ``main_DM.py`` (arXiv:2006.05929, 2102.08259, 2110.04181); ssnl/dataset-distillation
 (arXiv:1811.10959); zhouzhengqd/BEARD.
 """

@@ -105,7 +105,7 @@ def guide(syn: SyntheticSet) -> str:
     rate = 'torch.load("lr.pt")' if syn.student_lr is not None else "None"
     labels = "classes" if hard else "logits"
     why = "" if syn.student_lr is not None else "\nNo rate was learned: with None, DD-Ranking searches one.\n"
-    teachers = "" if hard else "\nIts random images are labelled by teachers: name them in teacher_model_names.\n"
+    teachers = "" if hard else "\nIts random images are labeled by teachers: name them in teacher_model_names.\n"
     return f"""# {syn.method} on {syn.dataset}, for DD-Ranking
 
 {len(syn)} images of {syn.classes} classes, sorted by class; labels.pt holds {labels}.

@@ -1,4 +1,4 @@
-"""Entries to the ECCV 2024 challenge: one tensor of ten images a class, sorted by class, standardised.
+"""Entries to the ECCV 2024 challenge: one tensor of ten images a class, sorted by class, standardized.
 
 Source: DataDistillation/ECCV2024-Dataset-Distillation-Challenge, track 1.
 """

@@ -1,7 +1,7 @@
 """Export for the DD-Ranking package: ``images.pt``, ``labels.pt``, ``lr.pt``, a configuration and how to use them.
 
 Source: NUS-HPC-AI-Lab/DD-Ranking 0.2.0, its demo scripts and ``ddranking/utils/data.py``. Images are sorted by class
-and standardised as its own test images are; soft labels are logits.
+and standardized as its own test images are; soft labels are logits.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _sorted_by_class(syn: SyntheticSet) -> SyntheticSet:
 
 
 def _as_theirs(syn: SyntheticSet, home: Path) -> tuple[SyntheticSet, tuple[str, ...]]:
-    """The set standardised with the constants that DD-Ranking gives its test images, where it knows the data set."""
+    """The set standardized with the constants that DD-Ranking gives its test images, where it knows the data set."""
     constants = _constants(syn)
     if constants is None or len(constants[0]) != syn.images.shape[1] or syn.preprocessing["kind"] == "zca":
         return syn, ()
@@ -56,7 +56,7 @@ def _as_theirs(syn: SyntheticSet, home: Path) -> tuple[SyntheticSet, tuple[str, 
     if theirs.fingerprint == syn.preprocessing["fingerprint"]:
         return syn, ()
     images = theirs.forward(load_preprocessing(syn.preprocessing, home).inverse(syn.images.float()))
-    note = "the images were standardised anew, with the mean and std that DD-Ranking gives its test images"
+    note = "the images were standardized anew, with the mean and std that DD-Ranking gives its test images"
     return replace(syn, images=images, preprocessing=theirs.describe()), (note,)
 
 

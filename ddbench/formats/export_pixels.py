@@ -28,7 +28,7 @@ def eight_bit(syn: SyntheticSet, home: Path) -> tuple[Tensor, tuple[str, ...]]:
         )
     images = load_preprocessing(syn.preprocessing, home).inverse(syn.images.detach().float())
     if not bool(images.isfinite().all()):
-        raise UserError("the images hold NaN or infinity", fix="distil the set again; export as native to look at it")
+        raise UserError("the images hold NaN or infinity", fix="distill the set again; export as native to look at it")
     return images.clamp(0, 1).mul(255).round().to(torch.uint8), _notes(images)
 
 

@@ -46,8 +46,8 @@ def _space(syn: SyntheticSet) -> str:
         return "the images are whitened: run the other program with --zca, fitted on the same training images"
     if about["kind"] == "meanstd":
         mean, std = (", ".join(f"{value:g}" for value in about[key]) for key in ("mean", "std"))
-        return f"the images are standardised with mean ({mean}) and std ({std}): use the same there"
-    return "the images are in [0, 1], not standardised: undo the other program's normalisation"
+        return f"the images are standardized with mean ({mean}) and std ({std}): use the same there"
+    return "the images are in [0, 1], not standardized: undo the other program's normalization"
 
 
 def _of_labels(syn: SyntheticSet) -> tuple[str, ...]:

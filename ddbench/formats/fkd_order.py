@@ -5,7 +5,7 @@ SRe2L shows its images through ``torch.utils.data.RandomSampler`` over an ImageF
 draws a second permutation in every epoch, of which it shows nothing, and which moves the generator on; samplers of old
 torch 1 drew one. The size of a batch has no part in it. What is not certain is that given labels were made so: by one
 process from its beginning, over the folder as it is now. Hence the check: under the right order the teacher's logits
-favour the class of the image that is shown, under any other they do so no more than by chance. The check tells classes
+favor the class of the image that is shown, under any other they do so no more than by chance. The check tells classes
 apart, not the images of a class: where files were renamed since, the order must be said with ``--order``.
 """
 

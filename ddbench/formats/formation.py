@@ -87,7 +87,7 @@ def _pair(file: Path, notes: list[str]) -> tuple[Tensor, Tensor]:
         raise UserError(
             f"the images in {file} are no pixels in [0, 1]",
             f"found {low:.3g} to {high:.3g}",
-            fix="where they are standardised, say  --format tensors --space meanstd",
+            fix="where they are standardized, say  --format tensors --space meanstd",
         )
     if labels.ndim != 1:
         raise UserError(f"the labels in {file} are no classes", fix="where they are soft, say --format tensors")

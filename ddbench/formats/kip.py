@@ -41,7 +41,7 @@ class KernelInducingPoints:
             raise UserError(
                 f"{file} is whitened in KIP's own way, which can not be undone",
                 "why   each image's mean and length were taken away before the whitening, so they are lost",
-                fix="take one of KIP's sets without whitening (nozca), or, where you have made pixels or standardised "
+                fix="take one of KIP's sets without whitening (nozca), or, where you have made pixels or standardized "
                 "images of it, say --space pixels, or --space meanstd with --mean and --std",
             )
         arrays = read_npz(file)

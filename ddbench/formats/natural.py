@@ -1,4 +1,4 @@
-"""The natural images from which UFC starts: ``tensor_{k}.pt``, the k-th image of every class, standardised.
+"""The natural images from which UFC starts: ``tensor_{k}.pt``, the k-th image of every class, standardized.
 
 Source: zhangxin-xd/UFC (INFER).
 """

@@ -62,7 +62,7 @@ def resolve_space(read: Read, facts: Facts, real: RealSet, missing_facts: Missin
         return _require_whitening(real)
     mean, std = (facts.mean, facts.std) if given else (read.mean, read.std)
     if mean is None or std is None:
-        missing_facts.ask("--mean", f"by which the images were standardised{_own_constants(real)}", "M,M,M")
+        missing_facts.ask("--mean", f"by which the images were standardized{_own_constants(real)}", "M,M,M")
         missing_facts.ask("--std", "the deviations that go with it", "S,S,S")
         return None
     _check_constants(mean, std, real)
@@ -80,13 +80,13 @@ def convert_space(images: Tensor, made_in: Preprocessing, real: RealSet) -> tupl
         raise UserError(
             "the images are no pixels in [0, 1]",
             f"found values up to {most:.3g}",
-            fix="divide pixels of 0 to 255 by 255; say --space meanstd where they are standardised",
+            fix="divide pixels of 0 to 255 by 255; say --space meanstd where they are standardized",
         )
     if made_in.fingerprint == own.fingerprint:
         return images, ""
     moved = own.forward(made_in.inverse(images)).contiguous()
     if not bool(torch.isfinite(moved).all()):
-        raise UserError("the images leave the range of float32 when they are standardised", fix="check --space")
+        raise UserError("the images leave the range of float32 when they are standardized", fix="check --space")
     from_where = {
         "identity": "pixels in [0, 1]",
         "meanstd": f"mean {_numbers(made_in.mean)}, std {_numbers(made_in.std)}",

@@ -1,4 +1,4 @@
-"""With which channel statistics each project standardises each data set: not always those that ddbench uses."""
+"""With which channel statistics each project standardizes each data set: not always those that ddbench uses."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ddbench.synthetic.epoch_labels import EpochLabels
 
 Space = Literal["pixels", "meanstd", "zca"]
-"""Images in [0, 1], standardised by channel, or whitened."""
+"""Images in [0, 1], standardized by channel, or whitened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +69,9 @@ class Read:
     space: Space | None = None
     """None where the files do not say."""
     mean: tuple[float, ...] | None = None
-    """Those with which the project standardises this data set, where it does; None where that is not known."""
+    """Those with which the project standardizes this data set, where it does; None where that is not known."""
     std: tuple[float, ...] | None = None
-    """Those with which the project standardises this data set, where it does; None where that is not known."""
+    """Those with which the project standardizes this data set, where it does; None where that is not known."""
     formation: int = 1
     epoch_labels: EpochLabels | None = None
     method: str | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def with_true_degrees(graphs: Graphs, refinement: Refinement, ids: np.ndarray) -> SharedTrees:
     """These trees of the last level of ``refinement``, (k,), ascending; they are the last level, in this order.
 
-    A tree does not say how many neighbours its leaves have: each takes that from its most frequent variant among the
+    A tree does not say how many neighbors its leaves have: each takes that from its most frequent variant among the
     nodes of ``graphs``, the one met first where several are equally frequent.
     """
     detailed = refine(graphs, refinement.hops, with_degrees=True)

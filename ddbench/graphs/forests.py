@@ -127,7 +127,7 @@ class Forests:
             raise UserError(
                 f"these computation trees have {nodes} nodes when they are written out",
                 f"limit {MOST_NODES}",
-                fix="train on the shared trees, as ddbench evaluate does, or distil with fewer hops",
+                fix="train on the shared trees, as ddbench evaluate does, or distill with fewer hops",
             )
         made = []
         for roots in self.roots.split(torch.bincount(self.item_of_root).tolist()):

@@ -65,7 +65,7 @@ class GraphNetwork(nn.Module):
 class CodeEncoder(nn.Module):
     """The sum of one learned embedding a column: of a single column, a linear map of its one-hot rows.
 
-    Source: ogb's AtomEncoder (snap-stanford/ogb ogb/graphproppred/mol_encoder.py), initialisation included.
+    Source: ogb's AtomEncoder (snap-stanford/ogb ogb/graphproppred/mol_encoder.py), initialization included.
     """
 
     def __init__(self, cardinalities: Sequence[int], hidden: int) -> None:
@@ -82,7 +82,7 @@ class CodeEncoder(nn.Module):
 
 @final
 class Gcn(nn.Module):
-    """Symmetric normalisation with the degrees that nodes have in their graph, own entry included."""
+    """Symmetric normalization with the degrees that nodes have in their graph, own entry included."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Gcn(nn.Module):
 
 @final
 class Gat(nn.Module):
-    """Attention of one head over neighbours and the own entry."""
+    """Attention of one head over neighbors and the own entry."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Gat(nn.Module):
 
 @final
 class Gin(nn.Module):
-    """An MLP of (1 + eps) times the own entry plus the neighbours."""
+    """An MLP of (1 + eps) times the own entry plus the neighbors."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Labelled graphs as flat arrays, one graph after the other, and the way to and from PyTorch Geometric."""
+"""Labeled graphs as flat arrays, one graph after the other, and the way to and from PyTorch Geometric."""
 
 from __future__ import annotations
 

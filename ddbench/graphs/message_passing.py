@@ -29,7 +29,7 @@ class Layer:
     target: Tensor
     """(c,), messages from an entry below to one above, each as often as it is sent."""
     degree_source: Tensor
-    """(E',) and degree_target: (E,), neighbours that the node has in its graph, which are more than its messages where
+    """(E',) and degree_target: (E,), neighbors that the node has in its graph, which are more than its messages where
     the node is a leaf of a tree."""
     degree_target: Tensor
 
@@ -54,7 +54,7 @@ class Layer:
         """What ``messages_and_own`` weigh in a GCN, (c + E,), float64: 1 / sqrt((d_source + 1) (d_target + 1)).
 
         Source: Kipf and Welling 2017 (arXiv:1609.02907), equation 2. Differs: nothing on an undirected graph without
-        self-loops; a self-loop counts as a neighbour here.
+        self-loops; a self-loop counts as a neighbor here.
         """
         source, target = self.messages_and_own
         both = (self.degree_source[source] + 1).double() * (self.degree_target[target] + 1).double()
@@ -165,7 +165,7 @@ def of_forests(forests: Forests, layers: int) -> Computation:
     if layers > forests.hops:
         raise UserError(
             f"a network of {layers} layers looks further than computation trees of {forests.hops} hops reach",
-            fix=f"distil with hops: {layers}, or use a protocol whose networks have {forests.hops} layers or fewer",
+            fix=f"distill with hops: {layers}, or use a protocol whose networks have {forests.hops} layers or fewer",
         )
     base, *upper = forests.completed()[forests.hops - layers :]
     made, below = [], base

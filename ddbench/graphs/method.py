@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphTask:
-    """What a method distils from."""
+    """What a method distills from."""
 
     real: GraphSet
     method: str = ""

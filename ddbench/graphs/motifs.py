@@ -17,7 +17,7 @@ SMALLEST, LARGEST = 15, 25  # nodes
 RING = (0, 1, 2, 2, 1)  # labels around both motifs
 CHORD = (1, 4)  # what makes a house of the ring: the beam under its roof
 MISPRINT = 0.15  # how often a node of a motif has the label of a tree's node
-MOST_NEIGHBOURS = 4
+MOST_NEIGHBORS = 4
 
 Edge = tuple[int, int]
 
@@ -29,7 +29,7 @@ def load(request: Request) -> RawGraphs:
     labels score about chance. Graphs come in pairs, one of each class with equally many nodes. A graph with a cycle has
     one more edge inside its tree, so that edges are nodes + 1 in both classes. Node labels are 0, 1 and 2, one to two
     to two, in trees and around both motifs alike. What differs are computation trees: in a house the two nodes under
-    the roof are neighbours. Some labels of motifs are misprinted, so that a GIN of two or three layers learns the
+    the roof are neighbors. Some labels of motifs are misprinted, so that a GIN of two or three layers learns the
     classes well (ROC-AUC 0.99) and not perfectly. Edges have no labels.
     """
     draw = random.Random(SEED).random  # the one function of that module that is promised never to change
@@ -81,7 +81,7 @@ def _tree(size: int, draw: Callable[[], float]) -> tuple[list[Edge], list[int]]:
 
 
 def _shortcut(edges: list[Edge], degree: list[int], draw: Callable[[], float]) -> Edge:
-    """An edge between two nodes of the tree that are not neighbours yet; it counts in their degrees."""
+    """An edge between two nodes of the tree that are not neighbors yet; it counts in their degrees."""
     while True:
         a, b = sorted((_free(degree, draw), _free(degree, draw)))
         if a != b and (a, b) not in edges:
@@ -91,8 +91,8 @@ def _shortcut(edges: list[Edge], degree: list[int], draw: Callable[[], float]) -
 
 
 def _free(degree: list[int], draw: Callable[[], float]) -> int:
-    """A node that can have one more neighbour."""
-    free = [node for node, neighbours in enumerate(degree) if neighbours < MOST_NEIGHBOURS]
+    """A node that can have one more neighbor."""
+    free = [node for node, neighbors in enumerate(degree) if neighbors < MOST_NEIGHBORS]
     return free[int(draw() * len(free))]
 
 

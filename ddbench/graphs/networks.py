@@ -58,7 +58,7 @@ def build_gnn(
     dropout: float = 0.2,
     seed: int,
 ) -> GraphNetwork:
-    """A freshly initialised network on the CPU, in train mode: a ``Computation`` to logits (items, classes).
+    """A freshly initialized network on the CPU, in train mode: a ``Computation`` to logits (items, classes).
 
     Args:
         node_cardinalities: How many codes each column of node features has.

@@ -22,7 +22,7 @@ def load(request: Request) -> RawGraphs:
     with nothing. Classes are numbered in the order of the labels; x and edge_attr are read as ``graphs_from_pyg`` says.
 
     Raises:
-        UserError: It cannot be imported or called, and when what it returns are not labelled graphs.
+        UserError: It cannot be imported or called, and when what it returns are not labeled graphs.
     """
     sequence = _sequence(request)
     try:
@@ -39,11 +39,11 @@ def load(request: Request) -> RawGraphs:
             fix="return graphs with one integer y each",
         )
     y, values = ranked(graphs.y)
-    labelled = getattr(sequence[0], "x", None) is not None
+    labeled = getattr(sequence[0], "x", None) is not None
     return RawGraphs(
         graphs=replace(graphs, y=y),
         class_names=tuple(str(value) for value in values.tolist()),
-        notes=() if labelled else ("the set has no node labels: the degree of a node is its label",),
+        notes=() if labeled else ("the set has no node labels: the degree of a node is its label",),
     )
 
 

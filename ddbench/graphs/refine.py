@@ -3,8 +3,8 @@
 The computation tree of h hops of a node has the node's label at its root and below it, for every incoming edge, a
 branch with the edge's label and the tree of h - 1 hops of the node it comes from. It is all that h layers of message
 passing can see. Two nodes have the same tree exactly when their labels are equal and so are their sorted lists of (edge
-label, id of the neighbour's tree one level lower): that list is the key, itself and not a hash of it.
-Source: Gupta et al., ICLR 2024 (arXiv:2310.09486), for the trees; colour refinement (Weisfeiler and Leman, 1968).
+label, id of the neighbor's tree one level lower): that list is the key, itself and not a hash of it.
+Source: Gupta et al., ICLR 2024 (arXiv:2310.09486), for the trees; color refinement (Weisfeiler and Leman, 1968).
 """
 
 from __future__ import annotations

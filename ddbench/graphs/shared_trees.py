@@ -31,7 +31,7 @@ class SharedTrees:
     labels: np.ndarray
     """(N,), rows of ``node_labels`` (labels, F)."""
     degrees: np.ndarray
-    """(N,), how many neighbours the root has in its graph, and above level 0 as many branches."""
+    """(N,), how many neighbors the root has in its graph, and above level 0 as many branches."""
     edges: np.ndarray
     """(branches,), rows of ``edge_labels`` (edge labels, R)."""
     children: np.ndarray

@@ -168,7 +168,7 @@ def load_synthetic_graphs(path: str | Path) -> SyntheticGraphs:
     try:
         return _from_file(tensors, document)
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is not a whole set of synthetic graphs: {error}", fix="distil it again") from None
+        raise UserError(f"{path} is not a whole set of synthetic graphs: {error}", fix="distill it again") from None
 
 
 def _from_file(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> SyntheticGraphs:

@@ -37,7 +37,7 @@ _HOME = {
     "Trajectories": "ddbench.distillation.method",
     "student_loss": "ddbench.distillation.method",
 }
-_RENAMED = {"OptimisedMethod": "OptimizedMethod", "IndependentMethod": "JobMethod"}
+_RENAMED = {"OptimizedMethod": "OptimizedMethod", "IndependentMethod": "JobMethod"}
 """Names of version 0.1, for the plugins that use them."""
 
 __all__ = [

@@ -60,7 +60,7 @@ _CONVNET_NOTE = "axes: -w<width>, -nonorm|bn|ln|in|gn, -sigmoid|relu|leakyrelu, 
 
 
 def build_network(name: str, *, channels: int, size: int, classes: int, seed: int) -> nn.Module:
-    """A freshly initialised network on the CPU, in train mode:
+    """A freshly initialized network on the CPU, in train mode:
 
     (B, channels, size, size) to logits (B, classes).
 

@@ -22,7 +22,7 @@ _POOLINGS: dict[str, Callable[[], nn.Module]] = {
 
 
 def convnet(spec: ConvNetSpec, *, channels: int, size: int, classes: int) -> ImageNetwork:
-    """A ConvNet with PyTorch's default initialisation, drawn from the default generator.
+    """A ConvNet with PyTorch's default initialization, drawn from the default generator.
 
     Maps are (width, side, side), side halved by every block that pools; 28-pixel images fill 32 by padding.
 

@@ -26,7 +26,7 @@ def refuse_mixed_batches(network: FlatNetwork, channels: int, size: int) -> None
         return
     layers = [name for name, layer in network.module.named_modules() if isinstance(layer, _BatchNorm)]
     raise UserError(
-        "several ranks can not share the batches of a student whose images are normalised together",
+        "several ranks can not share the batches of a student whose images are normalized together",
         f"layer {layers[0]} is a batch norm" if layers else "seen  the logits of one image depend on the others",
-        fix="distil with one process, or with another network: -o network=convnet-d3, say",
+        fix="distill with one process, or with another network: -o network=convnet-d3, say",
     )

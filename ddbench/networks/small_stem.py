@@ -134,7 +134,7 @@ def _network(*layers: nn.Module, head: nn.Module, dropout: nn.Module | None = No
 def _stem(usual: nn.Module, channels: int, size: int, *, fan: Fan | None) -> nn.Conv2d:
     """The first convolution for these images: torchvision's own where it fits, which is made for three channels.
 
-    fan: of the Kaiming initialisation that torchvision gives it; None for torch's default.
+    fan: of the Kaiming initialization that torchvision gives it; None for torch's default.
     """
     assert isinstance(usual, nn.Conv2d)
     kernel = 3 if size < POOLS else usual.kernel_size[0]

@@ -35,7 +35,7 @@ def _refuse_layer(module: nn.Module, layer: nn.Module, who: str) -> None:
     if running and not layer.training:
         raise _refusal(
             module,
-            f"{who} normalises by running statistics, which are no parameters: a flat vector does not hold them",
+            f"{who} normalizes by running statistics, which are no parameters: a flat vector does not hold them",
             "call .train() on the network first: a student uses the statistics of its batch; or use another norm",
         )
     if running and not isinstance(layer, _NormBase):

@@ -40,7 +40,7 @@ def order_of(file: Path) -> int:
 def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
     """The sets of all steps, in the space of ``real``.
 
-    The file is a dictionary whose ``data`` lists (images, labels) by step: images standardised as the project does for
+    The file is a dictionary whose ``data`` lists (images, labels) by step: images standardized as the project does for
     this data set, labels the classes of the whole data set.
 
     Args:
@@ -84,7 +84,7 @@ def _part(pair: Any, classes: tuple[int, ...], file: Path, real: RealSet, networ
     mean, std = project_constants("dc", real.name)
     if mean is None or std is None:
         raise UserError(
-            f"it is not known how DatasetCondensation standardises {real.name}",
+            f"it is not known how DatasetCondensation standardizes {real.name}",
             fix="give files of cifar100, or of another data set of that project",
         )
     moved, _ = convert_space(images, Preprocessing.meanstd(mean, std), real)

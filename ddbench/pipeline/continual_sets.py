@@ -21,7 +21,7 @@ AT_ONCE = "distilled from all classes at once and parted by class, so earlier pa
 
 
 class StepByStep:
-    """Distils every step's sets by a recipe, each from that step's classes alone; what is done is found again.
+    """Distills every step's sets by a recipe, each from that step's classes alone; what is done is found again.
 
     Args:
         methods: Labels of the recipe's methods; empty is all of them. Experts lie in HOME/buffers and runs in

@@ -19,7 +19,7 @@ from ddbench.recipe.recipe import Entry, LoadedRecipe
 from ddbench.recipe.settings import validate
 
 SOFT = "random-soft"
-"""The baseline beside every method whose labels are soft: random real images, labelled by the same experts."""
+"""The baseline beside every method whose labels are soft: random real images, labeled by the same experts."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def require_labels_apart(specs: list[JobSpec]) -> None:
         for label in spec.row_labels:
             if seen.setdefault(label, spec.source) != spec.source:
                 raise UserError(
-                    f"two methods would be labelled {label!r}",
+                    f"two methods would be labeled {label!r}",
                     f"first  {seen[label]}",
                     f"second {spec.source}",
                     fix="give one of them another name",

@@ -27,7 +27,7 @@ def refuse_what_graphs_have_not(loaded: LoadedRecipe) -> None:
 
 
 def require_kind_of_data(loaded: LoadedRecipe, label: str, of_graphs: bool) -> None:
-    """Errors: UserError where a method of graphs is to distil images, or the other way round.
+    """Errors: UserError where a method of graphs is to distill images, or the other way round.
 
     of_graphs: whether the method under ``label`` takes graphs.
     """
@@ -37,7 +37,7 @@ def require_kind_of_data(loaded: LoadedRecipe, label: str, of_graphs: bool) -> N
         return
     takes, is_of = ("graphs", "images") if of_graphs else ("images", "graphs")
     raise UserError(
-        f"{label} distils {takes}, and {loaded.recipe.dataset} is a set of {is_of}",
+        f"{label} distills {takes}, and {loaded.recipe.dataset} is a set of {is_of}",
         f"from  {loaded.where('methods', label)}",
         fix=f"choose another method (ddbench methods), or a set of {takes} (ddbench datasets)",
     )

@@ -19,7 +19,7 @@ from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.formats.assemble import assemble
 from ddbench.formats.fkd import require_labels_used
 from ddbench.formats.reader import READERS, Facts
-from ddbench.formats.recognise import looks_like
+from ddbench.formats.recognize import looks_like
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
 from ddbench.runtime.home import home_folder

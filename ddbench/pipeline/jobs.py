@@ -49,7 +49,7 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
     """Every method of a recipe at every ipc and distillation seed, its settings checked, in the recipe's order; with
     its sweep and baselines.
 
-    Under an entry of the sweep a method is labelled ``<label>-<entry>``, and made only where that entry changes it.
+    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it.
     Where labels are soft, ``random-soft`` is added, unless the recipe has it; on graphs, what stands beside every
     method.
 

@@ -38,7 +38,7 @@ def open_recipe(
         UserError: Anything wrong in the recipe or the options.
     """
     from ddbench.data.sources import find_source
-    from ddbench.formats.recognise import refuse_foreign
+    from ddbench.formats.recognize import refuse_foreign
     from ddbench.pipeline.plugins import run_plugin
     from ddbench.recipe.recipe import load_recipe, shipped_recipes
 

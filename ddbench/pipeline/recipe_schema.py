@@ -37,9 +37,9 @@ def recipe_schema() -> dict[str, Any]:
     recipe = definitions.pop(names[Recipe])
     recipe["properties"]["methods"] |= {
         "properties": {name: _label_schema(name) for name in methods},
-        "additionalProperties": {"$ref": "#/$defs/labelled method"},
+        "additionalProperties": {"$ref": "#/$defs/labeled method"},
     }
-    labelled = {"allOf": [{"required": ["method"]}, {"$ref": "#/$defs/named method"}], "type": "object"}
+    labeled = {"allOf": [{"required": ["method"]}, {"$ref": "#/$defs/named method"}], "type": "object"}
     named = {
         "properties": {"method": {"enum": list(methods)}},
         "allOf": [
@@ -47,7 +47,7 @@ def recipe_schema() -> dict[str, Any]:
             for name in methods
         ],
     }
-    definitions |= {**entries, "named method": named, "labelled method": labelled}
+    definitions |= {**entries, "named method": named, "labeled method": labeled}
     return {"$schema": DIALECT, **recipe, "title": "ddbench recipe", "$defs": definitions}
 
 

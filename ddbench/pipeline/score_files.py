@@ -230,7 +230,7 @@ def require_recorded_training(row: Row, file: Path) -> None:
 
 
 def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
-    """Those that labelled for a row: given, or found under HOME/teachers by what is recorded of them.
+    """Those that labeled for a row: given, or found under HOME/teachers by what is recorded of them.
 
     Errors: UserError where the row had teachers and they are not found.
     """
@@ -243,7 +243,7 @@ def _teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
             if (found := load_teachers(path)).fingerprint == row.teachers_fingerprint:
                 return found
     raise UserError(
-        f"the teachers that labelled for this row are not under {home / 'teachers'}",
+        f"the teachers that labeled for this row are not under {home / 'teachers'}",
         *(f"teacher {name}" for name in row.teachers),
         fix="give them with --teachers FILE",
     )
@@ -264,5 +264,5 @@ def find_set(row: Row, home: Path) -> Path:
     raise UserError(
         f"the synthetic set of this row is not under {home / 'runs'}",
         f"hash  {row.synthetic_sha256[:16]}",
-        fix="say where it is with --set, or distil it again from the row's recipe",
+        fix="say where it is with --set, or distill it again from the row's recipe",
     )

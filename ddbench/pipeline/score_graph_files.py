@@ -29,7 +29,7 @@ def holds_graphs(file: Path) -> bool:
     """Whether a file is a set of graphs.
 
     Raises:
-        UserError: It is no artefact at all.
+        UserError: It is no artifact at all.
     """
     return describe(file).get("kind") == KIND
 
@@ -148,5 +148,5 @@ def _find(row: Row, home: Path) -> Path:
     raise UserError(
         f"the synthetic set of this row is not under {home / 'runs'}",
         f"hash  {row.synthetic_sha256[:16]}",
-        fix="say where it is with --set, or distil it again from the row's recipe",
+        fix="say where it is with --set, or distill it again from the row's recipe",
     )

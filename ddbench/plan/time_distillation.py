@@ -22,7 +22,7 @@ from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import synchronise
+from ddbench.runtime.device import synchronize
 from ddbench.runtime.threads import threads_for
 
 K = TypeVar("K", bound=Hashable)
@@ -54,7 +54,7 @@ class Stage:
         return {"channels": self.channels, "size": self.size, "classes": self.classes}
 
     def drawn(self, images: int, validation: int = 0, test: int = 0) -> RealSet:
-        """Noise for real images: uint8, labelled in turn."""
+        """Noise for real images: uint8, labeled in turn."""
 
         def split(count: int, part: str) -> Split:
             shape = (count, self.channels, self.size, self.size)
@@ -143,10 +143,10 @@ def _outer_state(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -
 
 def seconds(job: Callable[[], object], device: torch.device) -> float:
     """How long a job takes."""
-    synchronise(device)
+    synchronize(device)
     start = time.perf_counter()
     job()
-    synchronise(device)
+    synchronize(device)
     return time.perf_counter() - start
 
 

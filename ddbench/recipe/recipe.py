@@ -55,7 +55,7 @@ class EvaluationRecipe(Settings):
     rates: Annotated[tuple[Positive, ...], Field(max_length=1000)] | None = None
     """What a search tries; None means 0.001, 0.005, 0.01, 0.05, 0.1."""
     steps: Annotated[Count, Field(le=MOST_STEPS)] | None = None
-    """Optimiser steps that every network is trained with, the protocol's schedule stretched over them, so that sets of
+    """Optimizer steps that every network is trained with, the protocol's schedule stretched over them, so that sets of
     all sizes take equal ones; None leaves it to the protocol, which counts epochs."""
     teachers: TeachersRecipe | None = None
     """Who label, under a protocol that needs teachers."""

@@ -45,4 +45,4 @@ def _require_method_or_experts(path: str, location: str, labels: set[str]) -> No
             fix="begin the key with  method.  or  methods.LABEL.  or  experts.  as in  method.unroll: tesla",
         )
     if first == "methods" and keys[1] not in labels:
-        raise unknown("method in this recipe labelled", str(keys[1]), labels, location)
+        raise unknown("method in this recipe labeled", str(keys[1]), labels, location)

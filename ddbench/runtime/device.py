@@ -49,7 +49,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
     return device
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until the device has done all it was given, so that a clock read next is true."""
     if device.type == "cuda":
         import torch

@@ -151,4 +151,4 @@ def check_graph_set(document: dict[str, Any], path: Path) -> GraphSetDescription
     return checked(model, document, path, "set of synthetic graphs", fix=_FIX)
 
 
-_FIX = "restore it from a copy, or distil or import it again"
+_FIX = "restore it from a copy, or distill or import it again"

@@ -251,7 +251,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} is not a whole synthetic set: {error}", fix="distil it again, or export it again"
+            f"{path} is not a whole synthetic set: {error}", fix="distill it again, or export it again"
         ) from None
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from ddbench.artifact import replacing
 from ddbench.evaluate.continual.curve import Curve
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999933")
-"""Okabe and Ito's, which the colour-blind can tell apart."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999933")
+"""Okabe and Ito's, which the color-blind can tell apart."""
 MARKS = "osD^vPX*"
 
 
@@ -30,7 +30,7 @@ def plot(curves: Sequence[Curve], path: Path) -> None:
             [100 * mean for mean in curve.mean],
             yerr=[100 * std for std in curve.std],
             label="all real images" if bound else f"{curve.label}, ipc {curve.ipc}" if len(ipcs) > 1 else curve.label,
-            color="0.5" if bound else COLOURS[number % len(COLOURS)],
+            color="0.5" if bound else COLORS[number % len(COLORS)],
             linestyle="--" if bound else "-",
             marker=MARKS[number % len(MARKS)],
             markersize=5,

@@ -27,7 +27,7 @@ class StepSet:
 
 
 def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
-    """One synthetic set of all parts, labelled by the classes of ``real``, the whole data set.
+    """One synthetic set of all parts, labeled by the classes of ``real``, the whole data set.
 
     Mosaics are decoded. Soft labels become probabilities that are 0 for the classes of other parts; where some parts
     have hard labels, theirs become certain ones. The student's rate is the mean of the parts', None if one has none.
@@ -84,7 +84,7 @@ def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
 
 
 def seen_test(real: RealSet, classes: Sequence[int]) -> RealSet:
-    """The whole data set with the test images of these classes alone, labelled as they were."""
+    """The whole data set with the test images of these classes alone, labeled as they were."""
     rows = rows_of_classes(real.test, classes)
     if len(rows) == len(real.test):
         return real
@@ -146,7 +146,7 @@ def _require_joinable(parts: Sequence[StepSet], real: RealSet) -> None:
                 f"a set of {part.syn.classes} classes of {part.syn.dataset} is no memory of {real.name}",
                 f"set   images {tuple(part.syn.images.shape[1:])}, classes {part.syn.classes}",
                 f"asked images {shape}, classes {len(part.classes)}",
-                fix="distil each step from the classes of that step",
+                fix="distill each step from the classes of that step",
             )
     every = [label for part in parts for label in part.classes]
     if not every or len(set(every)) < len(every) or not all(0 <= label < real.classes for label in every):

@@ -69,7 +69,7 @@ def of_set(bench: RankingSetup, name: str, syn: SyntheticSet, recipe: Protocol) 
 
 
 def of_random(bench: RankingSetup, name: str, like: SyntheticSet, recipe: Protocol) -> Candidate:
-    """As many real images a class as ``like`` stores, others for every seed, labelled as the recipe asks.
+    """As many real images a class as ``like`` stores, others for every seed, labeled as the recipe asks.
 
     Teachers label the images as they are where the recipe trains with one soft label an image.
     """

@@ -29,7 +29,7 @@ def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
                 fix="give the data set that the set was distilled from",
             )
     if len(syn) == 0:
-        raise UserError(f"the set of {syn.method} has no items", fix="distil it again, with lower thresholds")
+        raise UserError(f"the set of {syn.method} has no items", fix="distill it again, with lower thresholds")
 
 
 def require_splits(real: GraphSet) -> None:
@@ -40,7 +40,7 @@ def require_splits(real: GraphSet) -> None:
             raise UserError(
                 f"the {name} split of {real.name} is empty",
                 "why   which state of a network is tested is chosen on validation" if chosen else "",
-                fix="set validation: 0.1 and distil again" if chosen else f"give a data set that has {name} graphs",
+                fix="set validation: 0.1 and distill again" if chosen else f"give a data set that has {name} graphs",
             )
         present = torch.unique(graphs.y)
         if len(present) < 2:

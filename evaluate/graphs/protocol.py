@@ -23,7 +23,7 @@ class GraphSetting:
     weight_decay: float
     """As ``torch.optim.Adam`` takes it."""
     steps: int
-    """Optimiser steps."""
+    """Optimizer steps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from ddbench.evaluate.graphs.trainer import GraphBatches, GraphSeedResult, Graph
 from ddbench.evaluate.scores import GraphScores
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
-from ddbench.runtime.device import synchronise
+from ddbench.runtime.device import synchronize
 from ddbench.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def score_graphs(
         device=device,
     )
     results = _one_by_one(trainer, seeds, progress or Silent(), f"evaluate {syn.method} ipc {syn.ipc}")
-    synchronise(device)
+    synchronize(device)
     reported, reported_notes = _reported(chosen, [result.validation for result in results])
     diverged = [f"seed {seeds[i]}: the training did not stay finite" for i in reported if not results[i].finite]
     return GraphScores(

@@ -78,7 +78,7 @@ def make_row(
         recipe: None takes the one in the set's provenance, of which also seconds, peak_bytes, step and
             buffer_fingerprint are taken over.
         rates: What was tried for the learning rate; None where the protocol gives it.
-        teachers: Who labelled while networks were trained. Paths are cut to their last component.
+        teachers: Who labeled while networks were trained. Paths are cut to their last component.
 
     Raises:
         ValueError: Scores on another split.

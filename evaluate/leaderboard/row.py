@@ -187,7 +187,7 @@ class Row:
         Graphs have no test split of their own: it follows from the seed, so rows say which one they are of.
         """
         searched = f"rate searched on validation among {', '.join(f'{rate:g}' for rate in self.lr_tried)}"
-        labelers = f"labelled by {', '.join(sorted(self.teachers))} ({(self.teachers_fingerprint or '')[:8]})"
+        labelers = f"labeled by {', '.join(sorted(self.teachers))} ({(self.teachers_fingerprint or '')[:8]})"
         stored = self.label_versions > 1 and not self.teachers
         parts = [
             f"split {self.real_fingerprint[:8]}" if self.roc_auc else "",

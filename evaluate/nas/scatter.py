@@ -41,12 +41,12 @@ def _panel(axes: Axes, ranking: Ranking, entry: RankingEntry) -> None:
     across = [fmean(entry.scores[network]) * (1 if counted else 100) for network in ranking.networks]
     up = [100 * fmean(ranking.truth.accuracy[network]) for network in ranking.networks]
     axes.scatter(across, up, s=14, color="#33658a", alpha=0.75, linewidths=0)
-    for network, mark, colour, word in (
+    for network, mark, color, word in (
         (ranking.best, "o", "#2a9d3a", "best"),
         (entry.chosen, "s", "#c8553d", "chosen"),
     ):
         at = ranking.networks.index(network)
-        axes.scatter(across[at], up[at], s=52, marker=mark, facecolors="none", edgecolors=colour, label=word)
+        axes.scatter(across[at], up[at], s=52, marker=mark, facecolors="none", edgecolors=color, label=word)
     if counted:
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())

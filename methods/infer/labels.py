@@ -12,7 +12,7 @@ from ddbench.synthetic.compensators import Compensation, rendered
 from ddbench.training.teachers import Teachers
 
 RENDERED_AT_ONCE = 2**24
-"""Numbers in images that are rendered together to be labelled."""
+"""Numbers in images that are rendered together to be labeled."""
 
 
 def static_logits(

@@ -163,11 +163,11 @@ class INFER(JobMethod):
             natural=natural.to(task.device),
             **self.model_dump(include={"bn_weight", "first_bn", "classes_at_once"}),
         )
-        optimisation = Optimization(
+        optimization = Optimization(
             **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
         )
         names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
-        found = optimisation.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
+        found = optimization.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
         return {"compensators": found}
 
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:

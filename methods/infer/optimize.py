@@ -1,4 +1,4 @@
-"""The optimisation of compensators: Adam along a cosine, from zero, checkpointed, resumable to the bit."""
+"""The optimization of compensators: Adam along a cosine, from zero, checkpointed, resumable to the bit."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Mirage(GraphMethod):
     """How frequent a set must be: as frequent as the ipc most frequent of its class; found from a budget of bytes; or
     given, in graphs or as a share of the class."""
     shared: Sharing = "drop"
-    """What becomes of a set that is frequent in several classes: it is dropped from all, or kept once, labelled by how
+    """What becomes of a set that is frequent in several classes: it is dropped from all, or kept once, labeled by how
     its graphs are divided among the classes."""
     miner: Literal["exact", "compat"] = "exact"
     """Every frequent set; or without those that the released miner, pyfpgrowth 1.0, does not find."""

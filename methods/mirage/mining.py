@@ -26,7 +26,7 @@ Levels = Generator[tuple[int, list[TreeSet]], None, str]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mining:
-    """The trees of labelled graphs, and how they are mined."""
+    """The trees of labeled graphs, and how they are mined."""
 
     refinement: Refinement
     """Of the graphs."""

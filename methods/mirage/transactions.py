@@ -50,7 +50,7 @@ class Transactions:
 def transactions(graphs: Graphs, ids: np.ndarray, trees: int, classes: int) -> tuple[Transactions, ...]:
     """One a class.
 
-    The tree of a node without neighbours is left out, as the released code does: it has no edge to send along.
+    The tree of a node without neighbors is left out, as the released code does: it has no edge to send along.
 
     Args:
         ids: (n,), the tree of every node, of ``trees`` different ones.

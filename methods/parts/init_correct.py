@@ -1,4 +1,4 @@
-"""Initial pixels that experts already recognise: DATM's."""
+"""Initial pixels that experts already recognize: DATM's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CorrectInit(Initialization):
 
     Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``, ``samples_predicted_correctly``. Differs:
     the experts are those at ``teacher_epoch``, there always the last; an image is taken once, however many experts
-    recognise it; all experts may be asked; a class that they all together can not fill is filled with those of its
+    recognize it; all experts may be asked; a class that they all together can not fill is filled with those of its
     images that the first expert finds likeliest to be of the class, and a note says so.
     """
 

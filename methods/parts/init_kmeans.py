@@ -17,7 +17,7 @@ from ddbench.recipe.settings import Count
 
 
 class KMeansInit(Initialization):
-    """The real images nearest to the centres of k-means clusters of a class, by the logits of one expert, drawn.
+    """The real images nearest to the centers of k-means clusters of a class, by the logits of one expert, drawn.
 
     Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: the expert
     is at ``teacher_epoch``, there the last; as many clusters as images by default; and an image is taken once.
@@ -47,21 +47,21 @@ class KMeansInit(Initialization):
         for label in range(real.classes):
             of_class = real.train.rows_of_class(label).cpu()
             logits = torch.cat([judged for _, judged in ensemble.logits_of_rows(expert, of_class)])
-            rows.append(of_class[nearest_to_centres(logits, clusters, ipc // clusters, seed)])
+            rows.append(of_class[nearest_to_centers(logits, clusters, ipc // clusters, seed)])
         return InitialImages(real.inputs(real.train, torch.cat(rows)))
 
 
-def nearest_to_centres(points: Tensor, clusters: int, each: int, seed: int) -> Tensor:
-    """The positions of the ``each`` points (n, F) nearest to every centre of k-means, none twice: (clusters * each,).
+def nearest_to_centers(points: Tensor, clusters: int, each: int, seed: int) -> Tensor:
+    """The positions of the ``each`` points (n, F) nearest to every center of k-means, none twice: (clusters * each,).
 
-    Centres choose in the order of k-means, from what is left.
+    Centers choose in the order of k-means, from what is left.
     """
     from sklearn.cluster import KMeans
 
     found = KMeans(n_clusters=clusters, init="k-means++", n_init="auto", random_state=seed).fit(points.double().numpy())
     distances = torch.cdist(torch.from_numpy(np.asarray(found.cluster_centers_)), points.double())
     chosen: list[int] = []
-    for to_centre in distances:
-        to_centre[chosen] = torch.inf
-        chosen += to_centre.argsort(stable=True)[:each].tolist()
+    for to_center in distances:
+        to_center[chosen] = torch.inf
+        chosen += to_center.argsort(stable=True)[:each].tolist()
     return torch.tensor(chosen)

@@ -34,13 +34,13 @@ class Labels(Part, abc.ABC):
         """Whether experts at ``teacher_epoch`` are asked, for the first labels or the last."""
         return self.judged
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
-        """The set of step 0, which comes with hard labels, as labelled here.
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+        """The set of step 0, which comes with hard labels, as labeled here.
 
         Args:
-            recognised: Whether its images were chosen among those that experts classify correctly.
+            recognized: Whether its images were chosen among those that experts classify correctly.
         """
-        del task, teacher_epoch, recognised
+        del task, teacher_epoch, recognized
         return syn
 
     def rate(self) -> OuterRate | None:
@@ -77,7 +77,7 @@ class TargetLabels(Labels):
     """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
 
     Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
-    Differs: the set that is kept is labelled by all experts at ``teacher_epoch`` together ("experts"); the released
+    Differs: the set that is kept is labeled by all experts at ``teacher_epoch`` together ("experts"); the released
     code keeps the labels of whichever expert and epoch the last step had drawn ("last").
     """
 
@@ -89,8 +89,8 @@ class TargetLabels(Labels):
     def asks_experts(self) -> bool:
         return self.keep == "experts"
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
-        del task, teacher_epoch, recognised
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+        del task, teacher_epoch, recognized
         return replace(syn, labels=functional.one_hot(syn.labels, syn.classes).float(), label_kind="probabilities")
 
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
@@ -115,8 +115,8 @@ class StaticLabels(Labels):
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
-        teachers = self.teachers or ("correct" if recognised else "first")
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+        teachers = self.teachers or ("correct" if recognized else "first")
         return replace(syn, labels=expert_logits(syn, task, teacher_epoch, teachers), label_kind="logits")
 
 
@@ -136,8 +136,8 @@ class LearnedLabels(Labels):
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognised: bool) -> SyntheticSet:
-        return StaticLabels(teachers=self.teachers).start(syn, task, teacher_epoch, recognised=recognised)
+    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+        return StaticLabels(teachers=self.teachers).start(syn, task, teacher_epoch, recognized=recognized)
 
     def rate(self) -> OuterRate:
         return OuterRate(lr=self.lr, momentum=self.momentum)

@@ -67,7 +67,7 @@ function drawSeries(picture, item, dodge, x, y, panel) {
   picture.append(
     draw("polyline", {
       points: points.map((point) => point.map((place) => place.toFixed(1)).join(",")).join(" "),
-      class: `curve ${item.style.colour} ${kind}`,
+      class: `curve ${item.style.color} ${kind}`,
     }),
   );
   for (const record of item.records) {
@@ -88,7 +88,7 @@ function drawSeries(picture, item, dodge, x, y, panel) {
       picture.append(mark(at, y(number.accuracy), item.style, "hollow", meaningOfPublished(number)));
     }
   }
-  return { name: item.name, from: points.at(-1), colour: item.style.colour };
+  return { name: item.name, from: points.at(-1), color: item.style.color };
 }
 
 /** Published figures of methods that have no row here, grey. */
@@ -97,7 +97,7 @@ function drawOthers(picture, numbers, x, y) {
     for (const number of part)
       picture.append(mark(x(number.ipc), y(number.accuracy), OTHER, "hollow", meaningOfPublished(number), null, 3.2));
     const last = part.reduce((a, b) => (b.ipc >= a.ipc ? b : a));
-    return { name: method, from: [x(last.ipc), y(last.accuracy)], colour: "other" };
+    return { name: method, from: [x(last.ipc), y(last.accuracy)], color: "other" };
   });
 }
 
@@ -108,12 +108,12 @@ function nameCurves(picture, labels, inside) {
     inside.top,
     inside.bottom,
   );
-  labels.forEach(({ name, from, colour }, number) => {
+  labels.forEach(({ name, from, color }, number) => {
     const at = places[number];
     if (at === null) return;
     picture.append(
-      draw("path", { d: `M${from[0] + 6},${from[1]} L${inside.right + 2},${at} h5`, class: `leader ${colour}` }),
-      draw("text", { x: inside.right + 11, y: at + 4, class: `label ${colour}` }, draw("title", {}, name), short(name)),
+      draw("path", { d: `M${from[0] + 6},${from[1]} L${inside.right + 2},${at} h5`, class: `leader ${color}` }),
+      draw("text", { x: inside.right + 11, y: at + 4, class: `label ${color}` }, draw("title", {}, name), short(name)),
     );
   });
 }

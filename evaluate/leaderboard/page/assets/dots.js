@@ -35,7 +35,7 @@ function dots(panel, width) {
       draw("line", { x1: inside.left, x2: inside.right, y1: y, y2: y, class: "grid" }),
       draw(
         "text",
-        { x: inside.left - 10, y: y + 4, class: `label end ${style.colour}` },
+        { x: inside.left - 10, y: y + 4, class: `label end ${style.color}` },
         draw("title", {}, name),
         short(name),
       ),
@@ -58,7 +58,7 @@ function drawDot(picture, record, style, x, y) {
   const kind = kindOf(record);
   const [low, high] = ends(record).map(x);
   for (const value of scoresOf(record))
-    picture.append(draw("circle", { cx: x(value), cy: y, r: 2.4, class: `seed ${style.colour}` }));
+    picture.append(draw("circle", { cx: x(value), cy: y, r: 2.4, class: `seed ${style.color}` }));
   picture.append(
     bar([low, y], [high, y], style, kind),
     mark(x(record.mean), y, style, kind, meaningOf(record), record.key),

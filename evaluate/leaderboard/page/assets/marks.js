@@ -1,4 +1,4 @@
-/** Each label has a colour and a shape of its own, the same in all charts whatever is filtered. */
+/** Each label has a color and a shape of its own, the same in all charts whatever is filtered. */
 const POLYGONS = [
   null,
   [
@@ -46,25 +46,25 @@ const POLYGONS = [
     [-1.3, 0],
   ],
 ];
-const COLOURS = 7;
+const COLORS = 7;
 
 const STYLES = new Map();
 {
   const isBaseline = ({ row, no_learning }) => no_learning || row.method.startsWith("random");
   const baselines = new Set(DATA.rows.filter(isBaseline).map(({ row }) => row.label));
   const labels = [...new Set(DATA.rows.map(({ row }) => row.label))].sort();
-  const shape = (number) => (number + Math.floor(number / COLOURS)) % POLYGONS.length;
+  const shape = (number) => (number + Math.floor(number / COLORS)) % POLYGONS.length;
   labels
     .filter((label) => !baselines.has(label))
     .forEach((label, number) => {
-      STYLES.set(label, { colour: `c${number % COLOURS}`, shape: shape(number) });
+      STYLES.set(label, { color: `c${number % COLORS}`, shape: shape(number) });
     });
   [...baselines]
     .sort()
-    .forEach((label, number) => STYLES.set(label, { colour: "base", shape: number % POLYGONS.length }));
+    .forEach((label, number) => STYLES.set(label, { color: "base", shape: number % POLYGONS.length }));
 }
 
-const OTHER = { colour: "other", shape: 0 };
+const OTHER = { color: "other", shape: 0 };
 const styleOf = (label) => STYLES.get(label) ?? OTHER;
 
 /** A mark with what it means as its tooltip. kind: "full", "hollow" (published) or "oracle". */
@@ -75,11 +75,11 @@ function mark(x, y, style, kind, meaning, key = null, radius = 4.5) {
         points: points.map(([dx, dy]) => `${(x + radius * dx).toFixed(1)},${(y + radius * dy).toFixed(1)}`).join(" "),
       })
     : draw("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: radius });
-  return draw("g", { class: `mark ${style.colour} ${kind}`, "data-key": key }, draw("title", {}, meaning), form);
+  return draw("g", { class: `mark ${style.color} ${kind}`, "data-key": key }, draw("title", {}, meaning), form);
 }
 
 function bar(from, to, style, kind) {
-  return draw("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: `bar ${style.colour} ${kind}` });
+  return draw("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: `bar ${style.color} ${kind}` });
 }
 
 const ROC_AUC = "ROC-AUC";

@@ -33,7 +33,7 @@ def test_round_trip(tmp_path):
 @given(flips=st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None)
 def test_a_changed_byte_of_the_tensors_is_seen(flips, tmp_path_factory):
-    path = tmp_path_factory.mktemp("artefact") / "x.safetensors"
+    path = tmp_path_factory.mktemp("artifact") / "x.safetensors"
     artifact.save(path, "thing", tensors(), {})
     raw = bytearray(path.read_bytes())
     start = 8 + int.from_bytes(raw[:8], "little")
@@ -47,7 +47,7 @@ def test_a_changed_byte_of_the_tensors_is_seen(flips, tmp_path_factory):
 @settings(max_examples=60, deadline=None)
 def test_a_changed_bit_anywhere_is_seen(context, bit, tmp_path_factory):
     """In the header too, but for changes that leave what is read as it was: of the order of blanks, say."""
-    path = tmp_path_factory.mktemp("artefact") / "x.safetensors"
+    path = tmp_path_factory.mktemp("artifact") / "x.safetensors"
     artifact.save(path, "thing", tensors(), {"recipe": {"ipc": [1]}, "mean": [0.305639]})
     whole, about = artifact.load(path, "thing")
     raw = bytearray(path.read_bytes())
@@ -242,7 +242,7 @@ def test_a_really_full_disk(tmp_path):
         "from ddbench import artifact\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
-        "artefact.save(Path(sys.argv[1]), 'thing', {'a': torch.ones(100000)}, {})\n"
+        "artifact.save(Path(sys.argv[1]), 'thing', {'a': torch.ones(100000)}, {})\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.safetensors")], capture_output=True, text=True)
     assert done.returncode != 0
