@@ -273,7 +273,7 @@ class TestRefusals:
         INFER(blocks="natural", shared=False).validate_ipc(1)
         four = INFER.model_validate({})
         with pytest.raises(UserError, match="does not exist at ipc 2") as caught:
-            four.check(tiny_task(experts=False).real, 2)  # 3 classes and 4 teachers
+            four.validate_data(tiny_task(experts=False).real, 2)  # 3 classes and 4 teachers
         assert "an ipc of 3 or more" in caught.value.fix
 
     def test_no_teachers_and_other_ones(self, tmp_path):

@@ -101,14 +101,14 @@ class TestSet:
         thetas = [data.draw(st.integers(1, max(1, min(theta, len(each))))) for each in by_class]
         mined = [brute_force(each, theta) for each, theta in zip(by_class, thetas, strict=True)]
         counts = [sum(trees in sets for sets in mined) for sets in mined for trees in sets]
-        counts = [[trees for trees in sets if sum(trees in other for other in mined) == 1] for sets in mined]
-        if not all(counts):
+        unshared = [[trees for trees in sets if sum(trees in other for other in mined) == 1] for sets in mined]
+        if not all(unshared):
             assert "keeps no tree set" in refused(by_class, 100, threshold=absolute(*thetas))
             return
         syn = distilled(by_class, 100, threshold=absolute(*thetas))
-        assert sorted(map(tuple, contents(syn))) == sorted(trees for sets in counts for trees in sets)
+        assert sorted(map(tuple, contents(syn))) == sorted(trees for sets in unshared for trees in sets)
         assert counts.count(1) == len(syn)
-        for label, sets in enumerate(counts):
+        for label, sets in enumerate(unshared):
             mine = [tuple(each) for each, y in zip(contents(syn), syn.labels, strict=True) if y == label]
             supports = syn.frequency[syn.labels == label].tolist()
             assert [mined[label][trees] for trees in mine] == supports == sorted(supports, reverse=True)

@@ -82,14 +82,14 @@ def loss_by_hand(name, logits, labels, kind, mixture, seen, temperature):
             said = teacher(seen)
         else:
             said = labels if kind == "logits" else labels.log()
-            said = mixture.kept * said + (1 - mixture.kept) * said[mixture.partners]
+            said = mixture.share * said + (1 - mixture.share) * said[mixture.partners]
         p = (said / temperature).exp() / (said / temperature).exp().sum(1, keepdim=True)
         q = (logits / temperature).exp() / (logits / temperature).exp().sum(1, keepdim=True)
         return (p * (p.log() - q.log())).sum() / len(logits)
     target = functional.one_hot(labels, 3).double() if kind == "hard" else labels
     target = target.softmax(1) if kind == "logits" else target
     if mixture is not None:
-        target = mixture.kept * target + (1 - mixture.kept) * target[mixture.partners]
+        target = mixture.share * target + (1 - mixture.share) * target[mixture.partners]
     return -(target * logits.log_softmax(1)).sum(1).mean()
 
 
@@ -100,7 +100,7 @@ def mixed_by_hand(images, mixture):
     for number in range(len(images)):
         partner = images[mixture.partners[number]]
         if mixture.box is None:
-            result[number] = mixture.kept * images[number] + (1 - mixture.kept) * partner
+            result[number] = mixture.share * images[number] + (1 - mixture.share) * partner
         else:
             for column in range(mixture.box[0], mixture.box[2]):
                 for row in range(mixture.box[1], mixture.box[3]):
@@ -190,7 +190,7 @@ def test_shares_of_cutmix_are_of_the_box_as_it_was_cut():
         mixture = mixer.draw(4, SIDE)
         assert mixture is not None and mixture.box is not None
         left, top, right, bottom = mixture.box
-        assert mixture.kept == pytest.approx(1 - (right - left) * (bottom - top) / SIDE**2)
+        assert mixture.share == pytest.approx(1 - (right - left) * (bottom - top) / SIDE**2)
 
 
 def test_a_batch_is_mixed_as_often_as_is_said():

@@ -19,8 +19,9 @@ class Mixture:
     """How a batch is mixed."""
 
     partners: Tensor
-    """(B,), int64, which image of the batch each is mixed with. kept: the share of each image's own label."""
+    """(B,), int64, which image of the batch each is mixed with."""
     share: float
+    """Weight of each image's own label, in [0, 1]."""
     box: tuple[int, int, int, int] | None = None
     """What CutMix takes from the partner: left, top, right, bottom in pixels; None for MixUp."""
 
