@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import Ddbench, copy_of, written
+from helpers.command_line import Ddbench, copy_of, written
 
 from ddbench.commands import main
 from ddbench.methods import METHODS

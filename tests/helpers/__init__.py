@@ -1,0 +1,1 @@
+"""Factories, fakes and readers that tests share."""
