@@ -57,7 +57,7 @@ EPOCHS = 2
 
 def course(options: argparse.Namespace) -> TrainingConfig:
     about = {"dataset": "generated", "network": options.network, "batch_norm": False, "ipc": options.ipc}
-    return protocol("tesla-v1").course(EvaluationContext(**about, classes=options.classes, size=options.size))
+    return protocol("tesla-v1").resolve(EvaluationContext(**about, classes=options.classes, size=options.size))
 
 
 STAGES: dict[str, Callable[[argparse.Namespace, Task, Path], None]] = {"expert": train_expert, "evaluation": evaluate}

@@ -104,7 +104,7 @@ from pathlib import Path
 from helpers.expert_data import tiny_real
 from ddbench.data.decode import open_images
 from ddbench.data.realset import Split
-from ddbench.data.loader import Feed
+from ddbench.data.loader import ImageLoader
 from ddbench.randomness import stream
 from ddbench.training.epoch import shuffled_batches
 
@@ -117,7 +117,7 @@ path = Path(sys.argv[1])
 np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()  # a file of holes
 images = open_images(path, shape)
 real = tiny_real(train=Split(images, torch.arange(shape[0]) % 3))
-feed = Feed(real, real.train, "cpu")
+feed = ImageLoader(real, real.train, "cpu")
 assert feed.streams
 order = list(shuffled_batches(len(feed), 256, stream(0, "order")))
 highest = before = None

@@ -91,8 +91,8 @@ def test_what_is_wrong_is_said(made):
         ddbench.distill(
             "mtt", real, "convnet-d1-w4", 1, experts=made[2], inner_steps=2, max_start_epoch=9, image_lr=1.0
         )
-    with pytest.raises(AttributeError, match="no attribute 'distill'"):
-        _ = ddbench.distill
+    with pytest.raises(AttributeError, match="no attribute 'distil'"):
+        _ = ddbench.distil
 
 
 def test_importing_ddbench_imports_no_torch():

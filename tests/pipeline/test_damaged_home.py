@@ -60,7 +60,7 @@ def in_distillation(tmp_path_factory):
 @pytest.fixture(scope="module")
 def in_experts(tmp_path_factory):
     """A home whose second expert was stopped after an epoch."""
-    folder, keep = tmp_path_factory.mktemp("experts"), expert_state.TrainingCheckpoint.keep
+    folder, keep = tmp_path_factory.mktemp("experts"), expert_state.ExpertCheckpoint.keep
 
     def stopping(self, epochs, *rest):
         keep(self, epochs, *rest)
@@ -68,7 +68,7 @@ def in_experts(tmp_path_factory):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expert_state.TrainingCheckpoint, "keep", stopping)
+        patch.setattr(expert_state.ExpertCheckpoint, "keep", stopping)
         assert run(folder) == 130
     return folder / "home"
 

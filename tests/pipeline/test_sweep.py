@@ -106,7 +106,7 @@ class TestSweep:
             ("{method.unrol: tesla}", "did you mean 'unroll'?"),
             ("{methods.mtt.unrol: tesla}", "did you mean 'unroll'?"),
             ("{method.unroll: telsa}", "did you mean 'tesla'?"),
-            ("{experts.optimizer: sgd}", "did you mean 'optimizer'?"),
+            ("{experts.optimiser: sgd}", "did you mean 'optimizer'?"),
             ("{experts.lr: -1}", "greater than 0"),
             ("{experts.epochs: 1, method.inner_steps: 5}", "looks at 3 epochs"),
             ("{method.image_lr.x: 1}", "no keys of its own"),
