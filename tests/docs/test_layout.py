@@ -128,5 +128,7 @@ def test_the_wheel_holds_every_module_and_recipe(tmp_path):
         folder = folder_of(package)
         files = [path for kind in ("*.py", "*.yaml", "*.csv", "*.html", "*.css", "*.js") for path in folder.glob(kind)]
         expected |= {f"{package.replace('.', '/')}/{path.name}" for path in files}
+    assets = folder_of("ddbench.evaluate.leaderboard.page") / "assets"
+    expected |= {f"ddbench/evaluate/leaderboard/page/assets/{path.name}" for path in assets.iterdir()}
     expected |= {f"ddbench/configs/smoke/{path.name}" for path in (ROOT / "configs" / "smoke").glob("*.yaml")}
     assert inside == expected

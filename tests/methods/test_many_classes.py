@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.command_line import only
+from helpers.data_makers import small_known
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -91,9 +92,10 @@ def test_the_recipe_on_forty_classes(ddbench, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_recipe_on_a_thousand_classes_in_imagenets_own_layout(ddbench, tmp_path):
+def test_the_recipe_on_a_thousand_classes_in_imagenets_own_layout(ddbench, tmp_path, monkeypatch):
     from timm.data.imagenet_info import ImageNetInfo
 
+    small_known(monkeypatch, "imagenet", classes=1000, train=3000, test=1000)
     write_classes(tmp_path / "data" / "imagenet", ImageNetInfo().label_names(), {"train": 3, "val": 1})
     places = ["--home", tmp_path / "home", "--data-root", tmp_path / "data", "--quiet"]
     ddbench.done("distill", RECIPE, *overrides(), *places)
