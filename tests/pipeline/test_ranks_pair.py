@@ -147,7 +147,7 @@ def test_ranks_that_disagree_are_told_in_what(pair, recipe, tmp_path):
         assert said.startswith("rank 1 has another methods.mtt.image_lr than rank 0\n  rank 0 10.0\n  rank 1 3.0\n")
     asked = rank_cases.job_of_a_recipe, recipe, homes, [["ipc=[1,2]"], ["ipc=2"]]
     for said in pair(rank_cases.refusal, *asked):
-        assert "rank 1 has another run of mtt at ipc 1 than rank 0\n" in said
+        assert "rank 1 has another run of mtt ipc 1 than rank 0\n" in said
     assert not list(tmp_path.glob("runs/*"))
 
 
