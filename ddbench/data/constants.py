@@ -1,4 +1,4 @@
-"""PublishedResult channel statistics of images in [0, 1]: part of each dataset's preprocessing, so never recomputed."""
+"""Published channel statistics of images in [0, 1]: part of each dataset's preprocessing, so never recomputed."""
 
 from __future__ import annotations
 

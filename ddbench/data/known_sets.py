@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class KnownSet:
-    """PublishedResult facts of a data set of images."""
+    """Published facts of a data set of images."""
 
     classes: int
     train: int

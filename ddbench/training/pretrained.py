@@ -20,7 +20,7 @@ CLOSE = 5e-4
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """PublishedResult weights, as their library describes them."""
+    """Published weights, as their library describes them."""
 
     network: str
     """Whose they are, as ``torchvision:resnet18``."""

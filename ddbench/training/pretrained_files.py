@@ -1,4 +1,4 @@
-"""PublishedResult weights as tensors: downloaded to where their library keeps such files, checked, never run as
+"""Published weights as tensors: downloaded to where their library keeps such files, checked, never run as
 code."""
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 class RandomSoft(DirectMethod):
     """The images of ``random``, with the averaged logits of experts as labels.
 
-    Source: Qin et al. 2024 (A Label is Objective a Thousand Images, arXiv:2406.10485), who show how much of what
+    Source: Qin et al. 2024 (A Label is Worth a Thousand Images, arXiv:2406.10485), who show how much of what
     methods
     with soft labels reach is due to the labels.
     """

@@ -17,7 +17,7 @@ def line(label, ipc, mean, spread=0.0, **changes):
 
 
 class TestByIpc:
-    """PublishedResult: MTT 46.3, 65.3, 71.6; DATM 46.9, 66.8, 76.1; random soft none."""
+    """Published: MTT 46.3, 65.3, 71.6; DATM 46.9, 66.8, 76.1; random soft none."""
 
     ROWS = (
         line("mtt", 1, 0.46, 0.01),

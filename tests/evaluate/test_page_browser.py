@@ -39,7 +39,7 @@ class TestTable:
     def test_cells_without_a_value_come_last_both_ways(self, visit):
         tab = visit("#dataset=cifar10&ipc=50")
         for _ in range(2):
-            tab.get_by_role("button", name="PublishedResult").click()
+            tab.get_by_role("button", name="Published").click()
             assert [value is None for value in shown(tab, 2)] == sorted(value is None for value in shown(tab, 2))
 
     def test_filtering_everything_that_shows_rows(self, visit):

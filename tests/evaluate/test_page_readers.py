@@ -77,7 +77,7 @@ class TestReaders:
             reached.append(tab.evaluate("document.activeElement.textContent"))
             if reached[-1] == "Rank":
                 break
-        assert reached[-4:] == ["Method", "Accuracy, %", "PublishedResult, %", "Rank"]
+        assert reached[-4:] == ["Method", "Accuracy, %", "Published, %", "Rank"]
         outline = tab.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
         tab.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""PublishedResult weights as teachers: found by name, checked against the data, fetched, and never run as code.
+"""Published weights as teachers: found by name, checked against the data, fetched, and never run as code.
 
 Nothing is downloaded here: the files are made by the tests, where a download would have put them.
 """

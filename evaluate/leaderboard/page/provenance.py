@@ -98,7 +98,7 @@ def _setting(page_row: PageRow) -> Html:
     beside = page_row.entry["published"]
     rate = "search, on validation" if page_row.searched else "the protocol"
     return _part(
-        "ProtocolOverrides",
+        "Setting",
         _facts(
             ("Method", row.method),
             ("Distilled with", row.student or "no network"),
@@ -122,7 +122,7 @@ def _setting(page_row: PageRow) -> Html:
             ("Rates tried", tried),
             ("Optimizer steps", row.steps),
             ("Labeled by", None if row.teachers_fingerprint is None else row.teachers_fingerprint),
-            ("PublishedResult", None if beside is None else percent(beside, page_row.entry["published_std"])),
+            ("Published", None if beside is None else percent(beside, page_row.entry["published_std"])),
             ("Printed in", page_row.entry["published_source"]),
         ),
     )

@@ -14,7 +14,7 @@ from ddbench.files.plain_text import printable
 COLUMNS = (
     ("method", "Method", "text"),
     ("accuracy", "", "number"),
-    ("published", "PublishedResult, %", "number"),
+    ("published", "Published, %", "number"),
     ("rank", "Rank", "number"),
     ("dataset", "Dataset", "group"),
     ("ipc", "IPC", "group"),
