@@ -37,7 +37,7 @@ def parse_json(content: bytes | str) -> Any:
         )
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    _check(document, escapes="\\u" in text)
+    check_document(document, escapes="\\u" in text)
     return document
 
 
@@ -70,8 +70,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _check(document: Any, *, escapes: bool) -> None:
-    """Errors: ValueError for too many levels, and for text that nobody can write; only escapes can spell such."""
+def check_document(document: Any, *, escapes: bool = True) -> None:
+    """Check that a document can be written as JSON and read again.
+
+    Args:
+        document: Dictionaries, lists or tuples, text, numbers, booleans and None.
+        escapes: Look at the texts too; only escapes can spell a zero character or half of a surrogate pair.
+
+    Raises:
+        ValueError: More than ``DEEPEST`` levels, a zero character or half of a surrogate pair.
+    """
     level: list[Any] = [document]
     for _ in range(DEEPEST + 1):
         inner: list[Any] = []
@@ -80,7 +88,7 @@ def _check(document: Any, *, escapes: bool) -> None:
                 inner += value.values()
                 if escapes:
                     inner += value.keys()
-            elif isinstance(value, list):
+            elif isinstance(value, list | tuple):
                 inner += value
             elif escapes and isinstance(value, str):
                 _check_text(value)

@@ -14,6 +14,7 @@ from ddbench.errors import UserError, nearest
 from ddbench.evaluate.leaderboard.row_checks import check_amounts
 from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
+from ddbench.files.strict_json import check_document
 
 SCHEMA = 2
 """Since 2 a row says what it was tested on, and the seed of its distillation."""
@@ -136,6 +137,7 @@ class Row:
                 f"not {self.accuracy}, {self.roc_auc} and {self.reported}"
             )
         check_amounts(self)
+        check_document(asdict(self))
 
     @property
     def accuracy_mean(self) -> float:

@@ -16,13 +16,14 @@ from ddbench.evaluate.leaderboard.render import render
 from ddbench.evaluate.leaderboard.row import load_row, load_rows, without_paths
 
 fractions = st.floats(0, 1, allow_nan=False)
+printable = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 rows = st.lists(st.tuples(fractions, st.integers(0, 2**62)), min_size=1, max_size=9).flatmap(
     lambda pairs: st.builds(
         make_tiny_row,
         accuracy=st.just(tuple(accuracy for accuracy, _ in pairs)),
         seeds=st.just(tuple(seed for _, seed in pairs)),
         method=st.sampled_from(["mtt", "k-center", "a method/with (signs)"]),
-        label=st.text(min_size=1, max_size=9),
+        label=st.text(printable, min_size=1, max_size=9),
         dataset=st.sampled_from(["digits", "folder:cats & dogs", "..", "ns/name"]),
         ipc=st.integers(1, 1000),
         student=st.none() | st.just("convnet-d3"),
@@ -30,8 +31,10 @@ rows = st.lists(st.tuples(fractions, st.integers(0, 2**62)), min_size=1, max_siz
         selected_step=st.none() | st.integers(0, 10**6),
         seconds=st.floats(0, 1e6),
         reported=st.none() | fractions,
-        note=st.text(max_size=20),
-        recipe=st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers() | fractions, max_size=4),
+        note=st.text(printable, max_size=20),
+        recipe=st.dictionaries(
+            st.text(printable, max_size=5), st.none() | st.booleans() | st.integers() | fractions, max_size=4
+        ),
     )
 )
 
@@ -110,9 +113,11 @@ def test_statistics():
         ({"lr": float("nan")}, "positive numbers"),
         ({"lr": 0.0}, "positive numbers"),
         ({"lr_tried": (0.01, float("inf"))}, "positive numbers"),
+        ({"note": "\0"}, "zero character"),
+        ({"recipe": {"student": ["\ud800"]}}, "surrogate"),
     ],
 )
-def test_numbers_that_are_refused(changed, says):
+def test_values_that_are_refused(changed, says):
     with pytest.raises(ValueError, match=says):
         make_tiny_row(**changed)
 
