@@ -11,10 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
-from ddbench.evaluate.leaderboard.row_checks import check_amounts
+from ddbench.evaluate.leaderboard.row_checks import check_values
 from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
-from ddbench.files.strict_json import check_document
 
 SCHEMA = 2
 """Since 2 a row says what it was tested on, and the seed of its distillation."""
@@ -136,8 +135,7 @@ class Row:
                 "accuracy, roc_auc and reported are fractions in [0, 1], "
                 f"not {self.accuracy}, {self.roc_auc} and {self.reported}"
             )
-        check_amounts(self)
-        check_document(asdict(self))
+        check_values(self)
 
     @property
     def accuracy_mean(self) -> float:
