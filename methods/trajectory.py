@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.distillation.method import OptimizedMethod, OuterRate, OuterStep, Task, student_loss
+from ddbench.distillation.method import OptimizedMethod, OuterRate
+from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.ast_student import balance, perturbed

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import Task
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.methods.parts.initialization import class_major_labels
 from ddbench.synthetic.synthetic_set import SyntheticSet

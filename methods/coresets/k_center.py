@@ -5,8 +5,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.coresets.coreset import coreset
+from ddbench.recipe.settings import Count
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 

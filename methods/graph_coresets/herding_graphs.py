@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from scipy.sparse import csr_array
 
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.refine import refine
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs

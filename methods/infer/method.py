@@ -13,7 +13,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import MemorySuggestion, Sizes

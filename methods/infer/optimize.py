@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ddbench.distillation.job_checkpoint import JobCheckpoint
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.errors import UserError
 from ddbench.methods.infer.augmentation import View, drawn_view
 from ddbench.methods.infer.objective import Objective

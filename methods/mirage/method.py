@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field
 
-from ddbench.distillation.method import Count, OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.forests import build_forests
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.refine import MOST_HOPS
@@ -16,6 +16,7 @@ from ddbench.methods.mirage.mining import mining_of
 from ddbench.methods.mirage.selection import Selection, select
 from ddbench.methods.mirage.shared_sets import Sharing
 from ddbench.methods.mirage.thresholds import AnyThreshold, ItemsThreshold
+from ddbench.recipe.settings import Count
 
 if TYPE_CHECKING:
     from ddbench.graphs.graphset import GraphSet

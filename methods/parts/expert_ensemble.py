@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from ddbench.distillation.method import Task
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.networks import build_network
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Trajectories
+from ddbench.distillation.task import OuterStep, Trajectories
 from ddbench.errors import UserError
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Settings

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.initialization import InitialImages, Initialization, shuffled_classes
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.initialization import InitialImages, Initialization

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.recipe.settings import Part
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.distillation.method import OuterRate, Task
+from ddbench.distillation.method import OuterRate
+from ddbench.distillation.task import Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble, at_once
 from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
