@@ -109,7 +109,7 @@ def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
     real.require_ipc(ipc)
     of_classes = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
     rows = torch.cat([of_class[torch.randperm(len(of_class), generator=generator)[:ipc]] for of_class in of_classes])
-    size = len(rows) * (4 * real.channels * real.size**2 + 8)
+    size = len(rows) * (4 * real.shape.pixels + 8)
     identity = {"real images": artifact.tensors_sha256({"rows": rows})}
     return _of_real(bench, f"random images ipc {ipc}", identity, len(rows), size, rows=rows)
 

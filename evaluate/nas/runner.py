@@ -124,5 +124,4 @@ def sizes(networks: Sequence[str], real: RealSet) -> dict[str, int]:
     Raises:
         UserError: The first network that does not take such images.
     """
-    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
-    return {network: parameter_count(network, **shape) for network in networks}
+    return {network: parameter_count(network, real.shape) for network in networks}
