@@ -29,7 +29,7 @@ class OuterState:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
         if not task.ranks.alone:
-            refuse_mixed_batches(task.network, task.real.channels, task.real.size)
+            refuse_mixed_batches(task.network, task.real.shape)
         with task.ranks.rank_0_first():
             start = self._start(ipc, run).to(task.device)
         rates = method.outer_rates()
@@ -103,8 +103,7 @@ class OuterState:
 
     def batch_floats(self) -> int:
         """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
-        real = self.task.real
-        return activation_floats(self.task.network.module, real.channels, real.size) * len(self.syn)
+        return activation_floats(self.task.network.module, self.task.real.shape) * len(self.syn)
 
     def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
         """Write everything from which the run can go on to the bit."""
