@@ -201,7 +201,7 @@ def _distill_images(
             raise UserError(f"{name} needs experts", fix="give experts=ddbench.train_experts(...)")
         experts.require_match(describe_buffer(real, network, None, None))
         experts.require_epochs(epochs)
-    module = build_network(network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
+    module = build_network(network, real.shape, seed=seed)
     digest = None if experts is None or epochs is None else experts.digest(epochs)
     task = Task(
         real=real.to(target),

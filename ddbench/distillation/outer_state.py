@@ -127,8 +127,7 @@ class OuterState:
         Returns:
             Floats.
         """
-        real = self.task.real
-        return activation_floats(self.task.network.module, real.channels, real.size) * len(self.syn)
+        return activation_floats(self.task.network.module, self.task.real.shape) * len(self.syn)
 
     def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
         """Write everything from which the run can go on to the bit.

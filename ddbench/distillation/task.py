@@ -120,12 +120,9 @@ class Task:
     @property
     def sizes(self) -> Sizes:
         """How large student and data are, and how they are computed."""
-        real = self.real
         return Sizes.of(
             self.network.module,
-            channels=real.channels,
-            size=real.size,
-            classes=real.classes,
+            self.real.shape,
             device=self.device.type,
             ranks=self.ranks.world,
             compile=self.compile,
@@ -134,7 +131,7 @@ class Task:
     @cached_property
     def _activations(self) -> int:
         """How many numbers the student's layers put out for one image."""
-        return activation_floats(self.network.module, self.real.channels, self.real.size)
+        return activation_floats(self.network.module, self.real.shape)
 
     def synthetic(
         self, images: Tensor, labels: Tensor, *, ipc: int, notes: Sequence[str] = (), **more: Any

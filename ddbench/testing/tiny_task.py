@@ -107,7 +107,7 @@ def tiny_task(
         The task.
     """
     real = tiny_real(**{"images": 60, **changes}).to(device)
-    module = build_network(NETWORK, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+    module = build_network(NETWORK, real.shape, seed=0)
     network = FlatNetwork(module).to(device, dtype)
     return Task(
         real=real,

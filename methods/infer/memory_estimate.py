@@ -10,7 +10,7 @@ from typing import final
 from ddbench.estimates.memory import activation_floats, training_bytes
 from ddbench.estimates.model_size import MemorySuggestion
 from ddbench.methods.infer.budget import Budget
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.training.pretrained import is_pretrained, published
 
 _COMPENSATOR_COPIES = 5
@@ -18,12 +18,11 @@ _COMPENSATOR_COPIES = 5
 
 
 @cache
-def teacher_sizes(names: tuple[str, ...], channels: int, size: int, classes: int) -> tuple[tuple[int, int], ...]:
+def teacher_sizes(names: tuple[str, ...], shape: ImageShape) -> tuple[tuple[int, int], ...]:
     """Parameters, and activations for an image, of each of these networks, or of those that weights are of."""
-    shape = {"channels": channels, "size": size, "classes": classes}
     networks = [published(name).network if is_pretrained(name) else name for name in names]
-    modules = [build_network(name, **shape, seed=0) for name in networks]
-    return tuple((sum(p.numel() for p in m.parameters()), activation_floats(m, channels, size)) for m in modules)
+    modules = [build_network(name, shape, seed=0) for name in networks]
+    return tuple((sum(p.numel() for p in m.parameters()), activation_floats(m, shape)) for m in modules)
 
 
 @final

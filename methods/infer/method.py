@@ -128,7 +128,7 @@ class INFER(JobMethod):
         jobs = self.jobs_at_once or sets_at_once(sizes.pixels, classes)
         return InferMemory(
             budget=budget,
-            teachers=teacher_sizes(self.teachers.networks, sizes.channels, sizes.size, sizes.classes),
+            teachers=teacher_sizes(self.teachers.networks, sizes.shape),
             classes=classes,
             jobs=max(1, min(jobs, budget.sets)),
             pixels=sizes.pixels,
@@ -145,7 +145,7 @@ class INFER(JobMethod):
         each = self.iterations * real.classes
         return sum(
             training_seconds(
-                activation_floats(_fitting(task).member(group.teacher), real.channels, real.size),
+                activation_floats(_fitting(task).member(group.teacher), real.shape),
                 each * len(group.sets),
                 real.classes,
                 task.device,
@@ -207,8 +207,8 @@ class INFER(JobMethod):
         return Budget(ipc=ipc, classes=classes, teachers=paid, shared=self.shared)
 
     def _groups(self, task: Task, ipc: int) -> dict[str, CompensatorJob]:
-        pixels = task.real.channels * task.real.size**2
-        return groups_of(self._plan(task, ipc), self.jobs_at_once or sets_at_once(pixels, self._together(task.real)))
+        at_once = self.jobs_at_once or sets_at_once(task.real.shape.pixels, self._together(task.real))
+        return groups_of(self._plan(task, ipc), at_once)
 
     def _together(self, real: RealSet) -> int:
         """Classes of a natural set that a teacher sees together."""
@@ -225,9 +225,7 @@ def _fitting(task: Task) -> Teachers:
         raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
     task.teachers.check_compatible(
         dataset=task.real.name,
-        channels=task.real.channels,
-        size=task.real.size,
-        classes=task.real.classes,
+        shape=task.real.shape,
         preprocessing=task.real.preprocessing.fingerprint,
     )
     return task.teachers

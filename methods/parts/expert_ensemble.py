@@ -59,9 +59,7 @@ class ExpertEnsemble:
 
     def _expert(self, expert: int) -> nn.Module:
         task, real = self.task, self.task.real
-        network = build_network(
-            task.network_name, channels=real.channels, size=real.size, classes=real.classes, seed=0
-        ).to(task.device)
+        network = build_network(task.network_name, real.shape, seed=0).to(task.device)
         _fill(network.parameters(), self.experts[expert, self.epoch])
         if any(True for _ in network.buffers()):
             statistics = self.experts.statistics(expert, self.epoch)

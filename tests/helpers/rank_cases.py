@@ -9,7 +9,7 @@ import torch
 from ddbench.distillation.outer_loop import optimize
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.image_pipeline import Pipeline
@@ -99,7 +99,9 @@ def job_of_a_recipe(ranks, recipe, homes, overrides):
 
 
 def batch_norm(ranks):
-    refuse_mixed_batches(FlatNetwork(build_network("convnet-d1-w4-bn", channels=1, size=8, classes=3, seed=0)), 1, 8)
+    refuse_mixed_batches(
+        FlatNetwork(build_network("convnet-d1-w4-bn", ImageShape(1, 8, 3), seed=0)), ImageShape(1, 8, 3)
+    )
 
 
 def different_facts(ranks):
