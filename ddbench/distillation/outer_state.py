@@ -43,7 +43,7 @@ class OuterState:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
         if not task.ranks.alone:
-            refuse_mixed_batches(task.network, task.real.channels, task.real.size)
+            refuse_mixed_batches(task.network, task.real.shape)
         with task.ranks.rank_0_first():
             start = self._start(ipc, run).to(task.device)
         rates = method.outer_rates()
