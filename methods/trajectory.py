@@ -119,8 +119,8 @@ class TrajectoryMatching(OptimizedMethod):
         return self.labels.soft
 
     def needed_epochs(self) -> int:
-        asked = self.init.asks_experts or self.labels.asks_experts()
-        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if asked else 0)
+        used = self.init.asks_experts or self.labels.asks_experts()
+        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if used else 0)
 
     def validate_ipc(self, ipc: int) -> None:
         self.init.validate_ipc(ipc)

@@ -45,7 +45,18 @@ class Mirage(GraphMethod):
     """Frequent sets of a class at which mining gives up: below some threshold their number explodes."""
 
     def select(self, real: GraphSet, ipc: int) -> Selection:
-        """The sets that are kept of each class, before they are put together."""
+        """Choose the sets that are kept of each class, before they are put together.
+
+        Args:
+            real: The data set.
+            ipc: Items of a class, at most.
+
+        Returns:
+            The chosen sets.
+
+        Raises:
+            UserError: A class keeps none, or more than ``ipc``, or mining finds too many.
+        """
         real.require_ipc(1)
         mining = mining_of(real.train, real.class_names, hops=self.hops, miner=self.miner, most=self.most_patterns)
         return select(mining, self.threshold, self.shared, ipc)
