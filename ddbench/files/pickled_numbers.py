@@ -29,15 +29,29 @@ class NumberType:
             raise UnpicklingError("Unsupported numpy type: its bytes are in another order")
 
     def read(self, content: bytes) -> float | int | bool:
-        """The number that these bytes are."""
+        """Turn bytes into the number that they are.
+
+        Args:
+            content: As many bytes as the type has.
+
+        Returns:
+            A plain Python number.
+        """
         return struct.unpack(self.order + _CODES[self.code], content)[0]
 
 
 def number(kind: object = None, content: object = None) -> float | int | bool:
-    """What stands for ``numpy.core.multiarray.scalar`` in a file.
+    """Stand for ``numpy.core.multiarray.scalar`` in a file.
+
+    Args:
+        kind: The number's type.
+        content: Its bytes.
+
+    Returns:
+        A plain Python number.
 
     Raises:
-        UnpicklingError: Anything but a number.
+        UnpicklingError: It is anything but a number.
     """
     raw = content.encode("latin1") if isinstance(content, str) else content
     if not isinstance(kind, NumberType) or not hasattr(kind, "code") or not isinstance(raw, bytes) or len(raw) > 8:

@@ -36,7 +36,14 @@ class PrintableOutput:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the printable form of a text. Returns the number of characters written."""
+        """Write the printable form of a text.
+
+        Args:
+            text: Anything; new lines and tabs are kept.
+
+        Returns:
+            Characters written.
+        """
         return self._stream.write(printable(text, keep="\n\t"))
 
     def __getattr__(self, name: str) -> Any:
@@ -58,5 +65,12 @@ def csv_cell(text: str) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """Escape what Markdown would take for markup, links, tags or the border of a table's cell."""
+    """Escape what Markdown would take for markup, links, tags or the border of a table's cell.
+
+    Args:
+        text: A name or a note.
+
+    Returns:
+        The printable text, escaped.
+    """
     return _MARKDOWN.sub(r"\\\1", printable(text))
