@@ -31,30 +31,43 @@ SIDE = 640
 
 
 def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
-    """The files under HOME/runs that hold the sets of these hashes, candidates among them.
+    """Find the files under HOME/runs that hold the sets of some hashes, candidates among them.
 
     What can not be read is passed over, as if it were not there.
+
+    Args:
+        home: The home folder.
+        digests: SHA-256 of the sets' tensors.
+
+    Returns:
+        Files by hash, of those that are there.
     """
     from ddbench.artifact import describe
 
-    wanted, found = set(digests), {}
+    wanted, files = set(digests), {}
     for pattern in ("runs/*/synthetic*.safetensors", "runs/*/candidates*/*.safetensors"):
         for path in sorted(home.glob(pattern)):
             with suppress(UserError):
                 digest = describe(path).get("sha256")
                 if digest in wanted:
-                    found.setdefault(digest, path)
-        if len(found) == len(wanted):
+                    files.setdefault(digest, path)
+        if len(files) == len(wanted):
             break
-    return found
+    return files
 
 
 def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
-    """Pictures by hash, of the sets that lie under HOME and can be read and un-preprocessed there.
+    """Draw the sets of some hashes that lie under HOME and can be read and un-preprocessed there.
 
     Args:
-        limit: Bytes of one picture.
-        total: Of all; nothing is drawn beyond it.
+        home: The home folder.
+        digests: SHA-256 of the sets' tensors.
+        limit: Bytes of one picture, at most.
+        total: Bytes of all pictures; nothing is drawn beyond it.
+        progress: Meter that is shown the pictures drawn.
+
+    Returns:
+        Pictures by hash, PNG or WebP.
     """
     files = set_files(home, digests)
     pictures: dict[str, bytes] = {}
@@ -80,10 +93,18 @@ def _picture_of(path: Path, home: Path, limit: int) -> bytes:
 
 
 def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:
-    """The first classes and images of a set as a PNG, or as WebP where that would take more than ``limit`` bytes.
+    """Draw the first classes and images of a set.
 
-    One row a class; at ipc 1 two rows in all. Compensators stand below, one row a teacher. What is too large even so
-    is drawn smaller.
+    One row a class; at ipc 1 two rows in all. Compensators stand below, one row a teacher. What is too large even so is
+    drawn smaller.
+
+    Args:
+        syn: The set, on the CPU.
+        preprocessing: Its preprocessing, which is undone.
+        limit: Bytes of the picture, at most.
+
+    Returns:
+        A PNG, or a WebP where that would take more bytes.
     """
     import torch
     from PIL import Image
@@ -108,7 +129,15 @@ def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> by
 
 
 def graph_thumbnail(syn: SyntheticGraphs, limit: int) -> bytes:
-    """The first classes and items of a set of graphs, without words, as a PNG, or as WebP as in :func:`thumbnail`."""
+    """Draw the first classes and items of a set of graphs, without words.
+
+    Args:
+        syn: The set.
+        limit: Bytes of the picture, at most.
+
+    Returns:
+        A PNG, or a WebP as in :func:`thumbnail`.
+    """
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image

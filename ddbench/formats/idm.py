@@ -27,6 +27,9 @@ class Refused:
             facts: What the user said of the files.
             real: The real data that the set was distilled from.
 
+        Returns:
+            Nothing: it never returns.
+
         Raises:
             UserError: Always.
         """

@@ -16,17 +16,21 @@ class GraphSet:
     """Real graphs with labels, divided for training, validation and test."""
 
     name: str
-    """As in rows, such as ``"tu-NCI1"``."""
+    """Name in rows, such as ``"tu-NCI1"``."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     train: Graphs
+    """Graphs to distill."""
     validation: Graphs
+    """Graphs to choose on; may be empty."""
     test: Graphs
+    """Graphs on which networks are tested."""
     node_cardinalities: tuple[int, ...]
     """Column j has the codes ``0..cardinality-1`` over all splits."""
     edge_cardinalities: tuple[int, ...]
     """Column j has the codes ``0..cardinality-1`` over all splits."""
     split: str
-    """In words."""
+    """How the set is divided, in words."""
     metric: Literal["roc-auc", "accuracy"]
     """What the field reports of this set; accuracy and ROC-AUC are always measured both."""
     fingerprint: str
@@ -40,10 +44,19 @@ class GraphSet:
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     def require_ipc(self, ipc: int, where: str = "") -> None:
-        """Errors: UserError, which says ``where`` it was asked, when a class has fewer than ``ipc`` training graphs."""
+        """Refuse more items per class than a class has training graphs.
+
+        Args:
+            ipc: Items per class.
+            where: The place it was read from, for the error; may be empty.
+
+        Raises:
+            UserError: A class has fewer than ``ipc`` training graphs.
+        """
         counts = torch.bincount(self.train.y, minlength=self.classes)
         fewest = int(counts.min())
         if ipc > fewest:

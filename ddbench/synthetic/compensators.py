@@ -65,7 +65,11 @@ class Compensation:
             raise ValueError(f"{len(images)} natural images are not {sets} of each of {classes} classes")
 
     def tensors(self) -> dict[str, Tensor]:
-        """List the tensors by the names that they have in files."""
+        """List the tensors for a file.
+
+        Returns:
+            Tensors by name.
+        """
         return {"compensators": self.compensators, "rows": self.rows}
 
     def to(self, device: torch.device | str) -> Compensation:

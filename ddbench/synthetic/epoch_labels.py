@@ -92,11 +92,19 @@ class EpochLabels:
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
-        """List all tensors by name."""
+        """List the tensors for a file.
+
+        Returns:
+            Tensors by name.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PLAIN}
 
     def document(self) -> dict[str, Any]:
-        """Describe what is no tensor; JSON."""
+        """Describe what is no tensor.
+
+        Returns:
+            JSON.
+        """
         return {name: getattr(self, name) for name in _PLAIN}
 
     def to(self, device: torch.device | str) -> EpochLabels:

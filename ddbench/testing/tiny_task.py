@@ -44,7 +44,15 @@ class RandomWalkExperts:
         return len(self.rows)
 
     def statistics(self, expert: int, epoch: int) -> Tensor | None:
-        """Return None: the student has no batch norm."""
+        """Tell that the student has no batch norm.
+
+        Args:
+            expert: Number of the expert.
+            epoch: Epoch of its training.
+
+        Returns:
+            None.
+        """
         del expert, epoch
         return None
 
