@@ -37,6 +37,7 @@ class SyntheticGraphs:
     labels: Tensor
     """(S,), int64, when ``label_kind`` is "hard", else (S, classes), float32, probabilities."""
     label_kind: Literal["hard", "probabilities"] = "hard"
+    """Kind of the labels."""
     frequency: Tensor
     """(S,), int64, how many training graphs each item stands for: the support of a set of trees, 1 for a graph."""
     ipc: int

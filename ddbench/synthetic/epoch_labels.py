@@ -42,6 +42,7 @@ class EpochLabels:
     batch: int
     """Views a batch, the last may be smaller."""
     mixing: Mixed
+    """How views are mixed: "none", "cutmix" or "mixup"."""
 
     def __post_init__(self) -> None:
         if self.mixing not in get_args(Mixed) or self.batch < 1:

@@ -39,6 +39,7 @@ class InferMemory:
     """Settings that decide how much memory INFER takes."""
 
     budget: Budget
+    """Natural images and compensators."""
     teachers: tuple[tuple[int, int], ...]
     """Parameters and activations of each teacher, as :func:`teacher_sizes` gives them."""
     classes: int
