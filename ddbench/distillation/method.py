@@ -23,6 +23,7 @@ from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
+from ddbench.recipe.renamed_keys import former_names
 from ddbench.recipe.settings import Count, Positive, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.runtime.compile import Choice, should_compile, student_seconds
@@ -215,7 +216,7 @@ class Method(Settings, abc.ABC):
     def defining_settings(self) -> dict[str, Any]:
         """The settings that a set follows from, as JSON: a run goes on where these are the same. What only says how the
         same numbers are computed, up to rounding, is left at its default."""
-        return self.model_dump(mode="json")
+        return former_names(self.model_dump(mode="json"), self.RENAMED)
 
     def required_teachers(self) -> TeachersRecipe | None:
         """The teachers it distills against; None when it needs none."""
@@ -244,7 +245,7 @@ class OptimizedMethod(Method):
         return self
 
     @abc.abstractmethod
-    def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def initialize(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         """The set at step 0. Drawn from ``at``'s streams; no global randomness."""
 
     @abc.abstractmethod
@@ -256,8 +257,8 @@ class OptimizedMethod(Method):
         """The parts that are learned ("images", "labels", "student_lr") and how fast."""
 
     def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        """A set on which steps take as long as on that of :meth:`init`, and that may be quicker to make."""
-        return self.init(task, ipc, at)
+        """A set on which steps take as long as on that of :meth:`initialize`, and that may be quicker to make."""
+        return self.initialize(task, ipc, at)
 
     def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
         """The set as it is kept after the step ``at``, and scored; where labels follow from the images, with those."""

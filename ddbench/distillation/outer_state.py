@@ -52,7 +52,7 @@ class OuterState:
             start = load_synthetic(run.start)
             require_same(start.provenance.get("identity") or {}, self.identity, run.folder)
             return start
-        start = self.method.init(self.task, ipc, OuterStep(0, self.seed))
+        start = self.method.initialize(self.task, ipc, OuterStep(0, self.seed))
         start = replace(start, provenance={**start.provenance, "identity": self.identity})
         start.save(run.start)
         return start

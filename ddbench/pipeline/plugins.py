@@ -53,6 +53,7 @@ def _module_name(path: Path) -> str:
 RENAMED_HOOKS = {
     "amounts": "plan_summary",
     "check": "validate_data",
+    "init": "initialize",
     "kept": "finalize",
     "knobs": "memory_suggestions",
     "refuse": "validate_ipc",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,6 +29,9 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Current names by former names of keys, which an error says where a recipe has a former one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +86,13 @@ def _explain(model: type[BaseModel], error: ValidationError, source: YamlSource,
         owner = _as_written(model, first["loc"][:-1])[1]
         known = set(owner.model_fields) if owner else set()
         near, kinds = nearest(name, known), _kinds_with(name, model, first["loc"])
+        current = owner.RENAMED.get(name) if owner and issubclass(owner, Settings) else None
+        if current:
+            return UserError(
+                f"the recipe key {name!r} is called {current!r} now",
+                f"from  {location}",
+                fix=f"write {current!r} in its place; rows, sets and runs made with {name!r} stay as they are",
+            )
         fix = f"did you mean {near!r}?" if near else f"remove {name!r}"
         if kinds:
             fix = f"say the kind that has it:  {inside[-2]}: {{kind: {kinds[0]}, {name}: ...}}"

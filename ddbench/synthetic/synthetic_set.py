@@ -14,6 +14,7 @@ from torch.utils.data import TensorDataset
 from ddbench import artifact
 from ddbench.data.preprocessing import seen_value
 from ddbench.errors import UserError
+from ddbench.recipe.renamed_keys import with_current_names
 from ddbench.synthetic.compensators import Compensation, compensation_from, rendered, seen_pixels
 from ddbench.synthetic.description import ImageSetDescription, check_image_set
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
@@ -247,7 +248,8 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             compensation=compensation_from(tensors, extra) if (extra := document.get("compensation")) else None,
             epoch_labels=_epoch_labels(tensors, document.get("epoch_labels")),
             class_names=tuple(document["class_names"]),
-            **{key: document[key] for key in _PLAIN},
+            **{key: document[key] for key in _PLAIN if key != "provenance"},
+            provenance=with_current_names(document["provenance"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, ClassVar, Literal
 
 from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
-from ddbench.evaluate.leaderboard.row_checks import check_amounts
+from ddbench.evaluate.leaderboard.row_checks import check_values
 from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
-from ddbench.files.strict_json import check_document
+from ddbench.recipe.renamed_keys import recipe_with_current_names, recipe_with_former_names
 
 SCHEMA = 2
 """Since 2 a row says what it was tested on, and the seed of its distillation."""
@@ -124,20 +124,7 @@ class Row:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        if not self.accuracy:
-            raise ValueError("a row needs at least one accuracy")
-        if len(self.accuracy) != len(self.seeds):
-            raise ValueError(f"{len(self.accuracy)} accuracies for {len(self.seeds)} seeds")
-        if self.roc_auc and len(self.roc_auc) != len(self.seeds):
-            raise ValueError(f"{len(self.roc_auc)} values of roc_auc for {len(self.seeds)} seeds")
-        reported = () if self.reported is None else (self.reported,)
-        if not all(0.0 <= value <= 1.0 for value in (*self.accuracy, *self.roc_auc, *reported)):
-            raise ValueError(
-                "accuracy, roc_auc and reported are fractions in [0, 1], "
-                f"not {self.accuracy}, {self.roc_auc} and {self.reported}"
-            )
-        check_amounts(self)
-        check_document(asdict(self))
+        check_values(self)
 
     @property
     def accuracy_mean(self) -> float:
@@ -215,7 +202,8 @@ class Row:
             name: getattr(self, name)
             for name in ("method", "label", "dataset", "ipc", "network", "student", "protocol", "selection", "seeds")
         }
-        identity["recipe"] = (self.selection != "given" and self.recipe) or self.synthetic_sha256
+        recipe = self.recipe if self.selection != "given" else {}
+        identity["recipe"] = recipe_with_former_names(recipe) or self.synthetic_sha256
         identity["real"] = self.real_fingerprint
         if self.lr_policy != "protocol":
             identity["lr"] = [self.lr_policy, self.lr_tried]
@@ -262,7 +250,8 @@ def load_row(path: Path) -> Row:
     if isinstance(document, dict) and isinstance(found := document.get("schema"), int) and found > SCHEMA:
         raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
     try:
-        return TypeAdapter(Row).validate_json(path.read_bytes(), strict=True)
+        row = TypeAdapter(Row).validate_json(path.read_bytes(), strict=True)
+        return replace(row, recipe=recipe_with_current_names(row.recipe))
     except ValidationError as error:
         problems = error.errors(include_url=False)
         first = next((problem for problem in problems if problem["type"] == _MISNAMED), problems[0])

@@ -1,11 +1,14 @@
-"""Checks of a row's amounts, and removal of paths from what it records."""
+"""Checks of a row's scores, amounts and texts, and removal of paths from what it records."""
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+
+from ddbench.files.strict_json import check_document
 
 if TYPE_CHECKING:
     from ddbench.evaluate.leaderboard.row import Row
@@ -13,15 +16,28 @@ if TYPE_CHECKING:
 _MOST = 2**63 - 1
 
 
-def check_amounts(row: Row) -> None:
-    """Check that rates, times, bytes and counts of a row are possible.
+def check_values(row: Row) -> None:
+    """Check that scores, rates, times, bytes and counts of a row are possible, and that its texts can be written.
 
     Args:
         row: Row to check.
 
     Raises:
-        ValueError: A rate is not positive, or an amount is negative, not finite, or beyond 64 bits.
+        ValueError: There is not one score for each seed, or one is no fraction; a rate is not positive; an amount is
+            negative, not finite, or beyond 64 bits; or a text has a zero character or half of a surrogate pair.
     """
+    if not row.accuracy:
+        raise ValueError("a row needs at least one accuracy")
+    if len(row.accuracy) != len(row.seeds):
+        raise ValueError(f"{len(row.accuracy)} accuracies for {len(row.seeds)} seeds")
+    if row.roc_auc and len(row.roc_auc) != len(row.seeds):
+        raise ValueError(f"{len(row.roc_auc)} values of roc_auc for {len(row.seeds)} seeds")
+    reported = () if row.reported is None else (row.reported,)
+    if not all(0.0 <= value <= 1.0 for value in (*row.accuracy, *row.roc_auc, *reported)):
+        raise ValueError(
+            "accuracy, roc_auc and reported are fractions in [0, 1], "
+            f"not {row.accuracy}, {row.roc_auc} and {row.reported}"
+        )
     rates = (*row.lr_tried, *(() if row.lr is None else (row.lr,)))
     if not all(math.isfinite(rate) and rate > 0 for rate in rates):
         raise ValueError(f"lr and lr_tried are positive numbers, not {row.lr} and {row.lr_tried}")
@@ -42,6 +58,7 @@ def check_amounts(row: Row) -> None:
     ):
         if not all(least <= value <= _MOST for value in values):
             raise ValueError(f"{name} is from {least} to {_MOST}, not {values}")
+    check_document(asdict(row))
 
 
 def without_paths(document: Any) -> Any:

@@ -31,7 +31,7 @@ class ExpertEnsemble:
         if epoch > task.experts.epochs:
             raise UserError(
                 f"epoch {epoch} of the experts is to judge images, they have {task.experts.epochs}",
-                fix=f"train more (ddbench buffer RECIPE -o experts.epochs={epoch}), or lower teacher_epoch",
+                fix=f"train more (ddbench buffer RECIPE -o experts.epochs={epoch}), or lower label_expert_epoch",
             )
         self.task, self.experts, self.epoch = task, task.experts, epoch
         self._seated: tuple[int, nn.Module] | None = None
@@ -69,7 +69,7 @@ class ExpertEnsemble:
                 raise UserError(
                     f"the experts can not judge single images: {task.network_name} has batch norm, whose statistics "
                     "were not recorded with them",
-                    fix="pixels: real and labels: hard, or train experts here",
+                    fix="init: real and labels: hard, or train experts here",
                 )
             _fill(network.buffers(), statistics)
         return network.eval()

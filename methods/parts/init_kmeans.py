@@ -20,7 +20,7 @@ class KMeansInit(Initialization):
     """The real images nearest to the centers of k-means clusters of a class, by the logits of one expert, drawn.
 
     Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: the expert
-    is at ``teacher_epoch``, there the last; as many clusters as images by default; and an image is taken once.
+    is at ``label_expert_epoch``, there the last; as many clusters as images by default; and an image is taken once.
     """
 
     kind: Literal["representative"] = "representative"
@@ -32,15 +32,15 @@ class KMeansInit(Initialization):
         if self.clusters and ipc % self.clusters:
             raise UserError(
                 f"{self.clusters} clusters do not share out {ipc} images per class evenly",
-                fix=f"pixels: {{kind: representative}}, which takes a cluster an image, or an ipc that "
+                fix=f"init: {{kind: representative}}, which takes a cluster an image, or an ipc that "
                 f"{self.clusters} divides",
             )
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
         real, clusters = task.real, self.clusters or ipc
         real.require_ipc(ipc)
         self.validate_ipc(ipc)
-        ensemble = ExpertEnsemble(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, label_expert_epoch)
         expert = int(torch.randint(len(ensemble), (), generator=at.stream("expert of the pixels")))
         seed = derive(at.seed, "k-means") % 2**32
         rows = []

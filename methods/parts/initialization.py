@@ -33,11 +33,11 @@ class Initialization(Part, abc.ABC):
         del ipc
 
     @abc.abstractmethod
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
         """``ipc`` images of every class.
 
         Args:
-            teacher_epoch: Of the experts that judge, where any do.
+            label_expert_epoch: Of the experts that judge, where any do.
 
         Raises:
             UserError: A class has fewer than ``ipc`` training images.
@@ -49,18 +49,18 @@ class RealInit(Initialization):
 
     kind: Literal["real"] = "real"
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
-        del teacher_epoch
+    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+        del label_expert_epoch
         return InitialImages(task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels"))))
 
 
-class NoisePixels(Initialization):
+class NoiseInit(Initialization):
     """Standard normal noise."""
 
     kind: Literal["noise"] = "noise"
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
-        del teacher_epoch
+    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+        del label_expert_epoch
         real = task.real
         real.require_ipc(ipc)
         shape = (real.classes * ipc, real.channels, real.size, real.size)

@@ -31,16 +31,16 @@ class Labels(Part, abc.ABC):
     """Whether the labels of step 0 are what experts see in the images."""
 
     def asks_experts(self) -> bool:
-        """Whether experts at ``teacher_epoch`` are asked, for the first labels or the last."""
+        """Whether experts at ``label_expert_epoch`` are asked, for the first labels or the last."""
         return self.judged
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
         """The set of step 0, which comes with hard labels, as labeled here.
 
         Args:
             recognized: Whether its images were chosen among those that experts classify correctly.
         """
-        del task, teacher_epoch, recognized
+        del task, label_expert_epoch, recognized
         return syn
 
     def rate(self) -> OuterRate | None:
@@ -56,13 +56,13 @@ class Labels(Part, abc.ABC):
         del task, target
         return syn
 
-    def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, last_target: Theta) -> SyntheticSet:
         """The set as it is kept.
 
         Args:
             last_target: Reads the parameters (P,) that the last step was to reach.
         """
-        del task, teacher_epoch, last_target
+        del task, label_expert_epoch, last_target
         return syn
 
 
@@ -77,7 +77,7 @@ class TargetLabels(Labels):
     """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
 
     Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
-    Differs: the set that is kept is labeled by all experts at ``teacher_epoch`` together ("experts"); the released
+    Differs: the set that is kept is labeled by all experts at ``label_expert_epoch`` together ("experts"); the released
     code keeps the labels of whichever expert and epoch the last step had drawn ("last").
     """
 
@@ -89,17 +89,17 @@ class TargetLabels(Labels):
     def asks_experts(self) -> bool:
         return self.keep == "experts"
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
-        del task, teacher_epoch, recognized
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
+        del task, label_expert_epoch, recognized
         return replace(syn, labels=functional.one_hot(syn.labels, syn.classes).float(), label_kind="probabilities")
 
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
         return replace(syn, labels=probabilities(task, target(), syn.images.detach()))
 
-    def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, last_target: Theta) -> SyntheticSet:
         if self.keep == "last":
             return self.at_step(syn, task, last_target)
-        ensemble = ExpertEnsemble(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, label_expert_epoch)
         total = torch.zeros_like(syn.labels)
         for expert in range(len(ensemble)):
             total += ensemble.logits(expert, syn.images).softmax(1)
@@ -111,13 +111,13 @@ class StaticLabels(Labels):
 
     kind: Literal["static"] = "static"
     teachers: Teachers | None = None
-    """Whose logits are averaged; None: the correct ones' for ``pixels: correct``, else the first's."""
+    """Whose logits are averaged; None: the correct ones' for ``init: correct``, else the first's."""
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
         teachers = self.teachers or ("correct" if recognized else "first")
-        return replace(syn, labels=expert_logits(syn, task, teacher_epoch, teachers), label_kind="logits")
+        return replace(syn, labels=expert_logits(syn, task, label_expert_epoch, teachers), label_kind="logits")
 
 
 class LearnedLabels(Labels):
@@ -132,12 +132,12 @@ class LearnedLabels(Labels):
     momentum: Share = 0.9
     """Of the logits' SGD."""
     teachers: Teachers | None = None
-    """Whose logits the labels begin as; None: the correct ones' for ``pixels: correct``, else the first's."""
+    """Whose logits the labels begin as; None: the correct ones' for ``init: correct``, else the first's."""
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
-        return StaticLabels(teachers=self.teachers).start(syn, task, teacher_epoch, recognized=recognized)
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
+        return StaticLabels(teachers=self.teachers).start(syn, task, label_expert_epoch, recognized=recognized)
 
     def rate(self) -> OuterRate:
         return OuterRate(lr=self.lr, momentum=self.momentum)

@@ -35,7 +35,7 @@ def _outer_gradient(ranks, name, settings, captured):
     method = METHODS.get(name, "test")(
         **{"inner_steps": 4, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 1.0, **settings}
     )
-    syn = method.init(task, 2, at())
+    syn = method.initialize(task, 2, at())
     names = [name for name in ("images", "labels", "student_lr") if name in method.outer_rates()]
     learned = {name: getattr(syn, name).double().requires_grad_() for name in names}
     with patch("ddbench.distillation.method.GradientKernel", partial(GradientKernel, backend="eager")):
