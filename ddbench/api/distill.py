@@ -12,9 +12,10 @@ from typing import Any, overload
 from ddbench.api.methods import resolve_method
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
 from ddbench.distillation.run import last_candidate
 from ddbench.distillation.run import run as run_method
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, available_bytes, require
 from ddbench.expert_buffers.buffer import ExpertBuffer

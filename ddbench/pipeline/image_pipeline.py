@@ -13,10 +13,11 @@ from ddbench.data import RealSet, load_dataset
 from ddbench.data.memory_limits import refuse_huge_size
 from ddbench.data.sources import check_dataset_name
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import OptimizedMethod, Task
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import last_candidate, run
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.lr_search import RATES

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphTask
 from ddbench.networks import FlatNetwork, build_network

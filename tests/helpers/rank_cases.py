@@ -38,7 +38,7 @@ def _outer_gradient(ranks, name, settings, captured):
     syn = method.initialize(task, 2, at())
     names = [name for name in ("images", "labels", "student_lr") if name in method.outer_rates()]
     learned = {name: getattr(syn, name).double().requires_grad_() for name in names}
-    with patch("ddbench.distillation.method.GradientKernel", partial(GradientKernel, backend="eager")):
+    with patch("ddbench.distillation.task.GradientKernel", partial(GradientKernel, backend="eager")):
         loss, _ = method.outer_loss(replace(syn, **learned), task, at(3))
     gradients = torch.autograd.grad(loss, list(learned.values()))
     return [loss.item(), *(gradient.tolist() for gradient in gradients)]
