@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any, get_args
@@ -25,6 +24,7 @@ from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor, ReportProgress, Serial
 from ddbench.runtime.executors.shared_filesystem import require_seen
+from ddbench.runtime.executors.worker_job import WorkerJob
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers
@@ -174,16 +174,16 @@ def score_cache(folder: Path) -> ScoreCache:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CandidateJob:
+class CandidateJob(WorkerJob):
     """Called with a candidate's file, it gives the accuracies of the networks of ``seeds`` on ``split``."""
 
+    moved = ("real", "teachers")
     real: RealSet
+    """Real set; this and the rest are as in ``score``."""
     protocol: Protocol
     network: str | None
     seeds: Sequence[int]
     split: SplitName
-    device: torch.device
-    """Where it is done. The rest is as in ``score``."""
     steps: int | None
     teachers: Teachers | None
     compile: Choice
@@ -194,16 +194,21 @@ class CandidateJob:
         require_seen(candidate)
         return score(
             load_synthetic(candidate),
-            self._real,
+            self.here.real,
             protocol=self.protocol,
             network=self.network,
             seeds=self.seeds,
             device=self.device,
             split=self.split,
             steps=self.steps,
-            teachers=self.teachers,
+            teachers=self.here.teachers,
             compile=self.compile,
         ).accuracy
+
+    def trimmed(self) -> CandidateJob:
+        """Leave out the splits that are not tested on."""
+        tested = self.real.test if self.split == "test" else self.real.validation
+        return replace(self, real=replace(self.real, train=tested, validation=tested, test=tested))
 
     def key(self, candidate: Path) -> dict[str, Any]:
         """All that the accuracies of a candidate follow from."""
@@ -219,14 +224,3 @@ class CandidateJob:
             **({} if self.steps is None else {"steps": self.steps}),
             **({} if self.teachers is None else {"teachers": self.teachers.fingerprint}),
         }
-
-    @cached_property
-    def _real(self) -> RealSet:
-        return self.real.to(self.device)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the splits that nobody asks about."""
-        own = {name: value for name, value in self.__dict__.items() if name != "_real"}
-        asked = self.real.test if self.split == "test" else self.real.validation
-        real = replace(self.real, train=asked, validation=asked, test=asked)
-        return {**own, "real": real.to("cpu"), "teachers": self.teachers and self.teachers.to("cpu")}

@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.distillation.method import OptimizedMethod, OuterRate, OuterStep, Task, student_loss
+from ddbench.distillation.method import OptimizedMethod, OuterRate
+from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.ast_student import balance, perturbed
@@ -118,8 +119,8 @@ class TrajectoryMatching(OptimizedMethod):
         return self.labels.soft
 
     def needed_epochs(self) -> int:
-        asked = self.init.asks_experts or self.labels.asks_experts()
-        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if asked else 0)
+        used = self.init.asks_experts or self.labels.asks_experts()
+        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if used else 0)
 
     def validate_ipc(self, ipc: int) -> None:
         self.init.validate_ipc(ipc)

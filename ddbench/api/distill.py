@@ -12,9 +12,10 @@ from typing import Any, overload
 from ddbench.api.methods import resolve_method
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
 from ddbench.distillation.run import last_candidate
 from ddbench.distillation.run import run as run_method
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy, available_bytes, require
 from ddbench.expert_buffers.buffer import ExpertBuffer
@@ -200,7 +201,7 @@ def _distill_images(
             raise UserError(f"{name} needs experts", fix="give experts=ddbench.train_experts(...)")
         experts.require_match(describe_buffer(real, network, None, None))
         experts.require_epochs(epochs)
-    module = build_network(network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
+    module = build_network(network, real.shape, seed=seed)
     digest = None if experts is None or epochs is None else experts.digest(epochs)
     task = Task(
         real=real.to(target),

@@ -16,13 +16,13 @@ UNFINISHED, FINISHED = "job in progress", "finished job"
 
 
 class JobCheckpoint(Checkpoint):
-    """One job's place on disk: its state while it runs, and what it made.
+    """Files of one job: its state while it runs, and what it made.
 
     Args:
         path: File of the finished job.
         identity: What the job follows from, as JSON; files of another are not used.
         pause: Seconds between two writings at least; 0 writes after every step.
-        progress: Progress of the steps, closed by whoever opened it.
+        progress: Meter that is shown steps; closed by whoever opened it. None for none.
     """
 
     def __init__(
@@ -45,20 +45,18 @@ class JobCheckpoint(Checkpoint):
             Tensors and facts; None where the job is still to be done.
 
         Raises:
-            UserError: A file of another job, and a damaged one.
+            UserError: The file is damaged, or of another job.
         """
         return self._made.read(required=True, require_same=True) if self._made.path.exists() else None
 
     def resume(self) -> tuple[int, Mapping[str, Tensor]] | None:
-        """Read where the job was interrupted.
-
-        A damaged file and one of another job count for nothing.
+        """Read the last state. A damaged file and one of another job count for nothing.
 
         Returns:
-            Steps done, and the tensors of the last state; None at the beginning.
+            Steps done, and the tensors of the state by name; None where the job begins.
 
         Raises:
-            UserError: A file of a newer ddbench.
+            UserError: The file is of a newer ddbench.
         """
         state = self.read()
         if state is None:
@@ -74,7 +72,7 @@ class JobCheckpoint(Checkpoint):
             done: Steps done.
             of: Steps in all.
             state: Makes the tensors from which the job goes on; called only when they are written.
-            **facts: Numbers to show.
+            facts: Numbers to be shown, such as the loss.
         """
         if not self._shown:
             self._progress.start(of, self._made.path.stem, done - 1)
@@ -84,6 +82,11 @@ class JobCheckpoint(Checkpoint):
             self.write(state(), {"done": done, "seconds": round(self.seconds, 3)})
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Write what the job made, and forget its state."""
+        """Write what the job made, and delete its state.
+
+        Args:
+            tensors: What it made, by name.
+            facts: What else to record, JSON.
+        """
         self._made.write(tensors, {**facts, "seconds": round(self.seconds, 3)})
         self.discard()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.data.sources import check_dataset_name
-from ddbench.distillation.method import OuterStep
 from ddbench.distillation.outer_state import require_same
+from ddbench.distillation.task import OuterStep
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import (
     graph_versions,

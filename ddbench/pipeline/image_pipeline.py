@@ -13,10 +13,11 @@ from ddbench.data import RealSet, load_dataset
 from ddbench.data.memory_limits import refuse_huge_size
 from ddbench.data.sources import check_dataset_name
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import OptimizedMethod, Task
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import last_candidate, run
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.lr_search import RATES
@@ -121,7 +122,7 @@ class Pipeline:
     def student(self) -> FlatNetwork:
         real = self.real
         seed = derive(self.recipe.seed, "student")
-        module = build_network(self.network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
+        module = build_network(self.network, real.shape, seed=seed)
         return FlatNetwork(module).to(self.device)
 
     def record(self, need: BufferSpec) -> ExpertBuffer:
@@ -153,7 +154,7 @@ class Pipeline:
 
     def task(self, job: Job) -> Task:
         if isinstance(job.method, OptimizedMethod) and not self.ranks.alone:
-            refuse_mixed_batches(self.student, self.real.channels, self.real.size)
+            refuse_mixed_batches(self.student, self.real.shape)
         experts = None if job.buffer is None else self.record(job.buffer)
         digest = None if experts is None else experts.digest(job.method.needed_epochs() or 0)
         wanted = job.method.required_teachers()

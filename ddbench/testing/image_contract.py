@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from ddbench.distillation.method import DirectMethod, OptimizedMethod, Task
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.testing.tiny_task import NETWORK, outer_step, tiny_task

@@ -26,7 +26,6 @@ from ddbench.evaluate.ddranking.recipes import (
     Track,
     hard_recipe_of,
     recipe_of,
-    with_epochs,
     without_augmentation,
 )
 from ddbench.evaluate.ddranking.train_and_test import SideResult, train_and_test, trainings_of
@@ -81,7 +80,7 @@ def measure(
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
     device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
-    recipe, hard_recipe = (with_epochs(found, epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
+    recipe, hard_recipe = (found.with_epochs(epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
     require_teachers(track, teachers)
     teachers = None if teachers is None else teachers.to(device)
     require_data(syn, real, rates)

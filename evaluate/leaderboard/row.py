@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -244,13 +245,13 @@ def load_row(path: Path) -> Row:
     Raises:
         UserError: The file is not a row; the error names the file and the key.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     document = read_json(path, "row of the leaderboard")
     if isinstance(document, dict) and isinstance(found := document.get("schema"), int) and found > SCHEMA:
         raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
     try:
-        row = TypeAdapter(Row).validate_json(path.read_bytes(), strict=True)
+        row = _row_adapter().validate_json(path.read_bytes(), strict=True)
         return replace(row, recipe=recipe_with_current_names(row.recipe))
     except ValidationError as error:
         problems = error.errors(include_url=False)
@@ -263,6 +264,13 @@ def load_row(path: Path) -> Row:
             f"why   {first['msg']}",
             fix=f"did you mean {guess!r}?" if guess else "restore the file, or delete it and evaluate again",
         ) from None
+
+
+@functools.cache
+def _row_adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Row)
 
 
 def load_rows(folders: Iterable[Path]) -> list[Row]:

@@ -69,7 +69,7 @@ class Trials:
 def takes(network: str, real: RealSet) -> bool:
     """Whether a network exists for images of this size."""
     try:
-        parameter_count(network, channels=real.channels, size=real.size, classes=real.classes)
+        parameter_count(network, real.shape)
     except UserError:
         return False
     return True

@@ -168,10 +168,10 @@ class TestSingleImages:
     def tall(self, real, monkeypatch):
         """Networks that end in batch norm on one pixel."""
 
-        def built(name, *, channels, size, classes, seed):
-            norm = torch.nn.BatchNorm2d(channels)
+        def built(name, shape, *, seed):
+            norm = torch.nn.BatchNorm2d(shape.channels)
             return torch.nn.Sequential(
-                torch.nn.AdaptiveAvgPool2d(1), norm, torch.nn.Flatten(), torch.nn.Linear(channels, classes)
+                torch.nn.AdaptiveAvgPool2d(1), norm, torch.nn.Flatten(), torch.nn.Linear(shape.channels, shape.classes)
             )
 
         monkeypatch.setattr("ddbench.evaluate.training.evaluation_config.build_network", built)
