@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from ddbench.data import RealSet
 from ddbench.evaluate.compatibility import require_labels
+from ddbench.evaluate.leaderboard.known_rows import completed, known_rows, with_pools
 from ddbench.evaluate.leaderboard.make_row import make_row, synthetic_sha256
-from ddbench.evaluate.leaderboard.row import LrPolicy, Row, RowSelection, folder_of, load_row, load_rows
+from ddbench.evaluate.leaderboard.row import LrPolicy, Row, RowSelection, load_row
 from ddbench.evaluate.leaderboard.test_split import image_test_split
 from ddbench.evaluate.lr_search import RATES, LRSearch, search_rate
 from ddbench.evaluate.protocols.builtin import Protocol
@@ -98,18 +99,23 @@ class Evaluator:
     ) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one, and its file."""
         teachers = self.teachers_for(syn)
-        facts = (syn.provenance["label"], request.network, self.protocol.key, self.policy(request), selection)
-        question = (*facts, tuple(self.seeds), teachers and teachers.fingerprint, synthetic_sha256(syn))
-        folder = folder_of(self.results, self.real.name, ipc)
-        for row in load_rows([folder]) if folder.exists() else []:
-            facts = (row.label, row.network, row.protocol, row.lr_policy, row.selection, row.seeds)
-            found = (*facts, row.teachers_fingerprint, row.synthetic_sha256)
-            same_data = row.real_fingerprint == self.real.fingerprint
-            if found == question and same_data and row.recipe == syn.provenance["recipe"]:
-                known = with_pools(row, [pool.name for pool in request.pools])
-                known = replace(known, tested_on=row.tested_on or image_test_split(self.real))
-                return known, row.path(self.results) if known == row else known.save(self.results)
-        return None
+        rows = known_rows(
+            self.results,
+            self.real.name,
+            ipc,
+            label=syn.provenance["label"],
+            network=request.network,
+            protocol=self.protocol.key,
+            lr_policy=self.policy(request),
+            selection=selection,
+            seeds=tuple(self.seeds),
+            teachers_fingerprint=teachers and teachers.fingerprint,
+            synthetic_sha256=synthetic_sha256(syn),
+            real_fingerprint=self.real.fingerprint,
+            recipe=syn.provenance["recipe"],
+        )
+        row, pools = next(rows, None), [pool.name for pool in request.pools]
+        return None if row is None else completed(row, self.results, image_test_split(self.real), pools)
 
     @property
     def results(self) -> Path:
@@ -143,8 +149,3 @@ class Evaluator:
             ),
             self.rates,
         )
-
-
-def with_pools(row: Row, names: Sequence[str]) -> Row:
-    """The row, asked for with these pools too."""
-    return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)

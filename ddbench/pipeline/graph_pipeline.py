@@ -23,7 +23,8 @@ from ddbench.evaluate.graphs.make_row import (
 from ddbench.evaluate.graphs.protocols import graph_protocol
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
 from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING, score_no_learning
-from ddbench.evaluate.leaderboard.row import Row, folder_of, load_rows, without_paths
+from ddbench.evaluate.leaderboard.known_rows import completed, known_rows
+from ddbench.evaluate.leaderboard.row import Row, without_paths
 from ddbench.evaluate.leaderboard.test_split import graph_test_split
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs
@@ -197,21 +198,20 @@ class GraphPipeline:
     def _of_another_ipc(self, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> GraphScores | None:
         """What this very set scored under another ipc, as the whole training split does: not trained again."""
         for ipc in self.recipe.ipc:
-            for row in self._rows(ipc):
-                if self._is_about(row, syn, network, seeds) and row.versions == graph_versions():
-                    return scores_of(row, syn)
+            for row in self._known_rows(ipc, syn, network, seeds, versions=graph_versions()):
+                return scores_of(row, syn)
         return None
 
-    def _rows(self, ipc: int) -> list[Row]:
-        folder = folder_of(self.results, self.real.name, ipc)
-        return load_rows([folder]) if folder.exists() else []
-
-    def _is_about(self, row: Row, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> bool:
-        """Whether a row is of this set, asked as it is asked now; of the seeds a protocol may report some."""
-        asked = (network, self.protocol.key, graphs_sha256(syn), self.real.fingerprint)
-        found = (row.network, row.protocol, row.synthetic_sha256, row.real_fingerprint)
-        count = self.recipe.evaluation.seeds
-        return found == asked and row.recipe.get("evaluation", {}).get("seeds") == count and {*row.seeds} <= {*seeds}
+    def _known_rows(
+        self, ipc: int, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...], **facts: Any
+    ) -> Iterator[Row]:
+        """Rows of this very set, asked as it is asked now; of the seeds a protocol may report some."""
+        of_set = {"synthetic_sha256": graphs_sha256(syn), "real_fingerprint": self.real.fingerprint}
+        asked = {"network": network, "protocol": self.protocol.key, **of_set, **facts}
+        for row in known_rows(self.results, self.real.name, ipc, **asked):
+            count = row.recipe.get("evaluation", {}).get("seeds")
+            if count == self.recipe.evaluation.seeds and {*row.seeds} <= {*seeds}:
+                yield row
 
     def references(self) -> Iterator[tuple[Row, Path]]:
         """What nobody needs a network for, beside every network and ipc: the rows and their files."""
@@ -227,16 +227,9 @@ class GraphPipeline:
 
     def _known(self, syn: SyntheticGraphs, network: str, seeds: tuple[int, ...]) -> tuple[Row, Path] | None:
         """The row that answers this question already, of this very set, if there is one."""
-        recipe = without_paths(syn.provenance["recipe"])
-        for row in self._rows(syn.ipc):
-            if (
-                row.label == syn.provenance["label"]
-                and row.recipe == recipe
-                and self._is_about(row, syn, network, seeds)
-            ):
-                known = replace(row, tested_on=row.tested_on or graph_test_split(self.real))
-                return known, row.path(self.results) if known == row else known.save(self.results)
-        return None
+        facts = {"label": syn.provenance["label"], "recipe": without_paths(syn.provenance["recipe"])}
+        row = next(self._known_rows(syn.ipc, syn, network, seeds, **facts), None)
+        return None if row is None else completed(row, self.results, graph_test_split(self.real))
 
 
 OF_IMAGES = ("size", "mirror", "preprocessing", "network", "experts")
