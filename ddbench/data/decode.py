@@ -115,7 +115,7 @@ def common_form(pictures: Pictures, size: int | None) -> Form:
 
 
 def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> Decoded:
-    """The pixels of all pictures, from the cache under ``home/data`` or decoded into it now.
+    """Read the pixels of all pictures from the cache under ``home/data``, or decode them into it now.
 
     The cache is found by the hash of the encoded bytes, and its pixels are checked against theirs: what lies there is
     what would be decoded, whatever names and times the files have.
@@ -248,7 +248,7 @@ def _progress(pictures: Pictures, verb: str, quiet: bool) -> tqdm:
 
 
 def _require_disk_space(shape: tuple[int, ...], home: Path, what: str) -> None:
-    """Errors: UserError when the decoded images do not fit on the disk, before the first is decoded."""
+    """Refuse images that do not fit on the disk once decoded, before the first is."""
     needed = int(np.prod(shape, dtype=object))
     there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
     free = shutil.disk_usage(there).free

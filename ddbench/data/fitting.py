@@ -57,9 +57,9 @@ def fit_preprocessing(
 
 
 def _whole_zca(path: Path, size: int) -> Preprocessing | None:
-    """The whitening in the cache, for images of so many values; None where it is absent or damaged: it is fitted anew.
+    """Load the whitening in the cache, for images of so many values; None where it is absent or damaged.
 
-    Errors: UserError for one that a newer ddbench wrote.
+    One that a newer ddbench wrote is refused, not fitted anew.
     """
     if not path.is_file():
         return None

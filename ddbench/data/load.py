@@ -36,7 +36,7 @@ def load_dataset(
     quiet: bool = False,
     where: str = "",
 ) -> RealSet:
-    """The dataset of this name, checked, with its validation split and a preprocessing fitted on the training images.
+    """Load a data set, checked, with its validation split and a preprocessing fitted on the training images.
 
     Args:
         name: As ``ddbench datasets`` lists them.

@@ -109,7 +109,7 @@ def image_column(file: pq.ParquetFile, path: Path) -> str:
 
 
 def read_labels(path: Path, *, needed: bool) -> Tensor:
-    """The labels of a file.
+    """Read the labels of a file.
 
     Args:
         path: The file.
@@ -212,7 +212,7 @@ def _picture(cell: dict[str, Any] | None, path: Path, row: int) -> Picture:
 
 
 def _require_bounded(file: pq.ParquetFile, size: int, path: Path) -> None:
-    """Errors: UserError for a file that claims rows or bytes which a set of images of its size cannot have."""
+    """Refuse a file that claims rows or bytes which a set of images of its size cannot have."""
     rows = file.metadata.num_rows
     claimed = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
     if rows < 0 or claimed < 0 or rows > max(size, 1 << 20) or claimed > MOST_UNPACKED * size + SLACK_BYTES:

@@ -52,7 +52,7 @@ class SplitPart(Generic[L]):
 
 @dataclass(frozen=True, eq=False)
 class Chosen(Generic[L]):
-    """The splits that are used."""
+    """Splits that are used."""
 
     train: SplitPart[L]
     """What is trained on."""

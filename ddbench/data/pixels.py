@@ -51,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Form:
-    """What every image of a set becomes."""
+    """Form that every image of a set gets."""
 
     channels: int
     """1 for grey, 3 for RGB."""

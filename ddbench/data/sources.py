@@ -187,7 +187,7 @@ def find_source(name: str, where: str = "") -> DatasetReference:
 
 
 def _require_text(name: str, location: str) -> None:
-    """Errors: UserError for a name that no file can have, or that cannot be written into a row."""
+    """Refuse a name that no file can have, or that cannot be written into a row."""
     printed = name.encode("utf-8", "backslashreplace").decode()
     if printed != name or "\0" in name or len(name) > LONGEST_NAME:
         why = "it is too long" if len(name) > LONGEST_NAME else "it has a NUL" if "\0" in name else "it is not UTF-8"

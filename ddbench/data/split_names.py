@@ -66,7 +66,7 @@ def first_role(names: Iterable[str]) -> Role | None:
 
 
 def roles_of(names: Iterable[str], what: str) -> tuple[dict[Role, str], list[str]]:
-    """Which of these names are splits.
+    """Find the splits among names.
 
     Args:
         names: All that lie side by side.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SplitNames:
-    """How the splits of a set are called where it lies, such as ``"train/"``."""
+    """Names of the splits of a set where it lies, such as ``"train/"``."""
 
     train: str = ""
     """Training split; "" where it has no name."""

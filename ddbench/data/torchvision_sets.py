@@ -163,7 +163,7 @@ def _load_or_download(make: Callable[[bool], Any], request: Request) -> Any:
 
 
 def _refuse_odd_files(request: Request) -> None:
-    """Errors: UserError where a file of the set is a pipe, a device, or a link to nothing: reading it would not end."""
+    """Refuse files of the set that are pipes, devices, or links to nothing: reading them would not end."""
     for path in sorted(request.data_root.glob(SETS[request.what].files)):
         if path.is_symlink() or not path.is_dir():
             require_regular(path)

@@ -16,7 +16,7 @@ from ddbench.recipe.settings import Count, Positive, Settings
 
 
 class Guard(Settings):
-    """When an outer step is skipped, and when a run that can not recover stops."""
+    """Conditions under which an outer step is skipped, and under which a run that can not recover stops."""
 
     threshold: Annotated[float, Field(gt=0)] | None = None
     """A matching loss above this is skipped (DATM: 1.0); None skips none."""

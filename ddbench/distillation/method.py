@@ -34,7 +34,7 @@ class OuterRate(Settings):
 
 
 class Method(Settings, abc.ABC):
-    """What optimized and direct methods have in common: they are frozen settings, read from a recipe."""
+    """Base of all methods: frozen settings, read from a recipe, with pure functions that the engine calls."""
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""

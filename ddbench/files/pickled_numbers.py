@@ -11,7 +11,7 @@ _CODES = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8"
 
 @final
 class NumberType:
-    """What stands for ``numpy.dtype`` in a file: one of the plain number types, and nothing else.
+    """Stand-in for ``numpy.dtype`` in a file: one of the plain number types, and nothing else.
 
     Raises:
         UnpicklingError: Any other type or order of bytes.

@@ -14,7 +14,7 @@ _DIGITS = 40
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The document that a text of JSON says.
+    """Parse a text of JSON.
 
     Args:
         content: UTF-8.

@@ -72,7 +72,7 @@ WEIGHTS = Content(
 
 
 def read_torch(path: Path, content: Content = SYNTHETIC) -> Any:
-    """What ``torch.save`` wrote to a file, on the CPU.
+    """Read what ``torch.save`` wrote to a file, to the CPU.
 
     Nothing is unpickled beyond ``torch.load(weights_only=True)`` and numpy's plain numbers, which come as Python's.
 
@@ -162,7 +162,7 @@ def unreadable(path: Path, error: Exception | str) -> UserError:
 
 
 def _check_archive(path: Path, size: int, content: Content) -> None:
-    """Errors: UserError unless the entries of a zip file are stored as they are, whole, and no larger than the file."""
+    """Refuse a zip file whose entries are compressed, damaged, or together larger than the file."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
@@ -199,7 +199,7 @@ def _check_legacy(path: Path, content: Content) -> None:
 
 
 def _check_tensors(value: Any, path: Path, size: int, content: Content) -> None:
-    """Errors: UserError where a tensor anywhere inside is not plain numbers, or has more of them than the file."""
+    """Refuse a tensor anywhere inside that is not plain numbers, or has more of them than the file."""
     waiting, seen = [value], set()
     while waiting:
         inner = waiting.pop()

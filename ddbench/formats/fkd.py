@@ -166,7 +166,7 @@ def _put(labels: dict[str, Tensor], read: Batch, epoch: int, context: int, start
 
 
 def _check_batch(read: Batch, first: Batch, file: Path, *, last: bool) -> None:
-    """Errors: UserError unless a batch is like the first; only the last of an epoch may be smaller."""
+    """Refuse a batch that is unlike the first; only the last of an epoch may be smaller."""
     views, full = len(read.coords), len(first.coords)
     if views > full or (views < full and not last):
         raise UserError(

@@ -72,7 +72,7 @@ class ClassFolders:
 
 
 def _check_numbers(listing: ClassListing) -> None:
-    """Errors: UserError for a file whose name says another class than its folder does."""
+    """Refuse a file whose name says another class than its folder does."""
     for file in listing.paths:
         number = re.fullmatch(r"class([0-9]+)_id[0-9]+\.\w+", file.name)
         folder = re.search(r"([0-9]+)$", file.parent.name)

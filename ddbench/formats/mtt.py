@@ -121,7 +121,7 @@ def _images_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def _require_whole(path: Path) -> None:
-    """Errors: UserError for a file that is one of several parts of a set."""
+    """Refuse a file that is one of several parts of a set."""
     parts = [*path.parent.glob(re.sub(r"_best_[0-9]+\.pt$", "_best_[0-9]*.pt", path.name))]
     if re.search(r"_best_[0-9]+\.pt$", path.name) and len(parts) > 1:
         raise UserError(

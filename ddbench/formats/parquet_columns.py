@@ -206,7 +206,7 @@ def _soft(column: pa.Array, source: ParquetColumns, first: int) -> Tensor:
 
 
 def _check_types(schema: pa.Schema, image: str, label: str, soft: str | None, path: Path) -> None:
-    """Errors: UserError unless images are a struct with bytes, classes integers, and soft labels lists of floats."""
+    """Refuse images that are no struct with bytes, classes that are no integers, soft labels that are no lists."""
     of_image, of_label = schema.field(image).type, schema.field(label).type
     if not pa.types.is_struct(of_image) or of_image.get_field_index("bytes") < 0:
         raise UserError(

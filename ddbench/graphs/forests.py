@@ -123,9 +123,9 @@ class Forests:
         """Write the trees out, for any model of PyG.
 
         Returns:
-            One ``Data`` an item. x: (nodes, F), int64. edge_index: (2, edges), from child to parent. edge_attr: (edges,
-            R), where R > 0. root_mask: (nodes,), bool, the nodes whose embeddings stand for those of a graph's nodes.
-            degree: (nodes,), the true degree, which leaves do not show.
+            One ``Data`` an item, with x (nodes, F), int64; edge_index (2, edges), from child to parent; edge_attr
+            (edges, R), where R > 0; root_mask (nodes,), bool, for the nodes whose embeddings stand for those of a
+            graph's nodes; and degree (nodes,), the true degree, which leaves do not show.
 
         Raises:
             UserError: The trees would be too large.

@@ -160,10 +160,10 @@ class Graphs:
 def graphs_from_pyg(sequence: Sequence[Data], *, where: str = "") -> Graphs:
     """Join PyG graphs, with their node and edge labels as codes.
 
-    x: a one-hot matrix of floats (or bools) becomes one column of positions, columns of integers stay; no x at all: the
-    node's degree is its label. edge_attr: the same; none: R = 0. y: one integer a graph; -1 for all where no graph has
-    any. Edges are taken as they are: an undirected edge is expected in both directions, as PyG has it, and an edge that
-    is there once is a directed one.
+    A one-hot x of floats (or bools) becomes one column of positions, and columns of integers stay; without any x, a
+    node's degree is its label. The same holds for edge_attr; without it, R = 0. Each graph has one integer y; where no
+    graph has any, all are -1. Edges are taken as they are: an undirected edge is expected in both directions, as PyG
+    has it, and an edge that is there once is a directed one.
 
     Args:
         sequence: PyG's ``Data``, one a graph.

@@ -95,7 +95,7 @@ def load_graphs(
 
 
 def _check_known(name: str, raw: RawGraphs, location: str) -> None:
-    """Errors: UserError where a known set has other classes or another number of graphs than are known of it."""
+    """Refuse a known set with other classes or another number of graphs than are known of it."""
     known = KNOWN_GRAPHS.get(name)
     if known is not None and known != (len(raw.class_names), len(raw.graphs)):
         raise UserError(

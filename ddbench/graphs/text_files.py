@@ -61,7 +61,7 @@ def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
 
 
 def _require_bounded(path: Path, request: Request) -> None:
-    """Errors: UserError where a file is absent, is none, or unpacks to more text than it can hold."""
+    """Refuse a file that is absent, is none, or unpacks to more text than it can hold."""
     if not path.exists() and not path.is_symlink():
         raise UserError(
             f"{path.name} is missing",

@@ -15,7 +15,7 @@ Called = Annotated[str, Field(max_length=1000)]
 
 
 class EvaluationRecipe(Settings):
-    """How synthetic sets are scored."""
+    """Settings by which synthetic sets are scored."""
 
     protocol: Called = "mtt-v1"
     """How networks are trained on a set; ``ddbench protocols`` lists the versions."""

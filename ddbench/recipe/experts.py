@@ -50,7 +50,7 @@ ExpertOptimization = Annotated[SgdExperts | GsamExperts | SmoothExperts, Field(d
 
 
 class ExpertRecipe(Settings):
-    """How experts are trained on real data. Defaults: MTT's released recipe (spec: SGD 0.01, batch 256, DSA)."""
+    """Training of experts on real data. Defaults: MTT's released recipe (SGD with 0.01, batches of 256, DSA)."""
 
     count: Count = 100
     """Number of experts."""

@@ -14,7 +14,7 @@ from ddbench.data.preprocessing import channelwise, seen_value
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compensation:
-    """What INFER adds to natural images, K of them of each class.
+    """Compensators that INFER adds to natural images, K of each class.
 
     Raises:
         ValueError: Shapes disagree, where there is nothing to train on, and for numbers that are not finite.

@@ -64,7 +64,7 @@ class RecordedPreprocessing(Recorded):
 
 
 class RecordedProvenance(Recorded):
-    """Where a set comes from, as far as a command follows it; a method may add facts of its own."""
+    """Origin of a set, as far as a command follows it; a method may add facts of its own."""
 
     recipe: RecordedRecipe | None = None
     """Recipe of the run."""
@@ -119,7 +119,7 @@ class _EpochLabels(Recorded):
 
 
 class ImageSetDescription(_Set):
-    """Of a synthetic set of images, written by any version."""
+    """Description of a synthetic set of images, written by any version."""
 
     label_kind: Literal["hard", "probabilities", "logits"]
     """Kind of the labels."""
@@ -144,7 +144,7 @@ class ImageSetDescription2(ImageSetDescription):
 
 
 class GraphSetDescription(_Set):
-    """Of a synthetic set of graphs, written by any version."""
+    """Description of a synthetic set of graphs, written by any version."""
 
     payload: Literal["graphs", "forests"]
     """Graphs, or forests of computation trees."""

@@ -39,7 +39,7 @@ class Recorded(BaseModel):
 
 
 class RecordedEvaluation(Recorded):
-    """What the recipe inside a file says of the evaluation, as far as a command follows it."""
+    """Evaluation in the recipe inside a file, as far as a command follows it."""
 
     protocol: Name = "mtt-v1"
     """Protocol by which networks are trained."""
@@ -58,7 +58,7 @@ class RecordedEvaluation(Recorded):
 
 
 class RecordedRecipe(Recorded):
-    """What the recipe inside a set or a row says, as far as a command follows it."""
+    """Recipe inside a set or a row, as far as a command follows it."""
 
     name: Name | None = None
     """Name of the recipe."""
