@@ -97,7 +97,7 @@ class Preprocessing:
         """Describe the map so that ``load_preprocessing`` finds the same again.
 
         Returns:
-            JSON: kind, fingerprint, and the kind's own constants.
+            Kind, fingerprint, and the kind's own constants, JSON.
         """
         about: dict[str, Any] = {"kind": self.kind, "fingerprint": self.fingerprint}
         if self.kind == "meanstd":

@@ -70,7 +70,12 @@ def undone_steps(counts: Mapping[str, int]) -> int:
 
 
 class GuardCounts:
-    """Counts of the steps on which each guard acted, in all and in a row. Saved with the run's state."""
+    """Counts of the steps on which each guard acted, in all and in a row. Saved with the run's state.
+
+    Args:
+        total: Counts by reason, of a run that is resumed.
+        in_a_row: Steps in a row that ended with a guard.
+    """
 
     def __init__(self, total: dict[str, int] | None = None, in_a_row: int = 0) -> None:
         self.total, self.in_a_row = Counter(total or {}), in_a_row

@@ -229,7 +229,7 @@ def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
         seed: Seed of every draw.
 
     Returns:
-        JSON: settings, seed, names, and fingerprints of data and experts.
+        A document, JSON, with settings, seed, names, and fingerprints of data and experts.
     """
     settings = method.defining_settings()
     return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}

@@ -13,6 +13,10 @@ _CODES = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8"
 class NumberType:
     """Stand-in for ``numpy.dtype`` in a file: one of the plain number types, and nothing else.
 
+    Args:
+        code: numpy's short name of the type, such as "f4".
+        flags: Further arguments that numpy writes; they have no effect.
+
     Raises:
         UnpicklingError: Any other type or order of bytes.
     """

@@ -30,7 +30,11 @@ _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class PrintableOutput:
-    """A text stream that passes on printable text, new lines and tabs, whatever is written to it."""
+    """A text stream that passes on printable text, new lines and tabs, whatever is written to it.
+
+    Args:
+        stream: Where the text goes.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

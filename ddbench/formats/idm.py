@@ -28,7 +28,7 @@ class Refused:
             real: The real data that the set was distilled from.
 
         Returns:
-            Nothing: it never returns.
+            Nothing, for it always raises.
 
         Raises:
             UserError: Always.

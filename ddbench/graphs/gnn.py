@@ -112,7 +112,11 @@ class CodeEncoder(nn.Module):
 
 @final
 class Gcn(nn.Module):
-    """Symmetric normalization with the degrees that nodes have in their graph, own entry included."""
+    """Symmetric normalization with the degrees that nodes have in their graph, own entry included.
+
+    Args:
+        hidden: Width of the embeddings.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -131,7 +135,11 @@ class Gcn(nn.Module):
 
 @final
 class Gat(nn.Module):
-    """Attention of one head over neighbors and the own entry."""
+    """Attention of one head over neighbors and the own entry.
+
+    Args:
+        hidden: Width of the embeddings.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -143,7 +151,11 @@ class Gat(nn.Module):
 
 @final
 class Gin(nn.Module):
-    """An MLP of (1 + eps) times the own entry plus the neighbors."""
+    """An MLP of (1 + eps) times the own entry plus the neighbors.
+
+    Args:
+        hidden: Width of the embeddings.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()

@@ -74,7 +74,7 @@ def peak_bytes(device: torch.device) -> int:
         device: The device.
 
     Returns:
-        Bytes: of the device's allocator on CUDA, of the process on the CPU; 0 on a CPU where the system does not say.
+        Bytes of the device's allocator on CUDA, of the process on the CPU; 0 on a CPU where the system does not say.
     """
     if device.type == "cuda":
         import torch
