@@ -180,6 +180,20 @@ class Method(Settings, abc.ABC):
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+    DOMAIN: ClassVar[str] = "images"
+    """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
+    KIND: ClassVar[str] = ""
+    """How its set is made, in a word: ``optimized``, ``direct``, ``jobs``."""
+
+    @property
+    def outer_steps(self) -> int:
+        """Steps of the engine's outer loop; 0 for a method that makes its set without one."""
+        return 0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether its set is a moving average, beside which the images themselves are kept."""
+        return False
 
     def soft_labels(self) -> bool:
         """Whether its sets carry soft labels, so that real images with an expert's labels must stand beside them."""
@@ -217,6 +231,11 @@ class Method(Settings, abc.ABC):
         same numbers are computed, up to rounding, is left at its default."""
         return self.model_dump(mode="json")
 
+    def seconds(self, task: Task, ipc: int) -> float | None:
+        """About how long its independent jobs take, one after the other; None for a method that has none."""
+        del task, ipc
+        return None
+
     def required_teachers(self) -> TeachersRecipe | None:
         """The teachers it distills against; None when it needs none."""
         return None
@@ -224,6 +243,8 @@ class Method(Settings, abc.ABC):
 
 class OptimizedMethod(Method):
     """A method whose set is found by gradient steps on an outer loss. The engine takes the steps."""
+
+    KIND: ClassVar[str] = "optimized"
 
     iterations: Count = 5000
     """Outer steps."""
@@ -236,6 +257,14 @@ class OptimizedMethod(Method):
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
     keep_warm_images: bool = False
     """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
+
+    @property
+    def outer_steps(self) -> int:
+        return self.iterations
+
+    @property
+    def averaged(self) -> bool:
+        return self.ema_decay is not None
 
     @model_validator(mode="after")
     def _warm_images_need_an_average(self) -> OptimizedMethod:
@@ -267,6 +296,8 @@ class OptimizedMethod(Method):
 
 class DirectMethod(Method):
     """A method that makes its set without an outer loop: baselines, selection, mining."""
+
+    KIND: ClassVar[str] = "direct"
 
     @abc.abstractmethod
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.figures.image_grid import classes_of, compensator_rows, displayable, stored_images, tile
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,12 +49,26 @@ def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
+def thumbnails(
+    home: Path,
+    digests: Iterable[str],
+    limit: int,
+    total: int,
+    progress: Progress,
+    draw: Callable[[Path, Path, int], bytes | None],
+) -> dict[str, bytes]:
     """Pictures by hash, of the sets that lie under HOME and can be read and un-preprocessed there.
 
     Args:
+        home: Home folder.
+        digests: Hashes of the sets.
         limit: Bytes of one picture.
-        total: Of all; nothing is drawn beyond it.
+        total: Bytes of all; nothing is drawn beyond it.
+        progress: Shown while they are drawn.
+        draw: Draws the set of a file, from the file, the home and the limit; None where there is no such picture.
+
+    Returns:
+        PNG and WebP files.
     """
     files = set_files(home, digests)
     pictures: dict[str, bytes] = {}
@@ -63,20 +77,11 @@ def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progr
         if sum(map(len, pictures.values())) + limit > total:
             break
         with suppress(UserError):
-            pictures[digest] = _picture_of(path, home, limit)
+            if (picture := draw(path, home, limit)) is not None:
+                pictures[digest] = picture
         progress.update(done)
     progress.close()
     return pictures
-
-
-def _picture_of(path: Path, home: Path, limit: int) -> bytes:
-    from ddbench.artifact import describe
-    from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
-
-    if describe(path).get("kind") == KIND:
-        return graph_thumbnail(load_synthetic_graphs(path), limit)
-    syn = load_synthetic(path)
-    return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
 
 
 def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:

@@ -89,6 +89,7 @@ def scores_of(row: Row, syn: SyntheticGraphs) -> GraphScores:
 
 def _common(real: GraphSet, scores: GraphScores, device: torch.device) -> dict[str, Any]:
     return {
+        "domain": "graphs",
         "dataset": real.name,
         "network": scores.network,
         "student": None,

@@ -76,8 +76,8 @@ def verify_graph_row(
                 f"given {given[:16]}",
                 fix=f"give the {what} that the row was made from",
             )
-    if not row.roc_auc:
-        raise UserError("this row is not about graphs: it has no ROC-AUC", fix="give a row of a set of graphs")
+    if row.domain != "graphs":
+        raise UserError(f"this row is about {row.domain}, not about graphs", fix="give a row of a set of graphs")
     device = torch.device(device)
     beside = {"protocol": row.protocol, "network": row.network}
     if syn is None:
