@@ -54,8 +54,7 @@ def plain_score(
     accuracies = []
     for seed in seeds:
         generator = stream(seed, "plain")
-        shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
-        network = build_network(syn.network, **shape, seed=seed).to(device)
+        network = build_network(syn.network, real.shape, seed=seed).to(device)
         rates: dict[str, Any] = {"momentum": chosen.momentum, "weight_decay": chosen.weight_decay}
         optimizer = torch.optim.SGD(network.parameters(), lr=0.01, **rates)
         trains = TensorDataset(syn.images, syn.labels)

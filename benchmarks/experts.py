@@ -39,8 +39,7 @@ def plain_expert(
     real: RealSet, network_name: str, recipe: ExpertRecipe, epochs: int, seed: int, device: torch.device
 ) -> list[list[torch.Tensor]]:
     """The snapshots of one expert, trained the usual way."""
-    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
-    network = build_network(network_name, **shape, seed=seed).to(device)
+    network = build_network(network_name, real.shape, seed=seed).to(device)
     generator = stream(seed, "plain")
     policy = augmentation(recipe.augmentation, mirror=real.mirror)
     inputs = TensorDataset(real.inputs(real.train), real.train.labels)

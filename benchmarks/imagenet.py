@@ -28,14 +28,14 @@ from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.methods.trajectory import TrajectoryMatching
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.pipeline.jobs import jobs_of
 from ddbench.plan.time_distillation import Stage, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
@@ -100,8 +100,8 @@ def task_on(options: argparse.Namespace, device: torch.device, folder: Path, cou
         preprocessing=Preprocessing.meanstd(*IMAGENET),
         fingerprint=f"generated-{options.seed}-{count}",
     )
-    shape = {"channels": 3, "size": options.size, "classes": options.classes}
-    network = FlatNetwork(build_network(options.network, **shape, seed=options.seed))
+    shape = ImageShape(3, options.size, options.classes)
+    network = FlatNetwork(build_network(options.network, shape, seed=options.seed))
     experts = DrawnExperts(network.flatten(), 100, options.seed)
     on_device = network.to(device)
     return Task(real=real.to(device), network=on_device, network_name=options.network, experts=experts, device=device)
@@ -147,7 +147,7 @@ def time_cell(options: argparse.Namespace, device: torch.device, folder: Path, i
     """Predicted and measured seconds of each stage, medians of rounds in which they take turns."""
     images, classes = min(options.images), options.classes
     task, method = task_on(options, device, folder, images), method_of(options, folder, inner_steps)
-    stage = Stage(network=options.network, channels=3, size=options.size, classes=classes, device=device)
+    stage = Stage(network=options.network, shape=ImageShape(3, options.size, classes), device=device)
     shown = classes * options.ipc
     predict: dict[str, Callable[[], float]] = {
         "distillation": lambda: outer_step_seconds(method, options.ipc, stage),
@@ -230,12 +230,13 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
 
 def estimated(options: argparse.Namespace, method: TrajectoryMatching) -> tuple[dict[str, int], dict[int, int]]:
     """What the estimate is made from, and the estimated peak of an outer step by N, in bytes."""
-    module = build_network(options.network, channels=3, size=options.size, classes=options.classes, seed=options.seed)
+    shape = ImageShape(3, options.size, options.classes)
+    module = build_network(options.network, shape, seed=options.seed)
     images = options.classes * options.ipc
-    learned = images * 3 * options.size**2 + (images * options.classes if "labels" in method.outer_rates() else 0)
+    learned = images * shape.pixels + (images * options.classes if "labels" in method.outer_rates() else 0)
     sizes = {
         "parameters": FlatNetwork(module).size,
-        "activations": activation_floats(module, 3, options.size),
+        "activations": activation_floats(module, shape),
         "batch": min(method.batch_syn or images, images),
         "learned": learned,
     }

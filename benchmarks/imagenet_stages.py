@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimize
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
@@ -18,7 +18,7 @@ from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.methods.parts.labels import TargetLabels
 from ddbench.methods.tesla import TESLA
 from ddbench.methods.trajectory import TrajectoryMatching
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.plan.memory import evaluation_bytes, expert_need
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
@@ -76,8 +76,8 @@ def measured(name: str, options: argparse.Namespace, task: Task, method: Traject
 
 def predicted_bytes(options: argparse.Namespace) -> dict[str, int]:
     """The estimated peak of an expert and of an evaluation, in bytes."""
-    shape = {"channels": 3, "size": options.size, "classes": options.classes}
-    sizes = Sizes.of(build_network(options.network, **shape, seed=0), **shape, device=options.device)
+    shape = ImageShape(3, options.size, options.classes)
+    sizes = Sizes.of(build_network(options.network, shape, seed=0), shape, device=options.device)
     images = min(options.images)
     return {
         "expert": expert_need(EXPERT, 1, sizes, images, images).bytes,

@@ -173,7 +173,7 @@ def outer_parts(step: DrawnStep) -> dict[str, dict[str, Any]]:
 
 def update_parts(work: Work, device: torch.device) -> dict[str, dict[str, Any]]:
     """Counts of one update of an expert: its loss, and the whole update."""
-    network = build_network(work.network, **work.shape, seed=work.seed).to(device)
+    network = build_network(work.network, work.shape, seed=work.seed).to(device)
     images = torch.randn(work.batch, work.channels, work.size, work.size, device=device)
     labels = torch.arange(work.batch, device=device) % work.classes
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)

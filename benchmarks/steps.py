@@ -18,7 +18,7 @@ from ddbench.evaluate.protocols.builtin import Protocol, ProtocolOverrides, prot
 from ddbench.evaluate.score import score
 from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.methods.parts.matching import trajectory_matching_loss
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -53,8 +53,8 @@ class Work:
     seed: int = 0
 
     @property
-    def shape(self) -> dict[str, int]:
-        return {"channels": self.channels, "size": self.size, "classes": self.classes}
+    def shape(self) -> ImageShape:
+        return ImageShape(self.channels, self.size, self.classes)
 
 
 class DrawnStep:
@@ -63,8 +63,8 @@ class DrawnStep:
 
     def __init__(self, work: Work, device: torch.device, *, augmented: str = "none", compile: bool = False) -> None:
         generator = stream(work.seed, "benchmark step")
-        module = build_network(work.network, **work.shape, seed=work.seed)
-        self.activations = activation_floats(module, work.channels, work.size)
+        module = build_network(work.network, work.shape, seed=work.seed)
+        self.activations = activation_floats(module, work.shape)
         network = FlatNetwork(module).to(device)
         every = work.classes * work.ipc
         images = torch.randn(every, work.channels, work.size, work.size, generator=generator)

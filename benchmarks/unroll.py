@@ -19,7 +19,7 @@ from torch import Tensor
 from ddbench.augmentation import augmentation
 from ddbench.estimates.memory import activation_floats, outer_step_bytes
 from ddbench.methods.parts.matching import trajectory_matching_loss
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.runtime.device import synchronize
 from ddbench.training.losses import classification_loss
@@ -43,10 +43,10 @@ class OuterStep:
 
     def __init__(self, options: argparse.Namespace, device: torch.device, most_steps: int) -> None:
         dtype, size, classes = getattr(torch, options.dtype), options.size, options.classes
-        shape = {"channels": options.channels, "size": size, "classes": classes}
+        shape = ImageShape(options.channels, size, classes)
         generator = stream(options.seed, "benchmark unroll")
-        module = build_network(options.network, **shape, seed=options.seed)
-        self.activations = activation_floats(module, options.channels, size)
+        module = build_network(options.network, shape, seed=options.seed)
+        self.activations = activation_floats(module, shape)
         network = FlatNetwork(module).to(device, dtype)
         images = torch.randn(classes * options.ipc, options.channels, size, size, generator=generator)
         self.outer = (

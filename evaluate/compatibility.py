@@ -55,9 +55,7 @@ def check_teachers_compatible(teachers: Teachers | None, real: RealSet) -> None:
     if teachers is not None:
         teachers.check_compatible(
             dataset=real.name,
-            channels=real.channels,
-            size=real.size,
-            classes=real.classes,
+            shape=real.shape,
             preprocessing=real.preprocessing.fingerprint,
         )
 

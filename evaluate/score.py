@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from statistics import fmean
-from typing import Any
 
 import torch
 
@@ -27,6 +25,7 @@ from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import peak_bytes, synchronize
 from ddbench.runtime.executors import Executor, ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
+from ddbench.runtime.executors.worker_job import WorkerJob
 from ddbench.runtime.oom import memory_errors
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.provenance import device_name
@@ -174,22 +173,15 @@ class EvaluationJob:
         return [fewer, "a smaller network (evaluation.networks)", "a device with more memory"]
 
 
-@dataclass(frozen=True, eq=False)
-class _JobOnDevice:
-    """A job that travels on the CPU and runs on the device of its worker."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _JobOnDevice(WorkerJob):
+    """An evaluation that travels on the CPU and runs on the device of its worker."""
 
+    moved = ("job",)
     job: EvaluationJob
-    device: torch.device
 
     def __call__(self, seeds: Sequence[int], report: ReportProgress) -> JobResult:
-        return self._moved(seeds, report)
-
-    @cached_property
-    def _moved(self) -> EvaluationJob:
-        return self.job.to(self.device)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"job": self.job.to(torch.device("cpu")), "device": self.device}
+        return self.here.job(seeds, report)
 
 
 def _remains() -> str:
@@ -236,7 +228,9 @@ def score_seeds(
     done: dict[int, JobResult] = {}
     meter = SharedProgress(progress or Silent(), len(groups), title)
     try:
-        for position, result in by.map(_JobOnDevice(job, by.device(config.device)), groups, meter.on_progress):
+        for position, result in by.map(
+            _JobOnDevice(job=job, device=by.device(config.device)), groups, meter.on_progress
+        ):
             done[position] = result
             accuracy = fmean(one.accuracy for known in done.values() for one in known.seeds)
             meter.finished(position, accuracy=f"{accuracy:.4f}")

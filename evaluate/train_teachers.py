@@ -68,8 +68,7 @@ def train_teachers(
         UserError: Before anything is trained, for unknown names, images that they do not take, weights of other
             images; for damaged files; for a training that diverges.
     """
-    usual, device = teaching_protocol(protocol), torch.device(device)
-    config = usual if epochs is None else replace(usual, setting=replace(usual.setting, epochs=epochs))
+    config, device = teaching_protocol(protocol).with_epochs(epochs), torch.device(device)
     names = checked_teachers(networks, real)
     every = []
     for number, name in enumerate(names):

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
@@ -20,6 +17,7 @@ from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.executors.executor import ReportProgress
 from ddbench.runtime.executors.job_progress import JobProgress
 from ddbench.runtime.executors.shared_filesystem import require_seen
+from ddbench.runtime.executors.worker_job import WorkerJob
 from ddbench.runtime.oom import memory_errors
 from ddbench.runtime.threads import one_thread
 
@@ -29,9 +27,10 @@ def _remains() -> str:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ExpertJob:
+class ExpertJob(WorkerJob):
     """Called with the numbers of experts that are trained at once, it leaves their files in ``folder``."""
 
+    moved = ("real",)
     folder: Path
     real: RealSet
     network: str
@@ -39,8 +38,6 @@ class ExpertJob:
     seed: int
     epochs: int
     description: BufferDescription
-    device: torch.device
-    """Where it is done."""
     pause: float
     """Seconds between writings of what an expert goes on from. On a CPU one thread computes, so that the bits do not
     depend on how many the machine has."""
@@ -78,12 +75,9 @@ class ExpertJob:
 
     @cached_property
     def _trainer(self) -> Trainer:
-        real = self.real.to(self.device)
-        return Trainer(
-            real, self.network, self.recipe, self.seed, self.device, compile=self.compile, notice=self.notice
-        )
+        options = {"compile": self.compile, "notice": self.notice}
+        return Trainer(self.here.real, self.network, self.recipe, self.seed, self.device, **options)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the test images, which no expert sees."""
-        state = {name: value for name, value in self.__dict__.items() if name != "_trainer"}
-        return {**state, "real": replace(self.real, test=self.real.validation).to("cpu")}
+    def trimmed(self) -> ExpertJob:
+        """Leave out the test images, which no expert sees."""
+        return replace(self, real=replace(self.real, test=self.real.validation))

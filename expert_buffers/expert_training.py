@@ -50,8 +50,8 @@ def training_cost(
 ) -> tuple[float, int]:
     """About how many seconds one expert takes on one processor thread or a GPU, and the bytes of a process that trains
     experts with a copy of the images of its own."""
-    network = build_network(network_name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
-    floats, split = activation_floats(network, real.channels, real.size), real.train
+    network = build_network(network_name, real.shape, seed=0)
+    floats, split = activation_floats(network, real.shape), real.train
     parameters = sum(parameter.numel() for parameter in network.parameters())
     stored = split.images.nbytes + loader_bytes(len(split), split.images[0].numel())
     needed = _PROCESS + stored + training_bytes(parameters, floats, recipe.batch) + 8 * parameters * (epochs + 1)
@@ -97,8 +97,7 @@ def train_experts(
     folder = Path(folder)
     if epochs < 1:
         raise UserError(f"experts need at least 1 epoch, not {epochs}", fix="set experts.epochs to 1 or more")
-    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
-    refuse_non_students(build_network(network_name, **shape, seed=seed))
+    refuse_non_students(build_network(network_name, real.shape, seed=seed))
     with locked(folder) if ranks.writes else nullcontext():  # another process may train the same: its experts serve
         ranks.wait()
         _train_missing(
@@ -141,8 +140,8 @@ def _train_missing(
     own = range(ranks.rank, recipe.count, ranks.world)
     missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
-        network = build_network(network_name, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
-        floats = activation_floats(network, real.channels, real.size)
+        network = build_network(network_name, real.shape, seed=seed)
+        floats = activation_floats(network, real.shape)
         each = training_seconds(floats, epochs * len(real.train), recipe.batch, device)
         on = by.device(device)
         job = ExpertJob(

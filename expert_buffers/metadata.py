@@ -136,9 +136,7 @@ def describe_buffer(real: RealSet, network: str, recipe: ExpertRecipe | None, se
     Raises:
         UserError: An unknown network, or one that can not be built for these images.
     """
-    module = build_network(
-        network, channels=real.channels, size=real.size, classes=real.classes, seed=derive(seed or 0, "shape")
-    )
+    module = build_network(network, real.shape, seed=derive(seed or 0, "shape"))
     return BufferDescription(
         dataset=real.name,
         real=real.fingerprint,

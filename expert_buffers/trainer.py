@@ -72,7 +72,7 @@ class Trainer:
         self.validation_feed = ImageLoader(real, real.validation, device) if len(real.validation) else None
         self.augmentation = augmentation(recipe.augmentation, mirror=real.mirror)
         self.compile = compile
-        self._pass = partial(forward_pass, network_name, real.channels, real.size, real.classes, device)
+        self._pass = partial(forward_pass, network_name, real.shape, device)
         self._options = {"compile": compile, "notice": notice}
 
     def train(
@@ -184,9 +184,7 @@ class Trainer:
         real, recipe = self.real, self.recipe
         network = build_network(
             self.network_name,
-            channels=real.channels,
-            size=real.size,
-            classes=real.classes,
+            real.shape,
             seed=derive(self.seed, "expert", expert, "init"),
         ).to(self.device)
         forward = self._pass(**self._options) if self.compile and not together else None

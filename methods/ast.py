@@ -7,7 +7,7 @@ from pydantic import StrictBool
 
 from ddbench.methods.parts.init_kmeans import KMeansInit
 from ddbench.methods.parts.matching import IntermediateMatch
-from ddbench.methods.trajectory import AnyMatch, AnyPixels, TrajectoryMatching
+from ddbench.methods.trajectory import AnyInit, AnyMatch, TrajectoryMatching
 from ddbench.recipe.settings import NotNegative, Share
 
 
@@ -28,12 +28,12 @@ class AST(TrajectoryMatching):
         "lr_drop_epoch": 27,
         "lr_drop_factor": 0.6,
     }
-    COMPAT: ClassVar[Mapping[str, Any]] = {"pixels": {"kind": "representative", "clusters": 10}}
+    COMPAT: ClassVar[Mapping[str, Any]] = {"init": {"kind": "representative", "clusters": 10}}
 
     student_momentum: Share = 0.9
     balanced_loss: bool = True
     start_perturbation: NotNegative = 1.0
-    pixels: AnyPixels = KMeansInit()
+    init: AnyInit = KMeansInit()
     match: AnyMatch = IntermediateMatch()
     compat: StrictBool = False
     """Whether to do as the released code does, by mistake or not, where that moves results."""

@@ -16,18 +16,20 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.distillation.method import OptimizedMethod, OuterRate, OuterStep, Task, student_loss
+from ddbench.distillation.method import OptimizedMethod, OuterRate
+from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.ast_student import balance, perturbed
 from ddbench.methods.parts.expert_segment import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.init_correct import CorrectInit
 from ddbench.methods.parts.init_kmeans import KMeansInit
-from ddbench.methods.parts.initialization import NoisePixels, RealInit, class_major_labels
+from ddbench.methods.parts.initialization import NoiseInit, RealInit, class_major_labels
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
 from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
 from ddbench.methods.parts.memory_estimate import TrajectoryMemory
 from ddbench.methods.parts.unroll_choice import UnrollChoice
+from ddbench.recipe.renamed_keys import TRAJECTORY_KEYS
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.runtime.compile import should_compile, student_seconds
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -35,7 +37,7 @@ from ddbench.unroll.compiled_step import FastStep
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
 from ddbench.unroll.unroll import Outer
 
-AnyPixels = Annotated[RealInit | NoisePixels | CorrectInit | KMeansInit, Field(discriminator="kind")]
+AnyInit = Annotated[RealInit | NoiseInit | CorrectInit | KMeansInit, Field(discriminator="kind")]
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
 AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")]
 
@@ -45,6 +47,8 @@ class TrajectoryMatching(OptimizedMethod):
 
     COMPAT: ClassVar[Mapping[str, Any]] = {}
     """What ``compat: true`` chooses, for members whose released code has quirks that move results."""
+
+    RENAMED = TRAJECTORY_KEYS
 
     inner_steps: Count
     """N: SGD steps of the student on the synthetic set, an outer step."""
@@ -74,11 +78,11 @@ class TrajectoryMatching(OptimizedMethod):
     """Whether the student's loss counts less from early start epochs and more from late ones (AST)."""
     start_perturbation: NotNegative = 0.0
     """How far the convolutions of the start are off the expert's, relative to each weight (AST: 1); 0: not at all."""
-    pixels: AnyPixels = RealInit()
+    init: AnyInit = RealInit()
     """The images of step 0: random real ones, noise, those that experts recognize, those nearest to k-means centers."""
     labels: AnyLabels = HardLabels()
     """The classes; or soft labels: of each step's target expert, learned as logits, or fixed as experts gave them."""
-    teacher_epoch: Count | None = None
+    label_expert_epoch: Count | None = None
     """The epoch at which experts judge images, for initial pixels and labels; None: the last that matching looks at."""
     match: AnyMatch = FinalMatch()
     """What of the student's path is held to the expert's: its end, or every epoch on the way as well."""
@@ -100,7 +104,7 @@ class TrajectoryMatching(OptimizedMethod):
                 "min_start_epoch must be below max_start_epoch, and growth.first, where given, between the two: "
                 "the window of start epochs would be empty"
             )
-        if self.labels.judged and isinstance(self.pixels, NoisePixels):
+        if self.labels.judged and isinstance(self.init, NoiseInit):
             raise ValueError(
                 f"labels: {self.labels.kind} begin as what experts see in the images, and noise shows nothing"
             )
@@ -115,11 +119,11 @@ class TrajectoryMatching(OptimizedMethod):
         return self.labels.soft
 
     def needed_epochs(self) -> int:
-        asked = self.pixels.asks_experts or self.labels.asks_experts()
-        return max(self._matched_epochs(), (self.teacher_epoch or 0) if asked else 0)
+        used = self.init.asks_experts or self.labels.asks_experts()
+        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if used else 0)
 
     def validate_ipc(self, ipc: int) -> None:
-        self.pixels.validate_ipc(ipc)
+        self.init.validate_ipc(ipc)
 
     def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         del sizes, ipc
@@ -133,7 +137,7 @@ class TrajectoryMatching(OptimizedMethod):
         return self._memory(sizes, ipc).memory_suggestions(sizes, available)
 
     def defining_settings(self) -> dict[str, Any]:
-        whole = self.model_dump(mode="json")
+        whole = super().defining_settings()
         return {**whole, "unroll": {**whole["unroll"], "every": UnrollChoice().every}}
 
     def _memory(self, sizes: Sizes, ipc: int) -> TrajectoryMemory:
@@ -156,8 +160,8 @@ class TrajectoryMatching(OptimizedMethod):
     def _matched_epochs(self) -> int:
         return self.max_start_epoch - 1 + self.expert_epochs
 
-    def _teacher_epoch(self) -> int:
-        return self.teacher_epoch or self._matched_epochs()
+    def _label_expert_epoch(self) -> int:
+        return self.label_expert_epoch or self._matched_epochs()
 
     def outer_rates(self) -> dict[str, OuterRate]:
         pixels = OuterRate(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
@@ -165,8 +169,8 @@ class TrajectoryMatching(OptimizedMethod):
         labels = self.labels.rate()
         return {"images": pixels, "student_lr": student} | ({} if labels is None else {"labels": labels})
 
-    def init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        start = self.pixels.start(task, ipc, at, self._teacher_epoch())
+    def initialize(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+        start = self.init.start(task, ipc, at, self._label_expert_epoch())
         syn = task.synthetic(
             start.images.to(task.device),
             class_major_labels(task.real.classes, ipc).to(task.device),
@@ -174,19 +178,19 @@ class TrajectoryMatching(OptimizedMethod):
             student_lr=torch.tensor(self.student_lr),
             notes=start.notes,
         )
-        return self.labels.start(syn, task, self._teacher_epoch(), recognized=isinstance(self.pixels, CorrectInit))
+        return self.labels.start(syn, task, self._label_expert_epoch(), recognized=isinstance(self.init, CorrectInit))
 
     def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        plain = self.model_copy(update={"pixels": NoisePixels(), "labels": HardLabels()})
-        syn = plain.init(task, ipc, at)
+        plain = self.model_copy(update={"init": NoiseInit(), "labels": HardLabels()})
+        syn = plain.initialize(task, ipc, at)
         if not self.labels.judged:
-            return self.labels.start(syn, task, self._teacher_epoch(), recognized=False)
+            return self.labels.start(syn, task, self._label_expert_epoch(), recognized=False)
         logits = torch.randn(len(syn), syn.classes, generator=at.stream("labels")).to(task.device)
         return replace(syn, labels=logits, label_kind="logits")
 
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         if syn.student_lr is None:
-            raise UserError("trajectory matching needs a student_lr", fix="make the set with the method's init")
+            raise UserError("trajectory matching needs a student_lr", fix="make the set with the method's initialize")
         span = self._span(task, at)
 
         @cache
@@ -211,7 +215,7 @@ class TrajectoryMatching(OptimizedMethod):
         def last_target() -> Tensor:
             return self._span(task, at).after(self.expert_epochs).to(task.device)
 
-        return self.labels.finalize(syn, task, self._teacher_epoch(), last_target)
+        return self.labels.finalize(syn, task, self._label_expert_epoch(), last_target)
 
     def _span(self, task: Task, at: OuterStep) -> Span:
         if task.experts is None:

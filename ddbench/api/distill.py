@@ -14,7 +14,7 @@ from ddbench.estimates.memory_check import Policy
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.pipeline.domain import domain_named
+from ddbench.pipeline.domains import domain_named
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, choose_progress

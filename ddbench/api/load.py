@@ -11,7 +11,7 @@ from ddbench.graphs import load as graph_sources
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.domain import domain_of_dataset, domain_of_file
+from ddbench.pipeline.domains import domain_of_dataset, domain_of_file
 from ddbench.runtime.home import home_folder
 from ddbench.runtime.progress import Progress, choose_progress, is_silent
 from ddbench.synthetic.synthetic_set import SyntheticSet

@@ -67,7 +67,6 @@ def continual(
     What is done is kept under HOME/continual, so the same command goes on where it was stopped.
     """
     from ddbench.evaluate.continual.curve import curves_of
-    from ddbench.evaluate.continual.evaluator import with_epochs
     from ddbench.evaluate.continual.plot import plot as draw
     from ddbench.evaluate.continual.table import caption, render
     from ddbench.evaluate.protocols.builtin import protocol as protocol_named
@@ -75,8 +74,7 @@ def continual(
 
     where = shared.context()
     by, bound_by = protocol_named(protocol, "--protocol"), protocol_named("real-v1")
-    if epochs is not None:
-        by, bound_by = with_epochs(by, epochs), with_epochs(bound_by, epochs)
+    by, bound_by = by.with_epochs(epochs), bound_by.with_epochs(epochs)
     asked = ContinualOptions(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
     target = targets[0]
     given = [Path(name) if name.endswith(".pt") else options.set_file(Path(name)) for name in targets]

@@ -124,7 +124,7 @@ def _measured(
     path: Path, context: RunContext, chosen: dict[str, Any], weight: float | None, ars_weight: float | None
 ) -> Measurement:
     from ddbench.evaluate.ddranking.measure import measure
-    from ddbench.evaluate.ddranking.recipes import recipe_of, with_epochs
+    from ddbench.evaluate.ddranking.recipes import recipe_of
     from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
     from ddbench.pipeline.real_set import real_set_of
     from ddbench.runtime.device import choose_device
@@ -142,7 +142,7 @@ def _measured(
     if track == "hard" and chosen["labels"] is not None:
         raise UserError("the hard track has no label modes", fix="leave out --labels, or ask for --track soft")
     names = [chosen["network"] or syn.network]
-    taken = with_epochs(recipe_of("hard", "S"), chosen["epochs"])
+    taken = recipe_of("hard", "S").with_epochs(chosen["epochs"])
     measured = measure(
         syn,
         real,

@@ -86,8 +86,8 @@ def evaluate(
         where = shared.context(by)
         file = options.set_file(Path(target))
         if file.suffix == ".safetensors":
-            from ddbench.pipeline.domain import SetOptions
             from ddbench.pipeline.score_files import score_set
+            from ddbench.pipeline.set_evaluation import SetOptions
 
             if override or shared.plugin:
                 raise UserError(

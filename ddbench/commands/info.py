@@ -36,7 +36,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     """
     from ddbench.artifact import describe, uncovered
     from ddbench.formats.recognize import refuse_foreign
-    from ddbench.pipeline.domain import domain_of_kind
+    from ddbench.pipeline.domains import domain_of_kind
 
     refuse_foreign(path)
     if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):

@@ -75,8 +75,7 @@ def worth_sharing(real: RealSet, protocol: Protocol, networks: Sequence[str], se
     from ddbench.evaluate.training.worker_count import WORTH_WORKERS
     from ddbench.networks import build_network
 
-    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
-    floats = activation_floats(build_network(networks[0], **shape, seed=0), real.channels, real.size)
+    floats = activation_floats(build_network(networks[0], real.shape, seed=0), real.shape)
     trainings = seeds * len(networks)
     return trainings > 1 and floats * len(real.train) * protocol.setting.epochs * trainings > WORTH_WORKERS
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.split_words import splits_in_words
 from ddbench.errors import UserError
+from ddbench.networks.image_shape import ImageShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +163,11 @@ class RealSet:
     def size(self) -> int:
         """Side of the square images, in pixels."""
         return self.train.images.shape[2]
+
+    @property
+    def shape(self) -> ImageShape:
+        """What a network must know of the set: channels, size and classes."""
+        return ImageShape(self.channels, self.size, self.classes)
 
     def to(self, device: torch.device | str) -> RealSet:
         """The same set with its inputs on ``device``. The images stay where they are stored: they may not fit there."""

@@ -18,13 +18,13 @@ UNFINISHED, FINISHED = "job in progress", "finished job"
 
 
 class JobCheckpoint:
-    """One job's place on disk: its state while it runs, and what it made.
+    """Files of one job: its state while it runs, and what it made.
 
     Args:
-        path: Of the finished job's file.
-        identity: JSON, what the job follows from; files of another are not used.
+        path: File of the finished job.
+        identity: What the job follows from, JSON; files of another are not used.
         pause: Seconds between writings; 0 writes at every checkpoint.
-        progress: Closed by whoever opened it.
+        progress: Meter that is shown steps; closed by whoever opened it. None for none.
     """
 
     def __init__(
@@ -47,10 +47,13 @@ class JobCheckpoint:
         return self._earlier + time.monotonic() - self._begin
 
     def finished(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What the job made, and its facts; None where it is still to be done.
+        """Read what the job made.
+
+        Returns:
+            Tensors and facts by name; None where the job is still to be done.
 
         Raises:
-            UserError: A file of another job, and a damaged one.
+            UserError: The file is damaged, or of another job.
         """
         if not self.path.exists():
             return None
@@ -63,12 +66,13 @@ class JobCheckpoint:
         return tensors, facts
 
     def resume(self) -> tuple[int, dict[str, Tensor]] | None:
-        """Steps done, and the tensors of the last checkpoint; None at the beginning.
+        """Read the last checkpoint. A damaged file and one of another job count for nothing.
 
-        A damaged file and one of another job count for nothing.
+        Returns:
+            Steps done, and the tensors of the checkpoint by name; None where the job begins.
 
         Raises:
-            UserError: A file of a newer ddbench.
+            UserError: The file is of a newer ddbench.
         """
         if not self._state.is_file():
             return None
@@ -85,10 +89,13 @@ class JobCheckpoint:
         return done, tensors
 
     def checkpoint(self, done: int, of: int, state: Callable[[], dict[str, Tensor]], **facts: float) -> None:
-        """To be called after every step: shows progress, and writes the state now and then.
+        """Show progress, and write the state now and then; to be called after every step.
 
         Args:
-            state: Makes the tensors from which the job goes on; asked only when they are written.
+            done: Steps done.
+            of: Steps in all.
+            state: Makes the tensors from which the job goes on; called only when they are written.
+            facts: Numbers to be shown, such as the loss.
         """
         if not self._shown:
             self._progress.start(of, self.path.stem, done - 1)
@@ -100,7 +107,12 @@ class JobCheckpoint:
             self._last_write = time.monotonic()
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Keep what the job made, and forget its state."""
+        """Write what the job made, and delete its state.
+
+        Args:
+            tensors: What it made, by name.
+            facts: What else to record, JSON.
+        """
         about = {**facts, "identity": self.identity, "seconds": round(self.seconds, 3)}
         artifact.save(self.path, FINISHED, tensors, about)
         self._state.unlink(missing_ok=True)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from ddbench.distillation.job_checkpoint import JobCheckpoint
-from ddbench.distillation.method import Method, OuterStep, Task
+from ddbench.distillation.method import Method
 from ddbench.distillation.outer_state import identity
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
 from ddbench.runtime.executors.executor import Executor, ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
 from ddbench.runtime.executors.shared_filesystem import require_seen
+from ddbench.runtime.executors.worker_job import WorkerJob
 from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -40,7 +40,7 @@ class JobMethod(Method):
     @abc.abstractmethod
     def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         """What one job makes. Drawn from ``at``'s streams, in each of which the job's name is a part; interrupted, it
-        goes on from what ``shelf`` resumes."""
+        goes on from what ``checkpoint`` resumes."""
 
     def seconds(self, task: Task, ipc: int) -> float:
         """About how long all jobs take, one after the other; 0 where that is too little to share them out."""
@@ -53,9 +53,10 @@ class JobMethod(Method):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class IndependentJob:
+class IndependentJob(WorkerJob):
     """Called with a job's name, it leaves the job's file in ``folder``."""
 
+    moved = ("task",)
     method: JobMethod
     task: Task
     ipc: int
@@ -63,8 +64,6 @@ class IndependentJob:
     folder: Path
     identity: Mapping[str, Any]
     """What the files follow from."""
-    device: torch.device
-    """Where it is done."""
     pause: float
     """Seconds between writings of its state. On a CPU one thread computes, so that the bits do not depend on how many
     the machine has."""
@@ -78,21 +77,13 @@ class IndependentJob:
             return
         reset_peak(self.device)
         with one_thread(self.device):
-            tensors = self.method.run(name, self._task, self.ipc, OuterStep(0, self.seed), checkpoint)
+            tensors = self.method.run(name, self.here.task, self.ipc, OuterStep(0, self.seed), checkpoint)
         checkpoint.finish(tensors, {"peak_bytes": peak_bytes(self.device)})
 
     def checkpoint(self, name: str, progress: Progress | None = None) -> JobCheckpoint:
         """Where a job keeps what it has done."""
         path = self.folder / f"{name}.safetensors"
         return JobCheckpoint(path, {**self.identity, "job": name}, pause=self.pause, progress=progress)
-
-    @cached_property
-    def _task(self) -> Task:
-        return self.task.to(self.device)
-
-    def __getstate__(self) -> dict[str, Any]:
-        own = {name: value for name, value in self.__dict__.items() if name != "_task"}
-        return {**own, "task": self.task.to(torch.device("cpu"))}
 
 
 def run_jobs(

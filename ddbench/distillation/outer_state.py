@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.method import Method, OptimizedMethod
 from ddbench.distillation.run_dir import Clock, Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.networks.mixing import refuse_mixed_batches
@@ -23,13 +24,26 @@ KIND = "distillation state"
 
 
 class OuterState:
-    """What an outer step changes. ``good`` is what it was before the last step, until that has proved harmless."""
+    """The tensors that learn, their optimizer and moving average, and what they were before the last step.
+
+    ``last_good`` is kept until the next loss has proved the last step harmless.
+
+    Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        seed: Seed of every draw.
+        run: Folder of the run, which holds the set of step 0, or gets it.
+
+    Raises:
+        UserError: The set of step 0 in the folder is damaged, or of another distillation.
+    """
 
     def __init__(self, method: OptimizedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
         if not task.ranks.alone:
-            refuse_mixed_batches(task.network, task.real.channels, task.real.size)
+            refuse_mixed_batches(task.network, task.real.shape)
         with task.ranks.rank_0_first():
             start = self._start(ipc, run).to(task.device)
         rates = method.outer_rates()
@@ -52,16 +66,22 @@ class OuterState:
             start = load_synthetic(run.start)
             require_same(start.provenance.get("identity") or {}, self.identity, run.folder)
             return start
-        start = self.method.init(self.task, ipc, OuterStep(0, self.seed))
+        start = self.method.initialize(self.task, ipc, OuterStep(0, self.seed))
         start = replace(start, provenance={**start.provenance, "identity": self.identity})
         start.save(run.start)
         return start
 
     def step(self, at: OuterStep) -> tuple[float, dict[str, float], str | None]:
-        """One outer step. Returns loss, facts, and the reason if a guard acted.
+        """Take one outer step.
 
         A refused step changes nothing, but for one thing: where the loss is not finite, the step before it, which may
         have done the harm, is taken back.
+
+        Args:
+            at: The step, with its streams of randomness.
+
+        Returns:
+            The loss, facts for progress and log, and the reason if a guard acted.
         """
         loss, facts = self.method.outer_loss(self.syn, self.task, at)
         leaves = list(self.learned.values())
@@ -95,19 +115,28 @@ class OuterState:
         return "student_lr at its floor" if clamped else None
 
     def rollback_half_step(self) -> None:
-        """After a step that failed on its way, for lack of memory say: be as before it."""
+        """Go back to what was before a step that failed on its way, for lack of memory for example."""
         self.optimizer.zero_grad()
         if self._half_done is not None:
             self._restore(self.last_good)
             self.last_good, self._half_done = self._half_done, None
 
     def batch_floats(self) -> int:
-        """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
-        real = self.task.real
-        return activation_floats(self.task.network.module, real.channels, real.size) * len(self.syn)
+        """Count the numbers that the student's layers put out for the whole set, which decide the number of threads.
+
+        Returns:
+            Floats.
+        """
+        return activation_floats(self.task.network.module, self.task.real.shape) * len(self.syn)
 
     def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
-        """Write everything from which the run can go on to the bit."""
+        """Write everything from which the run can go on to the bit.
+
+        Args:
+            run: Folder of the run.
+            clock: Steps and seconds so far.
+            counts: Counts of the guards.
+        """
         if not run.writes:
             return
         tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.last_good.items()}}
@@ -118,8 +147,14 @@ class OuterState:
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
         """Go back to the state on disk.
 
+        Args:
+            run: Folder of the run.
+
+        Returns:
+            Steps and seconds so far, and the counts of the guards.
+
         Raises:
-            UserError: It is damaged, or of another distillation.
+            UserError: The state is damaged, or of another distillation.
         """
         tensors, document = artifact.load(run.state, KIND)
         try:
@@ -141,7 +176,13 @@ class OuterState:
         return clock, GuardCounts(document["guard"], document["in_a_row"])
 
     def keep(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
-        """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate."""
+        """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate.
+
+        Args:
+            run: Folder of the run.
+            clock: Steps and seconds so far.
+            counts: Counts of the guards.
+        """
         if not run.writes:
             return
         detached = {name: leaf.detach() for name, leaf in self.learned.items()}
@@ -173,13 +214,32 @@ class OuterState:
 
 
 def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
-    """What a distillation follows from, as JSON: runs in which any of it differs must not go on from each other."""
+    """Name what a distillation follows from: runs in which any of it differs must not go on from each other.
+
+    Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        seed: Seed of every draw.
+
+    Returns:
+        JSON: settings, seed, names, and fingerprints of data and experts.
+    """
     settings = method.defining_settings()
     return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}
 
 
 def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Path) -> None:
-    """Errors: UserError that names the first thing in which what lies in ``folder`` differs from what is asked."""
+    """Refuse what lies in a folder where it was made from something else.
+
+    Args:
+        recorded: Identity of what lies there.
+        requested: Identity of the present run.
+        folder: The folder, for errors.
+
+    Raises:
+        UserError: They differ; names the first thing in which they do.
+    """
     for key in sorted({*recorded, *requested}):
         if recorded.get(key) != requested.get(key):
             raise UserError(

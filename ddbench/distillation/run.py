@@ -14,10 +14,11 @@ import torch
 
 from ddbench.artifact import describe
 from ddbench.distillation.job_method import JobMethod, run_jobs
-from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
 from ddbench.distillation.outer_loop import less_memory, optimize
 from ddbench.distillation.outer_state import identity, require_same
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.files.folder_lock import locked
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak

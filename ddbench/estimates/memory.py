@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ddbench.networks.image_shape import ImageShape
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, Unroll
 
 KEPT_PER_ACTIVATION = 1.32
@@ -24,7 +25,7 @@ COMPILED_PER_ACTIVATION = 1.76
 """Both together, of a step that is compiled and walked back by itself; a fit to the same networks on a CPU."""
 
 
-def activation_floats(network: nn.Module, channels: int, size: int) -> int:
+def activation_floats(network: nn.Module, shape: ImageShape) -> int:
     """How many numbers the layers of ``network`` put out for one image, all together."""
     total = 0
 
@@ -38,7 +39,7 @@ def activation_floats(network: nn.Module, channels: int, size: int) -> int:
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, channels, size, size, device=like.device, dtype=like.dtype))
+            network.eval()(torch.zeros(1, *shape.image, device=like.device, dtype=like.dtype))
     finally:
         network.train(was_training)
         for handle in handles:

@@ -7,32 +7,33 @@ from dataclasses import dataclass
 from torch import nn
 
 from ddbench.estimates.memory import activation_floats
+from ddbench.networks.image_shape import ImageShape
 from ddbench.runtime.compile import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """parameters: P of the student. activations: numbers its layers put out for one image. size: side in pixels.
-    device: type of what computes ("cpu", "cuda"). ranks: processes that share out every batch. compile: whether steps
-    are compiled."""
+    """Sizes of a network and of its images, and how it is computed."""
 
     parameters: int
+    """P of the network."""
     activations: int
-    classes: int
-    channels: int
-    size: int
+    """Numbers that its layers put out for one image."""
+    shape: ImageShape
+    """Images and classes."""
     device: str = "cpu"
+    """Type of what computes: ``cpu`` or ``cuda``."""
     ranks: int = 1
+    """Processes that share out every batch."""
     compile: Choice = "off"
+    """Whether steps are compiled."""
 
     @classmethod
     def of(
         cls,
         network: nn.Module,
+        shape: ImageShape,
         *,
-        channels: int,
-        size: int,
-        classes: int,
         device: str = "cpu",
         ranks: int = 1,
         compile: Choice = "off",
@@ -40,19 +41,22 @@ class Sizes:
         """Of a network on images of this shape."""
         return cls(
             parameters=sum(parameter.numel() for parameter in network.parameters()),
-            activations=activation_floats(network, channels, size),
-            classes=classes,
-            channels=channels,
-            size=size,
+            activations=activation_floats(network, shape),
+            shape=shape,
             device=device,
             ranks=ranks,
             compile=compile,
         )
 
     @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.shape.classes
+
+    @property
     def pixels(self) -> int:
         """Numbers of one image."""
-        return self.channels * self.size**2
+        return self.shape.pixels
 
 
 @dataclass(frozen=True)

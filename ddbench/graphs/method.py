@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from ddbench.distillation.method import Method, OuterStep
+from ddbench.distillation.method import Method
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ class GraphTask:
 
     real: GraphSet
     method: str = ""
-    """As in :class:`ddbench.distillation.method.Task`."""
+    """As in :class:`ddbench.distillation.task.Task`."""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """As in :class:`ddbench.distillation.method.Task`."""
+    """As in :class:`ddbench.distillation.task.Task`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """As in :class:`ddbench.distillation.method.Task`."""
+    """As in :class:`ddbench.distillation.task.Task`."""
 
     def synthetic(
         self,

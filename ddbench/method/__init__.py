@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ddbench.distillation.guard import Guard
     from ddbench.distillation.job_method import JobMethod
-    from ddbench.distillation.method import (
-        DirectMethod,
-        Method,
-        OptimizedMethod,
-        OuterRate,
-        OuterStep,
-        Task,
-        Trajectories,
-        student_loss,
-    )
+    from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod, OuterRate
+    from ddbench.distillation.task import OuterStep, Task, Trajectories, student_loss
     from ddbench.recipe.settings import Count, Part, Positive, Settings, Share
 
 _HOME = {
@@ -28,16 +20,16 @@ _HOME = {
     "Method": "ddbench.distillation.method",
     "OptimizedMethod": "ddbench.distillation.method",
     "OuterRate": "ddbench.distillation.method",
-    "OuterStep": "ddbench.distillation.method",
+    "OuterStep": "ddbench.distillation.task",
     "Part": "ddbench.recipe.settings",
     "Positive": "ddbench.recipe.settings",
     "Settings": "ddbench.recipe.settings",
     "Share": "ddbench.recipe.settings",
-    "Task": "ddbench.distillation.method",
-    "Trajectories": "ddbench.distillation.method",
-    "student_loss": "ddbench.distillation.method",
+    "Task": "ddbench.distillation.task",
+    "Trajectories": "ddbench.distillation.task",
+    "student_loss": "ddbench.distillation.task",
 }
-_RENAMED = {"OptimizedMethod": "OptimizedMethod", "IndependentMethod": "JobMethod"}
+_RENAMED = {"OptimisedMethod": "OptimizedMethod", "IndependentMethod": "JobMethod"}
 """Names of version 0.1, for the plugins that use them."""
 
 __all__ = [

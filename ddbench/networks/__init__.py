@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ddbench.networks.image_shape import ImageShape
 from ddbench.networks.names import canonical_network_name, network_names
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FlatNetwork",
+    "ImageShape",
     "build_network",
     "canonical_network_name",
     "flatten_parameters",

@@ -14,6 +14,7 @@ from ddbench.networks.cell import cell_network
 from ddbench.networks.cell_names import is_cell_name, parse_cell
 from ddbench.networks.classic import alexnet, lenet, mlp, vgg11
 from ddbench.networks.convnet import convnet
+from ddbench.networks.image_shape import ImageShape
 from ddbench.networks.inverted import efficientnet_b0_cifar, mobilenet_v2_cifar
 from ddbench.networks.names import FIXED, OUTSIDE, canonical_network_name, network_names, parse_convnet, split_outside
 from ddbench.networks.outside import build_outside
@@ -59,32 +60,50 @@ _FIXED: dict[str, Callable[..., nn.Module]] = {
 _CONVNET_NOTE = "axes: -w<width>, -nonorm|bn|ln|in|gn, -sigmoid|relu|leakyrelu, -nopool|maxpool|avgpool"
 
 
-def build_network(name: str, *, channels: int, size: int, classes: int, seed: int) -> nn.Module:
-    """A freshly initialized network on the CPU, in train mode:
-
-    (B, channels, size, size) to logits (B, classes).
+def build_network(name: str, shape: ImageShape | None = None, *, seed: int, **numbers: int) -> nn.Module:
+    """Build a freshly initialized network on the CPU, in train mode.
 
     Args:
+        name: Name of the network, such as ``convnet-d3``.
+        shape: Images and classes that it is for, such as ``real.shape``.
         seed: Decides every initial parameter; the same seed gives the same bits, and no global random state is touched.
+        numbers: The shape's channels, size and classes, where no shape is given.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
         UserError: An unknown name or images that this network does not take.
     """
-    for what, number in (("channels", channels), ("size", size), ("classes", classes)):
+    shape = ImageShape(*(shape or ()), **numbers)
+    for what, number in shape._asdict().items():
         if number < 1:
             raise UserError(f"a network needs {what} of at least 1, not {number}", fix=f"give {what} 1 or more")
     canonical = canonical_network_name(name)
     with isolated(derive(seed, "network")), torch.device("cpu"):
-        return _construct(canonical, channels=channels, size=size, classes=classes)
+        return _construct(canonical, shape)
 
 
-def parameter_count(name: str, *, channels: int, size: int, classes: int) -> int:
-    """How many parameters a network has (P); ddbench's own are counted without allocating or drawing them."""
+def parameter_count(name: str, shape: ImageShape | None = None, **numbers: int) -> int:
+    """Count the parameters of a network; ddbench's own are neither allocated nor drawn.
+
+    Args:
+        name: Name of the network.
+        shape: Images and classes that it is for.
+        numbers: The shape's channels, size and classes, where no shape is given.
+
+    Returns:
+        P, the number of parameters.
+
+    Raises:
+        UserError: An unknown name or images that this network does not take.
+    """
+    shape = ImageShape(*(shape or ()), **numbers)
     if split_outside(name) is not None:
-        network = build_network(name, channels=channels, size=size, classes=classes, seed=0)
+        network = build_network(name, shape, seed=0)
     else:
         with torch.device("meta"):
-            network = _construct(canonical_network_name(name), channels=channels, size=size, classes=classes)
+            network = _construct(canonical_network_name(name), shape)
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -93,7 +112,7 @@ def network_table() -> list[dict[str, Any]]:
     rows = [
         {
             "name": name,
-            "parameters": parameter_count(name, channels=3, size=32, classes=10),
+            "parameters": parameter_count(name, ImageShape(channels=3, size=32, classes=10)),
             "note": FIXED.get(name, _CONVNET_NOTE),
         }
         for name in network_names()
@@ -101,12 +120,12 @@ def network_table() -> list[dict[str, Any]]:
     return rows + [{"name": f"{source}:NAME", "parameters": None, "note": note} for source, note in OUTSIDE.items()]
 
 
-def _construct(canonical: str, *, channels: int, size: int, classes: int) -> nn.Module:
+def _construct(canonical: str, shape: ImageShape) -> nn.Module:
     outside = split_outside(canonical)
     if outside is not None:
-        return build_outside(*outside, channels=channels, size=size, classes=classes)
+        return build_outside(*outside, **shape._asdict())
     if is_cell_name(canonical):
-        return cell_network(parse_cell(canonical), channels=channels, size=size, classes=classes)
+        return cell_network(parse_cell(canonical), **shape._asdict())
     if canonical in _FIXED:
-        return _FIXED[canonical](channels=channels, size=size, classes=classes)
-    return convnet(parse_convnet(canonical), channels=channels, size=size, classes=classes)
+        return _FIXED[canonical](**shape._asdict())
+    return convnet(parse_convnet(canonical), **shape._asdict())

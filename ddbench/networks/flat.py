@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ddbench.networks.build import build_network
+from ddbench.networks.image_shape import ImageShape
 from ddbench.networks.students import batch_statistics_only, refuse_non_students
 
 
@@ -18,9 +19,9 @@ def flatten_parameters(module: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
 
 
-def initial_parameters(name: str, *, channels: int, size: int, classes: int, seed: int) -> Tensor:
+def initial_parameters(name: str, shape: ImageShape | None = None, *, seed: int, **numbers: int) -> Tensor:
     """The parameters with which ``build_network`` of the same arguments begins, (P,) float32."""
-    return flatten_parameters(build_network(name, channels=channels, size=size, classes=classes, seed=seed))
+    return flatten_parameters(build_network(name, shape, seed=seed, **numbers))
 
 
 @final

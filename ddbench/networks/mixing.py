@@ -7,22 +7,23 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ddbench.errors import UserError
 from ddbench.networks.flat import FlatNetwork
+from ddbench.networks.image_shape import ImageShape
 from ddbench.randomness import stream
 
 
-def mixes_batch(network: FlatNetwork, channels: int, size: int) -> bool:
+def mixes_batch(network: FlatNetwork, shape: ImageShape) -> bool:
     """Whether the logits of one image depend on the others of its batch; asked of drawn images, in float64."""
     seen = network.to("cpu", torch.float64)
     generator = stream(0, "mixing")
-    images = torch.randn(3, channels, size, size, generator=generator, dtype=torch.float64, requires_grad=True)
+    images = torch.randn(3, *shape.image, generator=generator, dtype=torch.float64, requires_grad=True)
     theta = seen.flatten()
     (found,) = torch.autograd.grad(seen(theta, images)[0].square().sum(), images)
     return bool(found[1:].any())
 
 
-def refuse_mixed_batches(network: FlatNetwork, channels: int, size: int) -> None:
+def refuse_mixed_batches(network: FlatNetwork, shape: ImageShape) -> None:
     """Errors: UserError for a student that several ranks can not train together, each on its rows of the batch."""
-    if not mixes_batch(network, channels, size):
+    if not mixes_batch(network, shape):
         return
     layers = [name for name, layer in network.module.named_modules() if isinstance(layer, _BatchNorm)]
     raise UserError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ddbench.data.known_sets import KNOWN
 from ddbench.data.split_words import splits_in_words
+from ddbench.networks.image_shape import ImageShape
 
 if TYPE_CHECKING:
     from ddbench.pipeline.pipeline import Pipeline
@@ -18,10 +19,8 @@ class DatasetFacts:
 
     images: int
     """Of the training split, validation cut off."""
-    classes: int
-    channels: int
-    size: int
-    """Side in pixels."""
+    shape: ImageShape
+    """Images and classes."""
     test_images: int
     validation: int = 0
     """Images that were cut off."""
@@ -42,16 +41,13 @@ def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
             real = pipeline.load(preprocessing="identity")
         for ipc in asked.ipc:
             real.require_ipc(ipc, pipeline.loaded.where("ipc"))
-        shape = (real.classes, real.channels, real.size)
-        return DatasetFacts(len(real.train), *shape, len(real.test), len(real.validation), real.in_words())
+        return DatasetFacts(len(real.train), real.shape, len(real.test), len(real.validation), real.in_words())
     images = round(known.train * (1 - asked.validation))
     held = known.train - images
     counted = splits_in_words(images, held, known.test)
     return DatasetFacts(
         images=images,
-        classes=known.classes,
-        channels=known.channels,
-        size=asked.size or known.size,
+        shape=ImageShape(known.channels, asked.size or known.size, known.classes),
         test_images=known.test,
         validation=held,
         lines=(counted if known.exact else f"at most {counted}",),

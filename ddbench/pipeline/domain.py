@@ -1,30 +1,29 @@
 """Domains: what each kind of data, such as images and graphs, brings to the one pipeline.
 
-A third kind is a class derived from :class:`Domain`, registered by ``DOMAINS.register("name")`` in a plugin or by the
-entry-point group ``ddbench.domains``; its data sets are entries of ``ddbench.data.sources.SOURCES`` that name it, its
-methods name it as ``DOMAIN``.
+A third kind is a class derived from :class:`Domain`, registered in ``ddbench.pipeline.domains.DOMAINS`` by a plugin, or
+by the entry-point group ``ddbench.domains``. Its data sets are entries of ``ddbench.data.sources.SOURCES``, which name
+it, as its methods and its real data do (``DOMAIN``).
 """
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ddbench.errors import UserError
-from ddbench.registry import Registry
 
 if TYPE_CHECKING:
     from ddbench.distillation.method import Method
-    from ddbench.evaluate.leaderboard.row import Row, RowSelection
+    from ddbench.evaluate.leaderboard.row import Row
     from ddbench.evaluate.protocols.network_pools import NetworkRequest
     from ddbench.pipeline.context import RunContext
     from ddbench.pipeline.evaluator import Evaluator
     from ddbench.pipeline.expand_recipe import JobSpec
     from ddbench.pipeline.jobs import Job
     from ddbench.pipeline.pipeline import Pipeline
+    from ddbench.pipeline.set_evaluation import SetEvaluation, SetOptions
     from ddbench.pipeline.stages import Stages
     from ddbench.recipe.recipe import LoadedRecipe
     from ddbench.synthetic.recorded import RecordedRecipe
@@ -53,43 +52,6 @@ class Comparison(Protocol):
     def passed(self) -> bool: ...
     def as_dict(self) -> dict[str, Any]: ...
     def text(self) -> str: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetOptions:
-    """What is to be other than the recipe says that made a set, when the set is scored."""
-
-    protocol: str | None = None
-    """Name of the protocol."""
-    networks: Sequence[str] = ()
-    """Names of networks, or pools."""
-    seeds: int | None = None
-    """Number of fresh networks."""
-    seed: int | None = None
-    """Seed from which those of the networks follow."""
-    dataset: str | None = None
-    """Name under which the real data is found now."""
-    lr: Any = None
-    """Of images: ``protocol`` or ``search``."""
-    teachers: Path | None = None
-    """Of images: file of networks that label."""
-    validation: float | None = None
-    """Of images: share of the training images to choose on, where the set was not made with any."""
-
-    def require_images(self, domain: Domain) -> None:
-        """Check that no option is given that other data than images does not have.
-
-        Args:
-            domain: Domain of the set.
-
-        Raises:
-            UserError: One is given.
-        """
-        for name in ("lr", "teachers", "validation"):
-            if getattr(self, name) is not None:
-                raise UserError(
-                    f"--{name} is about images, and this is a set of {domain.name}", fix=f"leave --{name} out"
-                )
 
 
 class Domain(abc.ABC):
@@ -154,38 +116,10 @@ class Domain(abc.ABC):
     def distill(
         self, method: Method, name: str, real: Any, ipc: int | None, *, seed: int, device: str, **options: Any
     ) -> Any:
-        """Distill real data from Python.
+        """Distill real data from Python; ``options`` are those that images alone have, None where not given."""
+        from ddbench.pipeline.at_once import distill_at_once
 
-        Args:
-            method: The method.
-            name: Name under which the set records it.
-            real: What to distill.
-            ipc: Items per class.
-            seed: Seed of every draw.
-            device: Name of a device.
-            **options: Options that images alone have, None where they are not given.
-
-        Returns:
-            The synthetic set.
-
-        Raises:
-            UserError: An option that this data does not have, no ipc, and what the method finds wrong.
-        """
-        from ddbench.distillation.run import at_once
-        from ddbench.randomness import derive
-        from ddbench.runtime.device import choose_device
-        from ddbench.runtime.provenance import code_identity, versions
-
-        if extra := [option for option, value in options.items() if value is not None]:
-            raise UserError(
-                f"{extra[0]} does not apply to {self.name}", fix=f"call distill(method, {self.name}, ipc=...)"
-            )
-        if ipc is None:
-            raise UserError(f"the number of {self.name} per class is missing", fix="give ipc, such as ipc=10")
-        method.validate_ipc(ipc)
-        real.require_ipc(ipc)
-        provenance = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
-        return at_once(method, self.task(real, name, provenance), ipc, derive(seed, "distill"), choose_device(device))
+        return distill_at_once(self, method, name, real, ipc, seed, device, options)
 
     def file_sha256(self, document: Mapping[str, Any]) -> str | None:
         """Hash that stands for a set in rows, from the description of its file."""
@@ -233,6 +167,8 @@ class Domain(abc.ABC):
 
     def check_recipe(self, loaded: LoadedRecipe) -> None:
         """Check a recipe before anything of it is looked up; UserError for a key that is about images alone."""
+        from ddbench.pipeline.image_keys import refuse_image_keys
+
         refuse_image_keys(loaded, self.name)
 
     def check_jobs(self, pipeline: Pipeline) -> None:
@@ -266,15 +202,17 @@ class Domain(abc.ABC):
 
     def resolved(self, pipeline: Pipeline, job: Job) -> dict[str, Any]:
         """Resolve the recipe of one job as its set and rows carry it."""
+        from ddbench.pipeline.image_keys import IMAGE_KEYS
         from ddbench.pipeline.jobs import resolved
 
         whole = resolved(pipeline.loaded, job, pipeline.networks)
         whole["evaluation"] = pipeline.evaluation_facts
-        return {key: value for key, value in whole.items() if key not in (*_IMAGE_KEYS, "network")}
+        return {key: value for key, value in whole.items() if key not in (*IMAGE_KEYS, "network")}
 
     def stages(self, pipeline: Pipeline) -> Stages:
         """Make the stages of a recipe."""
-        from ddbench.pipeline.stages import Evaluate, MakeAtOnce, NoExperts, SetAsItIs, Stages
+        from ddbench.pipeline.at_once import MakeAtOnce, NoExperts, SetAsItIs
+        from ddbench.pipeline.stages import Evaluate, Stages
 
         distill = MakeAtOnce(pipeline)
         select = SetAsItIs(pipeline, distill)
@@ -305,9 +243,10 @@ class Domain(abc.ABC):
             UserError: An option, a name or the data is wrong.
         """
         from ddbench.evaluate.protocols.network_pools import NetworkRequest
+        from ddbench.pipeline.set_evaluation import SetEvaluation, evaluation_seeds
         from ddbench.runtime.device import choose_device
 
-        options.require_images(self)
+        options.refuse_image_options(self.name)
         context.executors.refuse(f"a set of {self.name}")
         recorded = recipe.evaluation
         said = recorded.protocol if "protocol" in recorded.model_fields_set else None
@@ -350,107 +289,3 @@ class Domain(abc.ABC):
     def check_memory(self, pipeline: Pipeline, *, experts_alone: bool = False, scored: bool = True) -> None:
         """Check that what is still to be made fits in memory; UserError where it does not."""
         del pipeline, experts_alone, scored
-
-
-@dataclass(frozen=True)
-class SetEvaluation:
-    """A set that is about to be scored."""
-
-    syn: Any
-    """The set, with what the evaluation changes in its provenance."""
-    evaluator: Evaluator
-    """Scores it."""
-    requests: Sequence[NetworkRequest]
-    """Networks, one row each."""
-    selection: RowSelection
-    """How the set was chosen."""
-    note: str = ""
-    """What a reader of the rows must know."""
-
-
-def evaluation_seeds(options: SetOptions, recipe: RecordedRecipe) -> list[int]:
-    """Seeds of the networks that score the set of a file.
-
-    Args:
-        options: Options of the command.
-        recipe: Recipe inside the file.
-
-    Returns:
-        One seed per network.
-    """
-    count = options.seeds or recipe.evaluation.seeds
-    first = recipe.seed if options.seed is None else options.seed
-    return [first * count + number for number in range(count)]
-
-
-_IMAGE_KEYS = ("size", "mirror", "preprocessing", "experts")
-_IMAGE_EVALUATION = ("lr", "rates", "teachers", "steps", "selection", "selection_seeds")
-
-
-def refuse_image_keys(loaded: LoadedRecipe, data: str) -> None:
-    """Check that a recipe on other data says nothing of images.
-
-    Args:
-        loaded: The recipe.
-        data: What its data set holds.
-
-    Raises:
-        UserError: A key that is about images.
-    """
-    recipe = loaded.recipe
-    keys: list[tuple[str, ...]] = [(key,) for key in _IMAGE_KEYS if key in recipe.model_fields_set]
-    keys += [("evaluation", key) for key in _IMAGE_EVALUATION if key in recipe.evaluation.model_fields_set]
-    for key in keys:
-        raise UserError(
-            f"{'.'.join(key)} is about images, and {recipe.dataset} is a set of {data}",
-            f"from  {loaded.where(*key)}",
-            fix=f"remove {key[-1]}",
-        )
-
-
-DOMAINS: Registry[type[Domain]] = Registry(
-    "domain",
-    {"graphs": "ddbench.domains.graphs.domain:Graphs", "images": "ddbench.domains.images.domain:Images"},
-    group="ddbench.domains",
-)
-
-
-def domain_named(name: str) -> Domain:
-    """Find a domain by the name that a data set, a method or a row has of it.
-
-    Args:
-        name: Such as ``images``.
-
-    Returns:
-        The domain.
-
-    Raises:
-        UserError: None is registered under it.
-    """
-    if name not in DOMAINS.names():
-        raise UserError(
-            f"there is no domain {name!r}",
-            f"known {', '.join(DOMAINS.names())}",
-            fix="install the package, or give the --plugin, that brings it",
-        )
-    return DOMAINS.get(name)()
-
-
-def domain_of_dataset(name: str, where: str = "") -> Domain:
-    """Find the domain of a data set by its name; UserError, which says ``where``, for one that is unknown."""
-    from ddbench.data.sources import find_source
-
-    return domain_named(find_source(name, where).source.domain)
-
-
-def domain_of_kind(kind: object) -> Domain | None:
-    """Find the domain whose synthetic sets lie in files of a kind; None where no domain's do."""
-    domains = (domain_named(name) for name in DOMAINS.names())
-    return next((domain for domain in domains if domain.set_kind == kind), None)
-
-
-def domain_of_file(file: Path) -> Domain:
-    """Find the domain of a synthetic set in a file; that of images for any other artifact, which they refuse."""
-    from ddbench.artifact import describe
-
-    return domain_of_kind(describe(file).get("kind")) or domain_named("images")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ddbench.artifact import tensors_sha256
-from ddbench.evaluate.leaderboard.row import Row, RowSelection, folder_of, load_row, load_rows, without_paths
+from ddbench.evaluate.leaderboard.known_rows import completed, known_rows, with_pools
+from ddbench.evaluate.leaderboard.row import Row, RowSelection, load_row, without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
 from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.pipeline.context import RunContext
@@ -53,11 +54,16 @@ class Evaluator(abc.ABC):
         """Identity of what is tested on; None where nobody says."""
         return None
 
-    def answers(self, row: Row, syn: Any, request: NetworkRequest, selection: RowSelection) -> bool:
-        """Tell whether a row of this very set is of what is asked; a protocol may report some of the seeds alone."""
-        del syn, selection
-        wanted = (request.network, self.protocol.key, self.real.fingerprint)
-        return (row.network, row.protocol, row.real_fingerprint) == wanted and {*row.seeds} <= {*self.seeds}
+    def facts(self, syn: Any, request: NetworkRequest, selection: RowSelection) -> dict[str, Any]:
+        """Fields of a row of this very set, scored as it is to be now."""
+        del selection
+        scored = {"network": request.network, "protocol": self.protocol.key}
+        return {**scored, "synthetic_sha256": self.sha256(syn), "real_fingerprint": self.real.fingerprint}
+
+    def known_rows(self, ipc: int, **facts: Any) -> Iterator[Row]:
+        """Rows at an ipc whose fields have these values; a protocol may report some of the seeds alone."""
+        rows = known_rows(self.results, self.real.name, ipc, **facts)
+        return (row for row in rows if {*row.seeds} <= {*self.seeds})
 
     def known(self, syn: Any, request: NetworkRequest, selection: RowSelection, ipc: int) -> tuple[Row, Path] | None:
         """Find the row that answers already; it is completed with pools and test split.
@@ -71,14 +77,10 @@ class Evaluator(abc.ABC):
         Returns:
             The row and its file; None where there is none.
         """
-        wanted = (syn.provenance["label"], without_paths(syn.provenance["recipe"]), self.sha256(syn))
-        for row in self.rows(ipc):
-            recorded = (row.label, row.recipe, row.synthetic_sha256)
-            if recorded == wanted and self.answers(row, syn, request, selection):
-                known = with_pools(row, [pool.name for pool in request.pools])
-                known = replace(known, tested_on=row.tested_on or self.test_split())
-                return known, row.path(self.results) if known == row else known.save(self.results)
-        return None
+        made = {"label": syn.provenance["label"], "recipe": without_paths(syn.provenance["recipe"])}
+        row = next(self.known_rows(ipc, **self.facts(syn, request, selection), **made), None)
+        pools = [pool.name for pool in request.pools]
+        return None if row is None else completed(row, self.results, self.test_split(), pools)
 
     def row(self, syn: Any, request: NetworkRequest, selection: RowSelection, note: str = "") -> tuple[Row, Path]:
         """Score a set on one network, and keep the row. One that answered the same question before is replaced, but for
@@ -98,17 +100,7 @@ class Evaluator(abc.ABC):
         row = with_pools(row, load_row(path).pools) if path.exists() else row
         return row, row.save(self.results)
 
-    def rows(self, ipc: int) -> list[Row]:
-        """Rows of the data set at an ipc."""
-        folder = folder_of(self.results, self.real.name, ipc)
-        return load_rows([folder]) if folder.exists() else []
-
     @property
     def results(self) -> Path:
         """Folder of rows."""
         return self.context.home / "results"
-
-
-def with_pools(row: Row, names: Sequence[str]) -> Row:
-    """The row, asked for with these pools too."""
-    return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)

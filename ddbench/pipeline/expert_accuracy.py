@@ -84,7 +84,7 @@ def training_sample(real: RealSet) -> Sample:
 def _correct(row: Tensor, sample: Sample, preprocessing: Preprocessing, real: RealSet, network: str) -> Tensor:
     """Whether each image is classified rightly, (n,), 0 or 1. Batch norm sees the statistics of each batch, for other
     projects do not keep those of training."""
-    module = build_network(network, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+    module = build_network(network, real.shape, seed=0)
     unflatten_into(row, module.parameters())
     module.to(real.device).train(any(True for _ in module.buffers()))
     seen = preprocessing.to(real.device)

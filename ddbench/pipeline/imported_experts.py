@@ -52,7 +52,7 @@ def import_experts(
         )
     paths = replay_files(files)
     _require_whitening_agrees(paths, preprocessing)
-    module = build_network(network, channels=facts.channels, size=facts.size, classes=facts.classes, seed=0)
+    module = build_network(network, facts.shape, seed=0)
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in module.named_parameters())
     found = survey(paths, Wanted(network=network, parameters=shapes))
     real = load()

@@ -14,7 +14,7 @@ from ddbench.data.sources import find_source
 from ddbench.distillation.method import Method
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import without_paths
-from ddbench.pipeline.domain import domain_named
+from ddbench.pipeline.domains import domain_named
 from ddbench.pipeline.expand_recipe import JobSpec, RecipeExpander
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import LoadedRecipe, Recipe

@@ -37,7 +37,7 @@ def open_recipe(
         UserError: Anything wrong in the recipe or the options.
     """
     from ddbench.formats.recognize import refuse_foreign
-    from ddbench.pipeline.domain import domain_of_dataset
+    from ddbench.pipeline.domains import domain_of_dataset
     from ddbench.pipeline.pipeline import Pipeline
     from ddbench.pipeline.plugins import run_plugin
     from ddbench.recipe.recipe import load_recipe, shipped_recipes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ddbench.pipeline.domain import domain_of_file
+from ddbench.pipeline.domains import domain_of_file
 
 
 def draw_set(file: Path, target: Path, home: Path) -> None:

@@ -11,7 +11,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.pipeline.candidate_series import candidate_series
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.domain import domain_of_dataset
+from ddbench.pipeline.domains import domain_of_dataset
 from ddbench.pipeline.job_order import in_turns
 from ddbench.pipeline.jobs import BufferSpec, Job, jobs_of, shared_buffers
 from ddbench.pipeline.rank_consistency import check_ranks_agree, join_ranks

@@ -53,6 +53,7 @@ def _module_name(path: Path) -> str:
 RENAMED_HOOKS = {
     "amounts": "plan_summary",
     "check": "validate_data",
+    "init": "initialize",
     "kept": "finalize",
     "knobs": "memory_suggestions",
     "refuse": "validate_ipc",
@@ -65,7 +66,7 @@ RENAMED_HOOKS = {
 def require_method(kind: object, name: str) -> None:
     """Errors: UserError when what is registered under ``name`` is not a whole method, with what it lacks."""
     from ddbench.distillation.method import Method
-    from ddbench.pipeline.domain import domain_named
+    from ddbench.pipeline.domains import domain_named
 
     if not (
         isinstance(kind, type) and issubclass(kind, Method) and issubclass(kind, domain_named(kind.DOMAIN).method_kinds)

@@ -13,7 +13,9 @@ from ddbench.artifact import describe, uncovered
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row, load_row
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.domain import Comparison, Domain, SetOptions, domain_named, domain_of_file
+from ddbench.pipeline.domain import Comparison, Domain
+from ddbench.pipeline.domains import domain_named, domain_of_file
+from ddbench.pipeline.set_evaluation import SetOptions
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic.recorded import MOST_SEEDS, MOST_STEPS, recorded_recipe
 

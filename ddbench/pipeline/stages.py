@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ddbench.distillation.outer_state import require_same
-from ddbench.distillation.run import at_once
-from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row, RowSelection
 from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.pipeline.evaluator import Evaluator
 from ddbench.pipeline.jobs import BufferSpec, Job
-from ddbench.randomness import derive
-from ddbench.runtime.provenance import code_identity, device_name, versions
 
 if TYPE_CHECKING:
     from ddbench.pipeline.pipeline import Pipeline
@@ -77,79 +72,6 @@ class Stages:
             if name == last:
                 return result
         raise ValueError(f"there is no stage {last!r}")
-
-
-class NoExperts:
-    """The first stage of a domain whose methods need no experts."""
-
-    def done(self, job: Job) -> bool:
-        del job
-        return True
-
-    def run(self, job: Job) -> None:
-        del job
-
-    def train(self, spec: BufferSpec) -> Any:
-        raise NotImplementedError(f"nobody trains {spec.folder}")
-
-
-class MakeAtOnce:
-    """Distillation by methods that make a set at once; their set is the only candidate."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-    def done(self, job: Job) -> bool:
-        return job.set_path.exists()
-
-    def run(self, job: Job) -> Path:
-        """Raises: UserError where the set that is there was made from other data, and what the method finds wrong."""
-        domain, real = self.pipeline.domain, self.pipeline.real
-        settings = job.method.model_dump(mode="json")
-        identity = {"method": job.name, "ipc": job.ipc, "seed": job.seed, **settings}
-        identity[f"real {domain.name}"] = real.fingerprint
-        if self.done(job):
-            require_same(domain.load_set(job.set_path).provenance["identity"], identity, job.folder)
-            return job.set_path
-        task = domain.task(real, job.name, self._provenance(job))
-        try:
-            made = at_once(job.method, task, job.ipc, derive(job.seed, "distill"), self.pipeline.device)
-        except UserError as error:
-            raise error.at(self._location_of(job)) from None
-        replace(made, provenance={**made.provenance, "identity": identity}).save(job.set_path)
-        return job.set_path
-
-    def _location_of(self, job: Job) -> str:
-        asked_for = job.label in self.pipeline.recipe.methods
-        beside = f"{job.label}, which stands beside every method"
-        return self.pipeline.loaded.where("methods", job.label) if asked_for else beside
-
-    def _provenance(self, job: Job) -> dict[str, Any]:
-        return {
-            "recipe": self.pipeline.resolved(job),
-            "label": job.label,
-            "real_fingerprint": self.pipeline.real.fingerprint,
-            "code": code_identity(),
-            "versions": versions(),
-            "device": device_name(self.pipeline.device),
-        }
-
-
-class SetAsItIs:
-    """Selection where there is one candidate: it is scored on every network."""
-
-    def __init__(self, pipeline: Pipeline, distill: Stage) -> None:
-        self.pipeline, self.done = pipeline, distill.done
-
-    def run(self, job: Job) -> None:
-        del job
-
-    def sets(self, job: Job) -> Iterator[tuple[Any, NetworkRequest, RowSelection]]:
-        syn = self.pipeline.domain.load_set(job.set_path)
-        facts = {"recipe": self.pipeline.resolved(job), "label": job.label}
-        syn = replace(syn, provenance={**syn.provenance, **facts})
-        for request in self.pipeline.requests:
-            yield syn, request, "validation"
 
 
 class Evaluate:

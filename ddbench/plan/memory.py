@@ -79,13 +79,12 @@ def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None
             if network in asked
             else pipeline.loaded.where(*context)
         )
-    shape = {"channels": facts.channels, "size": facts.size, "classes": facts.classes}
     try:
-        module = build_network(network or pipeline.network, **shape, seed=0)
+        module = build_network(network or pipeline.network, facts.shape, seed=0)
     except UserError as error:
         raise error.at(where) from None
     ranks, compile = pipeline.ranks.world, pipeline.context.compile
-    return Sizes.of(module, **shape, device=pipeline.device.type, ranks=ranks, compile=compile)
+    return Sizes.of(module, facts.shape, device=pipeline.device.type, ranks=ranks, compile=compile)
 
 
 def distillation_need(job: Job, sizes: Sizes) -> MemoryRequirement | None:
@@ -175,14 +174,14 @@ def evaluation_bytes(config: TrainingConfig, sizes: Sizes, test_images: int) -> 
 
 def training_config_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -> TrainingConfig:
     """How a network is trained on a set of the recipe."""
-    module = build_network(network, channels=facts.channels, size=facts.size, classes=facts.classes, seed=0)
+    module = build_network(network, facts.shape, seed=0)
     about = EvaluationContext(
         dataset=pipeline.recipe.dataset,
         network=network,
         batch_norm=has_batch_norm(module),
         ipc=ipc,
-        classes=facts.classes,
-        size=facts.size,
+        classes=facts.shape.classes,
+        size=facts.shape.size,
     )
     return pipeline.protocol.resolve(about)
 

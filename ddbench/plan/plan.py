@@ -108,7 +108,7 @@ def _set_facts(
         "method": job.label,
         "ipc": job.ipc,
         **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
-        "images": facts.classes * job.ipc,
+        "images": facts.shape.classes * job.ipc,
         "there": "yes" if there else "no",
         **job.method.plan_summary(sizes_of(pipeline, facts), job.ipc),
     }

@@ -26,9 +26,7 @@ class Times:
         facts, pipeline = self.facts, self.pipeline
         return Stage(
             network=network,
-            channels=facts.channels,
-            size=facts.size,
-            classes=facts.classes,
+            shape=facts.shape,
             device=pipeline.device,
             compile=pipeline.context.compile,
         )
@@ -59,7 +57,7 @@ class Times:
 
     def _evaluation_at(self, network: str, ipc: int, twice: bool) -> float:
         facts, asked = self.facts, self.pipeline.recipe.evaluation
-        config, images = training_config_of(self.pipeline, network, facts, ipc), facts.classes * ipc
+        config, images = training_config_of(self.pipeline, network, facts, ipc), facts.shape.classes * ipc
         seen = (1 + twice) * (
             asked.steps * min(config.batch, images) if asked.steps else config.trained_epochs * images
         )

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_state import OuterState, identity
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.trajectory import TrajectoryMatching
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import synchronize
@@ -42,32 +42,27 @@ class Stage:
     """Where steps are rehearsed: a student or another network, on images of this shape, on a device."""
 
     network: str
-    channels: int
-    size: int
-    classes: int
+    shape: ImageShape
     device: torch.device
     compile: Choice = "off"
     mirror: bool = True
-
-    @property
-    def shape(self) -> dict[str, int]:
-        return {"channels": self.channels, "size": self.size, "classes": self.classes}
 
     def drawn(self, images: int, validation: int = 0, test: int = 0) -> RealSet:
         """Noise for real images: uint8, labeled in turn."""
 
         def split(count: int, part: str) -> Split:
-            shape = (count, self.channels, self.size, self.size)
-            pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=stream(0, "rehearsal", part))
-            return Split(pixels, torch.arange(count) % self.classes)
+            pixels = torch.randint(
+                0, 256, (count, *self.shape.image), dtype=torch.uint8, generator=stream(0, "rehearsal", part)
+            )
+            return Split(pixels, torch.arange(count) % self.shape.classes)
 
         return RealSet(
             name="drawn",
-            class_names=tuple(f"class {label}" for label in range(self.classes)),
+            class_names=tuple(f"class {label}" for label in range(self.shape.classes)),
             train=split(images, "train"),
             validation=split(validation, "validation"),
             test=split(test, "test"),
-            preprocessing=Preprocessing.meanstd([0.5] * self.channels, [0.29] * self.channels),
+            preprocessing=Preprocessing.meanstd([0.5] * self.shape.channels, [0.29] * self.shape.channels),
             fingerprint="drawn",
             mirror=self.mirror,
         ).to(self.device)
@@ -122,10 +117,10 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> fl
 
 
 def _outer_state(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -> OuterState:
-    module = build_network(stage.network, **stage.shape, seed=0)
+    module = build_network(stage.network, stage.shape, seed=0)
     network = FlatNetwork(module)
     task = Task(
-        real=stage.drawn(stage.classes * ipc),
+        real=stage.drawn(stage.shape.classes * ipc),
         network=network.to(stage.device),
         network_name=stage.network,
         experts=DrawnExpert(network.flatten(), 4),

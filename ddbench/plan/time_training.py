@@ -94,14 +94,14 @@ def evaluation_seconds(
     """
     floats, batch = _floats(stage), min(config.batch, images)
     shown = min(images, _MOST_BATCHES // 2 * batch)
-    real = stage.drawn(stage.classes, test=8)
+    real = stage.drawn(stage.shape.classes, test=8)
     whole = networks * training_seconds(floats, seen, batch, stage.device)
-    labels = torch.arange(shown) % stage.classes
+    labels = torch.arange(shown) % stage.shape.classes
     kind = "hard"
     if config.loss == "kl":
-        labels, kind = torch.nn.functional.one_hot(labels, stage.classes).float(), "logits"
+        labels, kind = torch.nn.functional.one_hot(labels, stage.shape.classes).float(), "logits"
     syn = SyntheticSet(
-        images=torch.randn(shown, stage.channels, stage.size, stage.size),
+        images=torch.randn(shown, *stage.shape.image),
         labels=labels,
         label_kind=kind,
         ipc=1,
@@ -130,8 +130,8 @@ def evaluation_seconds(
 
 def _test_seconds(images: int, stage: Stage) -> float:
     """Of a look at so many real images, as many at once as in a test."""
-    network = build_network(stage.network, **stage.shape, seed=0).to(stage.device).eval()
-    seen = torch.randn(min(TEST_BATCH, images), stage.channels, stage.size, stage.size, device=stage.device)
+    network = build_network(stage.network, stage.shape, seed=0).to(stage.device).eval()
+    seen = torch.randn(min(TEST_BATCH, images), *stage.shape.image, device=stage.device)
     labels = torch.zeros(len(seen), dtype=torch.int64, device=stage.device)
 
     def look() -> None:
@@ -142,4 +142,4 @@ def _test_seconds(images: int, stage: Stage) -> float:
 
 
 def _floats(stage: Stage) -> int:
-    return activation_floats(build_network(stage.network, **stage.shape, seed=0), stage.channels, stage.size)
+    return activation_floats(build_network(stage.network, stage.shape, seed=0), stage.shape)

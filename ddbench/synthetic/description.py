@@ -50,10 +50,10 @@ class RecordedPreprocessing(Recorded):
         if self.kind == "zca":
             return [fingerprint({"kind": "zca", "eps": self.eps, "fitted_on": self.fitted_on})]
         written = {"mean": self.mean, "std": self.std}
-        given = {name: [float(f"{value:.7g}") for value in values] for name, values in written.items()}
+        rounded = {name: [float(f"{value:.7g}") for value in values] for name, values in written.items()}
         return [
             fingerprint({"kind": "meanstd", **{name: [round(v, 6) for v in values] for name, values in one.items()}})
-            for one in (written, given)
+            for one in (written, rounded)
         ]
 
 
@@ -132,20 +132,34 @@ class GraphSetDescription2(GraphSetDescription):
 
 
 def check_image_set(document: dict[str, Any], path: Path) -> ImageSetDescription:
-    """The description of a set of images.
+    """Check the description of a set of images.
+
+    Args:
+        document: Description of the artifact.
+        path: The file, for errors.
+
+    Returns:
+        The description, with its defaults.
 
     Raises:
-        UserError: That names file and key.
+        UserError: A key is missing, unknown, or has a value that it can not have; names file and key.
     """
     model = ImageSetDescription2 if document["schema"] >= 2 else ImageSetDescription
     return checked(model, document, path, "synthetic set", fix=_FIX)
 
 
 def check_graph_set(document: dict[str, Any], path: Path) -> GraphSetDescription:
-    """The description of a set of graphs.
+    """Check the description of a set of graphs.
+
+    Args:
+        document: Description of the artifact.
+        path: The file, for errors.
+
+    Returns:
+        The description, with its defaults.
 
     Raises:
-        UserError: That names file and key.
+        UserError: A key is missing, unknown, or has a value that it can not have; names file and key.
     """
     model = GraphSetDescription2 if document["schema"] >= 2 else GraphSetDescription
     return checked(model, document, path, "set of synthetic graphs", fix=_FIX)

@@ -14,10 +14,12 @@ from torch.utils.data import TensorDataset
 from ddbench import artifact
 from ddbench.data.preprocessing import seen_value
 from ddbench.errors import UserError
+from ddbench.recipe.renamed_keys import with_current_names
 from ddbench.synthetic.compensators import Compensation, compensation_from, rendered, seen_pixels
-from ddbench.synthetic.description import ImageSetDescription, check_image_set
+from ddbench.synthetic.description import check_image_set
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.synthetic.multi_formation import decode_formation, decoded_rows
+from ddbench.synthetic.tensor_checks import require_agreement
 from ddbench.training.losses import LabelKind
 
 if TYPE_CHECKING:
@@ -134,6 +136,14 @@ class SyntheticSet:
         return 1 if self.epoch_labels is None else self.epoch_labels.epochs
 
     def to(self, device: torch.device | str) -> SyntheticSet:
+        """Copy to a device.
+
+        Args:
+            device: Where all tensors go.
+
+        Returns:
+            The copy.
+        """
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self._own_tensors().items()}
         for name in ("compensation", "epoch_labels"):
             if (part := getattr(self, name)) is not None:
@@ -141,10 +151,15 @@ class SyntheticSet:
         return replace(self, **moved)
 
     def decoded(self) -> SyntheticSet:
-        """What is trained on, float32: of a multi-formation all its images in full size, class by class; with
-        compensators the images they make; else the set itself.
+        """Expand the set to what is trained on.
 
-        The same labels go with every image of a mosaic. Differentiable in images, warm images and soft labels.
+        A mosaic becomes its images in full size, with one label for all of them; natural images become those that
+        compensators make of them; pixels become what networks see. Differentiable in images, warm images and soft
+        labels.
+
+        Returns:
+            A set of float32 images, (shown_ipc * classes, C, H, W), class by class; the set itself where it is that
+            already.
         """
         labels = self.labels if self.label_kind == "hard" else self.labels.float()
         if self.compensation is not None:
@@ -172,21 +187,33 @@ class SyntheticSet:
         return self.ipc * self.formation**2
 
     def hard_labels(self) -> Tensor:
-        """The class of each label, int64: the labels themselves, or the most likely class of soft ones."""
+        """Reduce labels to classes.
+
+        Returns:
+            The labels themselves, or the most likely class of soft ones, int64, one per label.
+        """
         return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
 
     def to_dataset(self) -> TensorDataset:
-        """A ``torch.utils.data.Dataset`` of (image, label): images as they are trained on, in the space of
-        ``preprocessing``.
+        """Turn the set into pairs for a training of your own.
 
-        Soft labels come as probabilities, which ``torch.nn.CrossEntropyLoss`` takes as they are.
+        Returns:
+            A ``torch.utils.data.Dataset`` of (image, label): images (C, H, W), float32, in the space of
+            ``preprocessing``; soft labels come as probabilities, which ``torch.nn.CrossEntropyLoss`` takes as they are.
         """
         seen = self.decoded()
         labels = seen.labels.softmax(1) if self.label_kind == "logits" else seen.labels
         return TensorDataset(seen.images, labels)
 
     def save(self, path: Path) -> str:
-        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        """Write one safe file, atomically.
+
+        Args:
+            path: The file, ``.safetensors``.
+
+        Returns:
+            The SHA-256 of its tensors.
+        """
         document = {
             "label_kind": self.label_kind,
             "student_lr": None if self.student_lr is None else self.student_lr.item(),
@@ -207,15 +234,15 @@ class SyntheticSet:
         return artifact.save(path, KIND, self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, by name; those of the epoch labels begin with ``epoch_labels.``."""
+        """List all tensors by name; those of the epoch labels begin with ``epoch_labels.``."""
         stored = {} if self.epoch_labels is None else self.epoch_labels.tensors()
         extra = {} if self.compensation is None else self.compensation.tensors()
         return {**self._own_tensors(), **extra, **{f"{_EPOCH}{name}": tensor for name, tensor in stored.items()}}
 
     def _own_tensors(self) -> dict[str, Tensor]:
         optional = {"student_lr": self.student_lr, "warm_images": self.warm_images}
-        found = {name: tensor for name, tensor in optional.items() if tensor is not None}
-        return {"images": self.images, "labels": self.labels, **found}
+        present = {name: tensor for name, tensor in optional.items() if tensor is not None}
+        return {"images": self.images, "labels": self.labels, **present}
 
 
 def _display() -> Any:
@@ -240,7 +267,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
     tensors, document = artifact.load(path, KIND)
     about = check_image_set(document, path)
     try:
-        _require_agreement(tensors, about)
+        require_agreement(tensors, about)
         return SyntheticSet(
             images=tensors["images"],
             labels=tensors["labels"],
@@ -250,38 +277,13 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             compensation=compensation_from(tensors, extra) if (extra := document.get("compensation")) else None,
             epoch_labels=_epoch_labels(tensors, document.get("epoch_labels")),
             class_names=tuple(document["class_names"]),
-            **{key: document[key] for key in _PLAIN},
+            **{key: document[key] for key in _PLAIN if key != "provenance"},
+            provenance=with_current_names(document["provenance"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is not a whole synthetic set: {error}", fix="distill it again, or export it again"
         ) from None
-
-
-def _require_agreement(tensors: dict[str, Tensor], about: ImageSetDescription) -> None:
-    """Errors: KeyError, ValueError where tensors are not what the description says of them."""
-    images, labels, classes = tensors["images"], tensors["labels"], len(about.class_names)
-    if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not images.numel():
-        raise ValueError(f"its images are {images.dtype} of shape {tuple(images.shape)}")
-    if about.label_kind == "hard":
-        if labels.dtype != torch.int64 or not labels.numel():
-            raise ValueError(f"hard labels can not be {labels.dtype} of shape {tuple(labels.shape)}")
-        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            raise ValueError(f"a label is not one of {classes} classes")
-    elif labels.dtype not in (torch.float32, torch.float16):
-        raise ValueError(f"{about.label_kind} can not be {labels.dtype}")
-    if about.compensation is None and about.ipc not in (len(images) // classes, -(-len(images) // classes)):
-        raise ValueError(f"{len(images)} images of {classes} classes are not ipc {about.ipc}")
-    if about.preprocessing.kind == "meanstd" and len(about.preprocessing.mean) != images.shape[1]:
-        raise ValueError(f"its preprocessing has {len(about.preprocessing.mean)} channels, images {images.shape[1]}")
-    recipe = about.provenance.recipe
-    if recipe is not None and recipe.size not in (None, images.shape[-1]):
-        raise ValueError(f"its recipe says {recipe.size} pixels, but images have {images.shape[-1]}")
-    rate = tensors.get("student_lr")
-    if rate is not None and rate.numel() != 1:
-        raise ValueError(f"its learned rate is of shape {tuple(rate.shape)}")
-    if (None if rate is None else rate.item()) != about.student_lr:
-        raise ValueError(f"its learned rate is not {about.student_lr}")
 
 
 def _sizes(tensors: dict[str, Tensor]) -> dict[str, int]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from ddbench.distillation.method import DirectMethod, OptimizedMethod, Task
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.testing.tiny_task import NETWORK, outer_step, tiny_task
@@ -59,7 +60,7 @@ def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> Synth
         The set.
     """
     if isinstance(method, OptimizedMethod):
-        return method.init(task, ipc, outer_step(0, seed))
+        return method.initialize(task, ipc, outer_step(0, seed))
     return method.distill(task, ipc, outer_step(0, seed))
 
 
@@ -119,7 +120,7 @@ def check_global_randomness(method: ImageMethod) -> None:
 def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
     """Test that the loss is a finite scalar that reaches all that is learned, and depends on the step."""
     task = task_for(method, device)
-    syn = method.init(task, 2, outer_step()).to(device)
+    syn = method.initialize(task, 2, outer_step()).to(device)
     leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}
     learning = replace(syn, **leaves)
     loss, facts = method.outer_loss(learning, task, outer_step(1))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphTask
 from ddbench.networks import FlatNetwork, build_network
@@ -107,7 +107,7 @@ def tiny_task(
         The task.
     """
     real = tiny_real(**{"images": 60, **changes}).to(device)
-    module = build_network(NETWORK, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+    module = build_network(NETWORK, real.shape, seed=0)
     network = FlatNetwork(module).to(device, dtype)
     return Task(
         real=real,

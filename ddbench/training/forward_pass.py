@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import isolated
 from ddbench.runtime.compile import compiled, warn_not_compiled
 
@@ -110,20 +110,18 @@ class _Fast:
 
 
 @lru_cache(maxsize=8)
-def forward_pass(
-    name: str, channels: int, size: int, classes: int, device: torch.device, **options: Any
-) -> ForwardPass:
+def forward_pass(name: str, shape: ImageShape, device: torch.device, **options: Any) -> ForwardPass:
     """Of networks of this name on this device, made once in a process, so that they are compiled once.
 
     options: of :class:`ForwardPass`.
     """
-    network = build_network(name, channels=channels, size=size, classes=classes, seed=0).to(device)
+    network = build_network(name, shape, seed=0).to(device)
     return ForwardPass(network, device=device.type, **options)
 
 
-def draws_at_random(network: nn.Module, channels: int, size: int) -> bool:
+def draws_at_random(network: nn.Module, shape: ImageShape) -> bool:
     """Whether a training pass of a network on the CPU draws random numbers, as dropout does; it stays as it is."""
     with isolated(0), torch.no_grad():
         before = torch.get_rng_state()
-        copy.deepcopy(network).train()(torch.zeros(2, channels, size, size))
+        copy.deepcopy(network).train()(torch.zeros(2, *shape.image))
         return not torch.equal(before, torch.get_rng_state())

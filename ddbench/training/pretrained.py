@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
-from ddbench.networks import canonical_network_name, parameter_count
+from ddbench.networks import ImageShape, canonical_network_name, parameter_count
 from ddbench.networks.names import OUTSIDE, split_outside
 
 CLOSE = 5e-4
@@ -38,6 +38,11 @@ class Weights:
     """One a channel, what the images were less and over."""
     address: str
     """Where they lie, a URL or ``hf-hub:NAME``."""
+
+    @property
+    def shape(self) -> ImageShape:
+        """Images and classes that they know."""
+        return ImageShape(self.channels, self.size, self.classes)
 
     @property
     def name(self) -> str:
@@ -121,7 +126,7 @@ def require_teacher_fits(name: str, real: RealSet) -> None:
     if is_pretrained(name):
         published(name).check_compatible(real)
     else:
-        parameter_count(name, channels=real.channels, size=real.size, classes=real.classes)
+        parameter_count(name, real.shape)
 
 
 def _of_torchvision(network: str, tag: str, where: str) -> Weights:

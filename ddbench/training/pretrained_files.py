@@ -36,9 +36,7 @@ def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]
     try:
         if library == "timm":
             tensors = _as_timm_reads(f"{network}.{weights.tag}", tensors)
-        built = build_network(
-            weights.network, channels=weights.channels, size=weights.size, classes=weights.classes, seed=0
-        )
+        built = build_network(weights.network, weights.shape, seed=0)
         built.load_state_dict(tensors)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ddbench import artifact
 from ddbench.errors import UserError
-from ddbench.networks import build_network, canonical_network_name
+from ddbench.networks import ImageShape, build_network, canonical_network_name
 
 KIND = "teachers"
 SPLIT = "real_fingerprint"
@@ -57,6 +57,11 @@ class Teachers:
         return self._members[number]
 
     @property
+    def shape(self) -> ImageShape:
+        """Images and classes that they know."""
+        return ImageShape(self.channels, self.size, self.classes)
+
+    @property
     def weights(self) -> tuple[str, ...]:
         """The published weights that each has, as ``torchvision:resnet18@IMAGENET1K_V1``; empty where it has none."""
         return tuple(self.provenance.get(WEIGHTS) or [""] * len(self.networks))
@@ -90,17 +95,17 @@ class Teachers:
         moved = tuple({name: tensor.to(device) for name, tensor in state.items()} for state in self.states)
         return replace(self, states=moved)
 
-    def check_compatible(self, *, dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> None:
+    def check_compatible(self, *, dataset: str, shape: ImageShape, preprocessing: str) -> None:
         """Errors: UserError where they were trained on other images. preprocessing: its fingerprint.
 
         dataset: its name; some of its classes are another data set, as is another copy of its images.
         """
-        own = (self.dataset, self.channels, self.size, self.classes, self.preprocessing["fingerprint"])
-        if own != (dataset, channels, size, classes, preprocessing):
+        own = (self.dataset, self.shape, self.preprocessing["fingerprint"])
+        if own != (dataset, shape, preprocessing):
             raise UserError(
                 "these teachers were trained on other images",
                 f"teachers {_in_words(*own)}",
-                f"images   {_in_words(dataset, channels, size, classes, preprocessing)}",
+                f"images   {_in_words(dataset, shape, preprocessing)}",
                 fix="train teachers on this data set and in this preprocessing (ddbench teach --help)",
             )
 
@@ -120,7 +125,7 @@ class Teachers:
     def _members(self) -> list[nn.Module]:
         members = []
         for name, state in zip(self.networks, self.states, strict=True):
-            network = build_network(name, channels=self.channels, size=self.size, classes=self.classes, seed=0)
+            network = build_network(name, self.shape, seed=0)
             network.load_state_dict(state)
             members.append(network.to(next(iter(state.values())).device).eval().requires_grad_(False))
         return members
@@ -169,9 +174,7 @@ def combined(every: Sequence[Teachers]) -> Teachers:
     for other in others:
         other.check_compatible(
             dataset=first.dataset,
-            channels=first.channels,
-            size=first.size,
-            classes=first.classes,
+            shape=first.shape,
             preprocessing=first.preprocessing["fingerprint"],
         )
     provenance = dict(first.provenance)
@@ -199,7 +202,8 @@ def _as_bytes(text: str) -> Tensor:
     return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
 
-def _in_words(dataset: str, channels: int, size: int, classes: int, preprocessing: str) -> str:
+def _in_words(dataset: str, shape: ImageShape, preprocessing: str) -> str:
+    channels, size, classes = shape
     return f"{dataset}, {channels}x{size}x{size} pixels, {classes} classes, preprocessing {preprocessing}"
 
 

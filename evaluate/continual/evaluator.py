@@ -14,7 +14,7 @@ from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.replay_memory import StepSet, memory_sha256, merge_memory, seen_test
 from ddbench.evaluate.continual.step_score import StepKey, StepScore, known_score
-from ddbench.evaluate.protocols.protocol import Protocol, ProtocolOverrides
+from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
@@ -167,24 +167,3 @@ class ContinualEvaluator:
         )
         answer.save(self.home)
         return answer
-
-
-def with_epochs(protocol: Protocol, epochs: int) -> Protocol:
-    """The protocol with another number of epochs for all data and networks; its fingerprint tells it apart.
-
-    Raises:
-        UserError: A protocol whose epochs follow from a rule.
-    """
-    if protocol.rule:
-        raise UserError(f"the epochs of {protocol.key} follow from a rule", fix="leave --epochs out, or take dsa-v1")
-
-    def shortened(setting: ProtocolOverrides | None) -> ProtocolOverrides | None:
-        return None if setting is None else replace(setting, epochs=epochs)
-
-    return replace(
-        protocol,
-        setting=replace(protocol.setting, epochs=epochs),
-        by_dataset=tuple((name, replace(setting, epochs=epochs)) for name, setting in protocol.by_dataset),
-        batch_norm=shortened(protocol.batch_norm),
-        large=shortened(protocol.large),
-    )

@@ -26,14 +26,13 @@ from ddbench.evaluate.ddranking.recipes import (
     Track,
     hard_recipe_of,
     recipe_of,
-    with_epochs,
     without_augmentation,
 )
-from ddbench.evaluate.ddranking.score_cache import TrainingScores
 from ddbench.evaluate.ddranking.train_and_test import SideResult, train_and_test, trainings_of
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.evaluate.lr_search import RATES
+from ddbench.evaluate.score_cache import ScoreCache
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.runtime.executors import Executor
@@ -81,7 +80,7 @@ def measure(
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
     device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
-    recipe, hard_recipe = (with_epochs(found, epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
+    recipe, hard_recipe = (found.with_epochs(epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
     require_teachers(track, teachers)
     teachers = None if teachers is None else teachers.to(device)
     require_data(syn, real, rates)
@@ -164,7 +163,7 @@ def _all(
                 rates=rates,
                 seeds=seeds,
                 search_seeds=search_seeds,
-                cache=TrainingScores(folder),
+                cache=ScoreCache(folder),
                 report=report,
             )
             for candidate in candidates

@@ -89,8 +89,3 @@ def hard_recipe_of(track: Track) -> Protocol:
     On the soft track that is without augmentation, as the release has it unless ``use_aug_for_hard`` is set.
     """
     return HARD if track == "hard" else without_augmentation(HARD)
-
-
-def with_epochs(recipe: Protocol, epochs: int | None) -> Protocol:
-    """The recipe with another number of epochs, which its fingerprint tells; None leaves it as it is."""
-    return recipe if epochs is None else replace(recipe, setting=replace(recipe.setting, epochs=epochs))

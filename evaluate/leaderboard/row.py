@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +15,7 @@ from ddbench.errors import UserError, nearest
 from ddbench.evaluate.leaderboard.row_checks import check_values, inferred_domain
 from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
+from ddbench.recipe.renamed_keys import recipe_with_current_names, recipe_with_former_names
 
 SCHEMA = 3
 """Since 2 a row says what it was tested on, and the seed of its distillation; since 3, of which domain it is."""
@@ -125,18 +127,6 @@ class Row:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        if not self.accuracy:
-            raise ValueError("a row needs at least one accuracy")
-        if len(self.accuracy) != len(self.seeds):
-            raise ValueError(f"{len(self.accuracy)} accuracies for {len(self.seeds)} seeds")
-        if self.roc_auc and len(self.roc_auc) != len(self.seeds):
-            raise ValueError(f"{len(self.roc_auc)} values of roc_auc for {len(self.seeds)} seeds")
-        reported = () if self.reported is None else (self.reported,)
-        if not all(0.0 <= value <= 1.0 for value in (*self.accuracy, *self.roc_auc, *reported)):
-            raise ValueError(
-                "accuracy, roc_auc and reported are fractions in [0, 1], "
-                f"not {self.accuracy}, {self.roc_auc} and {self.reported}"
-            )
         check_values(self)
 
     @property
@@ -215,7 +205,8 @@ class Row:
             name: getattr(self, name)
             for name in ("method", "label", "dataset", "ipc", "network", "student", "protocol", "selection", "seeds")
         }
-        identity["recipe"] = (self.selection != "given" and self.recipe) or self.synthetic_sha256
+        recipe = self.recipe if self.selection != "given" else {}
+        identity["recipe"] = recipe_with_former_names(recipe) or self.synthetic_sha256
         identity["real"] = self.real_fingerprint
         if self.lr_policy != "protocol":
             identity["lr"] = [self.lr_policy, self.lr_tried]
@@ -253,14 +244,15 @@ def load_row(path: Path) -> Row:
     Raises:
         UserError: The file is not a row; the error names the file and the key.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     document = read_json(path, "row of the leaderboard")
     if isinstance(document, dict) and isinstance(found := document.get("schema"), int) and found > SCHEMA:
         raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
     try:
-        row = TypeAdapter(Row).validate_json(path.read_bytes(), strict=True)
-        return row if "domain" in document else replace(row, domain=inferred_domain(row))
+        row = _row_adapter().validate_json(path.read_bytes(), strict=True)
+        domain = row.domain if "domain" in document else inferred_domain(row)
+        return replace(row, domain=domain, recipe=recipe_with_current_names(row.recipe))
     except ValidationError as error:
         problems = error.errors(include_url=False)
         misnamed = "unexpected_keyword_argument"
@@ -273,6 +265,13 @@ def load_row(path: Path) -> Row:
             f"why   {first['msg']}",
             fix=f"did you mean {guess!r}?" if guess else "restore the file, or delete it and evaluate again",
         ) from None
+
+
+@functools.cache
+def _row_adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Row)
 
 
 def load_rows(folders: Iterable[Path]) -> list[Row]:

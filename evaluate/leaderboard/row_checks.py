@@ -1,4 +1,4 @@
-"""Checks of a row's amounts and texts, what older rows leave out, and removal of paths from what rows record."""
+"""Checks of a row's scores, amounts and texts, what older rows leave out, and removal of paths."""
 
 from __future__ import annotations
 
@@ -17,15 +17,27 @@ _MOST = 2**63 - 1
 
 
 def check_values(row: Row) -> None:
-    """Check that rates, times, bytes and counts of a row are possible, and that its texts can be written.
+    """Check that scores, rates, times, bytes and counts of a row are possible, and that its texts can be written.
 
     Args:
         row: Row to check.
 
     Raises:
-        ValueError: A rate is not positive; an amount is negative, not finite, or beyond 64 bits; or a text has a zero
-            character or half of a surrogate pair.
+        ValueError: There is not one score for each seed, or one is no fraction; a rate is not positive; an amount is
+            negative, not finite, or beyond 64 bits; or a text has a zero character or half of a surrogate pair.
     """
+    if not row.accuracy:
+        raise ValueError("a row needs at least one accuracy")
+    if len(row.accuracy) != len(row.seeds):
+        raise ValueError(f"{len(row.accuracy)} accuracies for {len(row.seeds)} seeds")
+    if row.roc_auc and len(row.roc_auc) != len(row.seeds):
+        raise ValueError(f"{len(row.roc_auc)} values of roc_auc for {len(row.seeds)} seeds")
+    reported = () if row.reported is None else (row.reported,)
+    if not all(0.0 <= value <= 1.0 for value in (*row.accuracy, *row.roc_auc, *reported)):
+        raise ValueError(
+            "accuracy, roc_auc and reported are fractions in [0, 1], "
+            f"not {row.accuracy}, {row.roc_auc} and {row.reported}"
+        )
     rates = (*row.lr_tried, *(() if row.lr is None else (row.lr,)))
     if not all(math.isfinite(rate) and rate > 0 for rate in rates):
         raise ValueError(f"lr and lr_tried are positive numbers, not {row.lr} and {row.lr_tried}")

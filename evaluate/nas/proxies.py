@@ -28,10 +28,9 @@ PROTOCOL = "nas-v1"
 
 def recipe(epochs: int | None = None, augmentation: str | None = None) -> Protocol:
     """The one training of every network on everything: ``nas-v1``, or it with other epochs or another augmentation."""
-    usual = protocol_named(PROTOCOL)
-    said = {"epochs": epochs, "augmentation": augmentation}
-    changes = {name: value for name, value in said.items() if value is not None}
-    return replace(usual, setting=replace(usual.setting, **changes))
+    usual = protocol_named(PROTOCOL).with_epochs(epochs)
+    chosen = usual.setting.augmentation if augmentation is None else augmentation
+    return replace(usual, setting=replace(usual.setting, augmentation=chosen))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +43,7 @@ class ProxySetup:
     device: torch.device
     executor: Executor | None = None
 
-    def alone(self, device: torch.device) -> ProxySetup:
+    def to(self, device: torch.device) -> ProxySetup:
         """The same bench on another device, where one process does it all."""
         return replace(self, real=self.real.to(device), device=device, executor=None)
 
@@ -109,7 +108,7 @@ def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
     real.require_ipc(ipc)
     of_classes = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
     rows = torch.cat([of_class[torch.randperm(len(of_class), generator=generator)[:ipc]] for of_class in of_classes])
-    size = len(rows) * (4 * real.channels * real.size**2 + 8)
+    size = len(rows) * (4 * real.shape.pixels + 8)
     identity = {"real images": artifact.tensors_sha256({"rows": rows})}
     return _of_real(bench, f"random images ipc {ipc}", identity, len(rows), size, rows=rows)
 

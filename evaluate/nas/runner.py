@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.evaluate.nas.ground_truth import GroundTruth
+from ddbench.evaluate.nas.network_scores import NetworkScores
 from ddbench.evaluate.nas.proxies import ProxyDataset, ProxySetup, Train, real_proxy
-from ddbench.evaluate.nas.score_cache import ScoreCache
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.networks import parameter_count
 from ddbench.runtime.executors import ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
+from ddbench.runtime.executors.worker_job import WorkerJob
 from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import versions
 
@@ -29,28 +27,19 @@ TRUE_SEED = 1000
 ranking gains by first parameters that both have in common."""
 
 
-@dataclass(frozen=True, eq=False)
-class NetworkJob:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkJob(WorkerJob):
     """Called with a network and seeds, trains them on a proxy: one job of many."""
 
+    moved = ("bench",)
     train: Train
     bench: ProxySetup
     split: SplitName
-    device: torch.device
-    """Where it is done."""
 
     def __call__(self, item: tuple[str, Sequence[int]], report: ReportProgress) -> Scores:
         del report
         network, seeds = item
-        return self.train(self._here, network, seeds, self.split)
-
-    @cached_property
-    def _here(self) -> ProxySetup:
-        return self.bench.alone(self.device)
-
-    def __getstate__(self) -> dict[str, Any]:
-        own = {name: value for name, value in self.__dict__.items() if name != "_here"}
-        return {**own, "bench": self.bench.alone(torch.device("cpu"))}
+        return self.train(self.here.bench, network, seeds, self.split)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,12 +57,12 @@ class Runner:
     ) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
         """Accuracies, one a seed from ``first`` on, and seconds of training, both by network."""
         seeds = range(first, first + self.seeds)
-        cache = ScoreCache(proxy, self.bench, self.folder)
+        cache = NetworkScores(proxy, self.bench, self.folder)
         self._train(cache, [(network, cache.missing(network, seeds, split)) for network in networks], split)
         kept = {network: cache.scores(network, seeds, split) for network in networks}
         return {name: of.accuracy for name, of in kept.items()}, {name: of.seconds for name, of in kept.items()}
 
-    def _train(self, cache: ScoreCache, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
+    def _train(self, cache: NetworkScores, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
         """Train what is not on the cache. Every training is a job where an executor does several at once; else those
         of a network are one."""
         given = self.bench.executor
@@ -82,7 +71,7 @@ class Runner:
         if by is given:
             jobs = [(network, [seed]) for network, seeds in jobs for seed in seeds]
         meter = SharedProgress(self.progress, len(jobs), f"{cache.proxy.label}: networks")
-        work = NetworkJob(cache.proxy.train, self.bench, split, by.device(self.bench.device))
+        work = NetworkJob(train=cache.proxy.train, bench=self.bench, split=split, device=by.device(self.bench.device))
         try:
             for position, scores in by.map(work, jobs, meter.on_progress):
                 cache.keep(jobs[position][0], split, scores)
@@ -124,5 +113,4 @@ def sizes(networks: Sequence[str], real: RealSet) -> dict[str, int]:
     Raises:
         UserError: The first network that does not take such images.
     """
-    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
-    return {network: parameter_count(network, **shape) for network in networks}
+    return {network: parameter_count(network, real.shape) for network in networks}

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ddbench.artifact import fingerprint
+from ddbench.errors import UserError
 
 OptimizerName = Literal["sgd", "adamw"]
 Schedule = Literal["drop", "constant", "cosine", "half-cosine", "steps"]
@@ -170,6 +171,30 @@ class Protocol:
     def trained_epochs(self) -> int:
         """Epochs that are trained for most data and networks."""
         return self.setting.epochs + self.inclusive
+
+    def with_epochs(self, epochs: int | None) -> Protocol:
+        """Change the number of epochs for all data and networks, which the fingerprint tells apart.
+
+        Args:
+            epochs: Epochs E; None leaves the protocol as it is.
+
+        Returns:
+            The changed protocol.
+
+        Raises:
+            UserError: The epochs follow from a rule.
+        """
+        if epochs is None:
+            return self
+        if self.rule:
+            raise UserError(f"the epochs of {self.key} follow from a rule", fix="leave --epochs out, or take dsa-v1")
+        exceptions = {"batch_norm": self.batch_norm, "large": self.large}
+        return replace(
+            self,
+            setting=replace(self.setting, epochs=epochs),
+            by_dataset=tuple((name, replace(setting, epochs=epochs)) for name, setting in self.by_dataset),
+            **{name: setting and replace(setting, epochs=epochs) for name, setting in exceptions.items()},
+        )
 
     def setting_for(self, about: EvaluationContext) -> ProtocolOverrides:
         """Look up epochs, augmentation and what else differs, for a data set and network.

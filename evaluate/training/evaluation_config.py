@@ -15,7 +15,7 @@ from ddbench.estimates.stacked_memory import side_by_side, training_bytes, train
 from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol, TrainingConfig
 from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.evaluate.training.training_source import TrainingSource
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice, should_compile
 from ddbench.training.forward_pass import draws_at_random
@@ -31,12 +31,8 @@ class EvaluationConfig:
     """Every number of one training, as the protocol has it for this data, network and size."""
     network: str
     """Canonical name of the network."""
-    channels: int
-    """Channels of the images."""
-    size: int
-    """Side of the square images, in pixels."""
-    classes: int
-    """Classes that the network tells apart."""
+    shape: ImageShape
+    """Images and classes."""
     steps: int | None
     """Updates after which each training stops; None for as many as its epochs have."""
     device: torch.device
@@ -55,7 +51,7 @@ class EvaluationConfig:
     @cached_property
     def has_random_layers(self) -> bool:
         """Whether layers of the network draw random numbers in training, as dropout does."""
-        return draws_at_random(self.example, self.channels, self.size)
+        return draws_at_random(self.example, self.shape)
 
     @cached_property
     def example(self) -> nn.Module:
@@ -65,10 +61,10 @@ class EvaluationConfig:
     @cached_property
     def activations(self) -> int:
         """Numbers that the layers of the network put out for one image."""
-        return activation_floats(self.example, self.channels, self.size)
+        return activation_floats(self.example, self.shape)
 
     def _network(self, seed: int) -> nn.Module:
-        return build_network(self.network, channels=self.channels, size=self.size, classes=self.classes, seed=seed)
+        return build_network(self.network, self.shape, seed=seed)
 
     def __getstate__(self) -> dict[str, Any]:
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
@@ -112,11 +108,10 @@ def resolve_config(
     Raises:
         UserError: ``compile`` is "on" and this machine can not compile.
     """
-    shape = {"channels": real.channels, "size": real.size, "classes": real.classes}
     context = EvaluationContext(
         dataset=real.name,
         network=network,
-        batch_norm=has_batch_norm(build_network(network, **shape, seed=0)),
+        batch_norm=has_batch_norm(build_network(network, real.shape, seed=0)),
         ipc=ipc,
         classes=real.classes,
         size=real.size,
@@ -129,9 +124,7 @@ def resolve_config(
         protocol=protocol.key,
         training=training,
         network=network,
-        channels=real.channels,
-        size=real.size,
-        classes=real.classes,
+        shape=real.shape,
         steps=steps,
         device=device,
         notice=compile == "on",

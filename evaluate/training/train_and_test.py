@@ -140,10 +140,8 @@ def _test(network: nn.Module, split: RealSplit) -> SeedResult:
 def _forward(config: EvaluationConfig, *, stacked: bool) -> ForwardPass:
     return forward_pass(
         config.network,
-        channels=config.channels,
-        size=config.size,
-        classes=config.classes,
-        device=config.device,
+        config.shape,
+        config.device,
         stacked=stacked,
         compile=config.compiled,
         notice=config.notice,
@@ -155,12 +153,13 @@ def _check_batches(config: EvaluationConfig, source: TrainingSource, network: nn
     batch = min(images, source.batch_size(config.training))
     if batch > 1 or not config.training.joins_last:
         return
-    image = torch.zeros(1, config.channels, config.size, config.size, device=config.device)
+    image = torch.zeros(1, *config.shape.image, device=config.device)
     with layers_seeded(0, config.device):
         enough = trains_on_one(network, image)
     if not enough:
         raise UserError(
-            f"{config.network} has batch norm, which can not train on one image of {config.size} pixels at a time",
+            f"{config.network} has batch norm, which can not train on one image "
+            f"of {config.shape.size} pixels at a time",
             f"given {images} images, {batch} a batch",
             fix="give two images or more, or a network with another norm",
         )

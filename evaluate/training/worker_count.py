@@ -8,7 +8,7 @@ import torch
 
 from ddbench.estimates.memory import activation_floats
 from ddbench.evaluate.protocols.protocol import Protocol
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.runtime.executors import Local
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -19,8 +19,8 @@ WORTH_WORKERS = 3e9
 def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str], seeds: int) -> bool:
     """Whether training ``seeds`` fresh networks of each kind on a set is work enough for several processes."""
     _, channels, size, _ = syn.images.shape
-    shape = {"channels": channels, "size": size, "classes": syn.classes, "seed": 0}
-    floats = sum(activation_floats(build_network(name, **shape), channels, size) for name in networks)
+    shape = ImageShape(channels, size, syn.classes)
+    floats = sum(activation_floats(build_network(name, shape, seed=0), shape) for name in networks)
     return floats * len(syn.labels) * syn.formation**2 * protocol.trained_epochs * seeds > WORTH_WORKERS
 
 

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from typing import final
 
-from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.parts.initialization import class_major_labels, random_rows
 from ddbench.methods.parts.labels import Teachers, expert_logits
+from ddbench.recipe.renamed_keys import RENAMED_KEYS
+from ddbench.recipe.settings import Count
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
@@ -14,11 +17,12 @@ class RandomSoft(DirectMethod):
     """The images of ``random``, with the averaged logits of experts as labels.
 
     Source: Qin et al. 2024 (A Label is Worth a Thousand Images, arXiv:2406.10485), who show how much of what
-    methods
-    with soft labels reach is due to the labels.
+    methods with soft labels reach is due to the labels.
     """
 
-    teacher_epoch: Count
+    RENAMED = RENAMED_KEYS["random-soft"]
+
+    label_expert_epoch: Count
     """The epoch at which experts label."""
     teachers: Teachers = "all"
     """Whose logits are averaged."""
@@ -27,11 +31,13 @@ class RandomSoft(DirectMethod):
         return True
 
     def needed_epochs(self) -> int:
-        return self.teacher_epoch
+        return self.label_expert_epoch
 
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
         real = task.real
         images = real.inputs(real.train, random_rows(real, ipc, at.stream("rows")))
         classes = class_major_labels(real.classes, ipc).to(images.device)
         hard = task.synthetic(images, classes, ipc=ipc)
-        return replace(hard, labels=expert_logits(hard, task, self.teacher_epoch, self.teachers), label_kind="logits")
+        return replace(
+            hard, labels=expert_logits(hard, task, self.label_expert_epoch, self.teachers), label_kind="logits"
+        )

@@ -14,18 +14,30 @@ Box = tuple[int, int, int, int]
 
 
 class View(NamedTuple):
-    """What is done to all images of a job at a step: box: top, left, height and width, in pixels, of the part that is
-    enlarged, None for the whole; mirrored; then moved down and right, round the edge."""
+    """Transformation of all images of a job at a step: cropped and enlarged, mirrored, then moved round the edge."""
 
     box: Box | None
+    """Part that is enlarged, in pixels: top, left, height, width; None for the whole."""
     mirrored: bool
+    """Whether it is mirrored after that."""
     down: int
+    """Move down, in pixels."""
     right: int
+    """Move to the right, in pixels."""
 
 
 def drawn_view(size: int, *, shift: int, crop: bool, mirror: bool, generator: torch.Generator) -> View:
-    """shift: the largest move, in pixels; it goes down and right, by 0 to ``shift`` each. crop: whether a part of 8 %
-    of the area or more is enlarged and mirrored half the time, the latter only where ``mirror`` allows it.
+    """Draw a view.
+
+    Args:
+        size: Side of the images, in pixels.
+        shift: Largest move, in pixels; it goes down and right, by 0 to ``shift`` each.
+        crop: Whether a part of 8 % of the area or more is enlarged and mirrored half the time.
+        mirror: Whether a mirrored image is still of its class; where not, a crop is not mirrored.
+        generator: Source of the draws.
+
+    Returns:
+        The view.
 
     Source: Zhang et al. 2024 (INFER, arXiv:2408.06927), released code; torchvision's RandomResizedCrop.
     """
@@ -39,7 +51,15 @@ def drawn_view(size: int, *, shift: int, crop: bool, mirror: bool, generator: to
 
 
 def seen_under(view: View, images: Tensor) -> Tensor:
-    """Images (n, C, H, W) as the view has them; differentiable."""
+    """Transform images by a view. Differentiable.
+
+    Args:
+        view: The view.
+        images: (n, C, H, W).
+
+    Returns:
+        (n, C, H, W).
+    """
     if view.box is not None:
         top, left, height, width = view.box
         part = images[:, :, top : top + height, left : left + width]

@@ -10,7 +10,7 @@ from typing import final
 from ddbench.estimates.memory import activation_floats, training_bytes
 from ddbench.estimates.model_size import MemorySuggestion
 from ddbench.methods.infer.budget import Budget
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.training.pretrained import is_pretrained, published
 
 _COMPENSATOR_COPIES = 5
@@ -18,24 +18,31 @@ _COMPENSATOR_COPIES = 5
 
 
 @cache
-def teacher_sizes(names: tuple[str, ...], channels: int, size: int, classes: int) -> tuple[tuple[int, int], ...]:
-    """Parameters, and activations for an image, of each of these networks, or of those that weights are of."""
-    shape = {"channels": channels, "size": size, "classes": classes}
+def teacher_sizes(names: tuple[str, ...], shape: ImageShape) -> tuple[tuple[int, int], ...]:
+    """Count parameters and activations of networks.
+
+    Args:
+        names: Networks, or pretrained weights, which stand for their networks.
+        shape: Images and classes.
+
+    Returns:
+        Parameters, and numbers that layers put out for one image, of each.
+    """
     networks = [published(name).network if is_pretrained(name) else name for name in names]
-    modules = [build_network(name, **shape, seed=0) for name in networks]
-    return tuple((sum(p.numel() for p in m.parameters()), activation_floats(m, channels, size)) for m in modules)
+    modules = [build_network(name, shape, seed=0) for name in networks]
+    return tuple((sum(p.numel() for p in m.parameters()), activation_floats(m, shape)) for m in modules)
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class InferMemory:
-    """What decides it."""
+    """Settings that decide how much memory INFER takes."""
 
     budget: Budget
     teachers: tuple[tuple[int, int], ...]
-    """Of :func:`teacher_sizes`."""
+    """Parameters and activations of each teacher, as :func:`teacher_sizes` gives them."""
     classes: int
-    """Of a natural set, that a teacher sees together."""
+    """Classes of a natural set that a teacher sees together."""
     jobs: int
     """Compensators of a teacher that are found together."""
     pixels: int
@@ -50,7 +57,14 @@ class InferMemory:
         return step + 4 * (own + sum(parameters for parameters, _ in self.teachers))
 
     def memory_suggestions(self, available: int) -> Sequence[MemorySuggestion]:
-        """Fewer compensators together, which are then found apart; and where one is too many, fewer classes."""
+        """Suggest to find fewer compensators together, and where one is too many, to show fewer classes together.
+
+        Args:
+            available: Bytes in which a job should fit.
+
+        Returns:
+            One change at most.
+        """
         if self.jobs == 1 or replace(self, jobs=1).bytes > available:
             return [self._fewer_classes(available)] if self.jobs * self.classes > 1 else []
         jobs = max(jobs for jobs in range(1, self.jobs + 1) if replace(self, jobs=jobs).bytes <= available)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
@@ -95,9 +95,15 @@ class INFER(JobMethod):
             )
 
     def validate_data(self, real: RealSet, ipc: int, teachers: int | None = None) -> None:
-        """Errors: UserError where these settings do not work with this data at this ipc.
+        """Refuse data with which these settings do not work.
 
-        teachers: how many there are, once there are any; None is as many as the settings name.
+        Args:
+            real: The data set.
+            ipc: Images per class.
+            teachers: Number of teachers, once there are any; None for as many as the settings name.
+
+        Raises:
+            UserError: A class is too small, the data is whitened, or the budget has no room for one natural set.
         """
         real.require_ipc(ipc)
         if real.preprocessing.kind == "zca":
@@ -113,8 +119,8 @@ class INFER(JobMethod):
         if not budget.teachers:
             return {"natural sets": budget.sets}
         steps = self.iterations * -(-budget.sets // self._memory(sizes, ipc).jobs) * budget.teachers
-        found = {"natural sets": budget.sets, "teachers": budget.teachers, "compensators": budget.compensators}
-        return {**found, "steps": steps}
+        amounts = {"natural sets": budget.sets, "teachers": budget.teachers, "compensators": budget.compensators}
+        return {**amounts, "steps": steps}
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
         return None if self.blocks == "natural" else self._memory(sizes, ipc).bytes
@@ -128,7 +134,7 @@ class INFER(JobMethod):
         jobs = self.jobs_at_once or sets_at_once(sizes.pixels, classes)
         return InferMemory(
             budget=budget,
-            teachers=teacher_sizes(self.teachers.networks, sizes.channels, sizes.size, sizes.classes),
+            teachers=teacher_sizes(self.teachers.networks, sizes.shape),
             classes=classes,
             jobs=max(1, min(jobs, budget.sets)),
             pixels=sizes.pixels,
@@ -145,7 +151,7 @@ class INFER(JobMethod):
         each = self.iterations * real.classes
         return sum(
             training_seconds(
-                activation_floats(_fitting(task).member(group.teacher), real.channels, real.size),
+                activation_floats(_fitting(task).member(group.teacher), real.shape),
                 each * len(group.sets),
                 real.classes,
                 task.device,
@@ -167,8 +173,8 @@ class INFER(JobMethod):
             **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
         )
         names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
-        found = optimization.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
-        return {"compensators": found}
+        compensators = optimization.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
+        return {"compensators": compensators}
 
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
         budget, rows = self._plan(task, ipc), self._rows(task, ipc, at)
@@ -207,8 +213,8 @@ class INFER(JobMethod):
         return Budget(ipc=ipc, classes=classes, teachers=paid, shared=self.shared)
 
     def _groups(self, task: Task, ipc: int) -> dict[str, CompensatorJob]:
-        pixels = task.real.channels * task.real.size**2
-        return groups_of(self._plan(task, ipc), self.jobs_at_once or sets_at_once(pixels, self._together(task.real)))
+        at_once = self.jobs_at_once or sets_at_once(task.real.shape.pixels, self._together(task.real))
+        return groups_of(self._plan(task, ipc), at_once)
 
     def _together(self, real: RealSet) -> int:
         """Classes of a natural set that a teacher sees together."""
@@ -225,9 +231,7 @@ def _fitting(task: Task) -> Teachers:
         raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
     task.teachers.check_compatible(
         dataset=task.real.name,
-        channels=task.real.channels,
-        size=task.real.size,
-        classes=task.real.classes,
+        shape=task.real.shape,
         preprocessing=task.real.preprocessing.fingerprint,
     )
     return task.teachers

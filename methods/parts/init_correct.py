@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.initialization import InitialImages, Initialization, shuffled_classes
 
@@ -16,7 +16,7 @@ class CorrectInit(Initialization):
     """Random real images that an expert classifies correctly. Experts are asked one after the other until all is full.
 
     Source: Guo et al. 2024 (DATM, arXiv:2310.05773), released ``DATM.py``, ``samples_predicted_correctly``. Differs:
-    the experts are those at ``teacher_epoch``, there always the last; an image is taken once, however many experts
+    the experts are those at ``label_expert_epoch``, there always the last; an image is taken once, however many experts
     recognize it; all experts may be asked; a class that they all together can not fill is filled with those of its
     images that the first expert finds likeliest to be of the class, and a note says so.
     """
@@ -24,10 +24,10 @@ class CorrectInit(Initialization):
     kind: Literal["correct"] = "correct"
     asks_experts: ClassVar[bool] = True
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
         real = task.real
         real.require_ipc(ipc)
-        ensemble = ExpertEnsemble(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, label_expert_epoch)
         waiting = shuffled_classes(real, at.stream("pixels"))
         chosen: list[list[int]] = [[] for _ in waiting]
         for expert in range(len(ensemble)):
@@ -50,9 +50,9 @@ def _take(ensemble: ExpertEnsemble, expert: int, label: int, rows: Tensor, ipc: 
     left = []
     for chunk, logits in ensemble.logits_of_rows(expert, rows):
         right = logits.argmax(1) == label
-        found = chunk[right][: ipc - len(chosen)]
-        chosen += found.tolist()
-        left.append(chunk[~torch.isin(chunk, found)])
+        correct = chunk[right][: ipc - len(chosen)]
+        chosen += correct.tolist()
+        left.append(chunk[~torch.isin(chunk, correct)])
         if len(chosen) == ipc:
             break
     return torch.cat(left)

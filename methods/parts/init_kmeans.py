@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.initialization import InitialImages, Initialization
@@ -20,7 +20,7 @@ class KMeansInit(Initialization):
     """The real images nearest to the centers of k-means clusters of a class, by the logits of one expert, drawn.
 
     Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``pix_init avg``. Differs: the expert
-    is at ``teacher_epoch``, there the last; as many clusters as images by default; and an image is taken once.
+    is at ``label_expert_epoch``, there the last; as many clusters as images by default; and an image is taken once.
     """
 
     kind: Literal["representative"] = "representative"
@@ -32,15 +32,15 @@ class KMeansInit(Initialization):
         if self.clusters and ipc % self.clusters:
             raise UserError(
                 f"{self.clusters} clusters do not share out {ipc} images per class evenly",
-                fix=f"pixels: {{kind: representative}}, which takes a cluster an image, or an ipc that "
+                fix=f"init: {{kind: representative}}, which takes a cluster an image, or an ipc that "
                 f"{self.clusters} divides",
             )
 
-    def start(self, task: Task, ipc: int, at: OuterStep, teacher_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
         real, clusters = task.real, self.clusters or ipc
         real.require_ipc(ipc)
         self.validate_ipc(ipc)
-        ensemble = ExpertEnsemble(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, label_expert_epoch)
         expert = int(torch.randint(len(ensemble), (), generator=at.stream("expert of the pixels")))
         seed = derive(at.seed, "k-means") % 2**32
         rows = []
@@ -52,14 +52,25 @@ class KMeansInit(Initialization):
 
 
 def nearest_to_centers(points: Tensor, clusters: int, each: int, seed: int) -> Tensor:
-    """The positions of the ``each`` points (n, F) nearest to every center of k-means, none twice: (clusters * each,).
+    """Choose the points nearest to every center of k-means, none twice.
 
     Centers choose in the order of k-means, from what is left.
+
+    Args:
+        points: (n, F).
+        clusters: Number of centers.
+        each: Points of a center.
+        seed: Seed of k-means, 32 bits.
+
+    Returns:
+        Positions, (clusters * each,), int64.
     """
     from sklearn.cluster import KMeans
 
-    found = KMeans(n_clusters=clusters, init="k-means++", n_init="auto", random_state=seed).fit(points.double().numpy())
-    distances = torch.cdist(torch.from_numpy(np.asarray(found.cluster_centers_)), points.double())
+    fitted = KMeans(n_clusters=clusters, init="k-means++", n_init="auto", random_state=seed).fit(
+        points.double().numpy()
+    )
+    distances = torch.cdist(torch.from_numpy(np.asarray(fitted.cluster_centers_)), points.double())
     chosen: list[int] = []
     for to_center in distances:
         to_center[chosen] = torch.inf

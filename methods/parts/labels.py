@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.distillation.method import OuterRate, Task
+from ddbench.distillation.method import OuterRate
+from ddbench.distillation.task import Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble, at_once
 from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -27,42 +28,68 @@ class Labels(Part, abc.ABC):
     """A way to label. The classes themselves are always known: sets are class-major."""
 
     soft: ClassVar[bool]
+    """Whether the stored labels are soft."""
     judged: ClassVar[bool] = False
     """Whether the labels of step 0 are what experts see in the images."""
 
     def asks_experts(self) -> bool:
-        """Whether experts at ``teacher_epoch`` are asked, for the first labels or the last."""
+        """Check whether experts at ``label_expert_epoch`` are needed, for the first labels or the last.
+
+        Returns:
+            True where they are: experts are then trained that long.
+        """
         return self.judged
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
-        """The set of step 0, which comes with hard labels, as labeled here.
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
+        """Label the set of step 0.
 
         Args:
+            syn: The set with hard labels.
+            task: What is distilled from.
+            label_expert_epoch: Epoch of the experts that label, where any do.
             recognized: Whether its images were chosen among those that experts classify correctly.
+
+        Returns:
+            The set with the labels of step 0.
         """
-        del task, teacher_epoch, recognized
+        del task, label_expert_epoch, recognized
         return syn
 
     def rate(self) -> OuterRate | None:
-        """How fast the labels are learned; None where they are not."""
+        """Say how fast the labels are learned.
+
+        Returns:
+            Their outer SGD; None where they are not learned.
+        """
         return None
 
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
-        """The set as the students of one outer step see it.
+        """Label the set as the students of one outer step see it.
 
         Args:
-            target: Reads the parameters (P,) they are to reach.
+            syn: The set as it is now.
+            task: What is distilled from.
+            target: Reads the parameters (P,) that the students are to reach.
+
+        Returns:
+            The set with the labels of the step.
         """
         del task, target
         return syn
 
-    def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
-        """The set as it is kept.
+    def finalize(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, last_target: Theta) -> SyntheticSet:
+        """Label the set as it is stored.
 
         Args:
+            syn: The set after its last step.
+            task: What is distilled from.
+            label_expert_epoch: Epoch of the experts that label, where any do.
             last_target: Reads the parameters (P,) that the last step was to reach.
+
+        Returns:
+            The set with its final labels.
         """
-        del task, teacher_epoch, last_target
+        del task, label_expert_epoch, last_target
         return syn
 
 
@@ -77,7 +104,7 @@ class TargetLabels(Labels):
     """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
 
     Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
-    Differs: the set that is kept is labeled by all experts at ``teacher_epoch`` together ("experts"); the released
+    Differs: the set that is kept is labeled by all experts at ``label_expert_epoch`` together ("experts"); the released
     code keeps the labels of whichever expert and epoch the last step had drawn ("last").
     """
 
@@ -89,17 +116,17 @@ class TargetLabels(Labels):
     def asks_experts(self) -> bool:
         return self.keep == "experts"
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
-        del task, teacher_epoch, recognized
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
+        del task, label_expert_epoch, recognized
         return replace(syn, labels=functional.one_hot(syn.labels, syn.classes).float(), label_kind="probabilities")
 
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
         return replace(syn, labels=probabilities(task, target(), syn.images.detach()))
 
-    def finalize(self, syn: SyntheticSet, task: Task, teacher_epoch: int, last_target: Theta) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, last_target: Theta) -> SyntheticSet:
         if self.keep == "last":
             return self.at_step(syn, task, last_target)
-        ensemble = ExpertEnsemble(task, teacher_epoch)
+        ensemble = ExpertEnsemble(task, label_expert_epoch)
         total = torch.zeros_like(syn.labels)
         for expert in range(len(ensemble)):
             total += ensemble.logits(expert, syn.images).softmax(1)
@@ -111,13 +138,13 @@ class StaticLabels(Labels):
 
     kind: Literal["static"] = "static"
     teachers: Teachers | None = None
-    """Whose logits are averaged; None: the correct ones' for ``pixels: correct``, else the first's."""
+    """Whose logits are averaged; None: the correct ones' for ``init: correct``, else the first's."""
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
         teachers = self.teachers or ("correct" if recognized else "first")
-        return replace(syn, labels=expert_logits(syn, task, teacher_epoch, teachers), label_kind="logits")
+        return replace(syn, labels=expert_logits(syn, task, label_expert_epoch, teachers), label_kind="logits")
 
 
 class LearnedLabels(Labels):
@@ -132,21 +159,28 @@ class LearnedLabels(Labels):
     momentum: Share = 0.9
     """Of the logits' SGD."""
     teachers: Teachers | None = None
-    """Whose logits the labels begin as; None: the correct ones' for ``pixels: correct``, else the first's."""
+    """Whose logits the labels begin as; None: the correct ones' for ``init: correct``, else the first's."""
     soft: ClassVar[bool] = True
     judged: ClassVar[bool] = True
 
-    def start(self, syn: SyntheticSet, task: Task, teacher_epoch: int, *, recognized: bool) -> SyntheticSet:
-        return StaticLabels(teachers=self.teachers).start(syn, task, teacher_epoch, recognized=recognized)
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
+        return StaticLabels(teachers=self.teachers).start(syn, task, label_expert_epoch, recognized=recognized)
 
     def rate(self) -> OuterRate:
         return OuterRate(lr=self.lr, momentum=self.momentum)
 
 
 def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers) -> Tensor:
-    """The averaged logits of the experts for the set's images: (S, K), float32, where the images are.
+    """Average the logits of experts for the set's images; experts are read one at a time.
 
-    Experts are read one at a time.
+    Args:
+        syn: The set.
+        task: What is distilled from.
+        epoch: Epoch of the experts.
+        teachers: Experts whose logits count: correct, first or all.
+
+    Returns:
+        (S, K), float32, on the device of the images.
     """
     ensemble, classes = ExpertEnsemble(task, epoch), syn.hard_labels().to(syn.images.device)
     if teachers == "first":
@@ -164,9 +198,17 @@ def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers)
 
 @torch.no_grad()
 def probabilities(task: Task, theta: Tensor, images: Tensor) -> Tensor:
-    """The softmax of the student with parameters theta (P,) for images (S, C, H, W), without augmentation: (S, K).
+    """Compute the student's softmax without augmentation.
 
     Every chunk is spread over the whole set, so that batch norm, which uses a chunk's statistics, sees all classes.
+
+    Args:
+        task: What is distilled from.
+        theta: Parameters, (P,).
+        images: (S, C, H, W).
+
+    Returns:
+        (S, K).
     """
     chunks = -(-len(images) // at_once(images))
     logits = images.new_empty(len(images), task.real.classes)

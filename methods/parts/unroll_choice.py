@@ -29,6 +29,7 @@ class UnrollChoice(Part):
         return self
 
     def build(self) -> Unroll:
+        """Make the unroll."""
         match self.kind:
             case "adjoint":
                 return AdjointUnroll(self.every)

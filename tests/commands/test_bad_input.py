@@ -166,7 +166,10 @@ class TestPlugin:
             ("METHODS.register('mine')(print)\n", "is not a method"),
             ("@METHODS.register('mine')\nclass Mine: ...\n", "inherits from ddbench.method.DirectMethod"),
             ("@METHODS.register('mine')\nclass Mine(DirectMethod): ...\n", "lacks distill"),
-            ("@METHODS.register('mine')\nclass Mine(OptimizedMethod):\n  def init(s, *a): ...\n", "lacks outer_loss"),
+            (
+                "@METHODS.register('mine')\nclass Mine(OptimizedMethod):\n  def initialize(s, *a): ...\n",
+                "lacks outer_loss",
+            ),
             ("@METHODS.register('mine')\nclass Mine(DirectMethod):\n  def refuse(s, ipc): ...\n", "validate_ipc()"),
         ],
     )

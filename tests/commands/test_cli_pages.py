@@ -50,7 +50,7 @@ class ClassMeans(OptimizedMethod):
     def outer_rates(self):
         return {"images": OuterRate(lr=self.image_lr)}
 
-    def init(self, task, ipc, at):
+    def initialize(self, task, ipc, at):
         labels = class_major_labels(task.real.classes, ipc)
         images = task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels")))
         return task.synthetic(images, labels, ipc=ipc)

@@ -40,7 +40,7 @@ imagenet1k-ipc1  10  3  10    100     10000        0.01           1e-4   no     
 """
 
 DATM = """
-setting                N  M  T-  T+  grows  within  batch  image_lr  student_lr_lr  label_lr  threshold  pixels
+setting                N  M  T-  T+  grows  within  batch  image_lr  student_lr_lr  label_lr  threshold  init
 cifar10-ipc1          80  2   0   4      -       -     10       100           1e-7         5        1.1  correct
 cifar10-ipc10         80  2   0  20     10    1000    100       100           1e-5         2          1  correct
 cifar10-ipc50         80  2   0  40     20    2000    500      1000           1e-5         2          1  correct
@@ -56,7 +56,7 @@ tiny-imagenet-ipc50   20  2  40  70      -       -   1000       100           1e
 """
 
 AST = """
-setting              N  M  T+  batch  image_lr  student_lr_lr  zca          pixels  perturb         match  balanced
+setting              N  M  T+  batch  image_lr  student_lr_lr  zca          init    perturb         match  balanced
 cifar100-ipc1       40  3  15      -       100           1e-5   no  representative        1  intermediate        no
 cifar100-ipc10      20  2  30    128      1000           1e-5   no  representative        1  intermediate        no
 cifar100-ipc50      80  2  40    700      1000           1e-5   no  representative        0         final        no
@@ -121,12 +121,12 @@ def test_what_each_method_adds(name):
     found = job.method
     assert found.ema_decay == told.get("ema")
     assert found.guard.threshold == told.get("threshold")
-    assert found.pixels.kind == told.get("pixels", "real")
+    assert found.init.kind == told.get("init", "real")
     assert found.unroll.kind == ("tesla" if job.name == "tesla" else "adjoint")
     assert found.student_momentum == (0.9 if job.name == "ast" else 0)
     assert found.start_perturbation == told.get("perturb", 0) and found.balanced_loss is told.get("balanced", False)
     assert found.match.kind == told.get("match", "final")
-    assert getattr(found.match, "weights", "equal") == "equal" and getattr(found.pixels, "clusters", None) is None
+    assert getattr(found.match, "weights", "equal") == "equal" and getattr(found.init, "clusters", None) is None
     if job.name == "datm":
         assert found.labels.model_dump(include={"kind", "lr", "momentum"}) == {
             "kind": "learned",
@@ -174,8 +174,8 @@ def test_experts_are_as_long_as_is_looked_at(name):
     """The last start epoch is T+ - 1; DATM's and AST's images are judged by the last of 100 and 50 epochs."""
     told, (_, job) = PUBLISHED[name], published_job(name)
     matched = told["T+"] - 1 + told["M"]
-    judged = {"datm": 100, "ast": 50 if told.get("pixels") == "representative" else None}.get(job.name)
-    assert job.method.teacher_epoch == judged
+    judged = {"datm": 100, "ast": 50 if told.get("init") == "representative" else None}.get(job.name)
+    assert job.method.label_expert_epoch == judged
     assert job.buffer.epochs == max(matched, judged or 0) == job.method.needed_epochs()
 
 
@@ -253,10 +253,10 @@ class TestAblation:
         "no-clip": {"optimizer"},
         "no-penalty": {"optimizer"},
         "no-inner-momentum": {"student_momentum"},
-        "random-pixels": {"pixels"},
+        "random-pixels": {"init"},
         "final-match": {"match"},
         "no-perturbation": {"start_perturbation"},
-        "all-off": {"optimizer", "student_momentum", "pixels", "match", "start_perturbation"},
+        "all-off": {"optimizer", "student_momentum", "init", "match", "start_perturbation"},
     }
 
     @pytest.fixture
@@ -293,5 +293,5 @@ class TestAblation:
         off = found["ast-all-off"].method
         mtt = METHODS.get("mtt")
         same = off.model_dump(include=set(mtt.model_fields))
-        numbers = ("inner_steps", "max_start_epoch", "batch_syn", "image_lr", "teacher_epoch")
+        numbers = ("inner_steps", "max_start_epoch", "batch_syn", "image_lr", "label_expert_epoch")
         assert mtt(**{key: same[key] for key in numbers}).model_dump() == same

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ddbench.data.class_subset import only_classes
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_order, class_steps
-from ddbench.evaluate.continual.evaluator import ContinualEvaluator, with_epochs
+from ddbench.evaluate.continual.evaluator import ContinualEvaluator
 from ddbench.evaluate.continual.replay_memory import StepSet, merge_memory, seen_test, split_by_class
-from ddbench.evaluate.continual.step_score import load_step
+from ddbench.evaluate.continual.step_score import known_score
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import score
 
@@ -165,7 +165,7 @@ def test_a_point_is_a_plain_score_and_is_not_computed_twice(tmp_path, monkeypatc
     assert point.accuracy == want.accuracy
     assert point.question.seen == (2, 0)
     assert (point.memory_images, point.memory_bytes) == (4, sum(sum(part.syn.bytes.values()) for part in parts))
-    assert load_step(point.question.path(tmp_path)) == point
+    assert known_score(point.question, tmp_path) == point
 
     def never(*arguments, **more):
         raise AssertionError("trained again")
@@ -205,7 +205,7 @@ def test_the_bound_trains_on_all_images_of_the_classes_seen(tmp_path, monkeypatc
 
     monkeypatch.setattr("ddbench.evaluate.continual.evaluator.score_real", score_real)
     point = evaluator(tmp_path, tiny_real()).ask_whole_data(
-        [2, 0], with_epochs(PROTOCOLS["real-v1"], 1), order=0, step=0, steps=2
+        [2, 0], PROTOCOLS["real-v1"].with_epochs(1), order=0, step=0, steps=2
     )
     assert seen == {"labels": {0, 2}, "tested": {0, 2}, "count": 20}
     assert (point.question.method, point.question.ipc, point.memory_images) == ("real", None, 20)
@@ -219,10 +219,10 @@ def test_teachers_who_know_classes_to_come_are_refused(tmp_path):
 @given(epochs=st.integers(1, 50))
 def test_shorter_protocols_are_told_apart(epochs):
     for key in ("dsa-v1", "dc-v1", "real-v1"):
-        changed = with_epochs(PROTOCOLS[key], epochs)
+        changed = PROTOCOLS[key].with_epochs(epochs)
         assert changed.setting.epochs == epochs
         assert all(setting.epochs == epochs for _, setting in changed.by_dataset)
         assert changed.fingerprint != PROTOCOLS[key].fingerprint
         assert changed.key == key
     with pytest.raises(UserError, match="follow from a rule"):
-        with_epochs(PROTOCOLS["idc-v1"], epochs)
+        PROTOCOLS["idc-v1"].with_epochs(epochs)

@@ -16,7 +16,6 @@ from ddbench.evaluate.ddranking.recipes import (
     SOFT_M,
     hard_recipe_of,
     recipe_of,
-    with_epochs,
     without_augmentation,
 )
 from ddbench.evaluate.ddranking.scores import (
@@ -162,8 +161,8 @@ def test_recipes_of_tracks():
 
 
 def test_other_epochs_are_another_fingerprint():
-    assert with_epochs(HARD, None) == HARD
-    assert with_epochs(HARD, 7).setting.epochs == 7 and with_epochs(HARD, 7).fingerprint != HARD.fingerprint
+    assert HARD.with_epochs(None) == HARD
+    assert HARD.with_epochs(7).setting.epochs == 7 and HARD.with_epochs(7).fingerprint != HARD.fingerprint
 
 
 def test_printed_numbers_make_scores_in_a_narrow_range():

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ddbench.evaluate.ddranking import measure as measuring
 from ddbench.evaluate.ddranking.measure import measure
-from ddbench.evaluate.ddranking.recipes import HARD, SOFT, SOFT_M, with_epochs, without_augmentation
+from ddbench.evaluate.ddranking.recipes import HARD, SOFT, SOFT_M, without_augmentation
 from ddbench.evaluate.ddranking.scores import AugmentationRobustness, exponential_score
 
 RUNS = (0, 1, 2)
@@ -62,7 +62,7 @@ def as_released(monkeypatch):
     """The recipes without what can not be made equal: augmentation, and the epoch at which the rate drops."""
 
     def constant(recipe):
-        return replace(with_epochs(without_augmentation(recipe), EPOCHS), schedule="constant")
+        return replace(without_augmentation(recipe).with_epochs(EPOCHS), schedule="constant")
 
     monkeypatch.setattr(measuring, "hard_recipe_of", lambda track: constant(HARD))
     monkeypatch.setattr(

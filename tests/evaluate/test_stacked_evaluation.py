@@ -18,7 +18,7 @@ from ddbench.evaluate.training.mixing import Mixer
 from ddbench.evaluate.training.train_and_test import train_and_test
 from ddbench.evaluate.training.train_network import train_network, train_stacked
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
 from ddbench.training.model_stack import StackedModels
@@ -117,8 +117,8 @@ def test_epochs_are_told_of_all():
 
 def test_networks_that_draw_take_turns_and_are_never_compiled(monkeypatch):
     dropping = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
-    assert draws_at_random(dropping, 1, 8)
-    assert not draws_at_random(dropping.__class__(*dropping[::2]), 1, 8)
+    assert draws_at_random(dropping, ImageShape(1, 8, 3))
+    assert not draws_at_random(dropping.__class__(*dropping[::2]), ImageShape(1, 8, 3))
     real = tiny_real()
     monkeypatch.setattr(EvaluationConfig, "has_random_layers", True)
     one = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1))
@@ -128,6 +128,6 @@ def test_networks_that_draw_take_turns_and_are_never_compiled(monkeypatch):
 
 
 def test_a_pass_is_made_once_for_a_kind_of_network():
-    shape = ("convnet-d1-w4", 1, 8, 3, CPU)
-    assert forward_pass(*shape, stacked=True) is forward_pass(*shape, stacked=True)
-    assert forward_pass(*shape, stacked=True) is not forward_pass(*shape, stacked=False)
+    kind = ("convnet-d1-w4", ImageShape(1, 8, 3), CPU)
+    assert forward_pass(*kind, stacked=True) is forward_pass(*kind, stacked=True)
+    assert forward_pass(*kind, stacked=True) is not forward_pass(*kind, stacked=False)

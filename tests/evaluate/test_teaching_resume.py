@@ -57,7 +57,7 @@ def assert_equal(found, wanted):
     assert found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(HARD),
     augmentation=st.sampled_from(["none", "dsa", "dsa-idc", "dc", "crop-flip"]),

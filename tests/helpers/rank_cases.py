@@ -9,7 +9,7 @@ import torch
 from ddbench.distillation.outer_loop import optimize
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.image_pipeline import Pipeline
@@ -35,10 +35,10 @@ def _outer_gradient(ranks, name, settings, captured):
     method = METHODS.get(name, "test")(
         **{"inner_steps": 4, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 1.0, **settings}
     )
-    syn = method.init(task, 2, at())
+    syn = method.initialize(task, 2, at())
     names = [name for name in ("images", "labels", "student_lr") if name in method.outer_rates()]
     learned = {name: getattr(syn, name).double().requires_grad_() for name in names}
-    with patch("ddbench.distillation.method.GradientKernel", partial(GradientKernel, backend="eager")):
+    with patch("ddbench.distillation.task.GradientKernel", partial(GradientKernel, backend="eager")):
         loss, _ = method.outer_loss(replace(syn, **learned), task, at(3))
     gradients = torch.autograd.grad(loss, list(learned.values()))
     return [loss.item(), *(gradient.tolist() for gradient in gradients)]
@@ -99,7 +99,9 @@ def job_of_a_recipe(ranks, recipe, homes, overrides):
 
 
 def batch_norm(ranks):
-    refuse_mixed_batches(FlatNetwork(build_network("convnet-d1-w4-bn", channels=1, size=8, classes=3, seed=0)), 1, 8)
+    refuse_mixed_batches(
+        FlatNetwork(build_network("convnet-d1-w4-bn", ImageShape(1, 8, 3), seed=0)), ImageShape(1, 8, 3)
+    )
 
 
 def different_facts(ranks):

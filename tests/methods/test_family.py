@@ -28,7 +28,7 @@ def double_task():
 
 def gradients(method, task, step=3):
     """The outer loss and its gradient by everything that is learned, in float64."""
-    syn = method.init(tiny_task(), 2, at())
+    syn = method.initialize(tiny_task(), 2, at())
     leaves = {name: syn.tensors()[name].double().requires_grad_() for name in method.outer_rates()}
     soft = {} if syn.label_kind == "hard" else {"labels": syn.labels.double()}
     loss, _ = method.outer_loss(replace(syn, **{**soft, **leaves}), task, at(step))
@@ -66,7 +66,7 @@ class TestGradients:
         _, got = gradients(method, task)
         span = method._span(task, at(3))
         begin, target = span.begin, span.after(2)
-        syn = method.init(tiny_task(), 2, at())
+        syn = method.initialize(tiny_task(), 2, at())
         x, beta = syn.images.double().requires_grad_(), syn.student_lr.item()
 
         def g(theta, graph):
@@ -111,7 +111,7 @@ class TestChoices:
             "MTT": "adjoint", "FTD": "adjoint", "TESLA": "tesla", "DATM": "adjoint", "AST": "adjoint",
         }  # fmt: skip
         assert [method.labels.kind for method in kinds.values()] == ["hard", "hard", "hard", "learned", "hard"]
-        assert [method.pixels.kind for method in kinds.values()] == [
+        assert [method.init.kind for method in kinds.values()] == [
             "real",
             "real",
             "real",
@@ -130,14 +130,14 @@ class TestChoices:
         pixels, labels = ["real", "noise", "correct", "representative"], ["hard", "target", "learned", "static"]
         matches, unrolls = ["final", "intermediate"], ["adjoint", "full", "tesla", {"kind": "truncated", "last": 2}]
         for chosen in itertools.product(pixels, labels, matches, unrolls):
-            names = dict(zip(("pixels", "labels", "match", "unroll"), chosen, strict=True))
+            names = dict(zip(("init", "labels", "match", "unroll"), chosen, strict=True))
             try:
                 method = MTT(**NEEDED, **names)
             except ValueError as error:
                 assert "noise shows nothing" in str(error)
                 refused.add(chosen[:2])
                 continue
-            syn = method.init(task, 1, at())
+            syn = method.initialize(task, 1, at())
             leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}
             loss, _ = method.outer_loss(replace(syn, **leaves), task, at(1))
             assert all(g.isfinite().all() for g in torch.autograd.grad(loss, list(leaves.values()))), names
@@ -146,7 +146,7 @@ class TestChoices:
     @pytest.mark.parametrize(
         ("settings", "says"),
         [
-            ({"pixels": "noise", "labels": "learned"}, "noise shows nothing"),
+            ({"init": "noise", "labels": "learned"}, "noise shows nothing"),
             ({"match": "intermediate", "expert_epochs": 1}, "needs expert_epochs of 2 or more"),
             ({"match": "intermediate", "expert_epochs": 5}, "at least as many inner_steps"),
             ({"growth": {"first": 9, "steps": 10}}, "window of start epochs would be empty"),
@@ -162,7 +162,7 @@ class TestChoices:
 
     def test_experts_are_as_long_as_teachers_need(self):
         assert DATM(**{**NEEDED, "max_start_epoch": 4}).needed_epochs() == 5
-        assert DATM(**{**NEEDED, "max_start_epoch": 4}, teacher_epoch=100).needed_epochs() == 100
+        assert DATM(**{**NEEDED, "max_start_epoch": 4}, label_expert_epoch=100).needed_epochs() == 100
 
     @pytest.mark.parametrize(
         ("settings", "epochs"),
@@ -171,11 +171,11 @@ class TestChoices:
             ({"labels": {"kind": "target", "keep": "last"}}, 4),
             ({"labels": "target"}, 100),
             ({"labels": "static"}, 100),
-            ({"pixels": "representative"}, 100),
+            ({"init": "representative"}, 100),
         ],
     )
-    def test_a_teacher_epoch_counts_only_where_a_teacher_is_asked(self, settings, epochs):
-        assert MTT(**NEEDED, **settings, teacher_epoch=100).needed_epochs() == epochs
+    def test_a_label_expert_epoch_counts_only_where_a_teacher_is_asked(self, settings, epochs):
+        assert MTT(**NEEDED, **settings, label_expert_epoch=100).needed_epochs() == epochs
 
     def test_an_ipc_that_does_not_suit_the_pixels_is_refused_before_anything_is_trained(self):
         with pytest.raises(UserError, match="10 clusters do not share out 15 images"):
@@ -195,8 +195,8 @@ class TestCompat:
         assert quirk["images"].lr == plain["images"].lr / 2 and quirk["student_lr"] == plain["student_lr"]
 
     def test_ast_takes_ten_clusters(self):
-        assert AST(**NEEDED, compat=True).pixels.clusters == 10 and AST(**NEEDED).pixels.clusters is None
-        assert AST(**NEEDED, compat=True, pixels="real").pixels.kind == "real"
+        assert AST(**NEEDED, compat=True).init.clusters == 10 and AST(**NEEDED).init.clusters is None
+        assert AST(**NEEDED, compat=True, init="real").init.kind == "real"
 
     @pytest.mark.parametrize("said", [1, "true", "yes"])
     def test_compat_is_true_or_false_and_nothing_like_it(self, said):

@@ -139,7 +139,7 @@ def test_another_experts_set_of_step_0_is_not_taken(tmp_path):
 
 def test_random_soft_labels_the_images_of_random(tmp_path):
     task = trained_task(tmp_path)
-    hard, soft = RandomImages().distill(task, 4, at()), RandomSoft(teacher_epoch=EPOCHS).distill(task, 4, at())
+    hard, soft = RandomImages().distill(task, 4, at()), RandomSoft(label_expert_epoch=EPOCHS).distill(task, 4, at())
     assert torch.equal(hard.images, soft.images) and soft.label_kind == "logits"
     assert (soft.labels.argmax(1) == hard.labels).float().mean() > 0.6
 

@@ -27,7 +27,7 @@ SMALL = {"inner_steps": 3, "max_start_epoch": 4, "image_lr": 10.0, "student_lr":
 
 def build(name):
     kind = METHODS.get(name)
-    needed = {**SMALL, "teacher_epoch": 5}
+    needed = {**SMALL, "label_expert_epoch": 5}
     asked = [key for key, field in kind.model_fields.items() if field.is_required()]
     rate = {"student_lr": 0.05} if "student_lr" in kind.model_fields else {}
     return kind(**{key: needed[key] for key in asked}, **rate)
@@ -79,7 +79,7 @@ class TestContract:
             return
         image_contract.check_outer_loss(method, device)
         task = tiny_task()
-        syn = method.init(task, 2, at())
+        syn = method.initialize(task, 2, at())
         one, other = (method.outer_loss(syn, task, at(step))[0] for step in (1, 2))
         assert not torch.equal(one, other)
 
@@ -120,7 +120,7 @@ class TestMatchingLoss:
         method = MTT(**{**SMALL, "augmentation": "none"})
         from dataclasses import replace
 
-        syn = method.init(task, 1, at())
+        syn = method.initialize(task, 1, at())
         loss, _ = method.outer_loss(replace(syn, student_lr=torch.tensor(0.0)), task, at())
         assert loss.item() == pytest.approx(1)
 
@@ -132,7 +132,7 @@ class TestMTT:
         gradients, losses = {}, {}
         for unroll in ("full", "adjoint", {"kind": "adjoint", "every": 2}, "tesla", {"kind": "truncated", "last": 1}):
             method = MTT(**SMALL, **extra, unroll=unroll)
-            syn = method.init(task, 2, at())
+            syn = method.initialize(task, 2, at())
             images = syn.images.clone().requires_grad_()
             from dataclasses import replace
 
@@ -159,7 +159,7 @@ class TestMTT:
             MTT(**{**SMALL, **settings})
 
     def test_noise_start(self):
-        syn = MTT(**SMALL, pixels="noise").init(tiny_task(), 2, at())
+        syn = MTT(**SMALL, init="noise").initialize(tiny_task(), 2, at())
         assert abs(syn.images.mean().item()) < 0.2 and abs(syn.images.std().item() - 1) < 0.2
 
 

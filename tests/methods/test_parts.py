@@ -18,7 +18,7 @@ from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.expert_segment import Growth, StartWindow, draw_span
 from ddbench.methods.parts.init_correct import CorrectInit
 from ddbench.methods.parts.init_kmeans import KMeansInit, nearest_to_centers
-from ddbench.methods.parts.initialization import NoisePixels, RealInit, class_major_labels
+from ddbench.methods.parts.initialization import NoiseInit, RealInit, class_major_labels
 from ddbench.methods.parts.labels import (
     expert_logits,
 )
@@ -172,15 +172,15 @@ class TestJury:
 
 
 class TestPixels:
-    @pytest.mark.parametrize("pixels", [RealInit(), CorrectInit(), KMeansInit()])
-    def test_are_different_images_of_their_class(self, task, pixels):
-        images = pixels.start(task, 7, at(), EPOCHS).images
+    @pytest.mark.parametrize("init", [RealInit(), CorrectInit(), KMeansInit()])
+    def test_are_different_images_of_their_class(self, task, init):
+        images = init.start(task, 7, at(), EPOCHS).images
         every = task.real.inputs(task.real.train)
         rows = [int((every == image).flatten(1).all(1).nonzero()[0]) for image in images]
         assert len(set(rows)) == 21 and task.real.train.labels[rows].tolist() == class_major_labels(3, 7).tolist()
 
     def test_noise(self, task):
-        images = NoisePixels().start(task, 20, at(), EPOCHS).images
+        images = NoiseInit().start(task, 20, at(), EPOCHS).images
         assert images.shape == (60, 1, 8, 8) and abs(images.std().item() - 1) < 0.05
 
     def test_the_first_expert_classifies_every_image_correctly(self, task):

@@ -97,7 +97,7 @@ KINDS = {
         "runs/*-mtt-*/start.safetensors",
         "runs/*-mtt-*/candidates/000002.safetensors",
         "runs/*-mtt-*/candidates/000004.safetensors",
-        "runs/*-mtt-*/candidates/scores.json",
+        "runs/*-mtt-*/candidates/scores/000002-*.json",
         "runs/*-mtt-*/synthetic.safetensors",
         "runs/*-mtt-*/synthetic.png",
         "runs/*-random-*/candidates/000000.safetensors",

@@ -270,7 +270,7 @@ class TestPlugins:
                 return replace(made, labels=made.labels.flip(0))
 
         class Detached(OptimizedMethod):
-            def init(self, task, ipc, at):
+            def initialize(self, task, ipc, at):
                 return Method().distill(task, ipc, at)
 
             def outer_rates(self):
@@ -292,7 +292,7 @@ class TestPlugins:
         class Half(OptimizedMethod):
             pass
 
-        with pytest.raises(ddbench.UserError, match="Half lacks init"):
+        with pytest.raises(ddbench.UserError, match="Half lacks initialize"):
             ddbench.testing.check_method(Half)
 
 

@@ -162,12 +162,12 @@ class TestSoftBaseline:
         soft = [job for job in found if job.label == "random-soft"]
         assert [(job.name, job.ipc) for job in soft] == [("random-soft", 1), ("random-soft", 10)]
         datm = by_label(found)["datm"]
-        assert all(job.method.teacher_epoch == datm.method.needed_epochs() == 3 for job in soft)
+        assert all(job.method.label_expert_epoch == datm.method.needed_epochs() == 3 for job in soft)
         assert all(job.buffer.folder == datm.buffer.folder for job in soft)
 
     def test_at_the_epoch_that_labels_there(self, tmp_path):
-        found = by_label(jobs(tmp_path, text_of("datm"), "method.teacher_epoch=2", "method.max_start_epoch=5"))
-        assert (found["random-soft"].method.teacher_epoch, found["random-soft"].buffer.epochs) == (2, 6)
+        found = by_label(jobs(tmp_path, text_of("datm"), "method.label_expert_epoch=2", "method.max_start_epoch=5"))
+        assert (found["random-soft"].method.label_expert_epoch, found["random-soft"].buffer.epochs) == (2, 6)
 
     def test_only_where_labels_are_soft(self, tmp_path):
         assert set(by_label(jobs(tmp_path, text_of("random", "mtt", "ftd")))) == {"random", "mtt", "ftd"}
@@ -180,7 +180,7 @@ class TestSoftBaseline:
         assert set(found) == {"mtt", "mtt-soft", "random-soft"}
 
     def test_not_where_the_recipe_has_it(self, tmp_path):
-        text = text_of("datm") + "  mine: {method: random-soft, teacher_epoch: 1}\n"
+        text = text_of("datm") + "  mine: {method: random-soft, label_expert_epoch: 1}\n"
         assert set(by_label(jobs(tmp_path, text))) == {"datm", "mine"}
 
     def test_its_label_may_be_taken(self, tmp_path):

@@ -12,7 +12,7 @@ from ddbench.estimates.memory import (
     outer_step_bytes,
     training_bytes,
 )
-from ddbench.networks import build_network
+from ddbench.networks import ImageShape, build_network
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
 SIZES = {
@@ -28,22 +28,24 @@ def network(name, channels=3, size=32, classes=10):
 
 def test_activations_of_a_small_convnet_are_those_counted_by_hand():
     # 1 x 8 x 8 in, width 4: convolution, norm and ReLU of 4 x 8 x 8, pooled 4 x 4 x 4, three logits.
-    assert activation_floats(network("convnet-d1-w4", 1, 8, 3), 1, 8) == 3 * 4 * 8 * 8 + 4 * 4 * 4 + 3
+    assert activation_floats(network("convnet-d1-w4", 1, 8, 3), ImageShape(1, 8, 3)) == 3 * 4 * 8 * 8 + 4 * 4 * 4 + 3
 
 
 def test_activations_of_the_usual_convnet_are_those_counted_by_hand():
     blocks = [3 * 128 * side * side + 128 * (side // 2) ** 2 for side in (32, 16, 8)]
-    assert activation_floats(network("convnet-d3"), 3, 32) == sum(blocks) + 10
+    assert activation_floats(network("convnet-d3"), ImageShape(3, 32, 10)) == sum(blocks) + 10
 
 
 def test_activations_without_norm_and_pooling():
-    assert activation_floats(network("convnet-d2-w4-nonorm-nopool", 1, 8, 3), 1, 8) == 2 * 2 * 4 * 8 * 8 + 3
+    assert (
+        activation_floats(network("convnet-d2-w4-nonorm-nopool", 1, 8, 3), ImageShape(1, 8, 3)) == 2 * 2 * 4 * 8 * 8 + 3
+    )
 
 
 def test_counting_leaves_the_network_as_it_was():
     module = network("convnet-d1-w4-bn", 1, 8, 3).train()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    activation_floats(module, 1, 8)
+    activation_floats(module, ImageShape(1, 8, 3))
     assert module.training
     assert not any(child._forward_hooks for child in module.modules())
     assert all(tensor.equal(before[name]) for name, tensor in module.state_dict().items())

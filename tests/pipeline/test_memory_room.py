@@ -16,10 +16,11 @@ from ddbench.estimates.memory_check import available_bytes, format_gb, require
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods import METHODS
 from ddbench.methods.mtt import MTT
+from ddbench.networks import ImageShape
 from ddbench.runtime.available_memory import cgroup_available, free_bytes
 
 CPU = torch.device("cpu")
-SIZES = Sizes(parameters=320_010, activations=559_114, classes=10, channels=3, size=32)
+SIZES = Sizes(parameters=320_010, activations=559_114, shape=ImageShape(3, 32, 10))
 BASE = {"max_start_epoch": 4, "image_lr": 5.0}
 
 

@@ -103,7 +103,7 @@ def test_the_first_step_that_does_not_fit_leaves_the_beginning(tmp_path, monkeyp
 
 
 def test_a_start_that_does_not_fit_leaves_nothing(tmp_path, monkeypatch):
-    failing(monkeypatch, "ddbench.methods.mtt.MTT.init", ERRORS[0], {1})
+    failing(monkeypatch, "ddbench.methods.mtt.MTT.initialize", ERRORS[0], {1})
     with pytest.raises(UserError, match="nothing, for no step was taken"):
         run(tmp_path)
     monkeypatch.undo()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddbench.errors import UserError
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.networks.mixing import mixes_batch
 from ddbench.runtime.distributed import ALONE, Ranks, rank_device
 
@@ -40,7 +40,10 @@ def test_alone_nothing_is_copied_and_nobody_is_asked():
     ],
 )
 def test_networks_that_mix_a_batch_are_found_out(name, mixed):
-    assert mixes_batch(FlatNetwork(build_network(name, channels=1, size=16, classes=3, seed=0)), 1, 16) == mixed
+    assert (
+        mixes_batch(FlatNetwork(build_network(name, channels=1, size=16, classes=3, seed=0)), ImageShape(1, 16, 3))
+        == mixed
+    )
 
 
 class TestDevices:

@@ -122,7 +122,7 @@ class TestSweep:
 
     def test_a_combination_that_does_not_work_names_the_entry(self, tmp_path):
         """Nothing in the sweep is wrong by itself, nor in the recipe."""
-        text = text_of("mtt", more="sweep: {noise: {method.pixels: noise}}\n")
+        text = text_of("mtt", more="sweep: {noise: {method.init: noise}}\n")
         text = text.replace("    image_lr: 10\n", "    image_lr: 10\n    labels: learned\n")
         said = refusal(tmp_path, text)
         assert "noise shows nothing" in said and f"under my.yaml, line {line_of(text, 'sweep:')}: sweep.noise" in said
@@ -163,7 +163,7 @@ def test_a_sweep_with_soft_labels_from_the_recipe_to_the_table(ddbench, tmp_path
     assert all(any(line.split()[0] == label for line in board.splitlines() if line) for label in labels)
     row = json.loads(Path(only(home, "results/digits/ipc1/random-soft-*.json")).read_text())
     epochs = row["recipe"]["experts"]["epochs"]
-    said = {"method": "random-soft", "teacher_epoch": epochs, "teachers": "all"}
+    said = {"method": "random-soft", "label_expert_epoch": epochs, "teachers": "all"}
     assert row["recipe"]["methods"] == {"random-soft": said} and "sweep" not in row["recipe"] and epochs > 1
     assert "verified: identical" in ddbench.done("verify", only(home, "results/*/*/random-soft-*.json"), "--home", home)
 

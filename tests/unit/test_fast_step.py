@@ -172,7 +172,7 @@ def test_an_outer_step_is_the_same_compiled_and_not(method):
         chosen = METHODS.get(method, "test")(
             inner_steps=4, expert_epochs=2, max_start_epoch=4, image_lr=1.0, batch_syn=4
         )
-        syn = chosen.init(task, 2, at())
+        syn = chosen.initialize(task, 2, at())
         images = syn.images.double().requires_grad_()
         student_lr = syn.student_lr.double().requires_grad_()
         loss, _ = chosen.outer_loss(type(syn)(**{**vars(syn), "images": images, "student_lr": student_lr}), task, at(3))

@@ -38,9 +38,9 @@ class Captured:
     def compiled(self, function, device, backend):
         return compiled(function, device, self.backend)  # pyright: ignore[reportArgumentType]
 
-    def forward_pass(self, name, channels, size, classes, device, **options):
+    def forward_pass(self, name, shape, device, **options):
         self.passes += options["compile"]
-        return ForwardPass(build_network(name, channels=channels, size=size, classes=classes, seed=0), **options)
+        return ForwardPass(build_network(name, shape, seed=0), **options)
 
 
 @pytest.fixture

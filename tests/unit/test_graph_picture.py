@@ -172,7 +172,7 @@ class TestFigure:
         assert said(figure_of(syn, words=False)) == []
 
     def test_many_classes_items_and_labels(self, tmp_path):
-        graphs = graphs_of([nx.path_graph(30)] * 30, labels=lambda node: node % 50)
+        graphs = graphs_of([nx.path_graph(8)] * 30, labels=lambda node: node % 50)
         syn = synthetic(graphs, classes=10, labels=[0] * 21 + list(range(1, 10)))
         draw_graphs(syn, tmp_path / "a.png")
         width, height = Image.open(tmp_path / "a.png").size

@@ -27,7 +27,7 @@ class Bowl(OptimizedMethod):
     bad_steps: tuple[int, ...] = ()
     value: float = float(1)
 
-    def init(self, task, ipc, at):
+    def initialize(self, task, ipc, at):
         images = torch.zeros(task.real.classes * ipc, 1, 8, 8)
         labels = torch.arange(task.real.classes).repeat_interleave(ipc)
         return task.synthetic(images, labels, ipc=ipc, student_lr=torch.tensor(0.1))
@@ -53,7 +53,7 @@ def test_is_torch_sgd_on_the_loss(tmp_path):
     optimizer = torch.optim.SGD([x], lr=0.1, momentum=0.5)
     for step in range(7):
         optimizer.zero_grad()
-        syn = replace(method.init(task, 1, at()), images=x)
+        syn = replace(method.initialize(task, 1, at()), images=x)
         method.outer_loss(syn, task, at(step, 3))[0].backward()
         optimizer.step()
     assert torch.equal(load_synthetic(last).images, x.detach()) and x.abs().max() > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ddbench.evaluate.graphs.make_row import graph_versions, graphs_sha256, make_graph_row, scores_of
+from ddbench.evaluate.graphs.make_row import graph_versions, make_graph_row, scores_of
 from ddbench.evaluate.graphs.protocols import GraphProtocol
 from ddbench.evaluate.graphs.score import GraphScores, score_graphs
 from ddbench.evaluate.leaderboard.row import Row, RowSelection
@@ -44,10 +44,8 @@ class GraphEvaluator(Evaluator):
         self, syn: SyntheticGraphs, request: NetworkRequest, selection: RowSelection
     ) -> GraphScores | None:
         """What this very set scored at another ipc, as the whole training split does: not trained again."""
-        digest = graphs_sha256(syn)
-        count = syn.provenance["recipe"]["evaluation"]["seeds"] if self.ipcs else None
-        for row in (row for ipc in self.ipcs for row in self.rows(ipc)):
-            same = row.synthetic_sha256 == digest and row.recipe.get("evaluation", {}).get("seeds") == count
-            if same and row.versions == graph_versions() and self.answers(row, syn, request, selection):
+        facts = self.facts(syn, request, selection)
+        for row in (row for ipc in self.ipcs for row in self.known_rows(ipc, **facts, versions=graph_versions())):
+            if row.recipe.get("evaluation", {}).get("seeds") == len(self.seeds):
                 return scores_of(row, syn)
         return None

@@ -22,6 +22,6 @@ def soft_baselines(loaded: LoadedRecipe, specs: Sequence[JobSpec]) -> Iterator[J
         here = [spec for spec in specs if spec.ipc == ipc]
         soft = next((spec for spec in here if spec.method.soft_labels() and spec.needed), None)
         if soft is not None and all(spec.name != SOFT for spec in here):
-            epoch = getattr(soft.method, "teacher_epoch", None) or soft.needed
-            method = METHODS.get(SOFT).model_validate({"teacher_epoch": epoch})
+            epoch = getattr(soft.method, "label_expert_epoch", None) or soft.needed
+            method = METHODS.get(SOFT).model_validate({"label_expert_epoch": epoch})
             yield replace(soft, label=label, name=SOFT, method=method, needed=method.needed_epochs())

@@ -70,7 +70,7 @@ def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs
         named += [(entry.network, ("evaluation", "networks", number)) for entry in expanded([name], student)]
     for name, key in named:
         try:
-            build_network(name, channels=real.channels, size=real.size, classes=real.classes, seed=0)
+            build_network(name, real.shape, seed=0)
         except UserError as error:
             raise error.at(loaded.where(*key)) from None
     for whose, teachers in _teachers(loaded, jobs):

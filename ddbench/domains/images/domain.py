@@ -31,11 +31,12 @@ from ddbench.evaluate.training.worker_count import should_parallelize, workers_f
 from ddbench.evaluate.verify import Verification, verify
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.domain import Domain, SetEvaluation, SetOptions, evaluation_seeds
+from ddbench.pipeline.domain import Domain
 from ddbench.pipeline.expand_recipe import JobSpec
 from ddbench.pipeline.jobs import Job, resolved
 from ddbench.pipeline.pipeline import Pipeline
 from ddbench.pipeline.real_set import real_set_of, with_validation
+from ddbench.pipeline.set_evaluation import SetEvaluation, SetOptions, evaluation_seeds
 from ddbench.pipeline.stages import Evaluate, Stages
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device

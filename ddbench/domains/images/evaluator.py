@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ddbench.data import RealSet
 from ddbench.evaluate.compatibility import require_labels
@@ -54,11 +55,15 @@ class ImageEvaluator(Evaluator):
     def test_split(self) -> EvalSplit:
         return image_test_split(self.real)
 
-    def answers(self, row: Row, syn: SyntheticSet, request: NetworkRequest, selection: RowSelection) -> bool:
+    def facts(self, syn: SyntheticSet, request: NetworkRequest, selection: RowSelection) -> dict[str, Any]:
         teachers = self.teachers_for(syn)
-        wanted = (self.policy(request), selection, tuple(self.seeds), teachers and teachers.fingerprint)
-        recorded = (row.lr_policy, row.selection, row.seeds, row.teachers_fingerprint)
-        return recorded == wanted and super().answers(row, syn, request, selection)
+        return {
+            **super().facts(syn, request, selection),
+            "lr_policy": self.policy(request),
+            "selection": selection,
+            "seeds": tuple(self.seeds),
+            "teachers_fingerprint": teachers and teachers.fingerprint,
+        }
 
     def evaluate(self, syn: SyntheticSet, request: NetworkRequest, selection: RowSelection, note: str = "") -> Row:
         teachers = self.teachers_for(syn)

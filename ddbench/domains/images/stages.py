@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 
 from ddbench.artifact import describe
-from ddbench.distillation.method import Task
 from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import last_candidate, run
+from ddbench.distillation.task import Task
 from ddbench.domains.images.evaluator import ImageEvaluator
 from ddbench.domains.images.task import make_student, make_task
 from ddbench.domains.images.teachers import get_teachers

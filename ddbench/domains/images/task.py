@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ddbench.data import RealSet
-from ddbench.distillation.method import Method, Task
+from ddbench.distillation.method import Method
+from ddbench.distillation.task import Task
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
@@ -30,8 +31,7 @@ def make_student(real: RealSet, network: str, seed: int, device: torch.device) -
     Returns:
         The network, its parameters one vector (P,).
     """
-    module = build_network(network, channels=real.channels, size=real.size, classes=real.classes, seed=seed)
-    return FlatNetwork(module).to(device)
+    return FlatNetwork(build_network(network, real.shape, seed=seed)).to(device)
 
 
 def make_task(
@@ -70,7 +70,7 @@ def make_task(
         UserError: Ranks disagree on the data, or share batches that the student mixes.
     """
     if method.outer_steps and not ranks.alone:
-        refuse_mixed_batches(student, real.channels, real.size)
+        refuse_mixed_batches(student, real.shape)
     epochs = method.needed_epochs()
     digest = None if experts is None or epochs is None else experts.digest(epochs)
     notes = () if experts is None else experts.description.notes
