@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.unroll_choice import UnrollChoice
@@ -35,8 +36,8 @@ class TrajectoryMemory:
     compiled: bool = False
     """Whether the student's step is."""
 
-    def bytes(self, sizes: Sizes) -> int:
-        """Estimated peak, above what lies there before, in bytes."""
+    def bytes(self, sizes: Sizes) -> Estimate:
+        """Estimated peak, above what lies there before."""
         pixels = self.images * sizes.pixels
         learned = pixels + (self.images * sizes.classes if self.soft else 0)
         step = outer_step_bytes(
