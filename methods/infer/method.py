@@ -17,7 +17,7 @@ from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
-from ddbench.estimates.stacked_memory import training_seconds
+from ddbench.estimates.training_time import training_seconds
 from ddbench.methods.infer import provenance
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.charge import paper_bytes
