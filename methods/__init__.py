@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ddbench.methods.infer.method import INFER
     from ddbench.methods.mirage.method import Mirage
     from ddbench.methods.mtt import MTT
+    from ddbench.methods.rded.method import RDED
     from ddbench.methods.tesla import TESLA
 
 _BUILTIN = {
@@ -31,6 +32,7 @@ _BUILTIN = {
     "datm": "ddbench.methods.datm:DATM",
     "ast": "ddbench.methods.ast:AST",
     "infer": "ddbench.methods.infer.method:INFER",
+    "rded": "ddbench.methods.rded.method:RDED",
     "random": "ddbench.methods.coresets.random_images:RandomImages",
     "random-soft": "ddbench.methods.coresets.random_soft:RandomSoft",
     "herding": "ddbench.methods.coresets.herding:Herding",
