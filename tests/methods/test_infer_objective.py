@@ -10,9 +10,9 @@ from torch.nn import functional
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resized_crop
 
-from ddbench.methods.infer.augmentation import View, drawn_view, seen_under
 from ddbench.methods.infer.objective import Objective
-from ddbench.methods.infer.statistics import BatchStatistics, matching_loss
+from ddbench.methods.parts.batch_statistics import BatchStatistics, matching_loss
+from ddbench.methods.parts.shared_view import View, drawn_view, seen_under
 from ddbench.randomness import stream
 
 STILL = View(None, False, 0, 0)
@@ -156,7 +156,7 @@ class TestStatistics:
         torch.testing.assert_close(matching_loss(seen, 10.0) - matching_loss(seen, 1.0), 9 * first)
 
     def test_moments_pass_gradcheck(self):
-        from ddbench.methods.infer.statistics import _Moments
+        from ddbench.methods.parts.batch_statistics import _Moments
 
         images, mean = drawn(4, 2, 3, 3).requires_grad_(), drawn(2, seed=1)
         assert torch.autograd.gradcheck(lambda x: _Moments.apply(x, mean, 2), images)
