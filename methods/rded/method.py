@@ -66,7 +66,7 @@ class RDED(DirectMethod):
         patches = ipc * self.factor**2
         if self.images_per_class < patches:
             raise UserError(
-                f"ipc {ipc} takes {patches} patches of each class, one an image, and {self.images_per_class} are looked at",
+                f"ipc {ipc} takes {patches} patches of a class, one an image of {self.images_per_class}",
                 fix=f"images_per_class: {patches} or more",
             )
         real.require_ipc(patches)
@@ -80,14 +80,17 @@ class RDED(DirectMethod):
         self.validate_data(task.real, ipc)
         real, teachers = task.real, task_teachers(task, "RDED")
         count = ipc * self.factor**2
-        images = torch.cat([
-            mosaics(self._patches(real, teachers, label, count, at), self.factor, real.size)
-            for label in range(real.classes)
-        ])
+        images = torch.cat(
+            [
+                mosaics(self._patches(real, teachers, label, count, at), self.factor, real.size)
+                for label in range(real.classes)
+            ]
+        )
         pixels = real.preprocessing.inverse(images).mul(255).add(1e-3).floor().clamp(0, 255).to(torch.uint8).cpu()
         labels = class_major_labels(real.classes, ipc)
-        accuracy = ", ".join(f"{name} {100 * of:.1f} %" for name, of in zip(teachers.names, teachers.accuracy, strict=True))
-        return task.synthetic(pixels, labels, ipc=ipc, notes=[f"patches chosen by {accuracy} on the test split"])
+        scorers = zip(teachers.names, teachers.accuracy, strict=True)
+        names = ", ".join(f"{name}, {100 * accuracy:.1f} % on the test split" for name, accuracy in scorers)
+        return task.synthetic(pixels, labels, ipc=ipc, notes=[f"patches chosen by {names}"])
 
     @torch.no_grad()
     def _patches(self, real: RealSet, teachers: Teachers, label: int, count: int, at: OuterStep) -> Tensor:
@@ -102,9 +105,10 @@ class RDED(DirectMethod):
         ]
         images, crops = chosen_patches(torch.stack(losses).cpu(), count)
         chosen = real.inputs(real.train, rows[images])
-        return torch.cat([cut(image, boxes[i, c][None], side) for image, i, c in zip(chosen, images, crops, strict=True)])
+        return torch.cat([cut(image, box[None], side) for image, box in zip(chosen, boxes[images, crops], strict=True)])
 
     @staticmethod
     def _losses(patches: Tensor, teachers: Teachers, label: int) -> Tensor:
         logits = teachers.logits(patches)
-        return functional.cross_entropy(logits, logits.new_full((len(logits),), label, dtype=torch.long), reduction="none")
+        labels = torch.full((len(logits),), label, device=logits.device)
+        return functional.cross_entropy(logits, labels, reduction="none")

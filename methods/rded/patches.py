@@ -69,7 +69,7 @@ def chosen_patches(losses: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         Images and patches within them, best first, (count,) each, int64.
     """
-    best, patch = losses.sort(1, stable=True)
+    best, patch = losses.sort(dim=1, stable=True)
     images = best[:, 0].sort(stable=True).indices[:count]
     return images, patch[images, 0]
 
