@@ -64,12 +64,12 @@ class RDED(DirectMethod):
                 fix=f"lower factor to {real.size} or less",
             )
         patches = ipc * self.factor**2
+        real.require_ipc(patches)
         if self.images_per_class < patches:
             raise UserError(
-                f"ipc {ipc} takes {patches} patches of a class, one an image of {self.images_per_class}",
+                f"ipc {ipc} takes {patches} patches of a class, one an image, of {self.images_per_class}",
                 fix=f"images_per_class: {patches} or more",
             )
-        real.require_ipc(patches)
 
     def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         del ipc
