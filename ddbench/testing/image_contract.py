@@ -35,7 +35,7 @@ def check(method: ImageMethod, device: str = "cpu") -> None:
 
 
 def task_for(method: ImageMethod, device: str = "cpu") -> Task:
-    """Make a tiny task whose experts are as long as a method needs.
+    """Make a tiny task whose experts are as long as a method needs, with a drawn teacher where it needs one.
 
     Args:
         method: With its settings.
@@ -44,7 +44,8 @@ def task_for(method: ImageMethod, device: str = "cpu") -> Task:
     Returns:
         The task.
     """
-    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0))
+    teachers = method.required_teachers() is not None
+    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0), teachers=teachers)
 
 
 def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> SyntheticSet:
