@@ -63,14 +63,14 @@ def _distilled(
     method: OptimizedMethod, task: Task, ipc: int, run: Run, seed: int, checkpoint_seconds: float, progress: Progress
 ) -> None:
     began = time.monotonic()
-    outer_state = OuterState(method, task, ipc, seed, run)
+    outer_state = OuterState(method, task, ipc, seed, run, checkpoint_seconds)
     beginning = Clock(seconds=time.monotonic() - began)  # choosing the first images is part of what a set costs
     resumes = task.ranks.decided(run.state.exists())
     clock, counts = outer_state.resume(run) if resumes else (beginning, GuardCounts())
     run.forget_events_after(clock.step)
     outer_loop = _OuterLoop(outer_state, run, clock, counts, progress)
     with threads_for(outer_state.batch_floats(), task.device):
-        outer_loop.go_on(seed, checkpoint_seconds)
+        outer_loop.go_on(seed)
 
 
 class _OuterLoop:
@@ -83,10 +83,10 @@ class _OuterLoop:
         self.method, self.device = outer_state.method, outer_state.task.device
         self.before, self.began = clock.seconds, time.monotonic()
 
-    def go_on(self, seed: int, checkpoint_seconds: float) -> None:
+    def go_on(self, seed: int) -> None:
         clock, last = self.clock, self.method.iterations
         self.progress.start(last, f"distill ipc {self.outer_state.syn.ipc}", clock.step)
-        settled, saved_at = True, time.monotonic()
+        settled = True
         try:
             if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
                 self.outer_state.keep(self.run, clock, self.counts)
@@ -95,9 +95,8 @@ class _OuterLoop:
                 refused = self._step(OuterStep(clock.step, seed))
                 settled = True
                 self.counts.stop_if_stuck(self.method.guard, refused, clock.step)
-                if time.monotonic() - saved_at > checkpoint_seconds:
-                    self.outer_state.checkpoint(self.run, clock, self.counts)
-                    saved_at = time.monotonic()
+                if self.outer_state.checkpoint.due():
+                    self.outer_state.save(self.run, clock, self.counts)
         except Exception as error:
             if is_out_of_memory(error):
                 let_go(error)
@@ -107,7 +106,7 @@ class _OuterLoop:
         finally:
             synchronize(self.device)
             if settled:
-                self.outer_state.checkpoint(self.run, clock, self.counts)
+                self.outer_state.save(self.run, clock, self.counts)
             self.progress.close()
 
     def _step(self, at: OuterStep) -> str | None:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench import artifact
 from ddbench.distillation.guard import GuardCounts
 from ddbench.distillation.method import Method, OptimizedMethod
 from ddbench.distillation.outer_optimizer import State
@@ -19,7 +18,9 @@ from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.networks.mixing import refuse_mixed_batches
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.training.checkpoint import Checkpoint, first_difference
 
 KIND = "distillation state"
 
@@ -35,14 +36,24 @@ class OuterState:
         ipc: Images per class.
         seed: Seed of every draw.
         run: Folder of the run, which holds the set of step 0, or gets it.
+        checkpoint_seconds: Seconds between two writings of the state at least.
 
     Raises:
         UserError: The set of step 0 in the folder is damaged, or of another distillation.
     """
 
-    def __init__(self, method: OptimizedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
+    def __init__(
+        self,
+        method: OptimizedMethod,
+        task: Task,
+        ipc: int,
+        seed: int,
+        run: Run,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
+        self.checkpoint = Checkpoint(run.state, KIND, {"identity": self.identity}, checkpoint_seconds)
         if not task.ranks.alone:
             refuse_mixed_batches(task.network, task.real.shape)
         with task.ranks.rank_0_first():
@@ -141,7 +152,7 @@ class OuterState:
         """
         return activation_floats(self.task.network.module, self.task.real.shape) * len(self.syn)
 
-    def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
+    def save(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
         """Write everything from which the run can go on to the bit.
 
         Args:
@@ -156,8 +167,7 @@ class OuterState:
             **{f"good.{name}": tensor for name, tensor in self.last_good.items()},
             **{f"carried.{name}": tensor for name, tensor in self.carried.items()},
         }
-        document = {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row, "identity": self.identity}
-        artifact.save(run.state, KIND, tensors, document)
+        self.checkpoint.write(tensors, {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row})
         run.saved = clock.step
 
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
@@ -172,21 +182,17 @@ class OuterState:
         Raises:
             UserError: The state is damaged, or of another distillation.
         """
-        tensors, document = artifact.load(run.state, KIND)
-        try:
-            return self._resumed(tensors, document, run)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-            raise artifact.damaged(run.state, f"it is not the state of such a distillation: {first}") from None
-
-    def _resumed(self, tensors: dict[str, Tensor], document: Mapping[str, Any], run: Run) -> tuple[Clock, GuardCounts]:
-        require_same(document["identity"], self.identity, run.folder)
-        self._restore(tensors)
-        self.last_good = self._with_prefix("good.", tensors)
-        self.carried = self._with_prefix("carried.", tensors)
-        clock = Clock(document["step"], document["seconds"], document["peak_bytes"])
+        state = self.checkpoint.read(required=True, require_same=True)
+        assert state is not None
+        with self.checkpoint.restoring("such a distillation"):
+            tensors, document = state
+            self._restore(tensors)
+            self.last_good = self._with_prefix("good.", tensors)
+            self.carried = self._with_prefix("carried.", tensors)
+            clock = Clock(document["step"], document["seconds"], document["peak_bytes"])
+            counts = GuardCounts(document["guard"], document["in_a_row"])
         run.saved = clock.step
-        return clock, GuardCounts(document["guard"], document["in_a_row"])
+        return clock, counts
 
     def keep(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
         """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate.
@@ -216,7 +222,7 @@ class OuterState:
         return {**self.learned, **average, **states}
 
     @torch.no_grad()
-    def _restore(self, tensors: dict[str, Tensor]) -> None:
+    def _restore(self, tensors: Mapping[str, Tensor]) -> None:
         if self.average is not None:
             self.average.copy_(tensors["average"])
         for name, leaf in self.learned.items():
@@ -260,11 +266,11 @@ def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Pa
     Raises:
         UserError: They differ; names the first thing in which they do.
     """
-    for key in sorted({*recorded, *requested}):
-        if recorded.get(key) != requested.get(key):
-            raise UserError(
-                f"the run in {folder} was made with another {key}",
-                f"there {recorded.get(key)}",
-                f"asked {requested.get(key)}",
-                fix="delete that folder to distill anew, or choose another",
-            )
+    if (difference := first_difference(recorded, requested)) is not None:
+        key, there, asked = difference
+        raise UserError(
+            f"the run in {folder} was made with another {key}",
+            f"there {there}",
+            f"asked {asked}",
+            fix="delete that folder to distill anew, or choose another",
+        )

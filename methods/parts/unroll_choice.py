@@ -29,7 +29,11 @@ class UnrollChoice(Part):
         return self
 
     def build(self) -> Unroll:
-        """Make the unroll."""
+        """Make the unroll.
+
+        Returns:
+            The unroll of this kind, with its own settings.
+        """
         match self.kind:
             case "adjoint":
                 return AdjointUnroll(self.every)

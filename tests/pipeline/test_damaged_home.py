@@ -64,7 +64,7 @@ def in_experts(tmp_path_factory):
 
     def stopping(self, epochs, *rest):
         keep(self, epochs, *rest)
-        if self._facts["expert"] == 1:
+        if self.identity["expert"] == 1:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:

@@ -86,7 +86,7 @@ def test_a_process_that_dies_without_a_word_loses_only_what_follows_its_checkpoi
         def update(self, done, **facts):
             if done == 8:
                 monkeypatch.setattr(
-                    "ddbench.distillation.outer_state.OuterState.checkpoint", lambda *_: None
+                    "ddbench.distillation.outer_state.OuterState.save", lambda *_: None
                 )  # no last words
                 raise Killed
 
