@@ -41,7 +41,14 @@ class DatasetSource:
         return self.loader("ddbench.data")(request)
 
     def loader(self, package: str) -> Callable[[Request], Any]:
-        """The function that reads such a set, in the package of its kind of data."""
+        """Import the function that reads such a set.
+
+        Args:
+            package: Package of its kind of data, such as "ddbench.data".
+
+        Returns:
+            The function, of a ``Request``.
+        """
         module, function = self.target.split(":")
         return getattr(importlib.import_module(f"{package}.{module}"), function)
 

@@ -40,16 +40,24 @@ def run(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> list[Path]:
-    """Run, or go on with, a method in ``folder``.
-
-    Returns the candidates, by outer step; but for an optimized method there is one.
+    """Run, or go on with, a method in a folder.
 
     Args:
-        executor: Who does the jobs of a method that is made of independent ones; None is this process. Nobody else
-            works in the folder meanwhile: where another process does, this one waits until it has ended.
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        folder: Folder of the run. Nobody else works in it meanwhile: where another process does, this one waits until
+            it has ended.
+        seed: Seed of every draw.
+        checkpoint_seconds: Seconds between checkpoints.
+        progress: Meter that is shown steps or jobs; None for none.
+        executor: Who does the jobs of a method that is made of independent ones; None is this process.
+
+    Returns:
+        The candidates, by outer step; but for an optimized method there is one.
 
     Raises:
-        UserError: A class that is no kind of method, and what the method itself finds wrong.
+        UserError: The class is no kind of method, or the method itself finds something wrong.
     """
     with locked(folder) if task.ranks.writes else nullcontext():
         task.ranks.wait()
