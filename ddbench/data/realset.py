@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.split_words import splits_in_words
 from ddbench.errors import UserError
 from ddbench.networks.image_shape import ImageShape
 
@@ -117,6 +119,8 @@ class SplitDataset(Dataset[tuple[Tensor, Tensor]]):
 class RealSet:
     """Real images with labels, a validation split cut from train, and a preprocessing fitted on train alone."""
 
+    DOMAIN: ClassVar[str] = "images"
+    """Name of its domain."""
     name: str
     """Name in recipes and rows, such as ``"cifar10"``."""
     class_names: tuple[str, ...]
@@ -197,6 +201,15 @@ class RealSet:
         """
         here = rows.to(split.images.device) if isinstance(rows, Tensor) else rows
         return self.preprocessing.forward(as_unit_float(split.images[here].to(self.device)))
+
+    def in_words(self) -> tuple[str, ...]:
+        """Describe the splits; one whose splits nobody described is described by its counts.
+
+        Returns:
+            A sentence on the splits, and one for each note.
+        """
+        counted = splits_in_words(len(self.train), len(self.validation), len(self.test))
+        return (self.splits or counted, *self.notes)
 
     def require_ipc(self, ipc: int, where: str = "") -> None:
         """Refuse more images per class than a class has.

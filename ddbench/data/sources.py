@@ -22,22 +22,27 @@ class DatasetSource:
     """What a name stands for."""
 
     target: str
-    """The loader, ``"module:function"`` of ``Request -> RawData``, or of ``Request -> RawGraphs`` where ``graphs`` says
-    that the set is one of graphs. The rest is what ``ddbench datasets`` shows."""
+    """The loader, ``"module:function"`` in the package of its domain, of ``Request -> RawData`` for images and of
+    ``Request -> RawGraphs`` for graphs."""
     images: str
+    """How many images, or other items, for ``ddbench datasets``."""
     classes: int | str
+    """How many classes, for ``ddbench datasets``."""
     size: str
+    """Size of an item, for ``ddbench datasets``."""
     source: str
-    graphs: bool = False
+    """Origin of the data, for ``ddbench datasets``."""
+    domain: str = "images"
+    """Name of the domain (``ddbench.pipeline.domain``) whose data it is."""
 
     def load(self, request: Request) -> RawData:
         """The images.
 
         Raises:
-            UserError: A set of graphs.
+            UserError: A set of another domain.
         """
-        if self.graphs:
-            raise other_kind(request, "graphs", "images", "a set of images, such as digits or cifar10")
+        if self.domain != "images":
+            raise other_kind(request, self.domain, "images", "a set of images, such as digits or cifar10")
         return self.loader("ddbench.data")(request)
 
     def loader(self, package: str) -> Callable[[Request], Any]:
@@ -82,7 +87,7 @@ def _known(name: str, target: str, source: str) -> DatasetSource:
 
 
 def _graphs(target: str, source: str) -> DatasetSource:
-    return DatasetSource(target, "any, graphs", "any", "any", source, graphs=True)
+    return DatasetSource(target, "any, graphs", "any", "any", source, domain="graphs")
 
 
 SOURCES = {
@@ -108,7 +113,7 @@ SOURCES = {
         )
     },
     "motifs": DatasetSource(
-        "motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", graphs=True
+        "motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", domain="graphs"
     ),
 }
 

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -30,6 +30,8 @@ class JobMethod(Method):
     In call order: ``validate_ipc``, ``validate_data``, ``jobs``; ``run`` for each job, perhaps in another process or on
     another machine; ``assemble`` once, when all are done.
     """
+
+    KIND: ClassVar[str] = "jobs"
 
     @abc.abstractmethod
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:

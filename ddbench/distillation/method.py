@@ -38,6 +38,20 @@ class Method(Settings, abc.ABC):
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+    DOMAIN: ClassVar[str] = "images"
+    """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
+    KIND: ClassVar[str] = ""
+    """How its set is made, in a word: ``optimized``, ``direct``, ``jobs``."""
+
+    @property
+    def outer_steps(self) -> int:
+        """Steps of the engine's outer loop; 0 for a method that makes its set without one."""
+        return 0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether its set is a moving average, beside which the images themselves are kept."""
+        return False
 
     def soft_labels(self) -> bool:
         """Check whether the method's sets carry soft labels.
@@ -136,6 +150,11 @@ class Method(Settings, abc.ABC):
         """
         return former_names(self.model_dump(mode="json"), self.RENAMED)
 
+    def seconds(self, task: Task, ipc: int) -> float | None:
+        """About how long its independent jobs take, one after the other; None for a method that has none."""
+        del task, ipc
+        return None
+
     def required_teachers(self) -> TeachersRecipe | None:
         """Name the teachers that the method distills against.
 
@@ -154,6 +173,8 @@ class OptimizedMethod(Method):
     of their arguments: they write no file, keep no state and draw no number but from the streams of their step.
     """
 
+    KIND: ClassVar[str] = "optimized"
+
     iterations: Count = 5000
     """Outer steps."""
     keep_every: Count | None = None
@@ -165,6 +186,14 @@ class OptimizedMethod(Method):
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
     keep_warm_images: bool = False
     """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
+
+    @property
+    def outer_steps(self) -> int:
+        return self.iterations
+
+    @property
+    def averaged(self) -> bool:
+        return self.ema_decay is not None
 
     @model_validator(mode="after")
     def _warm_images_need_an_average(self) -> OptimizedMethod:
@@ -250,6 +279,8 @@ class DirectMethod(Method):
 
     The engine calls ``validate_ipc`` and ``validate_data``, then ``distill`` once, and notes time and memory.
     """
+
+    KIND: ClassVar[str] = "direct"
 
     @abc.abstractmethod
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.figures.image_grid import classes_of, compensator_rows, displayable, stored_images, tile
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,15 +56,23 @@ def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
     return files
 
 
-def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
+def thumbnails(
+    home: Path,
+    digests: Iterable[str],
+    limit: int,
+    total: int,
+    progress: Progress,
+    draw: Callable[[Path, Path, int], bytes | None],
+) -> dict[str, bytes]:
     """Draw the sets of some hashes that lie under HOME and can be read and un-preprocessed there.
 
     Args:
-        home: The home folder.
-        digests: SHA-256 of the sets' tensors.
-        limit: Bytes of one picture, at most.
-        total: Bytes of all pictures; nothing is drawn beyond it.
-        progress: Meter that is shown the pictures drawn.
+        home: Home folder.
+        digests: Hashes of the sets.
+        limit: Bytes of one picture.
+        total: Bytes of all; nothing is drawn beyond it.
+        progress: Shown while they are drawn.
+        draw: Draws the set of a file, from the file, the home and the limit; None where there is no such picture.
 
     Returns:
         Pictures by hash, PNG or WebP.
@@ -76,20 +84,11 @@ def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progr
         if sum(map(len, pictures.values())) + limit > total:
             break
         with suppress(UserError):
-            pictures[digest] = _picture_of(path, home, limit)
+            if (picture := draw(path, home, limit)) is not None:
+                pictures[digest] = picture
         progress.update(done)
     progress.close()
     return pictures
-
-
-def _picture_of(path: Path, home: Path, limit: int) -> bytes:
-    from ddbench.artifact import describe
-    from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
-
-    if describe(path).get("kind") == KIND:
-        return graph_thumbnail(load_synthetic_graphs(path), limit)
-    syn = load_synthetic(path)
-    return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
 
 
 def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
+from ddbench.data.split_words import splits_in_words
 from ddbench.errors import UserError
 from ddbench.graphs.graphs import Graphs
 
@@ -15,6 +16,8 @@ from ddbench.graphs.graphs import Graphs
 class GraphSet:
     """Real graphs with labels, divided for training, validation and test."""
 
+    DOMAIN: ClassVar[str] = "graphs"
+    """Name of its domain."""
     name: str
     """Name in rows, such as ``"tu-NCI1"``."""
     class_names: tuple[str, ...]
@@ -46,6 +49,15 @@ class GraphSet:
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    def in_words(self) -> tuple[str, ...]:
+        """Describe the splits.
+
+        Returns:
+            A sentence on the splits, and one for each note.
+        """
+        counts = len(self.train), len(self.validation), len(self.test)
+        return (f"{splits_in_words(*counts, unit='graphs', own=True)}; {self.split}", *self.notes)
 
     def require_ipc(self, ipc: int, where: str = "") -> None:
         """Refuse more items per class than a class has training graphs.

@@ -121,6 +121,6 @@ def _cardinalities(codes: Tensor) -> tuple[int, ...]:
 
 def _raw_graphs(source: DatasetSource, request: Request) -> RawGraphs:
     """Read the graphs of a source. Raises: UserError for a set of images."""
-    if not source.graphs:
-        raise other_kind(request, "images", "graphs", "a set of graphs, such as motifs or tu:NCI1")
+    if source.domain != "graphs":
+        raise other_kind(request, source.domain, "graphs", "a set of graphs, such as motifs or tu:NCI1")
     return source.loader("ddbench.graphs")(request)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ddbench.data.loader import loader_bytes
-from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
 from ddbench.estimates.memory_check import available_bytes, require
@@ -17,9 +16,8 @@ from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.networks import build_network
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
-from ddbench.pipeline.graph_pipeline import GraphPipeline
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.experts import ExpertRecipe, SmoothExperts
 
 
@@ -32,7 +30,7 @@ class MemoryRequirement:
     memory_suggestions: Callable[[int], Sequence[MemorySuggestion]]
 
 
-def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
+def check_memory(pipeline: Pipeline, *, scored: bool = True) -> None:
     """See that what is still to be made fits in memory.
 
     Args:
@@ -41,9 +39,7 @@ def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> 
     Raises:
         UserError: Before anything is trained, with what to change; under ``--memory warn`` a warning.
     """
-    if not isinstance(pipeline, Pipeline):
-        return
-    left = [job for job in pipeline.jobs if not last_candidate(job.method, job.folder).exists()]
+    left = [job for job in pipeline.jobs if not pipeline.stages.distill.done(job)]
     if not left:
         return
     facts, wanted = dataset_facts(pipeline), {job.buffer.folder for job in left if job.buffer is not None}

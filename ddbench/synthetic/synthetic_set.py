@@ -25,6 +25,9 @@ from ddbench.training.losses import LabelKind
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+KIND = "synthetic set"
+"""Kind of its files."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SyntheticSet:
@@ -216,7 +219,7 @@ class SyntheticSet:
             document["compensation"] = {"natural": self.compensation.natural}
         if self.epoch_labels is not None:
             document["epoch_labels"] = self.epoch_labels.document()
-        return artifact.save(path, "synthetic set", self.tensors(), document)
+        return artifact.save(path, KIND, self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
         """List all tensors for a file.
@@ -253,7 +256,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             of bounds, a fingerprint that is not that of what it stands for, other counts than its tensors have.
     """
     path = Path(path)
-    tensors, document = artifact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, KIND)
     about = check_image_set(document, path)
     try:
         require_agreement(tensors, about)
