@@ -1,8 +1,8 @@
 """The contract of a distillation method: frozen settings with a few pure functions.
 
-The engine owns everything else. Two kinds are told apart by what they have. An *optimized* method starts from a
-synthetic set and says how wrong it is; the outer loop owns optimizers, clock, checkpoints, guards and progress. A
-*direct* method makes the set at once.
+The engine owns everything else: clock, checkpoints, guards, progress and evaluation. An *optimized* method starts from
+a synthetic set and computes its loss; a *direct* method makes the set at once; a method of *jobs*
+(:mod:`ddbench.distillation.job_method`) puts it together from parts that are made anywhere.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Method(Settings, abc.ABC):
     DOMAIN: ClassVar[str] = "images"
     """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
     KIND: ClassVar[str] = ""
-    """How its set is made, in a word: ``optimized``, ``direct``, ``jobs``."""
+    """Way in which its set is made: ``optimized``, ``direct``, ``jobs``."""
 
     @property
     def outer_steps(self) -> int:
@@ -57,8 +57,7 @@ class Method(Settings, abc.ABC):
         """Check whether the method's sets carry soft labels.
 
         Returns:
-            True where they do: a run then adds the baseline ``random-soft``, random real images with labels of the same
-            experts, so that a table shows what the labels alone are worth.
+            True where they do: a run then adds the baseline ``random-soft``, which shows what labels alone are worth.
         """
         return False
 
@@ -119,8 +118,7 @@ class Method(Settings, abc.ABC):
             ipc: Images per class.
 
         Returns:
-            Bytes on the device beyond what lies there before (data, student); None where there is no estimate. A run
-            that would not fit is refused before it starts.
+            Bytes on the device beyond data and student; a run that would not fit is refused. None without an estimate.
         """
         del sizes, ipc
         return None
@@ -151,7 +149,15 @@ class Method(Settings, abc.ABC):
         return former_names(self.model_dump(mode="json"), self.RENAMED)
 
     def seconds(self, task: Task, ipc: int) -> float | None:
-        """About how long its independent jobs take, one after the other; None for a method that has none."""
+        """Estimate how long the method's independent jobs take, one after the other.
+
+        Args:
+            task: What is distilled from.
+            ipc: Images per class.
+
+        Returns:
+            Seconds; None for a method without jobs.
+        """
         del task, ipc
         return None
 
@@ -159,8 +165,7 @@ class Method(Settings, abc.ABC):
         """Name the teachers that the method distills against.
 
         Returns:
-            Their networks and training, which the engine does once and hands over as ``task.teachers``; None for a
-            method that needs none.
+            Their networks and training; the engine hands them over as ``task.teachers``. None where none are needed.
         """
         return None
 
@@ -169,8 +174,8 @@ class OptimizedMethod(Method):
     """A method whose set is found by gradient steps on an outer loss. The engine takes the steps.
 
     In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``outer_loss``,
-    whose gradient moves the parts that ``outer_rates`` names; ``finalize`` for each candidate. All are pure functions
-    of their arguments: they write no file, keep no state and draw no number but from the streams of their step.
+    whose gradient moves the parts that ``outer_rates`` names, unless ``guard`` refuses it; ``finalize`` for each
+    candidate. All are pure functions: they write no file, keep no state and draw only from the streams of their step.
     """
 
     KIND: ClassVar[str] = "optimized"
@@ -180,7 +185,7 @@ class OptimizedMethod(Method):
     keep_every: Count | None = None
     """Outer steps between the candidates among which selection chooses; None keeps ten in all."""
     guard: Guard = Guard()
-    """When an outer step is skipped, and when a run that can not recover stops."""
+    """Conditions under which an outer step is skipped, and under which a run that can not recover stops."""
     ema_decay: Share | None = None
     """d of a moving average of the images, ``average <- d * average + (1 - d) * images`` after every step taken.
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
@@ -222,8 +227,6 @@ class OptimizedMethod(Method):
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         """Compute the loss of the set at one outer step.
 
-        The engine differentiates the loss; a step that :class:`Guard` refuses is skipped.
-
         Args:
             syn: The set as it is now; the tensors that ``outer_rates`` names require a gradient.
             task: What is distilled from.
@@ -241,8 +244,7 @@ class OptimizedMethod(Method):
         """Name the parts of the set that are learned.
 
         Returns:
-            The SGD of each part by its name: "images", "labels", "student_lr". What is not named stays as it was
-            initialized.
+            The SGD of each part by its name: "images", "labels", "student_lr". Other parts stay as initialized.
         """
 
     def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
@@ -254,8 +256,7 @@ class OptimizedMethod(Method):
             at: The step 0, with its streams of randomness.
 
         Returns:
-            A set on which steps take as long as on that of :meth:`initialize`; a method whose ``initialize`` is slow
-            overrides this by something quicker.
+            A set on which steps take as long as on that of :meth:`initialize`, and that may be quicker to make.
         """
         return self.initialize(task, ipc, at)
 
@@ -292,8 +293,7 @@ class DirectMethod(Method):
             at: The step 0, with its streams of randomness; no other randomness may be used.
 
         Returns:
-            ``ipc * classes`` images (S, C, H, W), float32 in the space of the task's preprocessing, with labels; made
-            by :meth:`Task.synthetic`.
+            ``ipc * classes`` preprocessed images (S, C, H, W), with labels; made by :meth:`Task.synthetic`.
 
         Raises:
             UserError: Task and settings do not go together.

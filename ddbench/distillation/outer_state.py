@@ -247,10 +247,10 @@ def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Pa
         UserError: They differ; names the first thing in which they do.
     """
     if (difference := first_difference(recorded, requested)) is not None:
-        key, there, asked = difference
+        key, there, wanted = difference
         raise UserError(
             f"the run in {folder} was made with another {key}",
             f"there {there}",
-            f"asked {asked}",
+            f"asked {wanted}",
             fix="delete that folder to distill anew, or choose another",
         )

@@ -30,7 +30,15 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def last_candidate(method: Method, folder: Path) -> Path:
-    """The candidate that a finished run of ``method`` in ``folder`` has."""
+    """Name the file of the candidate that a finished run has.
+
+    Args:
+        method: The method, with its settings.
+        folder: Folder of the run.
+
+    Returns:
+        The path, whether it exists or not.
+    """
     return Run(folder).candidate(method.outer_steps)
 
 
