@@ -21,6 +21,7 @@ class LeaderboardFormat(StrEnum):
     markdown = "markdown"
     csv = "csv"
     json = "json"
+    latex = "latex"
     html = "html"
 
 
@@ -56,7 +57,8 @@ def leaderboard(
         typer.Option(
             "--format",
             metavar="FORM",
-            help="text, markdown, csv or json; or html, one file with tables, charts and pictures that opens offline.",
+            help="text, markdown, csv, json or latex; or html, one file with tables, charts and pictures that opens "
+            "offline.",
         ),
     ] = LeaderboardFormat.text,
 ) -> None:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.job_checkpoint import JobCheckpoint
-from ddbench.distillation.method import Method
 from ddbench.distillation.outer_state import identity
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak

@@ -8,174 +8,26 @@ a synthetic set and computes its loss; a *direct* method makes the set at once; 
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import model_validator
 from torch import Tensor
 
-from ddbench.data.realset import RealSet
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.guard import Guard
+from ddbench.distillation.outer_optimizer import OuterOptimizer
 from ddbench.distillation.task import OuterStep, Task
-from ddbench.estimates.model_size import MemorySuggestion, Sizes
-from ddbench.recipe.renamed_keys import former_names
-from ddbench.recipe.settings import Count, Positive, Settings, Share
-from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.recipe.settings import Count, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
-
-
-class OuterRate(Settings):
-    """SGD on one part of the synthetic set."""
-
-    lr: Positive
-    """Learning rate."""
-    momentum: Share = 0.5
-    """Heavy-ball momentum."""
-
-
-class Method(Settings, abc.ABC):
-    """Base of all methods: frozen settings, read from a recipe, with pure functions that the engine calls."""
-
-    EXPERTS: ClassVar[Mapping[str, Any]] = {}
-    """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
-    DOMAIN: ClassVar[str] = "images"
-    """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
-    KIND: ClassVar[str] = ""
-    """Way in which its set is made: ``optimized``, ``direct``, ``jobs``."""
-
-    @property
-    def outer_steps(self) -> int:
-        """Steps of the engine's outer loop; 0 for a method that makes its set without one."""
-        return 0
-
-    @property
-    def averaged(self) -> bool:
-        """Whether its set is a moving average, beside which the images themselves are kept."""
-        return False
-
-    def soft_labels(self) -> bool:
-        """Check whether the method's sets carry soft labels.
-
-        Returns:
-            True where they do: a run then adds the baseline ``random-soft``, which shows what labels alone are worth.
-        """
-        return False
-
-    def validate_ipc(self, ipc: int) -> None:
-        """Refuse a number of images per class with which these settings do not work.
-
-        Called while the recipe is checked, before anything is loaded or trained.
-
-        Args:
-            ipc: Images per class, 1 or more.
-
-        Raises:
-            UserError: The settings do not work at this ipc; says which setting to change.
-        """
-        del ipc
-
-    def validate_data(self, real: RealSet, ipc: int) -> None:
-        """Refuse data with which these settings do not work.
-
-        Called once the data is loaded, before experts or teachers are trained.
-
-        Args:
-            real: The data set, preprocessed, its validation split cut off.
-            ipc: Images per class, 1 or more.
-
-        Raises:
-            UserError: The settings do not work with this data; says which setting to change.
-        """
-        del real, ipc
-
-    def needed_epochs(self) -> int | None:
-        """Tell how far along experts the method looks.
-
-        Returns:
-            The number of epochs of which each expert must have a record; the engine trains experts that long where the
-            recipe says ``epochs: auto``. None for a method that needs no experts: its ``task.experts`` is None.
-        """
-        return None
-
-    def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
-        """Summarize the work of one distillation for ``ddbench plan``.
-
-        Args:
-            sizes: Sizes of student and data.
-            ipc: Images per class.
-
-        Returns:
-            Amounts by name, in the order in which they are printed, as ``{"outer steps": 5000, "unroll": "adjoint"}``.
-        """
-        del sizes, ipc
-        return {}
-
-    def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
-        """Estimate the peak memory of distilling.
-
-        Args:
-            sizes: Sizes of student and data.
-            ipc: Images per class.
-
-        Returns:
-            Bytes on the device beyond data and student; a run that would not fit is refused. None without an estimate.
-        """
-        del sizes, ipc
-        return None
-
-    def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
-        """Suggest what to change where memory does not suffice.
-
-        Args:
-            sizes: Sizes of student and data.
-            ipc: Images per class.
-            available: Bytes in which the distillation should fit.
-
-        Returns:
-            Changes after which it fits, the best first; where none suffices, those that help most. Errors print them.
-        """
-        del sizes, ipc, available
-        return ()
-
-    def defining_settings(self) -> dict[str, Any]:
-        """Name the settings that a set follows from.
-
-        A run is resumed, and a finished set used again, where these are the same. A method overrides this to leave at
-        its default what only says how the same numbers are computed, up to rounding.
-
-        Returns:
-            Settings by name, JSON.
-        """
-        return former_names(self.model_dump(mode="json"), self.RENAMED)
-
-    def seconds(self, task: Task, ipc: int) -> float | None:
-        """Estimate how long the method's independent jobs take, one after the other.
-
-        Args:
-            task: What is distilled from.
-            ipc: Images per class.
-
-        Returns:
-            Seconds; None for a method without jobs.
-        """
-        del task, ipc
-        return None
-
-    def required_teachers(self) -> TeachersRecipe | None:
-        """Name the teachers that the method distills against.
-
-        Returns:
-            Their networks and training; the engine hands them over as ``task.teachers``. None where none are needed.
-        """
-        return None
 
 
 class OptimizedMethod(Method):
     """A method whose set is found by gradient steps on an outer loss. The engine takes the steps.
 
-    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``outer_loss``,
-    whose gradient moves the parts that ``outer_rates`` names, unless ``guard`` refuses it; ``finalize`` for each
-    candidate. All are pure functions: they write no file, keep no state and draw only from the streams of their step.
+    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``carry`` and
+    ``outer_loss``, whose gradient moves the parts that ``outer_rates`` names, unless ``guard`` refuses it; ``finalize``
+    for each candidate. All are pure functions: they write no file, keep no state and draw from their step's streams.
     """
 
     KIND: ClassVar[str] = "optimized"
@@ -223,6 +75,24 @@ class OptimizedMethod(Method):
             UserError: The task lacks what the set is made from.
         """
 
+    def carry(self, syn: SyntheticSet, task: Task, at: OuterStep) -> Mapping[str, Tensor]:
+        """Make what an outer step hands on to the next, such as a network that several steps of the images share.
+
+        Called at the beginning of each step. What it returns is ``at.carried`` in ``outer_loss`` of this step and in
+        ``carry`` of the next; it is written to checkpoints, once the step is over.
+
+        Args:
+            syn: The set as it is now, its tensors without history.
+            task: What is distilled from.
+            at: The step, with its streams of randomness; ``at.carried`` is what the step before returned, empty at
+                first.
+
+        Returns:
+            Tensors by name, on any device, without history; the same bits for equal arguments.
+        """
+        del syn, task, at
+        return {}
+
     @abc.abstractmethod
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         """Compute the loss of the set at one outer step.
@@ -230,7 +100,8 @@ class OptimizedMethod(Method):
         Args:
             syn: The set as it is now; the tensors that ``outer_rates`` names require a gradient.
             task: What is distilled from.
-            at: The step, with its streams of randomness; no other randomness may be used.
+            at: The step, with its streams of randomness, and with what :meth:`carry` made of the step before; no other
+                randomness may be used.
 
         Returns:
             The loss, a scalar tensor, and facts for progress and log by name, as ``{"start_epoch": 7}``.
@@ -240,11 +111,11 @@ class OptimizedMethod(Method):
         """
 
     @abc.abstractmethod
-    def outer_rates(self) -> Mapping[str, OuterRate]:
+    def outer_rates(self) -> Mapping[str, OuterOptimizer]:
         """Name the parts of the set that are learned.
 
         Returns:
-            The SGD of each part by its name: "images", "labels", "student_lr". Other parts stay as initialized.
+            The optimizer of each part by its name: "images", "labels", "student_lr". Others stay as initialized.
         """
 
     def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import torch
 
 from ddbench.artifact import describe
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.job_method import JobMethod, run_jobs
-from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
 from ddbench.distillation.outer_loop import less_memory, optimize
 from ddbench.distillation.outer_state import identity, require_same
 from ddbench.distillation.run_dir import Run

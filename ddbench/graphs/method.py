@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from ddbench.distillation.method import Method
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.task import OuterStep
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 
