@@ -9,7 +9,7 @@ from sklearn.datasets import load_wine
 
 from ddbench import artifact
 from ddbench.data.sources import SOURCES, DatasetSource
-from ddbench.distillation.method import Method
+from ddbench.distillation.base_method import Method
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.leaderboard.make_row import plain_row
 from ddbench.evaluate.scores import Scores
