@@ -22,6 +22,7 @@ class LeaderboardFormat(StrEnum):
     markdown = "markdown"
     csv = "csv"
     json = "json"
+    latex = "latex"
     html = "html"
 
 
@@ -57,7 +58,8 @@ def leaderboard(
         typer.Option(
             "--format",
             metavar="FORM",
-            help="text, markdown, csv or json; or html, one file with tables, charts and pictures that opens offline.",
+            help="text, markdown, csv, json or latex; or html, one file with tables, charts and pictures that opens "
+            "offline.",
         ),
     ] = LeaderboardFormat.text,
 ) -> None:

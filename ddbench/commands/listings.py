@@ -158,17 +158,11 @@ def _summary(kind: type) -> str:
 
 
 def print_table(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:
-    if format is options.TableFormat.json:
-        typer.echo(json.dumps(table, indent=2))
-    elif format is options.TableFormat.csv:
-        import pandas
+    """Print records as a table in a form."""
+    from ddbench.files.tables import Report, table_of
 
-        typer.echo(pandas.DataFrame(table).to_csv(index=False).rstrip())
-    else:
-        from tabulate import tabulate
-
-        style = "github" if format is options.TableFormat.markdown else "plain"
-        typer.echo(tabulate(table, headers="keys", tablefmt=style, disable_numparse=True))
+    cells = [{key: "" if value is None else str(value) for key, value in row.items()} for row in table]
+    typer.echo(Report(blocks=[table_of(cells)], records=table, document=table).write(format.value))
 
 
 def formats(format: options.Format = options.TableFormat.text) -> None:

@@ -67,6 +67,8 @@ def _readable(row: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, A
     for key, value in row.items():
         if key == "seconds":
             found["time"] = "" if value is None else duration(value)
+        elif key == "peak parts":
+            found["mostly"] = next((f"{part} {count / sum(value.values()):.0%}" for part, count in value.items()), "")
         elif key not in without:
             found[key] = size(value) if key.endswith("bytes") else value
     return found

@@ -16,21 +16,13 @@ from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.distillation.guard import Guard
+from ddbench.distillation.outer_optimizer import OuterOptimizer
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.recipe.renamed_keys import former_names
-from ddbench.recipe.settings import Count, Positive, Settings, Share
+from ddbench.recipe.settings import Count, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.synthetic.synthetic_set import SyntheticSet
-
-
-class OuterRate(Settings):
-    """SGD on one part of the synthetic set."""
-
-    lr: Positive
-    """Learning rate."""
-    momentum: Share = 0.5
-    """Heavy-ball momentum."""
 
 
 class Method(Settings, abc.ABC):
@@ -168,9 +160,10 @@ class Method(Settings, abc.ABC):
 class OptimizedMethod(Method):
     """A method whose set is found by gradient steps on an outer loss. The engine takes the steps.
 
-    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``outer_loss``,
-    whose gradient moves the parts that ``outer_rates`` names; ``finalize`` for each candidate. All are pure functions
-    of their arguments: they write no file, keep no state and draw no number but from the streams of their step.
+    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``carry`` and
+    ``outer_loss``, whose gradient moves the parts that ``outer_rates`` names; ``finalize`` for each candidate. All are
+    pure functions of their arguments: they write no file, keep no state and draw no number but from the streams of
+    their step.
     """
 
     KIND: ClassVar[str] = "optimized"
@@ -218,6 +211,24 @@ class OptimizedMethod(Method):
             UserError: The task lacks what the set is made from.
         """
 
+    def carry(self, syn: SyntheticSet, task: Task, at: OuterStep) -> Mapping[str, Tensor]:
+        """Make what an outer step hands on to the next, such as a network that several steps of the images share.
+
+        Called at the beginning of each step. What it returns is ``at.carried`` in ``outer_loss`` of this step and in
+        ``carry`` of the next; it is written to checkpoints, once the step is over.
+
+        Args:
+            syn: The set as it is now, its tensors without history.
+            task: What is distilled from.
+            at: The step, with its streams of randomness; ``at.carried`` is what the step before returned, empty at
+                first.
+
+        Returns:
+            Tensors by name, on any device, without history; the same bits for equal arguments.
+        """
+        del syn, task, at
+        return {}
+
     @abc.abstractmethod
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         """Compute the loss of the set at one outer step.
@@ -227,7 +238,8 @@ class OptimizedMethod(Method):
         Args:
             syn: The set as it is now; the tensors that ``outer_rates`` names require a gradient.
             task: What is distilled from.
-            at: The step, with its streams of randomness; no other randomness may be used.
+            at: The step, with its streams of randomness, and with what :meth:`carry` made of the step before; no other
+                randomness may be used.
 
         Returns:
             The loss, a scalar tensor, and facts for progress and log by name, as ``{"start_epoch": 7}``.
@@ -237,11 +249,11 @@ class OptimizedMethod(Method):
         """
 
     @abc.abstractmethod
-    def outer_rates(self) -> Mapping[str, OuterRate]:
+    def outer_rates(self) -> Mapping[str, OuterOptimizer]:
         """Name the parts of the set that are learned.
 
         Returns:
-            The SGD of each part by its name: "images", "labels", "student_lr". What is not named stays as it was
+            The optimizer of each part by its name: "images", "labels", "student_lr". What is not named stays as it was
             initialized.
         """
 

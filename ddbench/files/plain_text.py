@@ -62,9 +62,9 @@ def csv_cell(text: str) -> str:
 
     Returns:
         The printable text, after an apostrophe where it begins with ``=``, ``+``, ``-``, ``@``, or white space that a
-        spreadsheet skips.
+        spreadsheet skips; a dash alone says that there is nothing.
     """
-    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    safe = f"'{text}" if text != "-" and text.startswith(_FORMULA) else text
     return printable(safe)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import Any
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory_check import NEARLY, available_bytes, in_words
 from ddbench.expert_buffers.expert_training import buffer_bytes
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
@@ -94,7 +95,7 @@ def _buffer_facts(
         "steps": count * need.epochs * -(-images // batch),
         "passes a step": passes(need.recipe),
         "bytes": buffer_bytes(parameters, need.epochs, count, need.recipe.dtype, need.recipe.momentum),
-        "peak bytes": memory.bytes,
+        **_peak(memory),
         **seconds,
         "for": "; ".join(f"{label} ipc {', '.join(at)}" for label, at in ipcs.items()),
     }
@@ -113,7 +114,7 @@ def _set_facts(
         **job.method.plan_summary(sizes_of(pipeline, facts), job.ipc),
     }
     if memory is not None:
-        row["peak bytes"] = memory.bytes
+        row |= _peak(memory)
     if times is not None and (seconds := times.distillation(job)) is not None:
         row["seconds"] = 0.0 if there else seconds
     return row
@@ -121,7 +122,13 @@ def _set_facts(
 
 def _network_facts(pipeline: Pipeline, name: str, memory: MemoryRequirement, times: Times | None) -> dict[str, Any]:
     seconds = {} if times is None else {"seconds": times.evaluation(name)}
-    return {"network": name, "protocol": pipeline.protocol.key, "peak bytes": memory.bytes, **seconds}
+    return {"network": name, "protocol": pipeline.protocol.key, **_peak(memory), **seconds}
+
+
+def _peak(memory: MemoryRequirement) -> dict[str, Any]:
+    """The bytes of an estimate and its parts, the largest first; a plugin's estimate may have none."""
+    parts = memory.bytes.parts if isinstance(memory.bytes, Estimate) else {}
+    return {"peak bytes": memory.bytes, "peak parts": dict(sorted(parts.items(), key=lambda part: -part[1]))}
 
 
 def _in_words(optimizer: ExpertOptimization) -> str:

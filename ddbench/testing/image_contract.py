@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from ddbench.distillation.method import DirectMethod, OptimizedMethod
 from ddbench.distillation.task import Task
@@ -35,7 +37,7 @@ def check(method: ImageMethod, device: str = "cpu") -> None:
 
 
 def task_for(method: ImageMethod, device: str = "cpu") -> Task:
-    """Make a tiny task whose experts are as long as a method needs.
+    """Make a tiny task whose experts are as long as a method needs, with a drawn teacher where it needs one.
 
     Args:
         method: With its settings.
@@ -44,7 +46,8 @@ def task_for(method: ImageMethod, device: str = "cpu") -> Task:
     Returns:
         The task.
     """
-    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0))
+    teachers = method.required_teachers() is not None
+    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0), teachers=teachers)
 
 
 def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> SyntheticSet:
@@ -143,7 +146,7 @@ def check_global_randomness(method: ImageMethod) -> None:
     task = task_for(method)
     syn = first_set(method, task, 1)
     if isinstance(method, OptimizedMethod):
-        method.outer_loss(syn, task, outer_step())
+        method.outer_loss(syn, task, replace(outer_step(), carried=method.carry(syn, task, outer_step())))
     assert torch.equal(before, torch.get_rng_state()), "torch's global random state changed: draw from at.stream(name)"
 
 
@@ -161,7 +164,8 @@ def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
     syn = method.initialize(task, 2, outer_step()).to(device)
     leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}
     learning = replace(syn, **leaves)
-    loss, facts = method.outer_loss(learning, task, outer_step(1))
+    step = replace(outer_step(1), carried=check_carry(method, syn, task))
+    loss, facts = method.outer_loss(learning, task, step)
     assert loss.shape == (), f"an outer loss of shape {tuple(loss.shape)}, not a scalar"
     assert loss.isfinite(), "an outer loss that is not finite"
     assert all(isinstance(value, float | int) for value in facts.values()), f"facts that are no numbers: {facts}"
@@ -171,5 +175,28 @@ def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
         assert gradient.isfinite().all(), f"a gradient of {name} that is not finite"
     if method.soft_labels():
         assert syn.label_kind != "hard", "hard labels, of which soft_labels() says that they are soft"
-    again, _ = method.outer_loss(learning, task, outer_step(1))
+    again, _ = method.outer_loss(learning, task, step)
     assert torch.equal(loss, again), "an outer loss that differs between two calls at one step: draw from at.stream"
+
+
+def check_carry(method: OptimizedMethod, syn: SyntheticSet, task: Task) -> Mapping[str, Tensor]:
+    """Test that what steps hand on is finite, without history, and depends on nothing but the arguments.
+
+    Args:
+        method: With its settings.
+        syn: The set of step 0.
+        task: What it is distilled from.
+
+    Returns:
+        What step 1 gets, by way of step 0.
+    """
+    first = method.carry(syn, task, outer_step())
+    one, two = (method.carry(syn, task, replace(outer_step(1), carried=first)) for _ in range(2))
+    assert one.keys() == two.keys(), "carry() that returns other names at a second call"
+    for name, tensor in one.items():
+        assert not tensor.requires_grad, f"a carried tensor {name} with history: detach it"
+        assert tensor.isfinite().all(), f"a carried tensor {name} that is not finite"
+        assert torch.equal(tensor, two[name]), (
+            f"a carried tensor {name} that differs between two calls at one step: draw from at.stream"
+        )
+    return one
