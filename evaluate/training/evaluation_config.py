@@ -13,7 +13,7 @@ from ddbench.data.realset import RealSet
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
 from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol, TrainingConfig
-from ddbench.evaluate.training.train_network import has_batch_norm
+from ddbench.evaluate.training.networks import has_batch_norm
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import derive
