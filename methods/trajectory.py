@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.distillation.method import OptimizedMethod, OuterRate
+from ddbench.distillation.method import OptimizedMethod
+from ddbench.distillation.outer_optimizer import SGD
 from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
@@ -43,7 +44,7 @@ AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")
 
 
 class TrajectoryMatching(OptimizedMethod):
-    """What the members of the family have in common. Abstract: the members are final and only choose defaults."""
+    """Base of the family's members. Abstract: the members are final and only choose defaults."""
 
     COMPAT: ClassVar[Mapping[str, Any]] = {}
     """What ``compat: true`` chooses, for members whose released code has quirks that move results."""
@@ -163,9 +164,9 @@ class TrajectoryMatching(OptimizedMethod):
     def _label_expert_epoch(self) -> int:
         return self.label_expert_epoch or self._matched_epochs()
 
-    def outer_rates(self) -> dict[str, OuterRate]:
-        pixels = OuterRate(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
-        student = OuterRate(lr=self.student_lr_lr, momentum=self.outer_momentum)
+    def outer_rates(self) -> dict[str, SGD]:
+        pixels = SGD(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
+        student = SGD(lr=self.student_lr_lr, momentum=self.outer_momentum)
         labels = self.labels.rate()
         return {"images": pixels, "student_lr": student} | ({} if labels is None else {"labels": labels})
 

@@ -16,28 +16,34 @@ from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.distillation.guard import Guard
+from ddbench.distillation.outer_optimizer import OuterOptimizer
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.recipe.renamed_keys import former_names
-from ddbench.recipe.settings import Count, Positive, Settings, Share
+from ddbench.recipe.settings import Count, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
-class OuterRate(Settings):
-    """SGD on one part of the synthetic set."""
-
-    lr: Positive
-    """Learning rate."""
-    momentum: Share = 0.5
-    """Heavy-ball momentum."""
-
-
 class Method(Settings, abc.ABC):
-    """What optimized and direct methods have in common: they are frozen settings, read from a recipe."""
+    """Base of all methods: frozen settings, read from a recipe, with pure functions that the engine calls."""
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+    DOMAIN: ClassVar[str] = "images"
+    """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
+    KIND: ClassVar[str] = ""
+    """How its set is made, in a word: ``optimized``, ``direct``, ``jobs``."""
+
+    @property
+    def outer_steps(self) -> int:
+        """Steps of the engine's outer loop; 0 for a method that makes its set without one."""
+        return 0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether its set is a moving average, beside which the images themselves are kept."""
+        return False
 
     def soft_labels(self) -> bool:
         """Check whether the method's sets carry soft labels.
@@ -136,6 +142,11 @@ class Method(Settings, abc.ABC):
         """
         return former_names(self.model_dump(mode="json"), self.RENAMED)
 
+    def seconds(self, task: Task, ipc: int) -> float | None:
+        """About how long its independent jobs take, one after the other; None for a method that has none."""
+        del task, ipc
+        return None
+
     def required_teachers(self) -> TeachersRecipe | None:
         """Name the teachers that the method distills against.
 
@@ -149,10 +160,13 @@ class Method(Settings, abc.ABC):
 class OptimizedMethod(Method):
     """A method whose set is found by gradient steps on an outer loss. The engine takes the steps.
 
-    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``outer_loss``,
-    whose gradient moves the parts that ``outer_rates`` names; ``finalize`` for each candidate. All are pure functions
-    of their arguments: they write no file, keep no state and draw no number but from the streams of their step.
+    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``carry`` and
+    ``outer_loss``, whose gradient moves the parts that ``outer_rates`` names; ``finalize`` for each candidate. All are
+    pure functions of their arguments: they write no file, keep no state and draw no number but from the streams of
+    their step.
     """
+
+    KIND: ClassVar[str] = "optimized"
 
     iterations: Count = 5000
     """Outer steps."""
@@ -165,6 +179,14 @@ class OptimizedMethod(Method):
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
     keep_warm_images: bool = False
     """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
+
+    @property
+    def outer_steps(self) -> int:
+        return self.iterations
+
+    @property
+    def averaged(self) -> bool:
+        return self.ema_decay is not None
 
     @model_validator(mode="after")
     def _warm_images_need_an_average(self) -> OptimizedMethod:
@@ -189,6 +211,24 @@ class OptimizedMethod(Method):
             UserError: The task lacks what the set is made from.
         """
 
+    def carry(self, syn: SyntheticSet, task: Task, at: OuterStep) -> Mapping[str, Tensor]:
+        """Make what an outer step hands on to the next, such as a network that several steps of the images share.
+
+        Called at the beginning of each step. What it returns is ``at.carried`` in ``outer_loss`` of this step and in
+        ``carry`` of the next; it is written to checkpoints, once the step is over.
+
+        Args:
+            syn: The set as it is now, its tensors without history.
+            task: What is distilled from.
+            at: The step, with its streams of randomness; ``at.carried`` is what the step before returned, empty at
+                first.
+
+        Returns:
+            Tensors by name, on any device, without history; the same bits for equal arguments.
+        """
+        del syn, task, at
+        return {}
+
     @abc.abstractmethod
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
         """Compute the loss of the set at one outer step.
@@ -198,7 +238,8 @@ class OptimizedMethod(Method):
         Args:
             syn: The set as it is now; the tensors that ``outer_rates`` names require a gradient.
             task: What is distilled from.
-            at: The step, with its streams of randomness; no other randomness may be used.
+            at: The step, with its streams of randomness, and with what :meth:`carry` made of the step before; no other
+                randomness may be used.
 
         Returns:
             The loss, a scalar tensor, and facts for progress and log by name, as ``{"start_epoch": 7}``.
@@ -208,11 +249,11 @@ class OptimizedMethod(Method):
         """
 
     @abc.abstractmethod
-    def outer_rates(self) -> Mapping[str, OuterRate]:
+    def outer_rates(self) -> Mapping[str, OuterOptimizer]:
         """Name the parts of the set that are learned.
 
         Returns:
-            The SGD of each part by its name: "images", "labels", "student_lr". What is not named stays as it was
+            The optimizer of each part by its name: "images", "labels", "student_lr". What is not named stays as it was
             initialized.
         """
 
@@ -250,6 +291,8 @@ class DirectMethod(Method):
 
     The engine calls ``validate_ipc`` and ``validate_data``, then ``distill`` once, and notes time and memory.
     """
+
+    KIND: ClassVar[str] = "direct"
 
     @abc.abstractmethod
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:

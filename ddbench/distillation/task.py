@@ -53,7 +53,7 @@ class Trajectories(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """What a method distills from."""
+    """Data, student, experts and teachers that a method distills from."""
 
     real: RealSet
     """The real data; its inputs come on ``device``."""
@@ -197,14 +197,16 @@ class OuterStep:
     """Number of the step, from 0."""
     seed: int
     """Seed of the run."""
+    carried: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    """Tensors that the step before hands on, by name: see ``OptimizedMethod.carry``."""
 
-    def stream(self, name: str) -> torch.Generator:
+    def stream(self, *name: str | int) -> torch.Generator:
         """Open one of the step's streams of randomness.
 
         Args:
-            name: Name of the draws, such as "batches"; two draws under one name are the same.
+            name: Name of the draws, such as "batches", or ("real", 3); two draws under one name are the same.
 
         Returns:
             A generator on the CPU, at the beginning of the stream.
         """
-        return stream(self.seed, "outer", self.step, name)
+        return stream(self.seed, "outer", self.step, *name)

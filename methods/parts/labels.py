@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.distillation.method import OuterRate
+from ddbench.distillation.outer_optimizer import SGD
 from ddbench.distillation.task import Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble, at_once
 from ddbench.recipe.settings import Part, Positive, Share
@@ -55,7 +55,7 @@ class Labels(Part, abc.ABC):
         del task, label_expert_epoch, recognized
         return syn
 
-    def rate(self) -> OuterRate | None:
+    def rate(self) -> SGD | None:
         """Say how fast the labels are learned.
 
         Returns:
@@ -101,7 +101,7 @@ class HardLabels(Labels):
 
 
 class TargetLabels(Labels):
-    """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
+    """Probabilities, at every outer step, that the target expert of that step gives the images; constants of it.
 
     Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
     Differs: the set that is kept is labeled by all experts at ``label_expert_epoch`` together ("experts"); the released
@@ -166,8 +166,8 @@ class LearnedLabels(Labels):
     def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
         return StaticLabels(teachers=self.teachers).start(syn, task, label_expert_epoch, recognized=recognized)
 
-    def rate(self) -> OuterRate:
-        return OuterRate(lr=self.lr, momentum=self.momentum)
+    def rate(self) -> SGD:
+        return SGD(lr=self.lr, momentum=self.momentum)
 
 
 def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers) -> Tensor:
