@@ -28,10 +28,10 @@ from ddbench.data.constants import IMAGENET
 from ddbench.data.decode import open_images
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.methods.trajectory import TrajectoryMatching

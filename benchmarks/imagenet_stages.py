@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_loop import optimize
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from measure import PeakMemory, arguments, fresh_process, interleaved, report, start
 
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import load_graphs

@@ -10,14 +10,13 @@ unpickled. The checksums find damage, and changes by hand; whoever can change a 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.errors import UserError
 from ddbench.files.atomic_write import is_disk_full, replacing
-from ddbench.files.regular_file import read_regular
+from ddbench.files.json_file import canonical, fingerprint, read_json, write_json
 from ddbench.files.strict_json import parse_json
 
 if TYPE_CHECKING:
@@ -44,24 +43,18 @@ __all__ = [
 SCHEMA = 2
 """Of artifacts. Since 2 the description has a checksum of its own."""
 
-LARGEST_JSON = 64 * 2**20
-"""Bytes of a file of JSON, above which it is none of ddbench's."""
-
 _DESCRIPTION, _CHECKSUM = "ddbench", "description_sha256"
 
 
-def canonical(document: Any) -> str:
-    """JSON with sorted keys and no spaces: equal documents give equal text."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def fingerprint(document: Any) -> str:
-    """Sixteen hexadecimal digits that stand for a JSON document: the name of whatever it describes."""
-    return hashlib.sha256(canonical(document).encode()).hexdigest()[:16]
-
-
 def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over names, dtypes, shapes and bytes of tensors, independent of their order in the mapping."""
+    """Hash tensors: names, dtypes, shapes and bytes.
+
+    Args:
+        tensors: Tensors by name, on any device; their order does not count.
+
+    Returns:
+        SHA-256, 64 hexadecimal digits.
+    """
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -76,28 +69,21 @@ def _as_bytes(tensor: torch.Tensor) -> memoryview:
     return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
-def write_json(path: Path, document: Any) -> None:
-    """Write a readable JSON file atomically."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> str:
+    """Write tensors and their description as one artifact, atomically.
 
+    Args:
+        path: The file; it is replaced.
+        kind: What it is, such as "synthetic set"; :func:`load` asks for the same.
+        tensors: Tensors by name, on any device.
+        document: Description, JSON.
 
-def read_json(path: Path, kind: str) -> Any:
-    """The JSON document in a file of at most ``LARGEST_JSON`` bytes, read as :func:`parse_json` does.
+    Returns:
+        The SHA-256 of the tensors.
 
     Raises:
-        UserError: That names the file when it is absent, no regular file, too large, or not such JSON.
+        UserError: The file can not be written.
     """
-    fix = "restore it from a copy; or, if ddbench wrote it, delete it"
-    content = read_regular(path, kind, most=LARGEST_JSON, fix=fix)
-    try:
-        return parse_json(content)
-    except ValueError as error:
-        raise UserError(f"{path} is not a {kind}: {error}", fix=fix) from None
-
-
-def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> str:
-    """Write tensors and their description as one artifact, atomically. Returns the SHA-256 of the tensors."""
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -110,7 +96,13 @@ def save(path: Path, kind: str, tensors: Mapping[str, torch.Tensor], document: M
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """The description inside an artifact, read without its tensors.
+    """Read the description inside an artifact without its tensors.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The description, with "kind", "schema" and "sha256".
 
     Raises:
         UserError: The file is absent, cut short, changed, or not an artifact of ddbench.
@@ -119,16 +111,23 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and description of an artifact of this kind, its checksums verified.
+    """Read an artifact and verify its checksums.
+
+    Args:
+        path: The file.
+        kind: What it must be, such as "synthetic set".
+
+    Returns:
+        Tensors by name, on the CPU, and the description.
 
     Raises:
-        UserError: It is absent, damaged, of another kind, or written by a newer ddbench.
+        UserError: The file is absent, damaged, of another kind, or written by a newer ddbench.
     """
     tensors, document = _read(path, with_tensors=True, kind=kind)
-    found = tensors_sha256(tensors)
+    digest = tensors_sha256(tensors)
     recorded = str(document.get("sha256"))
-    if found != recorded:
-        raise damaged(path, f"its checksum is {found[:16]}, recorded was {recorded[:16]}")
+    if digest != recorded:
+        raise damaged(path, f"its checksum is {digest[:16]}, recorded was {recorded[:16]}")
     return tensors, document
 
 
@@ -176,7 +175,13 @@ def _require_kind(path: Path, document: Mapping[str, Any], kind: str) -> None:
 
 
 def description_in(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The description in the metadata of a safetensors file.
+    """Take the description out of the metadata of a safetensors file.
+
+    Args:
+        metadata: Texts by name, as the file has them.
+
+    Returns:
+        The description, without its own checksum.
 
     Raises:
         ValueError: It is not such a description, or, since schema 2, not the one that was written.
@@ -193,14 +198,21 @@ def description_in(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def uncovered(document: Mapping[str, Any]) -> str:
-    """What a reader must know of a description that no checksum covers; empty for one that is covered."""
+    """Warn of a description that no checksum covers.
+
+    Args:
+        document: Description of an artifact.
+
+    Returns:
+        What a reader must know; empty for a description that is covered.
+    """
     if document["schema"] >= 2:
         return ""
     return "written by an older ddbench: the checksum covers the tensors, and not the description"
 
 
 def _require_memory(error: Exception) -> None:
-    """Errors: MemoryError where a file could not be read for lack of memory, and may be whole."""
+    """Raise MemoryError where a file could not be read for lack of memory, and may be whole."""
     if isinstance(error, MemoryError) or "Cannot allocate memory" in str(error):
         raise MemoryError(str(error)) from error
 
@@ -210,10 +222,26 @@ class WrittenByNewerError(UserError):
 
 
 def newer(path: Path, schema: int) -> UserError:
-    """The error for a file of a later version of ddbench."""
+    """Make the error for a file of a later version of ddbench.
+
+    Args:
+        path: The file.
+        schema: Its schema.
+
+    Returns:
+        The error, to be raised.
+    """
     return WrittenByNewerError(f"{path} was written by a newer ddbench (schema {schema})", fix="upgrade ddbench")
 
 
 def damaged(path: Path, why: str) -> UserError:
-    """The error for a file that can not be trusted."""
+    """Make the error for a file that can not be trusted.
+
+    Args:
+        path: The file.
+        why: Fault that was found, in a few words.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(f"{path} is damaged", f"why   {why}", fix="delete it, and run again the command that made it")

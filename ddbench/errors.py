@@ -10,8 +10,9 @@ class UserError(Exception):
     The command line prints it without a traceback and exits with status 2.
 
     Args:
-        problem: One sentence, lower case, no full stop. facts: short lines such as ``"from recipe.yaml, line 3"``.
-        fix: What to do about it.
+        problem: One sentence, lower case, no full stop.
+        facts: Short lines such as ``"from  recipe.yaml, line 3"``; empty ones are left out.
+        fix: Action that repairs it.
     """
 
     def __init__(self, problem: str, *facts: str, fix: str) -> None:
@@ -19,7 +20,14 @@ class UserError(Exception):
         super().__init__("\n".join([problem, *(f"  {fact}" for fact in self.facts), f"  fix: {fix}"]))
 
     def at(self, where: str) -> "UserError":
-        """The same, and the place in a recipe from which it came."""
+        """Add the place in a recipe from which the error came.
+
+        Args:
+            where: The place, such as ``"mtt.yaml, line 7: methods.mtt.unroll"``.
+
+        Returns:
+            A new error with the place as its first fact.
+        """
         return UserError(self.problem, f"from  {where}", *self.facts, fix=self.fix)
 
     def __reduce__(self):
@@ -35,17 +43,31 @@ _LONGEST = 200
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` was most likely meant to be, or None where nothing is close."""
-    found = difflib.get_close_matches(name[:_LONGEST], list(known), n=1, cutoff=0.5)
-    return found[0] if found else None
+    """Find the known name that a misspelt one was most likely meant to be.
+
+    Args:
+        name: The name as it was written; 200 letters of it are compared.
+        known: Names that exist.
+
+    Returns:
+        The nearest one, or None where nothing is close.
+    """
+    matches = difflib.get_close_matches(name[:_LONGEST], list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "", fix: str = "") -> UserError:
-    """The one way in which a wrong name is reported, for every registry and every recipe key.
+    """Make the error for a wrong name; every registry and every recipe key reports it in this one way.
 
     Args:
-        where: The place it was read from, such as ``"mtt.yaml, line 2: method: mmt"``.
-        fix: Said where no name is near.
+        kind: What the name should name, such as "method".
+        name: The name as it was written.
+        known: Names that exist.
+        where: The place it was read from, such as ``"mtt.yaml, line 2: method: mmt"``; may be empty.
+        fix: Advice where no known name is near; empty for a general one.
+
+    Returns:
+        The error, to be raised; it names the known names and the nearest.
     """
     names = sorted(known)
     near = nearest(name, names)

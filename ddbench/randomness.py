@@ -18,13 +18,30 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, *name: str | int) -> int:
-    """A 63-bit seed for the stream of this name; 0 is a seed like any other. Stable across versions and platforms."""
+    """Derive the seed of a named stream.
+
+    Args:
+        seed: Seed of the run; 0 is a seed like any other.
+        name: Parts of the stream's name, such as ``"expert", 3``.
+
+    Returns:
+        A number of 63 bits, the same in all versions and on all platforms.
+    """
     text = json.dumps([seed, *name], separators=(",", ":"))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def stream(seed: int, *name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh ``torch.Generator`` on ``device`` for the stream of this name."""
+    """Open a named stream at its beginning.
+
+    Args:
+        seed: Seed of the run.
+        name: Parts of the stream's name.
+        device: Device of the generator.
+
+    Returns:
+        A fresh generator, seeded by :func:`derive`.
+    """
     import torch
 
     return torch.Generator(device=device).manual_seed(derive(seed, *name))
@@ -32,7 +49,14 @@ def stream(seed: int, *name: str | int, device: torch.device | str = "cpu") -> t
 
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
-    """Seed torch's CPU default generator for code that can use no other (network constructors), then put it back."""
+    """Seed torch's CPU default generator for code that can use no other (network constructors), then put it back.
+
+    Args:
+        seed: Seed inside the ``with`` block.
+
+    Yields:
+        Nothing; the generator's state is restored at the end.
+    """
     import torch
 
     with torch.random.fork_rng(devices=[]):

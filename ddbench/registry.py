@@ -28,7 +28,17 @@ class Registry(Generic[T]):
         self._asked_outside = group is None
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that adds an object under ``name``. Registering the same definition again is allowed."""
+        """Decorate a class or function to add it to the table.
+
+        Args:
+            name: Name by which recipes find it.
+
+        Returns:
+            The decorator, which returns its argument. The same definition may be registered again.
+
+        Raises:
+            UserError: Another definition has the name.
+        """
 
         def add(member: T) -> T:
             target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', repr(member))}"
@@ -59,15 +69,29 @@ class Registry(Generic[T]):
         return next((name for name in self.names() if self._targets[name] == target), None)
 
     def names(self) -> list[str]:
-        """Every known name, sorted; asks installed packages for theirs but imports none of them."""
+        """List every known name.
+
+        Returns:
+            Names, sorted, those of installed packages among them; nothing is imported.
+
+        Raises:
+            UserError: Two packages use the same name.
+        """
         self._ask_outside()
         return sorted(self._targets)
 
     def get(self, name: str, where: str = "") -> T:
-        """The member of this name.
+        """Look up a member, and import it where it was not used before.
+
+        Args:
+            name: Its name.
+            where: The place the name was read from, for errors; may be empty.
+
+        Returns:
+            The class or function.
 
         Raises:
-            UserError: With the nearest names if there is none.
+            UserError: No member has the name (the nearest names are given), or its module can not be imported.
         """
         self._ask_outside()
         if name not in self._targets:

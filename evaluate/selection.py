@@ -10,13 +10,14 @@ from typing import Any, get_args
 
 import torch
 
-from ddbench.artifact import describe, fingerprint, read_json, write_json
+from ddbench.artifact import describe, fingerprint, read_json
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.leaderboard.row import Selection
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.evaluate.score import score
+from ddbench.evaluate.score_cache import Key, ScoreCache
 from ddbench.evaluate.scores import SplitName
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
@@ -28,7 +29,8 @@ from ddbench.runtime.progress import Progress, Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers
 
-CACHE = "scores.json"
+EARLIER_SCORES = "scores.json"
+"""File in which an older ddbench kept the scores of all candidates, by the fingerprints of their keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +92,29 @@ def select(
     executor: Executor | None = None,
     compile: Choice = "off",
 ) -> Selected:
-    """Choose among the candidates in ``folder`` by ``rule``:
+    """Choose among the candidates in a folder.
 
-    "last", "validation", or "oracle".
+    A single candidate is chosen without training. Scores lie beside the candidates, so that a call that was interrupted
+    goes on, and a second call costs nothing.
 
     Args:
-        network: None takes the one each set was distilled with.
-        networks: How many fresh ones are trained on each candidate, which is a job of its own; the highest mean
-            accuracy wins, of equals the later step.
-        steps: As in ``score``. A single candidate is chosen without training. Scores are kept beside the candidates, so
-            that a call that was interrupted goes on, and a second call costs nothing.
-        compile: As in ``score``. A single candidate is chosen without training. Scores are kept beside the candidates,
-            so that a call that was interrupted goes on, and a second call costs nothing.
+        folder: Folder of the candidates.
+        rule: "last", "validation", or "oracle".
+        real: Real set that the candidates were distilled from.
+        protocol: Name, or a protocol, by which networks are trained on each candidate.
+        network: Name of the networks; None takes the one that each set was distilled with.
+        networks: Fresh networks per candidate, which is a job of its own; the highest mean accuracy wins, of equals the
+            later step.
+        seed: Seed that those of the networks follow from.
+        device: As in ``score``.
+        steps: As in ``score``.
+        teachers: As in ``score``.
+        progress: Shown while candidates are scored.
+        executor: Scores the candidates; None is this process, one after the other.
+        compile: As in ``score``.
+
+    Returns:
+        The choice, and the scores that led to it.
 
     Raises:
         UserError: An unknown rule or protocol, no candidates, and "validation" without a validation split.
@@ -125,15 +138,18 @@ def select(
         teachers=teachers,
         compile=compile,
     )
-    cache = _Cache(folder / CACHE, job)
-    scores = {step: known for step, path in found.items() if (known := cache.known(path)) is not None}
+    cache = score_cache(folder)
+    keys = {step: job.key(path) for step, path in found.items()}
+    known = {step: cache.find(key, found[step].stem) for step, key in keys.items()}
+    scores = {step: tuple(document["accuracy"]) for step, document in known.items() if document is not None}
     missing = [step for step in found if step not in scores]
     meter = progress or Silent()
     meter.start(len(found), f"select by {rule}", len(scores))
     try:
         for position, accuracy in by.map(job, [found[step].absolute() for step in missing]):
             step = missing[position]
-            scores[step] = cache.keep(found[step], accuracy)
+            scores[step] = accuracy
+            cache.keep(keys[step], {"accuracy": list(accuracy)}, found[step].stem)
             meter.update(len(scores), step=step, accuracy=f"{fmean(accuracy):.4f}")
     finally:
         meter.close()
@@ -141,54 +157,20 @@ def select(
     return Selected(rule=rule, step=best, path=found[best], scores=dict(sorted(scores.items())))
 
 
-@dataclass(frozen=True)
-class _Cache:
-    """The file in which each score is remembered as soon as it is known."""
+def score_cache(folder: Path) -> ScoreCache:
+    """The scores of the candidates in a folder, beside them; also those that an older ddbench wrote there."""
 
-    path: Path
-    asked: CandidateJob
-
-    def known(self, candidate: Path) -> tuple[float, ...] | None:
-        found = self._read().get(fingerprint(self._question(candidate)))
-        return None if found is None else tuple(found["accuracy"])
-
-    def keep(self, candidate: Path, accuracy: tuple[float, ...]) -> tuple[float, ...]:
-        question = self._question(candidate)
-        write_json(self.path, {**self._read(), fingerprint(question): {**question, "accuracy": list(accuracy)}})
-        return accuracy
-
-    def _read(self) -> dict[str, Any]:
-        """What is remembered and whole; a damaged file counts for nothing, and is written anew."""
-        if not self.path.exists():
-            return {}
+    def earlier(key: Key) -> object:
         try:
-            document = read_json(self.path, "file of candidates' scores")
+            entries = read_json(folder / EARLIER_SCORES, "file of candidates' scores")
         except UserError:
-            return {}
-        entries = document.items() if isinstance(document, dict) else ()
-        return {key: entry for key, entry in entries if self._is_whole(key, entry)}
+            return None
+        entry = entries.get(fingerprint(dict(key))) if isinstance(entries, dict) else None
+        if not isinstance(entry, dict) or {**entry, "accuracy": None} != {**key, "accuracy": None}:
+            return None
+        return {"accuracy": entry.get("accuracy")}
 
-    def _is_whole(self, key: str, entry: object) -> bool:
-        """Whether an entry answers the question it lies under, with one fraction a seed."""
-        if not isinstance(entry, dict) or not isinstance(accuracy := entry.get("accuracy"), list):
-            return False
-        question = {name: value for name, value in entry.items() if name != "accuracy"}
-        fractions = all(type(value) in (int, float) and 0 <= value <= 1 for value in accuracy)
-        return fractions and fingerprint(question) == key and len(accuracy) == len(question.get("seeds") or ())
-
-    def _question(self, candidate: Path) -> dict[str, object]:
-        document = describe(candidate)
-        return {
-            "candidate": document["sha256"],
-            "label_kind": document["label_kind"],
-            "real": self.asked.real.fingerprint,
-            "protocol": [self.asked.protocol.key, self.asked.protocol.fingerprint],
-            "network": canonical_network_name(self.asked.network or document["network"]),
-            "seeds": list(self.asked.seeds),
-            "split": self.asked.split,
-            **({} if self.asked.steps is None else {"steps": self.asked.steps}),
-            **({} if self.asked.teachers is None else {"teachers": self.asked.teachers.fingerprint}),
-        }
+    return ScoreCache(folder / "scores", earlier)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -227,3 +209,18 @@ class CandidateJob(WorkerJob):
         """Leave out the splits that are not tested on."""
         tested = self.real.test if self.split == "test" else self.real.validation
         return replace(self, real=replace(self.real, train=tested, validation=tested, test=tested))
+
+    def key(self, candidate: Path) -> dict[str, Any]:
+        """All that the accuracies of a candidate follow from."""
+        document = describe(candidate)
+        return {
+            "candidate": document["sha256"],
+            "label_kind": document["label_kind"],
+            "real": self.real.fingerprint,
+            "protocol": [self.protocol.key, self.protocol.fingerprint],
+            "network": canonical_network_name(self.network or document["network"]),
+            "seeds": list(self.seeds),
+            "split": self.split,
+            **({} if self.steps is None else {"steps": self.steps}),
+            **({} if self.teachers is None else {"teachers": self.teachers.fingerprint}),
+        }

@@ -159,7 +159,7 @@ def _trained(
             checkpoint,
         )
     except BaseException:
-        checkpoint.write()
+        checkpoint.flush()
         raise
     finally:
         meter.close()

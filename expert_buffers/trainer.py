@@ -242,7 +242,7 @@ def _written_when_interrupted(runs: Sequence[_Begun]) -> Iterator[None]:
         elif not isinstance(error, KeyboardInterrupt):
             raise
         for run in runs:
-            run.unfinished.write()
+            run.unfinished.flush()
         raise
 
 

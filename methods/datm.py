@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
 from ddbench.distillation.guard import Guard
-from ddbench.distillation.method import Count
 from ddbench.methods.parts.init_correct import CorrectInit
 from ddbench.methods.parts.labels import LearnedLabels
 from ddbench.methods.trajectory import AnyInit, AnyLabels, TrajectoryMatching
+from ddbench.recipe.settings import Count
 
 
 @final

@@ -5,9 +5,9 @@ from typing import Any, ClassVar, final
 
 from pydantic import StrictBool
 
-from ddbench.distillation.method import Count
 from ddbench.methods.parts.unroll_choice import UnrollChoice
 from ddbench.methods.trajectory import TrajectoryMatching
+from ddbench.recipe.settings import Count
 
 
 @final

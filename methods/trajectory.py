@@ -16,7 +16,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from ddbench.augmentation import augmentation
-from ddbench.distillation.method import OptimizedMethod, OuterRate, OuterStep, Task, student_loss
+from ddbench.distillation.method import OptimizedMethod
+from ddbench.distillation.outer_optimizer import SGD
+from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.ast_student import balance, perturbed
@@ -42,7 +44,7 @@ AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")
 
 
 class TrajectoryMatching(OptimizedMethod):
-    """What the members of the family have in common. Abstract: the members are final and only choose defaults."""
+    """Base of the family's members. Abstract: the members are final and only choose defaults."""
 
     COMPAT: ClassVar[Mapping[str, Any]] = {}
     """What ``compat: true`` chooses, for members whose released code has quirks that move results."""
@@ -118,8 +120,8 @@ class TrajectoryMatching(OptimizedMethod):
         return self.labels.soft
 
     def needed_epochs(self) -> int:
-        asked = self.init.asks_experts or self.labels.asks_experts()
-        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if asked else 0)
+        used = self.init.asks_experts or self.labels.asks_experts()
+        return max(self._matched_epochs(), (self.label_expert_epoch or 0) if used else 0)
 
     def validate_ipc(self, ipc: int) -> None:
         self.init.validate_ipc(ipc)
@@ -162,9 +164,9 @@ class TrajectoryMatching(OptimizedMethod):
     def _label_expert_epoch(self) -> int:
         return self.label_expert_epoch or self._matched_epochs()
 
-    def outer_rates(self) -> dict[str, OuterRate]:
-        pixels = OuterRate(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
-        student = OuterRate(lr=self.student_lr_lr, momentum=self.outer_momentum)
+    def outer_rates(self) -> dict[str, SGD]:
+        pixels = SGD(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
+        student = SGD(lr=self.student_lr_lr, momentum=self.outer_momentum)
         labels = self.labels.rate()
         return {"images": pixels, "student_lr": student} | ({} if labels is None else {"labels": labels})
 

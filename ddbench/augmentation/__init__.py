@@ -40,13 +40,21 @@ AUGMENTATIONS: dict[str, Callable[[], DSA | DC | LayeredDSA | CropFlip | CropsFl
 
 
 def check_augmentation_name(name: str, where: str = "") -> None:
-    """Errors: UserError with the nearest names if there is no such augmentation. where: what the name was read from."""
+    """Refuse a name that no augmentation has.
+
+    Args:
+        name: The name.
+        where: The place it was read from, for the error; may be empty.
+
+    Raises:
+        UserError: There is no such augmentation; gives the nearest names.
+    """
     if name not in AUGMENTATIONS:
         raise unknown("augmentation", name, AUGMENTATIONS, where)
 
 
 def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) -> Augmentation | None:
-    """The augmentation of this name; None for ``"none"``.
+    """Make the augmentation of a name.
 
     ``"dsa"``: all six families. ``"dc"``: the older one, crop, scale and rotate, for digits. ``"dc-bn"``: crop and
     noise, for networks with batch norm. ``"dsa-idc"``: flips and colors always, crop, scale or rotate on top.
@@ -54,11 +62,15 @@ def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) ->
     ``"patches-crops-flip"``: four patches shuffled, parts from half the area on.
 
     Args:
-        mirror: False where a mirrored image is another thing, such as a digit; nothing then flips.
-        black: (C, 1, 1), what lies outside an image in the space of the images; None is zero.
+        name: One of these, or "none".
+        mirror: Whether images may be mirrored; False where a mirrored image is another thing, such as a digit.
+        black: What lies outside an image in the space of the images, (C, 1, 1); None for zero.
+
+    Returns:
+        The augmentation; None for "none".
 
     Raises:
-        UserError: With the nearest names if there is no such augmentation.
+        UserError: There is no such augmentation; gives the nearest names.
     """
     check_augmentation_name(name)
     made = AUGMENTATIONS[name]()

@@ -39,12 +39,30 @@ class CropFlip:
     """None is zero."""
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Rows down and right, (batch,) each, and whether mirrored."""
+        """Draw moves and flips.
+
+        Args:
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            Rows down and right, (B,) each, int64, and whether mirrored, (B,), bool.
+        """
         reach = rounded(self.pad, size)
         moved = integers(-reach, reach, (2, batch), generator).unbind()
         return Draw("crop-flip", (*moved, _mirrored(batch, self.mirror, generator)))
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Move and mirror images.
+
+        Args:
+            images: (B, C, H, W).
+            draw: What was drawn for B images.
+
+        Returns:
+            (B, C, H, W), of the same device and dtype; differentiable in the images.
+        """
         down, right, mirrored = parameters_for(images, draw)
         black = None if self.black is None else self.black.to(images)
         return transforms.flip(transforms.shift(images, down, right, black), mirrored)
@@ -63,9 +81,20 @@ class CropsFlip:
     patches: int = 1
     """f where each image is first cut into f x f patches, whose columns and rows change places; 1 leaves it whole."""
     mirror: bool = True
+    """Whether images may be mirrored."""
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Top, left, height and width of the part as fractions, (batch, 4); mirrored; the order of columns and rows."""
+        """Draw crops, flips, and the order of patches.
+
+        Args:
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            Top, left, height and width of the part as fractions, (B, 4); whether mirrored, (B,); with patches the order
+            of columns and of rows, (B, f) each.
+        """
         orders = tuple(
             uniform(0, 1, (batch, self.patches), generator).argsort(1) for _ in range(2 if self.patches > 1 else 0)
         )
@@ -73,6 +102,15 @@ class CropsFlip:
         return Draw("crops-flip", (part, _mirrored(batch, self.mirror, generator), *orders))
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        """Reorder, crop and mirror images.
+
+        Args:
+            images: (B, C, H, W).
+            draw: What was drawn for B images.
+
+        Returns:
+            (B, C, H, W), of the same device and dtype; differentiable in the images.
+        """
         part, mirrored, *orders = parameters_for(images, draw)
         if orders:
             images = _reordered(images, *orders)
@@ -80,9 +118,16 @@ class CropsFlip:
 
 
 def resized_crops(images: Tensor, parts: Tensor) -> Tensor:
-    """A part of each image, (B, 4) top, left, height and width as fractions of its side, enlarged to its size.
+    """Enlarge a part of each image to its size.
 
     Bilinear between the centers of pixels; beyond the outermost centers of the part the nearest pixel of the part.
+
+    Args:
+        images: (B, C, S, S).
+        parts: Top, left, height and width as fractions of the side, (B, 4).
+
+    Returns:
+        (B, C, S, S).
     """
     side = images.shape[-1]
     top, left, height, width = (parts.to(images.dtype) * side).unbind(1)
@@ -128,8 +173,8 @@ def _drawn_parts(batch: int, size: int, smallest: float, generator: torch.Genera
     width, height = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
     fits = (width > 0) & (width <= size) & (height > 0) & (height <= size)
     first = fits.int().argmax(1, keepdim=True)
-    found = fits.any(1)
-    width, height = (torch.where(found, side.gather(1, first)[:, 0], float(size)) for side in (width, height))
+    fitting = fits.any(1)
+    width, height = (torch.where(fitting, side.gather(1, first)[:, 0], float(size)) for side in (width, height))
     top, left = (
         (uniform(0, 1, (batch,), generator) * (size - side + 1)).floor().clamp(max=size - side)
         for side in (height, width)

@@ -25,6 +25,7 @@ class DC:
     """One of ``families`` for every image, each as likely."""
 
     families: tuple[str, ...] = ("crop", "scale", "rotate")
+    """Transformations of which an image has one."""
     crop: int = 4
     """Images are padded by so many pixels of their channel's mean over the batch and cropped at random, which shifts by
     -crop to crop - 1."""
@@ -45,7 +46,16 @@ class DC:
                 raise unknown("DC family", family, FAMILIES)
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """The families' positions in ``families`` (batch,), then each family's parameters for every image."""
+        """Draw a family for every image, and the parameters of each family.
+
+        Args:
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            The families' positions in ``families``, (B,), int64, then each family's parameters for every image.
+        """
         chosen = integers(0, len(self.families) - 1, (batch,), generator)
         parameters = [self._draw_family(family, batch, size, generator) for family in self.families]
         return Draw("_".join(self.families), (chosen, *parameters))
@@ -62,7 +72,18 @@ class DC:
         return torch.randn(shape, generator=generator, device=generator.device) * self.noise
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
-        """Images (B, C, H, W) as the draw has them; the same device and dtype."""
+        """Transform every image by its family.
+
+        Args:
+            images: (B, C, H, W).
+            draw: What was drawn for B images.
+
+        Returns:
+            (B, C, H, W), of the same device and dtype; differentiable in the images.
+
+        Raises:
+            ValueError: Noise was drawn for fewer channels, or the draw is for another batch size.
+        """
         chosen, *parameters = parameters_for(images, draw)
         result = images
         for number, (family, parameter) in enumerate(zip(self.families, parameters, strict=True)):
@@ -85,9 +106,17 @@ class DC:
 
 
 def resized(images: Tensor, heights: Tensor, widths: Tensor) -> Tensor:
-    """Each image resized to its height and width in pixels (int64, (B,)), nearest pixel, then cut or zero-padded back.
+    """Resize each image by nearest pixel, then cut or zero-pad it back.
 
-    Both are centerd on a square canvas that holds either; of an odd remainder the smaller half is above and left.
+    Both are centered on a square canvas that holds either; of an odd remainder the smaller half is above and left.
+
+    Args:
+        images: (B, C, S, S).
+        heights: New height of each in pixels, (B,), int64.
+        widths: New width of each in pixels, (B,), int64.
+
+    Returns:
+        (B, C, S, S).
     """
     size = images.shape[2]
     canvas = torch.maximum(heights, widths).clamp(min=size)

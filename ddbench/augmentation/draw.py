@@ -12,15 +12,30 @@ class Draw(NamedTuple):
     """The random part of one call: keep it, and the call can be repeated exactly."""
 
     family: str
-    """What is done."""
+    """Transformation, by its name."""
     parameters: tuple[Tensor, ...]
-    """How, one entry an image in each tensor's first dimension."""
+    """Its numbers, one entry an image in each tensor's first dimension."""
 
     def to(self, device: torch.device | str) -> Draw:
+        """Copy to a device.
+
+        Args:
+            device: Where the parameters go.
+
+        Returns:
+            The copy.
+        """
         return Draw(self.family, tuple(parameter.to(device) for parameter in self.parameters))
 
     def of(self, images: slice) -> Draw:
-        """What was drawn for some images of the batch."""
+        """Take what was drawn for some images of the batch.
+
+        Args:
+            images: Positions in the batch.
+
+        Returns:
+            A draw for these.
+        """
         return Draw(self.family, tuple(parameter[images] for parameter in self.parameters))
 
 
@@ -28,26 +43,70 @@ class Augmentation(Protocol):
     """Anything that can be drawn for a batch of square images and applied to it."""
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Parameters for ``batch`` images of ``size`` pixels, from and on the device of ``generator`` alone."""
+        """Draw the parameters for a batch, from the generator alone.
+
+        Args:
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            The draw.
+        """
         ...
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
-        """The augmented images (B, C, H, W): deterministic, differentiable in the images, which stay as they are."""
+        """Augment images: a pure function of images and draw.
+
+        Args:
+            images: (B, C, H, W).
+            draw: What was drawn for B images.
+
+        Returns:
+            (B, C, H, W), of the same device and dtype; differentiable in the images.
+        """
         ...
 
 
 def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """float32 in [low, high), on the generator's device."""
+    """Draw numbers uniformly from [low, high).
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        shape: Shape of the result.
+        generator: Source of the draw.
+
+    Returns:
+        float32, on the generator's device.
+    """
     return torch.rand(shape, generator=generator, device=generator.device) * (high - low) + low
 
 
 def integers(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """int64 in {low, ..., high}, both included, on the generator's device."""
+    """Draw whole numbers uniformly from low to high, both included.
+
+    Args:
+        low: Smallest.
+        high: Largest.
+        shape: Shape of the result.
+        generator: Source of the draw.
+
+    Returns:
+        int64, on the generator's device.
+    """
     return torch.randint(low, high + 1, shape, generator=generator, device=generator.device)
 
 
 def parameters_for(images: Tensor, draw: Draw) -> list[Tensor]:
-    """The draw's parameters on the images' device.
+    """Bring a draw's parameters to the images' device.
+
+    Args:
+        images: (B, C, H, W).
+        draw: What was drawn for B images.
+
+    Returns:
+        The parameters.
 
     Raises:
         ValueError: They were drawn for another batch size.

@@ -26,6 +26,7 @@ class DSA:
     """One of ``families``, each as likely, for the whole batch; its parameters independently for every image."""
 
     families: tuple[str, ...] = FAMILIES
+    """Transformations of which a batch has one."""
     brightness: float = 1.0
     """Width of the range of what is added."""
     saturation: float = 2.0
@@ -51,19 +52,44 @@ class DSA:
                 raise unknown("DSA family", family, FAMILIES)
 
     def without(self, *families: str) -> DSA:
-        """The same augmentation with these families left out."""
+        """Leave families out.
+
+        Args:
+            families: Names of families.
+
+        Returns:
+            The same augmentation with the others.
+        """
         return dataclasses.replace(self, families=tuple(name for name in self.families if name not in families))
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """A family, and its parameters for ``batch`` images of ``size`` pixels, each (batch,)."""
+        """Draw a family, and its parameters for every image.
+
+        Args:
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            The draw, its parameters (B,) each.
+        """
         family = self.families[int(integers(0, len(self.families) - 1, (), generator))]
         return self.draw_family(family, batch, size, generator)
 
     def draw_family(self, family: str, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Parameters of a chosen family.
+        """Draw the parameters of a chosen family.
+
+        Args:
+            family: One of the six families.
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            The draw, its parameters (B,) each.
 
         Raises:
-            UserError: A family that DSA does not have.
+            UserError: DSA has no such family.
         """
         one, two, three = (batch,), (2, batch), (3, batch)
         match family:
@@ -85,7 +111,15 @@ class DSA:
         raise unknown("DSA family", family, FAMILIES)
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
-        """Images (B, C, H, W) as the draw has them; the same device and dtype."""
+        """Transform the batch by its family.
+
+        Args:
+            images: (B, C, H, W).
+            draw: What was drawn for B images.
+
+        Returns:
+            (B, C, H, W), of the same device and dtype; differentiable in the images.
+        """
         parameters = parameters_for(images, draw)
         match draw.family:
             case "color":
@@ -104,5 +138,13 @@ class DSA:
 
 
 def rounded(part: float, size: int) -> int:
-    """A part of an image's side in whole pixels, halves rounded up."""
+    """Turn a part of an image's side into whole pixels, halves rounded up.
+
+    Args:
+        part: Fraction of the side.
+        size: Side, in pixels.
+
+    Returns:
+        Pixels.
+    """
     return int(part * size + 0.5)

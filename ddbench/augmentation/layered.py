@@ -25,25 +25,52 @@ class LayeredDSA:
     dsa: DSA = DSA()
     """The strengths."""
     families: tuple[str, ...] = ("crop", "scale", "rotate")
+    """Families that move the image, of which a batch has one."""
     mirror: bool = True
     """False never mirrors."""
 
     def draw(self, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """The parameters of the layers, one after the other; the family in the draw's name."""
+        """Draw a family that moves the image, and the parameters of all layers.
+
+        Args:
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            The parameters of the layers, one after the other, (B,) each; the family is the draw's name.
+        """
         family = self.families[int(torch.randint(len(self.families), (), generator=generator, device=generator.device))]
         return self.draw_family(family, batch, size, generator)
 
     def draw_family(self, family: str, batch: int, size: int, generator: torch.Generator) -> Draw:
-        """Parameters with a chosen family on top.
+        """Draw the parameters of all layers with a chosen family on top.
+
+        Args:
+            family: "crop", "scale" or "rotate".
+            batch: Images of the batch, B.
+            size: Side of the images, in pixels.
+            generator: Source of the draw; the draw is on its device.
+
+        Returns:
+            The draw.
 
         Raises:
-            UserError: A family that DSA does not have.
+            UserError: DSA has no such family.
         """
         layers = [self.dsa.draw_family(name, batch, size, generator) for name in (*self._always, family)]
         return Draw(family, tuple(parameter for layer in layers for parameter in layer.parameters))
 
     def apply(self, images: Tensor, draw: Draw) -> Tensor:
-        """Images (B, C, H, W) as the draw has them; the same device and dtype."""
+        """Transform the batch by all layers in turn.
+
+        Args:
+            images: (B, C, H, W).
+            draw: What was drawn for B images.
+
+        Returns:
+            (B, C, H, W), of the same device and dtype; differentiable in the images.
+        """
         left = list(draw.parameters)
         for family in (*self._always, draw.family):
             taken, left = left[: _PARAMETERS[family]], left[_PARAMETERS[family] :]

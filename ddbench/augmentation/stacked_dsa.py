@@ -22,9 +22,15 @@ _NUMBER = {"color": 3, "crop": 2, "cutout": 2, "flip": 1, "scale": 2, "rotate": 
 
 
 def packed(draws: Sequence[Draw], families: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Each draw's place among the families, (k,) int64, and its parameters, (k, 3, B) float32, zero where it has fewer.
+    """Pack draws into two tensors. Whole numbers, of pixels, are exact in float32.
 
-    Whole numbers, of pixels, are exact in float32.
+    Args:
+        draws: One draw a batch, k in all, each for B images.
+        families: Families of the augmentation.
+
+    Returns:
+        Each draw's position among the families, (k,), int64, and its parameters, (k, 3, B), float32, zero where it has
+        fewer.
     """
     chosen = torch.tensor([families.index(draw.family) for draw in draws])
     parameters = torch.zeros(len(draws), _ROWS, len(draws[0].parameters[0]))
@@ -35,7 +41,17 @@ def packed(draws: Sequence[Draw], families: Sequence[str]) -> tuple[Tensor, Tens
 
 
 def apply_packed(dsa: DSA, images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
-    """Images (k, B, C, H, W), every batch as its draw has it: all families are computed, and one is taken."""
+    """Augment many batches, each by its own draw: all families are computed, and one is taken.
+
+    Args:
+        dsa: The augmentation.
+        images: (k, B, C, H, W).
+        chosen: Position of each batch's family, (k,), int64.
+        parameters: (k, 3, B), float32.
+
+    Returns:
+        (k, B, C, H, W).
+    """
     every = images.flatten(0, 1)
     family = chosen.repeat_interleave(images.shape[1], output_size=len(every)).view(-1, 1, 1, 1)
     rows = parameters.transpose(0, 1).flatten(1)
@@ -47,7 +63,16 @@ def apply_packed(dsa: DSA, images: Tensor, chosen: Tensor, parameters: Tensor) -
 
 
 def apply_fused(dsa: DSA, images: Tensor, draws: Sequence[Draw]) -> Tensor:
-    """Images (k, B, C, H, W), every batch as its draw has it, on the images' device, in a few launches."""
+    """Augment many batches, each by its own draw, in a few launches.
+
+    Args:
+        dsa: The augmentation.
+        images: (k, B, C, H, W).
+        draws: One a batch.
+
+    Returns:
+        (k, B, C, H, W), on the images' device.
+    """
     chosen, parameters = packed(draws, dsa.families)
     return _fused(dsa, images.device.type)(images, chosen.to(images.device), parameters.to(images.device))
 

@@ -13,14 +13,29 @@ from torch.nn import functional as F
 
 
 def each(parameter: Tensor, images: Tensor) -> Tensor:
-    """One number an image, (B,), as (B, 1, 1, 1) in the images' dtype."""
+    """Shape one number an image so that it multiplies images.
+
+    Args:
+        parameter: (B,).
+        images: (B, C, H, W), whose dtype it takes.
+
+    Returns:
+        (B, 1, 1, 1).
+    """
     return parameter.to(images.dtype).view(-1, 1, 1, 1)
 
 
 def color(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
     """Add brightness; then scale about each pixel's channel mean by saturation, then about the image mean by contrast.
 
-    Neutral: 0, 1, 1.
+    Args:
+        images: (B, C, H, W).
+        brightness: What is added, (B,); 0 changes nothing.
+        saturation: Factor, (B,); 1 changes nothing.
+        contrast: Factor, (B,); 1 changes nothing.
+
+    Returns:
+        (B, C, H, W).
     """
     images = images + each(brightness, images)
     gray = images.mean(1, keepdim=True)
@@ -30,12 +45,30 @@ def color(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tens
 
 
 def flip(images: Tensor, flipped: Tensor) -> Tensor:
-    """Mirror left and right where flipped (bool) is set."""
+    """Mirror images left and right.
+
+    Args:
+        images: (B, C, H, W).
+        flipped: Which images, (B,), bool.
+
+    Returns:
+        (B, C, H, W).
+    """
     return torch.where(flipped.view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def shift(images: Tensor, down: Tensor, right: Tensor, fill: Tensor | None = None) -> Tensor:
-    """Move the window by whole pixels (int64): pixel (r, c) becomes what was at (r + down, c + right), else fill."""
+    """Move the window by whole pixels: pixel (r, c) becomes what was at (r + down, c + right).
+
+    Args:
+        images: (B, C, H, W).
+        down: Rows, (B,), int64.
+        right: Columns, (B,), int64.
+        fill: What lies outside, broadcast to the images; None for zero.
+
+    Returns:
+        (B, C, H, W).
+    """
     height, width = images.shape[2:]
     rows = torch.arange(height, device=images.device) + down[:, None]
     columns = torch.arange(width, device=images.device) + right[:, None]
@@ -43,10 +76,16 @@ def shift(images: Tensor, down: Tensor, right: Tensor, fill: Tensor | None = Non
 
 
 def pick(images: Tensor, rows: Tensor, columns: Tensor, fill: Tensor | None = None) -> Tensor:
-    """Images (B, C, h, w) of the chosen rows (B, h) and columns (B, w), int64; outside the image there is ``fill``.
+    """Take rows and columns of images.
 
     Args:
-        fill: Broadcast to (B, C, h, w); zero if None.
+        images: (B, C, H, W).
+        rows: (B, h), int64; may lie outside the image.
+        columns: (B, w), int64; may lie outside the image.
+        fill: What lies outside, broadcast to (B, C, h, w); None for zero.
+
+    Returns:
+        (B, C, h, w).
     """
     batch, channels, height, width = images.shape
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
@@ -59,9 +98,16 @@ def pick(images: Tensor, rows: Tensor, columns: Tensor, fill: Tensor | None = No
 
 
 def cutout(images: Tensor, row: Tensor, column: Tensor, side: int) -> Tensor:
-    """Zero a square of ``side`` pixels about (row, column), int64; what of it lies outside falls on the border pixels.
+    """Zero a square; what of it lies outside falls on the border pixels.
 
-    Neutral: side 0.
+    Args:
+        images: (B, C, H, W).
+        row: Row of the center, (B,), int64.
+        column: Column of the center, (B,), int64.
+        side: Side of the square in pixels; 0 changes nothing.
+
+    Returns:
+        (B, C, H, W).
     """
     if side == 0:
         return images
@@ -79,16 +125,30 @@ def _span(center: Tensor, side: int, size: int, device: torch.device) -> Tensor:
 
 
 def scale(images: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
-    """See ``horizontal`` by ``vertical`` times as much about the center (above 1 shrinks the content); zero outside.
+    """Scale the visible part about the center; zero outside.
 
-    Neutral: 1, 1.
+    Args:
+        images: (B, C, H, W).
+        horizontal: Factor of the width that is seen, (B,); above 1 shrinks the content, 1 changes nothing.
+        vertical: Factor of the height that is seen, (B,).
+
+    Returns:
+        (B, C, H, W).
     """
     zero = torch.zeros_like(horizontal)
     return _affine(images, (horizontal, zero, zero, vertical))
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turn about the center, content anticlockwise by ``degrees`` as seen on screen; zero outside. Neutral: 0."""
+    """Turn the content anticlockwise about the center, as seen on screen; zero outside.
+
+    Args:
+        images: (B, C, H, W).
+        degrees: Angle, (B,); 0 changes nothing.
+
+    Returns:
+        (B, C, H, W).
+    """
     radians = degrees * (math.pi / 180)
     cosine, sine = radians.cos(), radians.sin()
     return _affine(images, (cosine, -sine, sine, cosine))

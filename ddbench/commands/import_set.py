@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ddbench.commands import options
+from ddbench.commands.run_options import DEFAULTS, RunOptions, takes
 from ddbench.pipeline.open_recipe import open_image_recipe
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class LabelName(StrEnum):
     logits = "logits"
 
 
+@takes("home", "data_root", "seed", "plugin", "quiet")
 def import_files(
     files: Annotated[
         list[Path],
@@ -158,11 +161,7 @@ def import_files(
         typer.Option("--unscored", help="Of experts: take them without seeing that they know the training images."),
     ] = False,
     override: options.Overrides = None,
-    home: options.Home = None,
-    data_root: options.DataRoot = None,
-    seed: options.Seed = None,
-    plugin: options.Plugin = None,
-    quiet: options.Quiet = False,
+    shared: RunOptions = DEFAULTS,
 ) -> None:
     """Take in a synthetic set of another project, to be scored and compared like your own; or experts, with --recipe.
 
@@ -172,7 +171,8 @@ def import_files(
     from ddbench.errors import UserError
     from ddbench.pipeline.import_set import import_set, missing_requirement, parse_facts
 
-    where = options.context(home, data_root, "cpu", quiet or recipe is not None)
+    seed, plugin = shared.seed, shared.plugin
+    context = replace(shared, device="cpu", quiet=shared.quiet or recipe is not None).context()
     of_set = {
         "--format": format,
         "--dataset": dataset,
@@ -194,14 +194,12 @@ def import_files(
         "--out": out,
     }
     if recipe is not None:
-        from ddbench.commands.import_set import import_buffer
-
-        if said := [option for option, value in of_set.items() if value is not None]:
+        if given := [option for option, value in of_set.items() if value is not None]:
             raise UserError(
-                f"--recipe is for experts, and {' '.join(said)} for synthetic sets",
+                f"--recipe is for experts, and {' '.join(given)} for synthetic sets",
                 fix="leave one side out",
             )
-        return import_buffer(files, recipe, override, seed, plugin, where, scored=not unscored)
+        return import_buffer(files, recipe, override, seed, plugin, context, scored=not unscored)
     if format is None or dataset is None:
         raise missing_requirement(files[0], format, dataset)
     if override or plugin or unscored or seed is not None:
@@ -225,7 +223,7 @@ def import_files(
         network=network,
         method=method,
     )
-    import_set(files[0], format, dataset, facts, where, size=size, out=out)
+    import_set(files[0], format, dataset, facts, context, size=size, out=out)
 
 
 def import_buffer(
@@ -234,7 +232,7 @@ def import_buffer(
     override: list[str] | None,
     seed: int | None,
     plugin: list[Path] | None,
-    where: RunContext,
+    context: RunContext,
     *,
     scored: bool = True,
 ) -> None:
@@ -246,7 +244,7 @@ def import_buffer(
         override: Of keys of the recipe.
         seed: Of the recipe, where it is not its own.
         plugin: Files of plugins.
-        where: The home, and where data lie.
+        context: The home, and where data lie.
         scored: Whether a few experts must know the training images.
 
     Raises:
@@ -256,7 +254,7 @@ def import_buffer(
     from ddbench.pipeline.dataset_sizes import dataset_facts
     from ddbench.pipeline.imported_experts import import_experts
 
-    pipeline = open_image_recipe(recipe, override, seed, plugin, where)
+    pipeline = open_image_recipe(recipe, override, seed, plugin, context)
     if len(pipeline.buffers) != 1:
         raise UserError(
             f"the recipe {pipeline.loaded.name} needs {len(pipeline.buffers)} expert buffers, and one can be imported",

@@ -23,9 +23,6 @@ def methods(
 
     A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
     """
-    from ddbench.distillation.job_method import JobMethod
-    from ddbench.distillation.method import DirectMethod, OptimizedMethod
-    from ddbench.graphs.method import GraphMethod
     from ddbench.methods import METHODS
     from ddbench.pipeline.plugins import run_plugin
 
@@ -34,12 +31,10 @@ def methods(
     if name is not None:
         _show_method(METHODS.get(name), format)
         return
-    kinds = {OptimizedMethod: "optimized", DirectMethod: "direct", JobMethod: "jobs", GraphMethod: "graphs"}
     table = []
     for name in METHODS.names():
         method = METHODS.get(name)
-        kind = next((word for base, word in kinds.items() if issubclass(method, base)), "")
-        table.append({"method": name, "kind": kind, "what": _summary(method)})
+        table.append({"method": name, "kind": method.KIND, "what": _summary(method)})
     print_table(table, format)
 
 

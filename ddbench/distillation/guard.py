@@ -16,7 +16,7 @@ from ddbench.recipe.settings import Count, Positive, Settings
 
 
 class Guard(Settings):
-    """When an outer step is skipped, and when a run that can not recover stops."""
+    """Conditions under which an outer step is skipped, and under which a run that can not recover stops."""
 
     threshold: Annotated[float, Field(gt=0)] | None = None
     """A matching loss above this is skipped (DATM: 1.0); None skips none."""
@@ -26,7 +26,15 @@ class Guard(Settings):
     """How many steps in a row may be skipped, or end at ``min_student_lr``, before the run stops."""
 
     def refuses(self, loss: Tensor, gradients: list[Tensor]) -> str | None:
-        """Why this step must not be taken ("non-finite", "above threshold"), or None."""
+        """Check whether a step must not be taken.
+
+        Args:
+            loss: The outer loss, a scalar.
+            gradients: Its gradients by what is learned.
+
+        Returns:
+            The reason, "non-finite" or "above threshold"; None where the step may be taken.
+        """
         value = loss.item()
         if not math.isfinite(value) or not all(bool(torch.isfinite(g).all()) for g in gradients):
             return "non-finite"
@@ -35,7 +43,14 @@ class Guard(Settings):
         return None
 
     def clamp(self, student_lr: Tensor) -> bool:
-        """Put a learned rate that fell below the floor back on it, in place. Returns whether it did."""
+        """Put a learned rate that fell below ``min_student_lr`` back on it, in place.
+
+        Args:
+            student_lr: The rate, a scalar.
+
+        Returns:
+            Whether it was put back.
+        """
         if student_lr.item() >= self.min_student_lr:
             return False
         student_lr.detach().fill_(self.min_student_lr)
@@ -55,12 +70,22 @@ def undone_steps(counts: Mapping[str, int]) -> int:
 
 
 class GuardCounts:
-    """How often each guard acted, in all and in a row. Saved with the run's state."""
+    """Counts of the steps on which each guard acted, in all and in a row. Saved with the run's state.
+
+    Args:
+        total: Counts by reason, of a run that is resumed.
+        in_a_row: Steps in a row that ended with a guard.
+    """
 
     def __init__(self, total: dict[str, int] | None = None, in_a_row: int = 0) -> None:
         self.total, self.in_a_row = Counter(total or {}), in_a_row
 
     def note(self, reason: str | None) -> None:
+        """Count one outer step.
+
+        Args:
+            reason: Why a guard acted; None where none did, which ends the row.
+        """
         if reason is None:
             self.in_a_row = 0
         else:
@@ -68,7 +93,16 @@ class GuardCounts:
             self.in_a_row += 1
 
     def stop_if_stuck(self, guard: Guard, reason: str | None, step: int) -> None:
-        """Errors: UserError, with what to change, when ``patience`` steps in a row were refused."""
+        """Stop a run whose guards acted on ``patience`` steps in a row.
+
+        Args:
+            guard: Settings of the guards.
+            reason: Why one acted on the last step; None where none did.
+            step: Number of the last step.
+
+        Raises:
+            UserError: The run can not recover; says what to change.
+        """
         if reason is None or self.in_a_row < guard.patience:
             return
         advice = {

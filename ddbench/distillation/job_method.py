@@ -6,13 +6,14 @@ import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from ddbench.distillation.job_checkpoint import JobCheckpoint
-from ddbench.distillation.method import Method, OuterStep, Task
+from ddbench.distillation.method import Method
 from ddbench.distillation.outer_state import identity
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
 from ddbench.runtime.executors.executor import Executor, ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
@@ -26,6 +27,8 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 class JobMethod(Method):
     """A method of jobs that know nothing of each other: done in any order, anywhere, each resumed by itself."""
 
+    KIND: ClassVar[str] = "jobs"
+
     @abc.abstractmethod
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
         """The names of the jobs, which files can have.
@@ -37,7 +40,7 @@ class JobMethod(Method):
     @abc.abstractmethod
     def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         """What one job makes. Drawn from ``at``'s streams, in each of which the job's name is a part; interrupted, it
-        goes on from what ``shelf`` resumes."""
+        goes on from what ``checkpoint`` resumes."""
 
     def seconds(self, task: Task, ipc: int) -> float:
         """About how long all jobs take, one after the other; 0 where that is too little to share them out."""

@@ -9,219 +9,164 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-import torch
 from pydantic import model_validator
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
 from ddbench.distillation.guard import Guard
-from ddbench.estimates.memory import activation_floats
+from ddbench.distillation.outer_optimizer import OuterOptimizer
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
-from ddbench.networks.flat import FlatNetwork
-from ddbench.randomness import stream
 from ddbench.recipe.renamed_keys import former_names
-from ddbench.recipe.settings import Count, Positive, Settings, Share
+from ddbench.recipe.settings import Count, Settings, Share
 from ddbench.recipe.teachers import TeachersRecipe
-from ddbench.runtime.compile import Choice, should_compile, student_seconds
-from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.synthetic.synthetic_set import SyntheticSet
-from ddbench.training.losses import classification_loss
-from ddbench.training.teachers import Teachers
-from ddbench.unroll.compiled_step import GradientKernel, Kernel
-from ddbench.unroll.sharded_step import SharedKernel
-
-
-class Trajectories(Protocol):
-    """Experts as a method sees them: ``experts[expert, epoch]`` is a flat parameter vector (P,) on the CPU."""
-
-    @property
-    def epochs(self) -> int: ...
-    def __len__(self) -> int: ...
-    def statistics(self, expert: int, epoch: int) -> Tensor | None:
-        """Running statistics of batch norm that belong to ``self[expert, epoch]``, (Q,); None where there are none."""
-        ...
-
-    def __getitem__(self, key: tuple[int, int]) -> Tensor: ...
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Task:
-    """What a method distills from."""
-
-    real: RealSet
-    """Its inputs come on ``device``."""
-    network: FlatNetwork
-    """The student, on ``device``."""
-    network_name: str
-    experts: Trajectories | None
-    """On disk; None where the method needs none."""
-    device: torch.device
-    teachers: Teachers | None = None
-    """As the method wants them, else None."""
-    method: str = ""
-    """The name under which it was found."""
-    origin: Mapping[str, Any] = field(default_factory=dict)
-    """Fingerprints of what must stay the same while a run goes on (data, experts)."""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    """What else the sets that are made will carry of where they come from. Both JSON."""
-    compile: Choice = "off"
-    """Whether the student's steps are compiled."""
-    ranks: Ranks = ALONE
-    """The processes that distill together, each of which has this task."""
-
-    def compiled_gradient(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
-        """The compiled gradient of the student's loss on (images, labels) of this kind; None where plain autograd is
-        asked for, or is as well.
-
-        Args:
-            batch: Images a step.
-            steps: That the student takes in the whole run, over all outer steps. The first answer stands, so that a run
-                is all of one kind.
-        """
-        if label_kind not in self._kernels:
-            seconds = student_seconds(self._activations * batch, steps, self.device.type)
-            kernel: Kernel | None = None
-            if should_compile(self.compile, seconds=seconds, device=self.device.type):
-                loss = partial(student_loss, self.network, label_kind)
-                kernel = GradientKernel(loss, self.device.type, strict=self.compile == "on")
-                kernel = kernel if self.ranks.alone else SharedKernel(kernel, self.ranks)
-            self._kernels[label_kind] = kernel
-        return self._kernels[label_kind]
-
-    def to(self, device: torch.device) -> Task:
-        """The same task on another device, with nothing compiled yet."""
-        moved = {"real": self.real.to(device), "network": self.network.to(device)}
-        return replace(self, **moved, teachers=self.teachers and self.teachers.to(device), device=device)
-
-    @cached_property
-    def _kernels(self) -> dict[str, Kernel | None]:
-        return {}
-
-    @property
-    def sizes(self) -> Sizes:
-        """How large student and data are, and how they are computed."""
-        return Sizes.of(
-            self.network.module,
-            self.real.shape,
-            device=self.device.type,
-            ranks=self.ranks.world,
-            compile=self.compile,
-        )
-
-    @cached_property
-    def _activations(self) -> int:
-        """How many numbers the student's layers put out for one image."""
-        return activation_floats(self.network.module, self.real.shape)
-
-    def synthetic(
-        self, images: Tensor, labels: Tensor, *, ipc: int, notes: Sequence[str] = (), **more: Any
-    ) -> SyntheticSet:
-        """A synthetic set of this task: the facts about data, network and origin are filled in.
-
-        Args:
-            notes: Sentences that a reader of its results must know; rows repeat them.
-        """
-        return SyntheticSet(
-            images=images,
-            labels=labels,
-            ipc=ipc,
-            method=self.method,
-            provenance={**self.provenance, "notes": [*self.provenance.get("notes", ()), *notes]},
-            dataset=self.real.name,
-            class_names=self.real.class_names,
-            network=self.network_name,
-            preprocessing=self.real.preprocessing.describe(),
-            **more,
-        )
-
-
-def student_loss(
-    network: FlatNetwork, label_kind: str, theta: Tensor, images: Tensor, labels: Tensor, weight: Tensor | None = None
-) -> Tensor:
-    """The loss of a batch, or of a rank's part of it.
-
-    Args:
-        weight: Of that part, a scalar.
-    """
-    loss = classification_loss(network(theta, images), labels, label_kind)
-    return loss if weight is None else weight * loss
-
-
-@dataclass(frozen=True)
-class OuterStep:
-    """One step of the outer loop: its number, from 0, and its own named streams of randomness.
-
-    Draws depend on the run's seed, the step and the stream's name alone, so a resumed run needs no generator's state,
-    and they are made on the CPU, so that CPU and CUDA see the same ones.
-    """
-
-    step: int
-    seed: int
-
-    def stream(self, name: str) -> torch.Generator:
-        return stream(self.seed, "outer", self.step, name)
-
-
-class OuterRate(Settings):
-    """SGD on one part of the synthetic set."""
-
-    lr: Positive
-    momentum: Share = 0.5
 
 
 class Method(Settings, abc.ABC):
-    """What optimized and direct methods have in common: they are frozen settings, read from a recipe."""
+    """Base of all methods: frozen settings, read from a recipe, with pure functions that the engine calls."""
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+    DOMAIN: ClassVar[str] = "images"
+    """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
+    KIND: ClassVar[str] = ""
+    """How its set is made, in a word: ``optimized``, ``direct``, ``jobs``."""
+
+    @property
+    def outer_steps(self) -> int:
+        """Steps of the engine's outer loop; 0 for a method that makes its set without one."""
+        return 0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether its set is a moving average, beside which the images themselves are kept."""
+        return False
 
     def soft_labels(self) -> bool:
-        """Whether its sets carry soft labels, so that real images with an expert's labels must stand beside them."""
+        """Check whether the method's sets carry soft labels.
+
+        Returns:
+            True where they do: a run then adds the baseline ``random-soft``, random real images with labels of the same
+            experts, so that a table shows what the labels alone are worth.
+        """
         return False
 
     def validate_ipc(self, ipc: int) -> None:
-        """Errors: UserError where these settings do not work at this ipc; asked before anything is trained."""
+        """Refuse a number of images per class with which these settings do not work.
+
+        Called while the recipe is checked, before anything is loaded or trained.
+
+        Args:
+            ipc: Images per class, 1 or more.
+
+        Raises:
+            UserError: The settings do not work at this ipc; says which setting to change.
+        """
         del ipc
 
     def validate_data(self, real: RealSet, ipc: int) -> None:
-        """Errors: UserError where these settings do not work with this data; asked before anything is trained."""
+        """Refuse data with which these settings do not work.
+
+        Called once the data is loaded, before experts or teachers are trained.
+
+        Args:
+            real: The data set, preprocessed, its validation split cut off.
+            ipc: Images per class, 1 or more.
+
+        Raises:
+            UserError: The settings do not work with this data; says which setting to change.
+        """
         del real, ipc
 
     def needed_epochs(self) -> int | None:
-        """How many epochs of each expert it looks at; None when it needs no experts."""
+        """Tell how far along experts the method looks.
+
+        Returns:
+            The number of epochs of which each expert must have a record; the engine trains experts that long where the
+            recipe says ``epochs: auto``. None for a method that needs no experts: its ``task.experts`` is None.
+        """
         return None
 
     def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
-        """How much there is to do at this ipc, by name, for a plan."""
+        """Summarize the work of one distillation for ``ddbench plan``.
+
+        Args:
+            sizes: Sizes of student and data.
+            ipc: Images per class.
+
+        Returns:
+            Amounts by name, in the order in which they are printed, as ``{"outer steps": 5000, "unroll": "adjoint"}``.
+        """
         del sizes, ipc
         return {}
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
-        """Estimated peak memory of distilling at this ipc, above what lies there before; None where nobody knows."""
+        """Estimate the peak memory of distilling.
+
+        Args:
+            sizes: Sizes of student and data.
+            ipc: Images per class.
+
+        Returns:
+            Bytes on the device beyond what lies there before (data, student); None where there is no estimate. A run
+            that would not fit is refused before it starts.
+        """
         del sizes, ipc
         return None
 
     def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
-        """What to change so that it fits in ``room`` bytes, the best first; where nothing does, what helps most."""
+        """Suggest what to change where memory does not suffice.
+
+        Args:
+            sizes: Sizes of student and data.
+            ipc: Images per class.
+            available: Bytes in which the distillation should fit.
+
+        Returns:
+            Changes after which it fits, the best first; where none suffices, those that help most. Errors print them.
+        """
         del sizes, ipc, available
         return ()
 
     def defining_settings(self) -> dict[str, Any]:
-        """The settings that a set follows from, as JSON: a run goes on where these are the same. What only says how the
-        same numbers are computed, up to rounding, is left at its default."""
+        """Name the settings that a set follows from.
+
+        A run is resumed, and a finished set used again, where these are the same. A method overrides this to leave at
+        its default what only says how the same numbers are computed, up to rounding.
+
+        Returns:
+            Settings by name, JSON.
+        """
         return former_names(self.model_dump(mode="json"), self.RENAMED)
 
+    def seconds(self, task: Task, ipc: int) -> float | None:
+        """About how long its independent jobs take, one after the other; None for a method that has none."""
+        del task, ipc
+        return None
+
     def required_teachers(self) -> TeachersRecipe | None:
-        """The teachers it distills against; None when it needs none."""
+        """Name the teachers that the method distills against.
+
+        Returns:
+            Their networks and training, which the engine does once and hands over as ``task.teachers``; None for a
+            method that needs none.
+        """
         return None
 
 
 class OptimizedMethod(Method):
-    """A method whose set is found by gradient steps on an outer loss. The engine takes the steps."""
+    """A method whose set is found by gradient steps on an outer loss. The engine takes the steps.
+
+    In call order: ``validate_ipc``, ``validate_data``, ``initialize`` once; then in each outer step ``carry`` and
+    ``outer_loss``, whose gradient moves the parts that ``outer_rates`` names; ``finalize`` for each candidate. All are
+    pure functions of their arguments: they write no file, keep no state and draw no number but from the streams of
+    their step.
+    """
+
+    KIND: ClassVar[str] = "optimized"
 
     iterations: Count = 5000
     """Outer steps."""
@@ -235,6 +180,14 @@ class OptimizedMethod(Method):
     keep_warm_images: bool = False
     """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
 
+    @property
+    def outer_steps(self) -> int:
+        return self.iterations
+
+    @property
+    def averaged(self) -> bool:
+        return self.ema_decay is not None
+
     @model_validator(mode="after")
     def _warm_images_need_an_average(self) -> OptimizedMethod:
         if self.keep_warm_images and self.ema_decay is None:
@@ -243,43 +196,117 @@ class OptimizedMethod(Method):
 
     @abc.abstractmethod
     def initialize(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        """The set at step 0. Drawn from ``at``'s streams; no global randomness."""
+        """Make the set of step 0.
+
+        Args:
+            task: What is distilled from: real data, student, experts.
+            ipc: Images per class.
+            at: The step 0, with its streams of randomness; no other randomness may be used.
+
+        Returns:
+            ``ipc * classes`` images (S, C, H, W), float32 in the space of the task's preprocessing, their labels, and
+            ``student_lr``, a scalar, where one is learned; made by :meth:`Task.synthetic`.
+
+        Raises:
+            UserError: The task lacks what the set is made from.
+        """
+
+    def carry(self, syn: SyntheticSet, task: Task, at: OuterStep) -> Mapping[str, Tensor]:
+        """Make what an outer step hands on to the next, such as a network that several steps of the images share.
+
+        Called at the beginning of each step. What it returns is ``at.carried`` in ``outer_loss`` of this step and in
+        ``carry`` of the next; it is written to checkpoints, once the step is over.
+
+        Args:
+            syn: The set as it is now, its tensors without history.
+            task: What is distilled from.
+            at: The step, with its streams of randomness; ``at.carried`` is what the step before returned, empty at
+                first.
+
+        Returns:
+            Tensors by name, on any device, without history; the same bits for equal arguments.
+        """
+        del syn, task, at
+        return {}
 
     @abc.abstractmethod
     def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
-        """The loss, a scalar differentiable by the tensors that ``outer_rates`` names, and facts worth showing."""
+        """Compute the loss of the set at one outer step.
+
+        The engine differentiates the loss; a step that :class:`Guard` refuses is skipped.
+
+        Args:
+            syn: The set as it is now; the tensors that ``outer_rates`` names require a gradient.
+            task: What is distilled from.
+            at: The step, with its streams of randomness, and with what :meth:`carry` made of the step before; no other
+                randomness may be used.
+
+        Returns:
+            The loss, a scalar tensor, and facts for progress and log by name, as ``{"start_epoch": 7}``.
+
+        Raises:
+            UserError: Set or task lack what the loss is made of.
+        """
 
     @abc.abstractmethod
-    def outer_rates(self) -> Mapping[str, OuterRate]:
-        """The parts that are learned ("images", "labels", "student_lr") and how fast."""
+    def outer_rates(self) -> Mapping[str, OuterOptimizer]:
+        """Name the parts of the set that are learned.
+
+        Returns:
+            The optimizer of each part by its name: "images", "labels", "student_lr". What is not named stays as it was
+            initialized.
+        """
 
     def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        """A set on which steps take as long as on that of :meth:`initialize`, and that may be quicker to make."""
+        """Make a set for a plan, which times a few outer steps on it.
+
+        Args:
+            task: What is distilled from; its data and experts are drawn at random.
+            ipc: Images per class.
+            at: The step 0, with its streams of randomness.
+
+        Returns:
+            A set on which steps take as long as on that of :meth:`initialize`; a method whose ``initialize`` is slow
+            overrides this by something quicker.
+        """
         return self.initialize(task, ipc, at)
 
     def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
-        """The set as it is kept after the step ``at``, and scored; where labels follow from the images, with those."""
+        """Turn the set of a step into the one that is stored and scored.
+
+        Args:
+            syn: The set after the step, its tensors without history; with ``ema_decay`` once more with averaged images.
+            task: What is distilled from.
+            at: The step after which it is stored.
+
+        Returns:
+            The set as a file has it; a method whose labels follow from its images makes them here.
+        """
         del task, at
         return syn
 
 
 class DirectMethod(Method):
-    """A method that makes its set without an outer loop: baselines, selection, mining."""
+    """A method that makes its set without an outer loop: baselines, selection, mining.
+
+    The engine calls ``validate_ipc`` and ``validate_data``, then ``distill`` once, and notes time and memory.
+    """
+
+    KIND: ClassVar[str] = "direct"
 
     @abc.abstractmethod
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        """The set. Drawn from ``at``'s streams; no global randomness."""
+        """Make the set.
 
+        Args:
+            task: What is distilled from: real data, student, experts where ``needed_epochs`` is a number.
+            ipc: Images per class.
+            at: The step 0, with its streams of randomness; no other randomness may be used.
 
-__all__ = [
-    "Count",
-    "DirectMethod",
-    "Method",
-    "OptimizedMethod",
-    "OuterRate",
-    "OuterStep",
-    "Positive",
-    "Settings",
-    "Task",
-    "Trajectories",
-]
+        Returns:
+            ``ipc * classes`` images (S, C, H, W), float32 in the space of the task's preprocessing, with labels; made
+            by :meth:`Task.synthetic`.
+
+        Raises:
+            UserError: Task and settings do not go together.
+        """

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.method import Method, OptimizedMethod
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Clock, Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.memory_check import in_words
 from ddbench.runtime.available_memory import free_bytes
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronize
@@ -27,21 +28,30 @@ def optimize(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Run, or go on with, the outer loop of ``method`` in ``folder``.
-
-    Returns the candidates, one file each, by step.
+    """Run, or go on with, the outer loop of a method in a folder.
 
     A candidate is the whole set as it was after a step; ``method.keep_every`` says how often one is kept. Interrupted
     at any moment and called again with equal arguments, the loop continues from its last checkpoint, and on the CPU
     ends with the same bits as one that was not interrupted.
 
+    Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        folder: Folder of the run; it is made where it is missing.
+        seed: Seed of every draw.
+        checkpoint_seconds: Seconds between checkpoints.
+        progress: Meter that is shown steps and losses; None for none.
+
+    Returns:
+        The candidates, one file each, by step.
+
     Raises:
-        UserError: The guards stop the run, or memory does, its last good state kept, and where the folder holds another
-            run.
+        UserError: The guards stop the run, or memory does, its last good state kept; or the folder holds another run.
     """
     run = Run(folder, writes=task.ranks.writes)
-    for kept in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
-        kept.mkdir(parents=True, exist_ok=True)
+    for candidates in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
+        candidates.mkdir(parents=True, exist_ok=True)
     reset_peak(task.device)
     with memory_errors("distilling", lambda: _state_on_disk(run), lambda: less_memory(method, task, ipc)):
         _distilled(method, task, ipc, run, seed, checkpoint_seconds, progress or Silent())
@@ -53,14 +63,14 @@ def _distilled(
     method: OptimizedMethod, task: Task, ipc: int, run: Run, seed: int, checkpoint_seconds: float, progress: Progress
 ) -> None:
     began = time.monotonic()
-    outer_state = OuterState(method, task, ipc, seed, run)
+    outer_state = OuterState(method, task, ipc, seed, run, checkpoint_seconds)
     beginning = Clock(seconds=time.monotonic() - began)  # choosing the first images is part of what a set costs
     resumes = task.ranks.decided(run.state.exists())
     clock, counts = outer_state.resume(run) if resumes else (beginning, GuardCounts())
     run.forget_events_after(clock.step)
-    sitting = _OuterLoop(outer_state, run, clock, counts, progress)
+    outer_loop = _OuterLoop(outer_state, run, clock, counts, progress)
     with threads_for(outer_state.batch_floats(), task.device):
-        sitting.go_on(seed, checkpoint_seconds)
+        outer_loop.go_on(seed)
 
 
 class _OuterLoop:
@@ -73,10 +83,10 @@ class _OuterLoop:
         self.method, self.device = outer_state.method, outer_state.task.device
         self.before, self.began = clock.seconds, time.monotonic()
 
-    def go_on(self, seed: int, checkpoint_seconds: float) -> None:
+    def go_on(self, seed: int) -> None:
         clock, last = self.clock, self.method.iterations
         self.progress.start(last, f"distill ipc {self.outer_state.syn.ipc}", clock.step)
-        settled, saved_at = True, time.monotonic()
+        settled = True
         try:
             if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
                 self.outer_state.keep(self.run, clock, self.counts)
@@ -85,9 +95,8 @@ class _OuterLoop:
                 refused = self._step(OuterStep(clock.step, seed))
                 settled = True
                 self.counts.stop_if_stuck(self.method.guard, refused, clock.step)
-                if time.monotonic() - saved_at > checkpoint_seconds:
-                    self.outer_state.checkpoint(self.run, clock, self.counts)
-                    saved_at = time.monotonic()
+                if self.outer_state.checkpoint.due():
+                    self.outer_state.save(self.run, clock, self.counts)
         except Exception as error:
             if is_out_of_memory(error):
                 let_go(error)
@@ -97,7 +106,7 @@ class _OuterLoop:
         finally:
             synchronize(self.device)
             if settled:
-                self.outer_state.checkpoint(self.run, clock, self.counts)
+                self.outer_state.save(self.run, clock, self.counts)
             self.progress.close()
 
     def _step(self, at: OuterStep) -> str | None:
@@ -130,10 +139,19 @@ def _state_on_disk(run: Run) -> str:
 
 
 def less_memory(method: Method, task: Task, ipc: int) -> list[str]:
-    """What to change so that a distillation takes less than it just asked for, in words, the best first."""
+    """Say what to change so that a distillation takes less memory than it just asked for.
+
+    Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+
+    Returns:
+        Changes in words, the best first; at least one.
+    """
     needed, free = method.peak_bytes(task.sizes, ipc), free_bytes(task.device)
     if needed is None:
         return ["take a device with more memory"]
     room = needed * 3 // 4 if free is None else min(needed * 3 // 4, free)
-    found = [in_words(suggestion) for suggestion in method.memory_suggestions(task.sizes, ipc, room)]
-    return found or ["take a device with more memory"]
+    changes = [in_words(suggestion) for suggestion in method.memory_suggestions(task.sizes, ipc, room)]
+    return changes or ["take a device with more memory"]

@@ -1,4 +1,4 @@
-"""A synthetic set as tensors that learn, their optimizer, and the state from which both can go on."""
+"""A synthetic set as tensors that learn, their optimizers, and the state from which both can go on."""
 
 from __future__ import annotations
 
@@ -10,24 +10,50 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddbench import artifact
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimizedMethod, OuterStep, Task
+from ddbench.distillation.method import Method, OptimizedMethod
+from ddbench.distillation.outer_optimizer import State
 from ddbench.distillation.run_dir import Clock, Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.networks.mixing import refuse_mixed_batches
+from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.training.checkpoint import Checkpoint, first_difference
 
 KIND = "distillation state"
 
 
 class OuterState:
-    """What an outer step changes. ``good`` is what it was before the last step, until that has proved harmless."""
+    """The tensors that learn, their optimizers and moving average, and what they were before the last step.
 
-    def __init__(self, method: OptimizedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
+    ``last_good`` is kept until the next loss has proved the last step harmless.
+
+    Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        seed: Seed of every draw.
+        run: Folder of the run, which holds the set of step 0, or gets it.
+        checkpoint_seconds: Seconds between two writings of the state at least.
+
+    Raises:
+        UserError: The set of step 0 in the folder is damaged, or of another distillation.
+    """
+
+    def __init__(
+        self,
+        method: OptimizedMethod,
+        task: Task,
+        ipc: int,
+        seed: int,
+        run: Run,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
+        self.checkpoint = Checkpoint(run.state, KIND, {"identity": self.identity}, checkpoint_seconds)
         if not task.ranks.alone:
             refuse_mixed_batches(task.network, task.real.shape)
         with task.ranks.rank_0_first():
@@ -36,17 +62,20 @@ class OuterState:
         tensors = start.tensors()
         self.learned = {name: tensors[name].detach().clone().requires_grad_() for name in rates}
         self.syn: SyntheticSet = replace(start, **self.learned)
-        groups = [{"params": [self.learned[n]], "lr": r.lr, "momentum": r.momentum} for n, r in rates.items()]
-        self.optimizer = torch.optim.SGD(groups)
+        self.optimizers = dict(rates)
+        self.states: dict[str, State] = {name: {} for name in rates}
+        """What the optimizer of each part remembers."""
+        self.carried: Mapping[str, Tensor] = {}
+        """What the last step hands on to the next."""
         self.average = None if method.ema_decay is None else self.syn.images.detach().clone()
         """The moving average of the images, (S, C, H, W), where the method has one."""
         self.last_good: dict[str, Tensor] = {}
         self._half_done: dict[str, Tensor] | None = None  # what ``good`` was, while a step is being taken
 
     def _start(self, ipc: int, run: Run) -> SyntheticSet:
-        """The set of step 0, made once: experts may have been asked about many images for it.
+        """Read the set of step 0, or make it, once: experts may have to see many images for it.
 
-        Errors: UserError when the one that lies there is damaged, or of another distillation.
+        One that is damaged, or of another distillation, is refused.
         """
         if run.start.exists():
             start = load_synthetic(run.start)
@@ -58,12 +87,19 @@ class OuterState:
         return start
 
     def step(self, at: OuterStep) -> tuple[float, dict[str, float], str | None]:
-        """One outer step. Returns loss, facts, and the reason if a guard acted.
+        """Take one outer step.
 
         A refused step changes nothing, but for one thing: where the loss is not finite, the step before it, which may
         have done the harm, is taken back.
+
+        Args:
+            at: The step, with its streams of randomness.
+
+        Returns:
+            The loss, facts for progress and log, and the reason if a guard acted.
         """
-        loss, facts = self.method.outer_loss(self.syn, self.task, at)
+        carried = self.method.carry(self.detached(), self.task, replace(at, carried=self.carried))
+        loss, facts = self.method.outer_loss(self.syn, self.task, replace(at, carried=carried))
         leaves = list(self.learned.values())
         gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         loss, *gradients = self.task.ranks.agreed(loss, *gradients)
@@ -73,6 +109,7 @@ class OuterState:
         elif refused == "non-finite" and self.last_good:
             self._restore(self.last_good)
             self.last_good = {}
+        self.carried = carried
         if self.syn.student_lr is not None:
             facts = {**facts, "student_lr": self.syn.student_lr.item()}
         return loss.item(), facts, refused
@@ -83,10 +120,9 @@ class OuterState:
             self.last_good,
             {name: t.detach().clone() for name, t in self._tensors().items()},
         )
-        for leaf, gradient in zip(self.learned.values(), gradients, strict=True):
-            leaf.grad = gradient
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        for (name, leaf), gradient in zip(self.learned.items(), gradients, strict=True):
+            moved, self.states[name] = self.optimizers[name].step(leaf.detach(), gradient, self.states[name])
+            leaf.detach().copy_(moved)
         if self.average is not None and self.method.ema_decay is not None:
             self.average.lerp_(self.syn.images.detach(), 1 - self.method.ema_decay)
         lr = self.learned.get("student_lr")
@@ -95,57 +131,81 @@ class OuterState:
         return "student_lr at its floor" if clamped else None
 
     def rollback_half_step(self) -> None:
-        """After a step that failed on its way, for lack of memory say: be as before it."""
-        self.optimizer.zero_grad()
+        """Go back to what was before a step that failed on its way, for lack of memory for example."""
         if self._half_done is not None:
             self._restore(self.last_good)
             self.last_good, self._half_done = self._half_done, None
 
+    def detached(self) -> SyntheticSet:
+        """View the set as it is now without history.
+
+        Returns:
+            The set, its tensors the same memory.
+        """
+        return replace(self.syn, **{name: leaf.detach() for name, leaf in self.learned.items()})
+
     def batch_floats(self) -> int:
-        """How many numbers the student's layers put out for the whole set: what decides the number of threads."""
+        """Count the numbers that the student's layers put out for the whole set, which decide the number of threads.
+
+        Returns:
+            Floats.
+        """
         return activation_floats(self.task.network.module, self.task.real.shape) * len(self.syn)
 
-    def checkpoint(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
-        """Write everything from which the run can go on to the bit."""
+    def save(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
+        """Write everything from which the run can go on to the bit.
+
+        Args:
+            run: Folder of the run.
+            clock: Steps and seconds so far.
+            counts: Counts of the guards.
+        """
         if not run.writes:
             return
-        tensors = {**self._tensors(), **{f"good.{name}": tensor for name, tensor in self.last_good.items()}}
-        document = {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row, "identity": self.identity}
-        artifact.save(run.state, KIND, tensors, document)
+        tensors = {
+            **self._tensors(),
+            **{f"good.{name}": tensor for name, tensor in self.last_good.items()},
+            **{f"carried.{name}": tensor for name, tensor in self.carried.items()},
+        }
+        self.checkpoint.write(tensors, {**vars(clock), "guard": dict(counts.total), "in_a_row": counts.in_a_row})
         run.saved = clock.step
 
     def resume(self, run: Run) -> tuple[Clock, GuardCounts]:
         """Go back to the state on disk.
 
-        Raises:
-            UserError: It is damaged, or of another distillation.
-        """
-        tensors, document = artifact.load(run.state, KIND)
-        try:
-            return self._resumed(tensors, document, run)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-            raise artifact.damaged(run.state, f"it is not the state of such a distillation: {first}") from None
+        Args:
+            run: Folder of the run.
 
-    def _resumed(self, tensors: dict[str, Tensor], document: Mapping[str, Any], run: Run) -> tuple[Clock, GuardCounts]:
-        require_same(document["identity"], self.identity, run.folder)
-        self._restore(tensors)
-        self.last_good = {
-            name.removeprefix("good."): tensor.to(self.task.device)
-            for name, tensor in tensors.items()
-            if name.startswith("good.")
-        }
-        clock = Clock(document["step"], document["seconds"], document["peak_bytes"])
+        Returns:
+            Steps and seconds so far, and the counts of the guards.
+
+        Raises:
+            UserError: The state is damaged, or of another distillation.
+        """
+        state = self.checkpoint.read(required=True, require_same=True)
+        assert state is not None
+        with self.checkpoint.restoring("such a distillation"):
+            tensors, document = state
+            self._restore(tensors)
+            self.last_good = self._with_prefix("good.", tensors)
+            self.carried = self._with_prefix("carried.", tensors)
+            clock = Clock(document["step"], document["seconds"], document["peak_bytes"])
+            counts = GuardCounts(document["guard"], document["in_a_row"])
         run.saved = clock.step
-        return clock, GuardCounts(document["guard"], document["in_a_row"])
+        return clock, counts
 
     def keep(self, run: Run, clock: Clock, counts: GuardCounts) -> None:
-        """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate."""
+        """Write the set as it is now as a candidate; where its images are averaged, the average is the candidate.
+
+        Args:
+            run: Folder of the run.
+            clock: Steps and seconds so far.
+            counts: Counts of the guards.
+        """
         if not run.writes:
             return
-        detached = {name: leaf.detach() for name, leaf in self.learned.items()}
         facts = {**vars(clock), "guard": dict(counts.total), "identity": self.identity}
-        plain = replace(self.syn, **detached, provenance={**self.syn.provenance, **facts})
+        plain = replace(self.detached(), provenance={**self.syn.provenance, **facts})
         at = OuterStep(clock.step - 1, self.seed)
         if self.average is None:
             self.method.finalize(plain, self.task, at).save(run.candidate(clock.step))
@@ -156,34 +216,61 @@ class OuterState:
         self.method.finalize(averaged, self.task, at).save(run.candidate(clock.step))
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What learns, the momentum of each part that has moved, and the moving average."""
-        momenta = {n: self.optimizer.state[leaf].get("momentum_buffer") for n, leaf in self.learned.items()}
+        """What learns, what the optimizer of each part that has moved remembers, and the moving average."""
+        states = {f"{key}.{name}": t for name, state in self.states.items() for key, t in state.items()}
         average = {} if self.average is None else {"average": self.average}
-        return {**self.learned, **average, **{f"velocity.{name}": m for name, m in momenta.items() if m is not None}}
+        return {**self.learned, **average, **states}
 
     @torch.no_grad()
-    def _restore(self, tensors: dict[str, Tensor]) -> None:
+    def _restore(self, tensors: Mapping[str, Tensor]) -> None:
         if self.average is not None:
             self.average.copy_(tensors["average"])
         for name, leaf in self.learned.items():
             leaf.copy_(tensors[name])
-            momentum = tensors.get(f"velocity.{name}")
-            self.optimizer.state[leaf] = {} if momentum is None else {"momentum_buffer": momentum.to(leaf).clone()}
+            names = {key: f"{key}.{name}" for key in self.optimizers[name].state_names}
+            self.states[name] = {key: self._here(tensors[full]) for key, full in names.items() if full in tensors}
+
+    def _here(self, tensor: Tensor) -> Tensor:
+        """A tensor on the task's device; counts, which are whole numbers, stay on the CPU."""
+        return tensor.to(self.task.device) if tensor.is_floating_point() else tensor
+
+    def _with_prefix(self, prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        names = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        return {name: self._here(tensor) for name, tensor in names.items()}
 
 
 def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
-    """What a distillation follows from, as JSON: runs in which any of it differs must not go on from each other."""
+    """Name what a distillation follows from: runs in which any of it differs must not go on from each other.
+
+    Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        seed: Seed of every draw.
+
+    Returns:
+        A document, JSON, with settings, seed, names, and fingerprints of data and experts.
+    """
     settings = method.defining_settings()
     return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}
 
 
 def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Path) -> None:
-    """Errors: UserError that names the first thing in which what lies in ``folder`` differs from what is asked."""
-    for key in sorted({*recorded, *requested}):
-        if recorded.get(key) != requested.get(key):
-            raise UserError(
-                f"the run in {folder} was made with another {key}",
-                f"there {recorded.get(key)}",
-                f"asked {requested.get(key)}",
-                fix="delete that folder to distill anew, or choose another",
-            )
+    """Refuse what lies in a folder where it was made from something else.
+
+    Args:
+        recorded: Identity of what lies there.
+        requested: Identity of the present run.
+        folder: The folder, for errors.
+
+    Raises:
+        UserError: They differ; names the first thing in which they do.
+    """
+    if (difference := first_difference(recorded, requested)) is not None:
+        key, there, asked = difference
+        raise UserError(
+            f"the run in {folder} was made with another {key}",
+            f"there {there}",
+            f"asked {asked}",
+            fix="delete that folder to distill anew, or choose another",
+        )

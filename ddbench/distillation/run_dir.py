@@ -18,11 +18,14 @@ from ddbench.files.strict_json import parse_json
 
 @dataclass
 class Clock:
-    """Where a run stands: steps done, seconds spent on them over all sittings, most memory in use."""
+    """Progress of a run."""
 
     step: int = 0
+    """Outer steps done."""
     seconds: float = 0.0
+    """Seconds spent on them, over all processes that took part one after the other."""
     peak_bytes: int = 0
+    """Most memory in use on the device, in bytes."""
 
 
 class Run:
@@ -31,12 +34,13 @@ class Run:
     ``candidates-plain/`` is there where the candidates are moving averages.
 
     Args:
-        writes: False for ranks that only read.
+        folder: Folder of the run.
+        writes: Whether this process writes; False for ranks that only read.
     """
 
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder, self.writes = folder, writes
-        self._told = False
+        self._reported = False
         self.saved: int | None = None
         """The step of the state on disk, once this process has written or read one."""
         self.start, self.state = folder / "start.safetensors", folder / "state.safetensors"
@@ -44,21 +48,43 @@ class Run:
         self.candidates, self.plain = folder / "candidates", folder / "candidates-plain"
 
     def candidate(self, step: int) -> Path:
+        """Name the file of the candidate after a step.
+
+        Args:
+            step: Outer steps done.
+
+        Returns:
+            The path, whether it exists or not.
+        """
         return self.candidates / f"{step:06d}.safetensors"
 
     def plain_candidate(self, step: int) -> Path:
-        """Where the candidate is a moving average: the images of that step themselves."""
+        """Name the file of a step's images themselves, for runs whose candidates are moving averages.
+
+        Args:
+            step: Outer steps done.
+
+        Returns:
+            The path, whether it exists or not.
+        """
         return self.plain / f"{step:06d}.safetensors"
 
     def candidate_files(self) -> list[Path]:
-        """The candidates, in the order of their outer steps."""
-        found = {int(path.stem): path for path in self.candidates.glob("*.safetensors") if path.stem.isdecimal()}
-        return [found[step] for step in sorted(found)]
+        """List the candidates there are.
+
+        Returns:
+            Paths, in the order of their outer steps.
+        """
+        files = {int(path.stem): path for path in self.candidates.glob("*.safetensors") if path.stem.isdecimal()}
+        return [files[step] for step in sorted(files)]
 
     def log(self, event: dict[str, Any]) -> None:
-        """Append one line of JSON; a number that is not finite, which JSON does not know, is written as null.
+        """Append one line of JSON to the log.
 
-        A log that can not be written is no reason to end a run: it is told once.
+        A log that can not be written is no reason to end a run: stderr has one note.
+
+        Args:
+            event: Values by name; a number that is not finite, which JSON does not know, is written as null.
         """
         if not self.writes:
             return
@@ -67,26 +93,30 @@ class Run:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def forget_events_after(self, step: int) -> None:
-        """Drop what a killed process logged after its last checkpoint, for it will happen again, and damaged lines."""
+        """Drop what a killed process logged after its last checkpoint, for it will happen again, and damaged lines.
+
+        Args:
+            step: Outer steps of the checkpoint.
+        """
         if not (self.writes and self.events.exists()):
             return
         with (
             self._no_reason_to_stop(),
-            self.events.open("rb") as there,
+            self.events.open("rb") as logged,
             artifact.replacing(self.events) as part,
-            part.open("wb") as kept,
+            part.open("wb") as shortened,
         ):
-            kept.writelines(record for record in _whole_records(there) if _step_of(record) <= step)
+            shortened.writelines(record for record in _whole_records(logged) if _step_of(record) <= step)
 
     @contextmanager
     def _no_reason_to_stop(self) -> Iterator[None]:
         try:
             yield
         except (OSError, UserError) as error:
-            if not self._told:
+            if not self._reported:
                 why = str(error).splitlines()[0]
                 sys.stderr.write(f"note: the log {self.events} can not be written, and the run goes on: {why}\n")
-            self._told = True
+            self._reported = True
 
 
 _LONGEST_RECORD = 2**16

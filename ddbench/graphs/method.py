@@ -5,11 +5,12 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from ddbench.distillation.method import Method, OuterStep
+from ddbench.distillation.method import Method
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ class GraphTask:
 
     real: GraphSet
     method: str = ""
-    """As in :class:`ddbench.distillation.method.Task`."""
+    """As in :class:`ddbench.distillation.task.Task`."""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """As in :class:`ddbench.distillation.method.Task`."""
+    """As in :class:`ddbench.distillation.task.Task`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """As in :class:`ddbench.distillation.method.Task`."""
+    """As in :class:`ddbench.distillation.task.Task`."""
 
     def synthetic(
         self,
@@ -67,6 +68,9 @@ class GraphTask:
 
 class GraphMethod(Method):
     """A method that makes a small set of graphs, or of trees in their place, at once."""
+
+    DOMAIN: ClassVar[str] = "graphs"
+    KIND: ClassVar[str] = "graphs"
 
     @abc.abstractmethod
     def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:

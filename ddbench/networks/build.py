@@ -108,7 +108,11 @@ def parameter_count(name: str, shape: ImageShape | None = None, **numbers: int) 
 
 
 def network_table() -> list[dict[str, Any]]:
-    """One row a network: name, parameters (3 x 32 x 32 images, 10 classes; None for a whole library), note."""
+    """List every network with its number of parameters.
+
+    Returns:
+        One row a network: "name", "parameters" for 3 x 32 x 32 images of 10 classes (None for a whole library), "note".
+    """
     rows = [
         {
             "name": name,

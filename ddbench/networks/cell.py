@@ -21,7 +21,12 @@ SMALLEST = 4  # the stages halve twice
 
 @final
 class Cell(nn.Module):
-    """Four nodes: the input, and three sums of what operations make of the nodes before. Shapes stay, (B, C, H, W)."""
+    """Four nodes: the input, and three sums of what operations make of the nodes before. Shapes stay, (B, C, H, W).
+
+    Args:
+        spec: Operation of each edge.
+        width: Filters, C.
+    """
 
     def __init__(self, spec: CellSpec, width: int) -> None:
         super().__init__()
@@ -45,7 +50,12 @@ class Cell(nn.Module):
 
 @final
 class Reduction(nn.Module):
-    """A residual block that halves the maps and doubles their number; its shortcut is average pooling and a 1x1."""
+    """A residual block that halves the maps and doubles their number; its shortcut is average pooling and a 1x1.
+
+    Args:
+        entering: Maps of the input.
+        width: Maps of the output.
+    """
 
     def __init__(self, entering: int, width: int) -> None:
         super().__init__()
@@ -57,12 +67,20 @@ class Reduction(nn.Module):
 
 
 def cell_network(spec: CellSpec, *, channels: int, size: int, classes: int) -> ImageNetwork:
-    """Stem, three stages of ``spec.cells`` cells with 16, 32, 64 filters and a reduction between, global mean.
+    """Build a network of cells: stem, three stages of ``spec.cells`` cells with 16, 32, 64 filters and a reduction
+    between, global mean.
 
-    Images: an even side of 4 or more that can be halved twice.
+    Args:
+        spec: The cell, and how many a stage has.
+        channels: Color channels of an image.
+        size: Side of the images in pixels, a multiple of 4.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: Another.
+        UserError: Images of another size.
     """
     if size < SMALLEST or size % 4:
         raise wrong_size(spec.name, size, "a side that is a multiple of 4")
@@ -76,7 +94,17 @@ def cell_network(spec: CellSpec, *, channels: int, size: int, classes: int) -> I
 
 
 def relu_conv_bn(entering: int, width: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """ReLU, a convolution without bias that keeps the side but for its stride, and batch norm."""
+    """Build ReLU, a convolution without bias that keeps the side but for its stride, and batch norm.
+
+    Args:
+        entering: Maps of the input.
+        width: Filters.
+        kernel: Side of the kernel, odd.
+        stride: Stride of the convolution.
+
+    Returns:
+        The three layers.
+    """
     conv = nn.Conv2d(entering, width, kernel, stride=stride, padding=kernel // 2, bias=False)
     return nn.Sequential(nn.ReLU(), conv, nn.BatchNorm2d(width))
 

@@ -22,10 +22,12 @@ EXAMPLE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_
 
 @dataclass(frozen=True)
 class CellSpec:
-    """One operation of OPERATIONS on each edge of EDGES, and how many such cells a stage has."""
+    """A cell of NAS-Bench-201."""
 
     operations: tuple[str, ...]
+    """One of OPERATIONS on each edge of EDGES."""
     cells: int = 5
+    """Such cells of each stage."""
 
     @property
     def arch(self) -> str:
@@ -38,20 +40,33 @@ class CellSpec:
 
     @property
     def name(self) -> str:
+        """Name of the network, with its prefix."""
         prefix = next(prefix for prefix, cells in PREFIXES.items() if cells == self.cells)
         return f"{prefix}:{self.arch}"
 
 
 def is_cell_name(name: str) -> bool:
+    """Check whether a name begins as that of a cell network.
+
+    Args:
+        name: Name of a network.
+
+    Returns:
+        True for ``nb201:...`` and ``nb201-n1:...``.
+    """
     prefix, colon, _ = name.partition(":")
     return bool(colon) and prefix.lower() in PREFIXES
 
 
 def parse_cell(name: str, where: str = "") -> CellSpec:
-    """The cell of a network's name, such as ``nb201:|...|``, or of a bare architecture string, with five cells a stage.
+    """Parse the name of a network of cells.
 
     Args:
-        where: The place it was read from.
+        name: Name such as ``nb201:|...|``, or a bare architecture string, which has five cells a stage.
+        where: The place it was read from, for errors; may be empty.
+
+    Returns:
+        The cell.
 
     Raises:
         UserError: An unknown operation, or a string of another form.
@@ -61,18 +76,18 @@ def parse_cell(name: str, where: str = "") -> CellSpec:
         prefix, arch = "nb201", prefix
     if prefix not in PREFIXES:
         raise unknown("cell network", prefix, PREFIXES, where)
-    found = re.fullmatch(_FORM, "".join(arch.split()))
-    if found is None:
+    match = re.fullmatch(_FORM, "".join(arch.split()))
+    if match is None:
         raise UserError(
             f"{arch!r} is no cell of NAS-Bench-201",
             f"from  {where}" if where else "",
             "form  |op~0|+|op~0|op~1|+|op~0|op~1|op~2|",
             fix=f"write it like {EXAMPLE}",
         )
-    for operation in found.groups():
+    for operation in match.groups():
         if operation not in OPERATIONS:
             raise unknown("operation of a cell", operation, OPERATIONS, where)
-    return CellSpec(found.groups(), PREFIXES[prefix])
+    return CellSpec(match.groups(), PREFIXES[prefix])
 
 
 _FORM = r"\+".join(r"\|" + "".join(rf"(\w+)~{source}\|" for source, end in EDGES if end == node) for node in (1, 2, 3))

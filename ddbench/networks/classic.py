@@ -10,7 +10,16 @@ SIZES = (28, 32, 64)
 
 
 def mlp(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """Two hidden layers of 128 units on the flat image of any size."""
+    """Build two hidden layers of 128 units on the flat image.
+
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+    """
     features = nn.Sequential(
         nn.Flatten(), nn.Linear(channels * size * size, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
     )
@@ -18,7 +27,19 @@ def mlp(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def lenet(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """LeNet-5 with ReLU and max pooling; the first convolution has stride 2 at 64 pixels."""
+    """Build LeNet-5 with ReLU and max pooling; the first convolution has stride 2 at 64 pixels.
+
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
+    Raises:
+        UserError: Images of other than 28, 32 or 64 pixels.
+    """
     require_one_of("lenet", size, SIZES)
     features = nn.Sequential(
         nn.Conv2d(channels, 6, 5, stride=_stem_stride(size), padding=stem_padding(0, size)),
@@ -37,10 +58,19 @@ def lenet(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def alexnet(*, channels: int, size: int, classes: int, norm: str = "nonorm") -> ImageNetwork:
-    """Five convolutions of 128, 192, 256, 192, 192 filters; the first has stride 2 at 64 pixels.
+    """Build five convolutions of 128, 192, 256, 192, 192 filters; the first has stride 2 at 64 pixels.
 
     Args:
-        norm: ``"nonorm"`` or ``"bn"``.
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+        norm: "nonorm" or "bn".
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
+    Raises:
+        UserError: Images of other than 28, 32 or 64 pixels.
     """
     require_one_of("alexnet" if norm == "nonorm" else "alexnet-bn", size, SIZES)
     layers: list[nn.Module] = []
@@ -62,10 +92,19 @@ def alexnet(*, channels: int, size: int, classes: int, norm: str = "nonorm") -> 
 
 
 def vgg11(*, channels: int, size: int, classes: int, norm: str = "in") -> ImageNetwork:
-    """VGG11's eight convolutions and a linear layer; a last 2x2 average pooling at 64 pixels.
+    """Build VGG11's eight convolutions and a linear layer; a last 2x2 average pooling at 64 pixels.
 
     Args:
-        norm: ``"in"`` or ``"bn"``.
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+        norm: "in" or "bn".
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
+    Raises:
+        UserError: Images of other than 28, 32 or 64 pixels.
     """
     require_one_of("vgg11" if norm == "in" else "vgg11-bn", size, SIZES)
     layers: list[nn.Module] = []

@@ -22,9 +22,18 @@ _POOLINGS: dict[str, Callable[[], nn.Module]] = {
 
 
 def convnet(spec: ConvNetSpec, *, channels: int, size: int, classes: int) -> ImageNetwork:
-    """A ConvNet with PyTorch's default initialization, drawn from the default generator.
+    """Build a ConvNet with PyTorch's default initialization, drawn from the default generator.
 
     Maps are (width, side, side), side halved by every block that pools; 28-pixel images fill 32 by padding.
+
+    Args:
+        spec: Axes of the family.
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
         UserError: The map would vanish before the last block.

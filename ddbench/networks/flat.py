@@ -15,12 +15,32 @@ from ddbench.networks.students import batch_statistics_only, refuse_non_students
 
 
 def flatten_parameters(module: nn.Module) -> Tensor:
-    """All parameters in the order of ``module.parameters()`` as one new vector, (P,): a snapshot, never an alias."""
+    """Copy all parameters of a module into one vector, in the order of ``module.parameters()``.
+
+    Args:
+        module: The network.
+
+    Returns:
+        (P,): a snapshot, never an alias.
+    """
     return torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
 
 
 def initial_parameters(name: str, shape: ImageShape | None = None, *, seed: int, **numbers: int) -> Tensor:
-    """The parameters with which ``build_network`` of the same arguments begins, (P,) float32."""
+    """Draw the parameters with which ``build_network`` of the same arguments begins.
+
+    Args:
+        name: Name of the network.
+        shape: Images and classes that it is for.
+        seed: Decides every parameter.
+        numbers: The shape's channels, size and classes, where no shape is given.
+
+    Returns:
+        (P,), float32.
+
+    Raises:
+        UserError: An unknown name or images that this network does not take.
+    """
     return flatten_parameters(build_network(name, shape, seed=seed, **numbers))
 
 
@@ -28,13 +48,14 @@ def initial_parameters(name: str, shape: ImageShape | None = None, *, seed: int,
 class FlatNetwork:
     """A network as a function of its parameters in one vector (P,) and its inputs; it keeps no state of training.
 
+    ``names`` and ``shapes`` are of the parameters, in the order in which they lie in the vector; ``size`` is P. Batch
+    norm in train mode uses the statistics of the batch and keeps none.
+
     Args:
-        module: Its own copy of the network, so nothing done here reaches the original. names, shapes: of the
-            parameters, in the order in which they lie in the vector. size: P. Batch norm in train mode uses the
-            statistics of the batch and keeps none.
+        module: The network; it is copied, so nothing done here reaches the original.
 
     Raises:
-        UserError: That says why a module can not be a student.
+        UserError: The module can not be a student; says why.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -52,24 +73,45 @@ class FlatNetwork:
         return functional_call(self.module, {**self.unflatten(theta), **self._constants}, (inputs,), strict=True)
 
     def flatten(self, module: nn.Module | None = None) -> Tensor:
-        """A snapshot (P,) of the parameters of ``module``, or of those this network was made with; never an alias.
+        """Copy parameters into one vector.
+
+        Args:
+            module: A module of the same kind; None for the one this network was made with.
+
+        Returns:
+            (P,): a snapshot, never an alias.
 
         Raises:
             ValueError: ``module`` has other parameters than this network.
         """
         if module is not None:
-            found = [(name, parameter.shape) for name, parameter in module.named_parameters()]
-            if found != list(zip(self.names, self.shapes, strict=True)):
+            parameters = [(name, parameter.shape) for name, parameter in module.named_parameters()]
+            if parameters != list(zip(self.names, self.shapes, strict=True)):
                 raise ValueError("the module's parameters differ in name, order or shape from this network's")
         return flatten_parameters(self.module if module is None else module)
 
     def unflatten(self, theta: Tensor) -> dict[str, Tensor]:
-        """Parameters by name, as views of theta (P,)."""
+        """Cut a vector into parameters.
+
+        Args:
+            theta: (P,).
+
+        Returns:
+            Parameters by name, as views of theta.
+        """
         parts = theta.split(self._sizes)
         return {name: part.view(shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)}
 
     def to(self, *args: Any, **kwargs: Any) -> FlatNetwork:
-        """Another network like this one on a device, or in a dtype; arguments as of ``nn.Module.to``."""
+        """Copy the network to a device, or to a dtype.
+
+        Args:
+            args: Arguments of ``nn.Module.to``.
+            kwargs: Arguments of ``nn.Module.to``.
+
+        Returns:
+            The copy.
+        """
         moved = FlatNetwork(self.module)
         moved.module.to(*args, **kwargs)
         moved._constants = dict(moved.module.named_buffers())

@@ -14,8 +14,8 @@ class ImageNetwork(nn.Module):
     """Features of an image and a linear classifier on them.
 
     Args:
-        features: (B, C, H, W) to (B, F) once flattened.
-        classifier: (B, F) to logits (B, K).
+        features: Maps (B, C, H, W) to (B, F) once flattened.
+        classifier: Maps (B, F) to logits (B, K).
     """
 
     def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
@@ -23,7 +23,14 @@ class ImageNetwork(nn.Module):
         self.features, self.classifier = features, classifier
 
     def embed(self, images: Tensor) -> Tensor:
-        """What the classifier sees, (B, F)."""
+        """Compute what the classifier sees.
+
+        Args:
+            images: (B, C, H, W).
+
+        Returns:
+            (B, F).
+        """
         return self.features(images).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -31,29 +38,73 @@ class ImageNetwork(nn.Module):
 
 
 def stem_padding(usual: int, size: int) -> int:
-    """Padding of the first convolution: two pixels more on each side for 28-pixel images, so that they fill 32."""
+    """Choose the padding of the first convolution: two pixels more on each side for 28-pixel images, so that they fill
+    32.
+
+    Args:
+        usual: Padding for other sizes, in pixels.
+        size: Side of the images, in pixels.
+
+    Returns:
+        Pixels on each side.
+    """
     return usual + 2 if size == 28 else usual
 
 
 def channel_norm(norm: str, channels: int) -> nn.Module:
-    """``"in"``: instance norm, that is one group a channel, affine, eps 1e-5. ``"bn"``: batch norm."""
+    """Build a norm of maps.
+
+    Args:
+        norm: "in" for instance norm, that is one group a channel, affine, eps 1e-5; "bn" for batch norm.
+        channels: Maps.
+
+    Returns:
+        The layer.
+    """
     return nn.BatchNorm2d(channels) if norm == "bn" else nn.GroupNorm(channels, channels)
 
 
 def require_one_of(name: str, size: int, sizes: tuple[int, ...]) -> None:
-    """Errors: UserError when a network that exists for some sizes is asked for another."""
+    """Refuse images of a size for which a network has no form.
+
+    Args:
+        name: Name of the network.
+        size: Side of the images, in pixels.
+        sizes: Sides that it takes.
+
+    Raises:
+        UserError: Another size.
+    """
     if size not in sizes:
         raise wrong_size(name, size, f"{', '.join(map(str, sizes[:-1]))} and {sizes[-1]} pixels")
 
 
 def require_at_least(name: str, size: int, smallest: int) -> None:
-    """Errors: UserError for images of fewer pixels a side."""
+    """Refuse images that are too small for a network.
+
+    Args:
+        name: Name of the network.
+        size: Side of the images, in pixels.
+        smallest: Least side that it takes.
+
+    Raises:
+        UserError: Fewer pixels a side.
+    """
     if size < smallest:
         raise wrong_size(name, size, f"{smallest} pixels or more")
 
 
 def wrong_size(name: str, size: int, takes: str) -> UserError:
-    """The error for images that a network has no form for."""
+    """Make the error for images that a network has no form for.
+
+    Args:
+        name: Name of the network.
+        size: Side of the images, in pixels.
+        takes: Sizes that it takes, in words.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"network {name!r} does not take {size}-pixel images",
         f"takes {takes}",

@@ -34,10 +34,11 @@ DROPPED = 0.2
 
 @final
 class InvertedResidual(nn.Module):
-    """A branch, and beside it a shortcut where there is one.
+    """A branch, and a shortcut that is added to it where there is one.
 
     Args:
-        shortcut: None for a branch that stands alone.
+        branch: Layers of the branch.
+        shortcut: Layers of the shortcut; None for a branch that stands alone.
     """
 
     def __init__(self, branch: nn.Module, shortcut: nn.Module | None) -> None:
@@ -50,7 +51,12 @@ class InvertedResidual(nn.Module):
 
 @final
 class SqueezeExcitation(nn.Module):
-    """Every map weighed by what the means of all maps say, through ``hidden`` numbers."""
+    """Maps weighed by a small network of the means of all maps.
+
+    Args:
+        filters: Maps.
+        hidden: Units between.
+    """
 
     def __init__(self, filters: int, hidden: int) -> None:
         super().__init__()
@@ -67,12 +73,20 @@ class SqueezeExcitation(nn.Module):
 
 
 def mobilenet_v2_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """MobileNetV2 with ReLU.
+    """Build MobileNetV2 with ReLU.
 
     A block of stride 1 has a shortcut, with a 1x1 convolution where filters change.
 
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     require_at_least("mobilenet-v2-cifar", size, SMALLEST)
     layers: list[nn.Module] = [*conv_bn(channels, 32, 3, padding=stem_padding(1, size)), nn.ReLU()]
@@ -95,16 +109,22 @@ def mobilenet_v2_cifar(*, channels: int, size: int, classes: int) -> ImageNetwor
 
 
 def efficientnet_b0_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """EfficientNet-B0 with squeeze and excitation and SiLU.
+    """Build EfficientNet-B0 with squeeze and excitation and SiLU.
 
-    A block that keeps shape and filters has a shortcut.
+    A block that keeps shape and filters has a shortcut. Block b of the 16 leaves out its branch, image by image, with
+    probability 0.2 b / 16 while it is trained. Differs from the source: there b is never counted, so no branch is left
+    out; the first block has no expansion, and no parameters for one, which the source holds unused (1,088 of them).
 
-    Block b of the 16 leaves out its branch, image by image, with probability 0.2 b / 16 while it is trained. Differs
-    from the source: there b is never counted, so no branch is left out; the first block has no expansion, and no
-    parameters for one, which the source holds unused (1,088 of them).
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     from torchvision.ops import StochasticDepth
 
@@ -131,6 +151,18 @@ def efficientnet_b0_cifar(*, channels: int, size: int, classes: int) -> ImageNet
 def conv_bn(
     entering: int, filters: int, kernel: int, *, stride: int = 1, padding: int = 0, groups: int = 1
 ) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    """A convolution without bias, and batch norm."""
+    """Build a convolution without bias, and batch norm.
+
+    Args:
+        entering: Maps of the input.
+        filters: Maps of the output.
+        kernel: Side of the kernel.
+        stride: Stride of the convolution.
+        padding: Pixels on each side.
+        groups: Groups of the convolution.
+
+    Returns:
+        The two layers.
+    """
     conv = nn.Conv2d(entering, filters, kernel, stride=stride, padding=padding, groups=groups, bias=False)
     return conv, nn.BatchNorm2d(filters)

@@ -12,17 +12,33 @@ from ddbench.randomness import stream
 
 
 def mixes_batch(network: FlatNetwork, shape: ImageShape) -> bool:
-    """Whether the logits of one image depend on the others of its batch; asked of drawn images, in float64."""
+    """Check whether the logits of one image depend on the others of its batch; tried on drawn images, in float64.
+
+    Args:
+        network: The student.
+        shape: Images that it takes.
+
+    Returns:
+        True where they do, as under batch norm.
+    """
     seen = network.to("cpu", torch.float64)
     generator = stream(0, "mixing")
     images = torch.randn(3, *shape.image, generator=generator, dtype=torch.float64, requires_grad=True)
     theta = seen.flatten()
-    (found,) = torch.autograd.grad(seen(theta, images)[0].square().sum(), images)
-    return bool(found[1:].any())
+    (derivative,) = torch.autograd.grad(seen(theta, images)[0].square().sum(), images)
+    return bool(derivative[1:].any())
 
 
 def refuse_mixed_batches(network: FlatNetwork, shape: ImageShape) -> None:
-    """Errors: UserError for a student that several ranks can not train together, each on its rows of the batch."""
+    """Refuse a student that several ranks can not train together, each on its rows of the batch.
+
+    Args:
+        network: The student.
+        shape: Images that it takes.
+
+    Raises:
+        UserError: Its images are normalized together.
+    """
     if not mixes_batch(network, shape):
         return
     layers = [name for name, layer in network.module.named_modules() if isinstance(layer, _BatchNorm)]

@@ -75,10 +75,14 @@ class ConvNetSpec:
 
 
 def parse_convnet(name: str, where: str = "") -> ConvNetSpec:
-    """The axes a ConvNet name speaks of; those it does not are the defaults.
+    """Read the axes of a ConvNet out of its name; those that it leaves out are the defaults.
 
     Args:
-        where: The place the name was read from.
+        name: Name in lower case, such as ``convnet-d3-w64-bn``.
+        where: The place it was read from, for errors; may be empty.
+
+    Returns:
+        The axes.
 
     Raises:
         UserError: An unknown axis, an axis given twice, a width out of range, or four groups that do not divide the
@@ -104,7 +108,7 @@ def parse_convnet(name: str, where: str = "") -> ConvNetSpec:
     return spec
 
 
-def _axis_of(token: str, where: str) -> tuple[str, int | str]:
+def _axis_of(token: str, location: str) -> tuple[str, int | str]:
     for axis, tokens in (("norm", NORMS), ("activation", ACTIVATIONS), ("pooling", POOLINGS)):
         if token in tokens:
             return axis, token
@@ -113,23 +117,35 @@ def _axis_of(token: str, where: str) -> tuple[str, int | str]:
     if re.fullmatch(r"w[1-9]\d{0,3}", token) and int(token[1:]) <= LARGEST_WIDTH:
         return "width", int(token[1:])
     known = [*(f"d{depth}" for depth in DEPTHS), f"w1..w{LARGEST_WIDTH}", *NORMS, *ACTIVATIONS, *POOLINGS]
-    raise unknown("convnet axis", token, known, where, fix="a full name is convnet-d3-w128-in-relu-avgpool")
+    raise unknown("convnet axis", token, known, location, fix="a full name is convnet-d3-w128-in-relu-avgpool")
 
 
 def split_outside(name: str) -> tuple[str, str] | None:
-    """``("timm", "resnet10t")`` for ``"timm:resnet10t"``; None for a network of ddbench's own."""
+    """Split the name of another library's network.
+
+    Args:
+        name: Name such as ``timm:resnet10t``.
+
+    Returns:
+        Library and model, such as ``("timm", "resnet10t")``; None for a network of ddbench's own.
+    """
     source, colon, rest = name.partition(":")
     return (source, rest) if colon and source in OUTSIDE else None
 
 
 def canonical_network_name(name: str, where: str = "") -> str:
-    """The one name under which a network is recorded: axes in fixed order, defaults left out, lower case.
+    """Normalize a name to the one under which a network is recorded: axes in fixed order, defaults left out, lower
+    case.
 
     Args:
-        where: The place the name was read from.
+        name: Name of a network.
+        where: The place it was read from, for errors; may be empty.
+
+    Returns:
+        The canonical name.
 
     Raises:
-        UserError: With the nearest names if there is no such network.
+        UserError: There is no such network (the nearest names are given), or the name is of pretrained weights.
     """
     outside = split_outside(name)
     if outside is not None and "@" in name:
@@ -154,5 +170,9 @@ def canonical_network_name(name: str, where: str = "") -> str:
 
 
 def network_names() -> list[str]:
-    """The networks of ddbench's own, the ConvNet family by depth; axes and prefixed names come on top."""
+    """List ddbench's own networks.
+
+    Returns:
+        Names, the ConvNet family by depth; other axes and prefixed names come on top.
+    """
     return [*(f"convnet-d{depth}" for depth in DEPTHS), *FIXED]

@@ -12,7 +12,14 @@ from ddbench.errors import UserError
 
 
 def outside_names(source: str) -> list[str]:
-    """The image classifiers of ``"torchvision"`` or ``"timm"``."""
+    """List the image classifiers of a library.
+
+    Args:
+        source: "torchvision" or "timm".
+
+    Returns:
+        Names of its models.
+    """
     if source == "timm":
         import timm
 
@@ -23,7 +30,16 @@ def outside_names(source: str) -> list[str]:
 
 
 def check_outside_name(source: str, name: str, where: str = "") -> None:
-    """Errors: UserError with the nearest names if the library has no such model."""
+    """Refuse a name that a library's models do not have.
+
+    Args:
+        source: "torchvision" or "timm".
+        name: Name of a model.
+        where: The place it was read from, for the error; may be empty.
+
+    Raises:
+        UserError: There is no such model; gives the nearest names.
+    """
     names = outside_names(source)
     if name in names:
         return
@@ -38,12 +54,20 @@ def check_outside_name(source: str, name: str, where: str = "") -> None:
 
 
 def build_outside(source: str, name: str, *, channels: int, size: int, classes: int) -> nn.Module:
-    """An untrained model, drawn from the default generator:
+    """Build an untrained model of a library, drawn from the default generator.
 
-    (B, channels, size, size) to logits (B, classes).
+    Args:
+        source: "torchvision" or "timm".
+        name: Name of a model.
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: With the library's own words, when the model does not take such images.
+        UserError: The model does not take such images; gives the library's own words.
     """
     make = _from_timm if source == "timm" else _from_torchvision
     try:

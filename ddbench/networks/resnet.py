@@ -15,11 +15,14 @@ SMALLEST = 16  # below it the last maps are single pixels, which instance norm s
 
 @final
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut.
+    """Two 3x3 convolutions, and a shortcut that is added to them.
 
     Args:
+        entering: Maps of the input.
+        filters: Maps of the output.
         stride: 1 or 2.
-        pooled: Halve by average pooling instead of stride.
+        norm: "in" or "bn".
+        pooled: Whether average pooling halves, instead of stride.
     """
 
     def __init__(self, entering: int, filters: int, *, stride: int, norm: str, pooled: bool) -> None:
@@ -47,12 +50,21 @@ class Block(nn.Module):
 
 
 def resnet18(*, channels: int, size: int, classes: int, norm: str = "in", pooled: bool = False) -> ImageNetwork:
-    """Four stages of two blocks with 64, 128, 256, 512 filters after a 3x3 stem, which halves from 64 pixels on.
+    """Build four stages of two blocks with 64, 128, 256, 512 filters after a 3x3 stem, which halves from 64 pixels on.
 
     Args:
-        norm: ``"in"`` or ``"bn"``.
-        pooled: The AP form, in which every strided convolution is a convolution and an average pooling, and the
-            classifier sees the last 4x4 maps whole instead of their mean.
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+        norm: "in" or "bn".
+        pooled: Whether it is the AP form, in which every strided convolution is a convolution and an average pooling,
+            and the classifier sees the last 4x4 maps whole instead of their mean.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
+    Raises:
+        UserError: Images below 16 pixels; for the AP form, of other than 28, 32 or 64.
     """
     name = "resnet18" + ("-ap" if pooled else "") + ("-bn" if norm == "bn" else "")
     if pooled:

@@ -9,18 +9,24 @@ from ddbench.networks.resnet import SMALLEST, Block
 
 
 def resnet10(*, channels: int, size: int, classes: int, norm: str = "in", pooled: bool = False) -> ImageNetwork:
-    """Four stages of one block each, and a linear layer on the mean of the last maps.
+    """Build four stages of one block each, and a linear layer on the mean of the last maps.
 
     The stem is a 3x3 convolution that keeps the size up to 64 pixels, is pooled 2x2 up to 128, and beyond is a 7x7 one
     with a quarter of the size.
 
     Args:
-        norm: ``"in"`` or ``"bn"``.
-        pooled: 64, 128, 256, 512 filters, and only average pooling halves (IDC's ResNetAP-10, for ImageNet); otherwise
-            32, 64, 128, 256 filters (its ResNet-10, for CIFAR).
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+        norm: "in" or "bn".
+        pooled: Whether there are 64, 128, 256, 512 filters, and only average pooling halves (IDC's ResNetAP-10, for
+            ImageNet); otherwise 32, 64, 128, 256 filters (its ResNet-10, for CIFAR).
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: Below 16 pixels.
+        UserError: Images below 16 pixels.
 
     Source: ``models/resnet.py`` and ``resnet_ap.py`` of snu-mllab/Efficient-Dataset-Condensation, initial weights too.
     """

@@ -18,11 +18,13 @@ STAGES = ((200, 4), (400, 8), (800, 4))
 
 @final
 class ShuffleUnit(nn.Module):
-    """A bottleneck of a quarter of the width beside a shortcut: added to it, or joined to its average pooling.
+    """A bottleneck of a quarter of the width, added to its shortcut, or joined to the shortcut's average pooling.
 
     Args:
-        halves: Then the unit's filters are those of its branch and the ``entering`` ones of the shortcut.
-        groups: Of both 1x1 convolutions, but one group sees the maps of the stem.
+        entering: Maps of the input.
+        filters: Maps of the output.
+        halves: Whether it halves; its filters are then those of its branch and the ``entering`` ones of the shortcut.
+        groups: Groups of both 1x1 convolutions, but one group sees the maps of the stem.
     """
 
     def __init__(self, entering: int, filters: int, *, halves: bool, groups: int) -> None:
@@ -46,12 +48,20 @@ class ShuffleUnit(nn.Module):
 
 
 def shufflenet_g2_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """ShuffleNet of two groups behind a 1x1 stem; three stages halve, so that 32 pixels end as 4x4 maps.
+    """Build ShuffleNet of two groups behind a 1x1 stem; three stages halve, so that 32 pixels end as 4x4 maps.
 
     28 pixels are padded to 32.
 
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
 
     Source: as :mod:`ddbench.networks.inverted`.
     """

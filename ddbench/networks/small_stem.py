@@ -21,13 +21,19 @@ Fan = Literal["fan_in", "fan_out"]
 
 
 def resnet_bottleneck(*, channels: int, size: int, classes: int, depth: int) -> ImageNetwork:
-    """ResNet of bottleneck blocks with batch norm;
+    """Build ResNet of bottleneck blocks with batch norm.
 
     Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
         depth: 50 or 101.
 
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     from torchvision import models
 
@@ -39,12 +45,20 @@ def resnet_bottleneck(*, channels: int, size: int, classes: int, depth: int) -> 
 
 
 def resnet18_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """ResNet18 with batch norm behind a 3x3 stem that keeps every size: the first teacher of decoupled methods.
+    """Build ResNet18 with batch norm behind a 3x3 stem that keeps every size: the first teacher of decoupled methods.
 
     Up to 63 pixels its layers are those of ``resnet18-bn``, whose stem halves from 64 on, with other initial weights.
 
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
 
     Source: pretrain/squeeze_cifar10.py of AngusDujw/Diversity-Driven-Synthesis.
     """
@@ -57,12 +71,20 @@ def resnet18_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """DenseNet-BC of blocks of 6, 12, 24, 16 layers with growth 12: the small DenseNet that IDC evaluates with.
+    """Build DenseNet-BC of blocks of 6, 12, 24, 16 layers with growth 12: the small DenseNet that IDC evaluates with.
 
     Differs from IDC's: a norm and a ReLU after the stem, as torchvision has them.
 
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
+
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     from torchvision import models
 
@@ -76,10 +98,18 @@ def densenet_cifar(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def mobilenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """MobileNetV2 of width 1, dropout 0.2.
+    """Build MobileNetV2 of width 1, dropout 0.2.
+
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     from torchvision import models
 
@@ -88,10 +118,18 @@ def mobilenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def efficientnet_b0(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """EfficientNet-B0, dropout and stochastic depth 0.2.
+    """Build EfficientNet-B0, dropout and stochastic depth 0.2.
+
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     from torchvision import models
 
@@ -100,10 +138,18 @@ def efficientnet_b0(*, channels: int, size: int, classes: int) -> ImageNetwork:
 
 
 def shufflenet_v2(*, channels: int, size: int, classes: int) -> ImageNetwork:
-    """ShuffleNetV2 of half width (x0.5), the one that decoupled methods evaluate with.
+    """Build ShuffleNetV2 of half width (x0.5), the one that decoupled methods evaluate with.
+
+    Args:
+        channels: Color channels of an image.
+        size: Side of the square images, in pixels.
+        classes: Number of classes.
+
+    Returns:
+        A module that maps images (B, channels, size, size) to logits (B, classes).
 
     Raises:
-        UserError: Below 28 pixels.
+        UserError: Images below 28 pixels.
     """
     from torchvision import models
 

@@ -12,10 +12,15 @@ _RATES = ("p", "drop_prob", "prob", "drop_rate", "dropout")
 
 
 def refuse_non_students(module: nn.Module) -> None:
-    """Seen are layers; a call of ``torch.nn.functional.dropout`` inside a forward method is not.
+    """Refuse a module that can not be a student.
+
+    Layers are seen; a call of ``torch.nn.functional.dropout`` inside a forward method is not.
+
+    Args:
+        module: The network.
 
     Raises:
-        UserError: That names the first part that keeps a module from being a student, and what to do.
+        UserError: A part keeps the module from being a student; names the first, and what to do.
     """
     if not any(True for _ in module.parameters()):
         raise _refusal(module, "it has no parameters", "give a network that can be trained")
@@ -51,7 +56,14 @@ def _refuse_layer(module: nn.Module, layer: nn.Module, who: str) -> None:
 
 
 def batch_statistics_only(module: nn.Module) -> nn.Module:
-    """Make every norm that keeps running statistics forget them and use its batch; changes ``module``, returns it."""
+    """Make every norm that keeps running statistics forget them and use its batch.
+
+    Args:
+        module: The network, which is changed.
+
+    Returns:
+        The same module.
+    """
     for layer in module.modules():
         if isinstance(layer, _NormBase):
             layer.track_running_stats = False

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddbench.data.loader import loader_bytes
-from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError
 from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import inference_bytes, training_bytes
@@ -20,9 +19,8 @@ from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.expert_buffers.memory_estimate import expert_bytes, is_penalised
 from ddbench.networks import build_network
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
-from ddbench.pipeline.graph_pipeline import GraphPipeline
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.experts import ExpertRecipe
 
 
@@ -35,7 +33,7 @@ class MemoryRequirement:
     memory_suggestions: Callable[[int], Sequence[MemorySuggestion]]
 
 
-def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
+def check_memory(pipeline: Pipeline, *, scored: bool = True) -> None:
     """See that what is still to be made fits in memory.
 
     Args:
@@ -44,9 +42,7 @@ def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> 
     Raises:
         UserError: Before anything is trained, with what to change; under ``--memory warn`` a warning.
     """
-    if not isinstance(pipeline, Pipeline):
-        return
-    left = [job for job in pipeline.jobs if not last_candidate(job.method, job.folder).exists()]
+    left = [job for job in pipeline.jobs if not pipeline.stages.distill.done(job)]
     if not left:
         return
     facts, wanted = dataset_facts(pipeline), {job.buffer.folder for job in left if job.buffer is not None}

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
-from ddbench.distillation.method import OuterStep, Task
 from ddbench.distillation.outer_state import OuterState, identity
 from ddbench.distillation.run_dir import Run
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream

@@ -6,10 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ddbench.recipe.evaluation import Called, EvaluationRecipe
     from ddbench.recipe.recipe import (
-        Called,
         Entry,
-        EvaluationRecipe,
         LoadedRecipe,
         Recipe,
         Seed,
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "Called": "ddbench.recipe.recipe",
+    "Called": "ddbench.recipe.evaluation",
     "Entry": "ddbench.recipe.recipe",
-    "EvaluationRecipe": "ddbench.recipe.recipe",
+    "EvaluationRecipe": "ddbench.recipe.evaluation",
     "LoadedRecipe": "ddbench.recipe.recipe",
     "Recipe": "ddbench.recipe.recipe",
     "Seed": "ddbench.recipe.recipe",

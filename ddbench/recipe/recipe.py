@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ddbench.errors import UserError, unknown
-from ddbench.recipe.bounds import MOST_IPC, MOST_SEED, MOST_SEEDS, MOST_STEPS
+from ddbench.recipe.bounds import MOST_IPC, MOST_SEED
+from ddbench.recipe.evaluation import Called, EvaluationRecipe
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.recipe.settings import Count, Positive, Settings, validate
+from ddbench.recipe.settings import Count, Settings, validate
 from ddbench.recipe.sweep import varied
-from ddbench.recipe.teachers import TeachersRecipe, one_or_more
+from ddbench.recipe.teachers import one_or_more
 from ddbench.recipe.yaml_source import YamlSource, read_source
 
 
@@ -37,57 +38,38 @@ def _can_be_a_path(name: str) -> str:
 LONGEST_PART, LONGEST_PATH = 255, 4095
 """Bytes of a part of a path, and of a whole one, that file systems take."""
 
-Called = Annotated[str, Field(max_length=1000)]
-"""The name of a network, a protocol, an augmentation."""
-
 Seed = Annotated[int, Field(ge=0, le=2**53, strict=True)]
-
-
-class EvaluationRecipe(Settings):
-    """How synthetic sets are scored."""
-
-    protocol: Called = "mtt-v1"
-    networks: Annotated[tuple[Called, ...], BeforeValidator(one_or_more), Field(max_length=1000)] = ()
-    """Networks trained on the set, or pools of them (mtt-pool); empty means the network it was distilled with."""
-    lr: Literal["protocol", "search"] | None = None
-    """Where the learning rate comes from: the protocol (or the set, where the protocol takes a learned one), or a
-    search on validation, the same for every method. None leaves it to the pool, else to the protocol."""
-    rates: Annotated[tuple[Positive, ...], Field(max_length=1000)] | None = None
-    """What a search tries; None means 0.001, 0.005, 0.01, 0.05, 0.1."""
-    steps: Annotated[Count, Field(le=MOST_STEPS)] | None = None
-    """Optimizer steps that every network is trained with, the protocol's schedule stretched over them, so that sets of
-    all sizes take equal ones; None leaves it to the protocol, which counts epochs."""
-    teachers: TeachersRecipe | None = None
-    """Who label, under a protocol that needs teachers."""
-    seeds: Annotated[Count, Field(le=MOST_SEEDS)] = 5
-    """How many fresh networks of each kind are trained and scored on test."""
-    selection: Literal["last", "validation", "oracle"] = "validation"
-    """Which outer step's set is scored: the last; the best on validation; the best on TEST (biased, and marked)."""
-    selection_seeds: Annotated[Count, Field(le=MOST_SEEDS)] = 2
-    """How many fresh networks judge each candidate during selection."""
 
 
 class Recipe(Settings):
     """A whole run. ``methods`` maps labels of the user's choice to settings: see :meth:`LoadedRecipe.entry`."""
 
     description: str = ""
+    """One line for lists of recipes."""
     dataset: Annotated[str, AfterValidator(_can_be_a_path)]
+    """Data set, as ``ddbench datasets`` lists them."""
     size: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     """Side in pixels to which image files are resized; None keeps what the data set has."""
     mirror: bool | None = None
     """Whether a mirrored image is still of its class, so that augmentation may flip it; None asks the data set."""
     preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
+    """Space in which networks see images: as they are, standardized, or whitened."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""
     network: Called
+    """Student, as ``ddbench networks`` lists them."""
     ipc: Annotated[
         tuple[Annotated[Count, Field(le=MOST_IPC)], ...], BeforeValidator(one_or_more), AfterValidator(_each_once)
     ]
+    """Images per class: one number, or several."""
     experts: ExpertRecipe = ExpertRecipe()
+    """How experts are trained, for the methods that use them."""
     methods: dict[str, dict[str, Any]]
+    """Settings of each method, by labels of the user's choice."""
     sweep: dict[str, dict[str, Any]] = {}
     """Names to overrides, written as on the command line; under each, every method that it changes is run again."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
+    """How sets are scored."""
     seed: Seed = 0
     """Seed of everything: the validation split, experts, distillation, and networks that score."""
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(one_or_more), AfterValidator(_each_once)] | None = None
@@ -115,6 +97,7 @@ class Entry:
     """One entry of ``methods`` as it is at one ipc, not yet checked by its method."""
 
     label: str
+    """Key of the entry."""
     name: str
     """Of the method."""
     settings: dict[str, Any]
@@ -128,11 +111,15 @@ class Entry:
 class LoadedRecipe:
     """A recipe with its source: what the commands pass around.
 
-    recipe: the validated values.
+    ``recipe`` has the validated values, ``name`` is the file's without its ending, ``sweep`` has the recipe under each
+    entry of its sweep.
 
     Args:
-        source: For error messages. name: of the file, without its ending.
-        given: How the user asked for it. sweep: the recipe under each entry of its sweep, by name.
+        source: Document that was read, for error messages.
+        given: Name or path by which the user asked for it; empty for ``name``.
+
+    Raises:
+        UserError: A key is unknown, or a value is wrong; names file, line and key.
     """
 
     def __init__(self, source: YamlSource, given: str = "") -> None:
@@ -157,13 +144,23 @@ class LoadedRecipe:
                 )
 
     def entry(self, label: str, ipc: int) -> Entry:
-        """What one entry of ``methods`` says at this ipc.
+        """Read one entry of ``methods`` as it is at one ipc.
 
         An entry's key is its label; ``method`` names the method where that differs; ``experts`` overrides the recipe's
         experts key by key; ``by_ipc`` maps an ipc to settings that hold for it alone.
+
+        Args:
+            label: Key of the entry.
+            ipc: Images per class.
+
+        Returns:
+            The entry, its settings not yet checked by the method.
+
+        Raises:
+            UserError: ``method``, ``by_ipc`` or ``experts`` has a wrong form.
         """
-        given = dict(self.recipe.methods[label])
-        name = given.pop("method", label)
+        settings = dict(self.recipe.methods[label])
+        name = settings.pop("method", label)
         if not isinstance(name, str):
             raise UserError(
                 "method must be the name of a method",
@@ -171,36 +168,51 @@ class LoadedRecipe:
                 f"given {name!r}",
                 fix="choose one from  ddbench methods",
             )
-        by_ipc = given.pop("by_ipc", None) or {}
+        by_ipc = settings.pop("by_ipc", None) or {}
         if not isinstance(by_ipc, dict) or not all(type(k) is int and isinstance(v, dict) for k, v in by_ipc.items()):
             raise UserError(
                 "by_ipc must map an ipc to settings",
                 f"from  {self.source.where('methods', label, 'by_ipc')}",
                 fix="for example  by_ipc: {10: {inner_steps: 30}}",
             )
-        given.update(by_ipc.get(ipc) or {})
-        experts = given.pop("experts", None) or {}
+        settings.update(by_ipc.get(ipc) or {})
+        experts = settings.pop("experts", None) or {}
         if not isinstance(experts, dict):
             raise UserError(
                 "the experts of a method must be settings that override the recipe's",
                 f"from  {self.source.where('methods', label, 'experts')}",
                 fix="for example  experts: {count: 20}",
             )
-        return Entry(label, name, given, experts, self.source.at_ipc(label, ipc))
+        return Entry(label, name, settings, experts, self.source.at_ipc(label, ipc))
 
     def experts(self, entry: Entry, published: Mapping[str, Any]) -> ExpertRecipe:
-        """The experts that an entry asks for.
+        """Settle how the experts of an entry are trained.
 
         Of each setting the last holds: the default, the method's, what the recipe says, what the entry says.
 
         Args:
+            entry: An entry of ``methods``.
             published: Settings its method was published with.
+
+        Returns:
+            All settings of its experts.
+
+        Raises:
+            UserError: A setting is unknown or wrong; names file, line and key.
         """
-        said = self.recipe.experts.model_dump(exclude_unset=True)
-        merged = _over(_over(published, said), entry.experts)
+        in_recipe = self.recipe.experts.model_dump(exclude_unset=True)
+        merged = _over(_over(published, in_recipe), entry.experts)
         return validate(ExpertRecipe, merged, entry.source, ("methods", entry.label, "experts"))
 
     def where(self, *key: str | int) -> str:
+        """Tell where a key was written, for errors.
+
+        Args:
+            key: Path of the key, such as ``"methods", "mtt", "unroll"``.
+
+        Returns:
+            The place, such as ``mtt.yaml, line 7: methods.mtt.unroll``, or the ``-o`` that set it.
+        """
         return self.source.where(*key)
 
 
@@ -215,10 +227,18 @@ def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> LoadedRecipe:
-    """A recipe by path (``my.yaml``) or by a shipped one's name (``quickstart``), with ``key.path=value`` overrides.
+    """Read a recipe.
+
+    Args:
+        name: Path of a file (``my.yaml``), or name of a shipped recipe (``quickstart``).
+        overrides: Changes as on the command line, ``key.path=value``.
+
+    Returns:
+        The recipe, validated, with the variants of its sweep.
 
     Raises:
-        UserError: That names file, line and key, and what would be right.
+        UserError: There is no such recipe, or something in it is wrong; names file, line and key, and what would be
+            right.
     """
     path = Path(name)
     shipped = shipped_recipes()
@@ -237,18 +257,18 @@ def load_recipe(name: str, overrides: tuple[str, ...] | list[str] = ()) -> Loade
     return _with_sweep(source, overrides, name)
 
 
-def _with_sweep(plain: YamlSource, overrides: tuple[str, ...] | list[str], given: str) -> LoadedRecipe:
+def _with_sweep(plain: YamlSource, overrides: tuple[str, ...] | list[str], requested: str) -> LoadedRecipe:
     """The recipe as overridden, and under each entry of its sweep, which the overrides beat as well."""
     _name_entries(plain)
     source = plain.copy()
     for text in overrides:
         source.override(text)
-    loaded = LoadedRecipe(source, given)
+    loaded = LoadedRecipe(source, requested)
     for name in loaded.recipe.sweep:
         variant = varied(plain, source, name)
         for text in overrides:
             variant.override(text)
-        loaded.sweep[name] = LoadedRecipe(variant, given)
+        loaded.sweep[name] = LoadedRecipe(variant, requested)
     return loaded
 
 
@@ -261,13 +281,17 @@ def _name_entries(source: YamlSource) -> None:
 
 
 def shipped_recipes() -> dict[str, str]:
-    """The texts of ddbench's own recipes, by name; a folder is part of the name (``smoke/cifar10-jpeg``)."""
+    """Read the texts of ddbench's own recipes.
+
+    Returns:
+        YAML by name, sorted; a folder is part of the name (``smoke/cifar10-jpeg``).
+    """
     root = files("ddbench.configs")
-    found = {entry.name.removesuffix(".yaml"): entry for entry in root.iterdir() if entry.name.endswith(".yaml")}
+    entries = {entry.name.removesuffix(".yaml"): entry for entry in root.iterdir() if entry.name.endswith(".yaml")}
     for folder in root.iterdir():
         if folder.is_dir() and not folder.name.startswith("_"):
             inside = {
                 f"{folder.name}/{e.name.removesuffix('.yaml')}": e for e in folder.iterdir() if e.name.endswith(".yaml")
             }
-            found.update(inside)
-    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
+            entries.update(inside)
+    return {name: entries[name].read_text(encoding="utf-8") for name in sorted(entries)}

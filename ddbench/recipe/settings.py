@@ -39,7 +39,7 @@ class Settings(BaseModel):
         if not isinstance(data, dict):
             return data
         defaults = {n: info.default for n, info in cls.model_fields.items() if isinstance(info.default, Settings)}
-        return {name: _completed(given, defaults.get(name)) for name, given in data.items()}
+        return {name: _completed(value, defaults.get(name)) for name, value in data.items()}
 
 
 class Part(Settings):
@@ -48,21 +48,34 @@ class Part(Settings):
     kind: Any
 
 
-def _completed(given: Any, default: Settings | None) -> Any:
-    if isinstance(default, Part) and isinstance(given, str):
-        given = {"kind": given}
-    if not isinstance(given, dict) or default is None:
-        return given
+def _completed(value: Any, default: Settings | None) -> Any:
+    if isinstance(default, Part) and isinstance(value, str):
+        value = {"kind": value}
+    if not isinstance(value, dict) or default is None:
+        return value
     chosen = default.model_dump(exclude_unset=True)
     if isinstance(default, Part):
         chosen["kind"] = default.kind
-        if given.get("kind", default.kind) != default.kind:
-            return given
-    return {**chosen, **given}
+        if value.get("kind", default.kind) != default.kind:
+            return value
+    return {**chosen, **value}
 
 
 def validate(model: type[M], data: Any, source: YamlSource, at: Key) -> M:
-    """``model`` from plain data; the first thing that is wrong becomes a UserError with its place and its fix."""
+    """Validate plain data as a model.
+
+    Args:
+        model: What the data must be.
+        data: Dictionaries, lists and scalars.
+        source: Document the data is from, for errors.
+        at: Path of the data in the document; empty for the whole.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: The first thing that is wrong, with its place and its fix.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -105,18 +118,18 @@ def _explain(model: type[BaseModel], error: ValidationError, source: YamlSource,
     if first["type"] == "missing":
         return UserError(f"the key {name!r} is missing", f"from  {location}", fix=f"add it:  {name}: ...")
     if choices := _choices(first):
-        given = first.get("ctx", {}).get("tag", first.get("input"))
-        near = nearest(str(given), choices)
+        value = first.get("ctx", {}).get("tag", first.get("input"))
+        near = nearest(str(value), choices)
         return UserError(
-            f"{name} can not be {given!r:.200}",
+            f"{name} can not be {value!r:.200}",
             f"from  {location}",
             f"known {', '.join(choices)}",
             fix=f"did you mean {near!r}?" if near else "choose one of these",
         )
     branches = [p for p in problems if _as_written(model, p["loc"])[0] == inside]
     says = ", or ".join(dict.fromkeys(map(_in_yaml_words, branches)))
-    given = f"given {first.get('input')!r:.200}" if inside else ""
-    return UserError(f"{name} is wrong: {says}", f"from  {location}", given, fix="correct it there")
+    received = f"given {first.get('input')!r:.200}" if inside else ""
+    return UserError(f"{name} is wrong: {says}", f"from  {location}", received, fix="correct it there")
 
 
 _OF_PARTS = ("union_tag_invalid", "value_error")
@@ -184,7 +197,14 @@ def _kinds_with(key: str, model: type[BaseModel], location: Key) -> list[str]:
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The groups of settings that a field's annotation allows: none, one, or the kinds of a part."""
+    """List the groups of settings that a field's annotation allows.
+
+    Args:
+        annotation: Annotation of the field.
+
+    Returns:
+        None, one, or the kinds of a part.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Union, UnionType, Annotated):

@@ -7,14 +7,18 @@ from ddbench.recipe.yaml_source import YamlSource, keys_of
 
 
 def varied(plain: YamlSource, overridden: YamlSource, name: str) -> YamlSource:
-    """The recipe under one entry of its sweep.
+    """Apply one entry of the sweep to the recipe.
 
     Args:
-        plain: As in its file.
-        overridden: With the ``-o`` of the command line, which may have changed sweep or methods.
+        plain: Recipe as in its file.
+        overridden: Recipe with the ``-o`` of the command line, which may have changed sweep or methods.
+        name: Key of the entry.
+
+    Returns:
+        A copy of ``plain`` with the entry's changes.
 
     Raises:
-        UserError: An entry without keys, and for a key that is none of methods or experts.
+        UserError: The entry has no keys, or one that is none of methods or experts.
     """
     changes, changed = overridden.data["sweep"][name], plain.copy()
     if not changes:

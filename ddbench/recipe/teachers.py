@@ -10,7 +10,14 @@ from ddbench.recipe.settings import Count, Settings
 
 
 def one_or_more(value: Any) -> Any:
-    """A list as it is; anything else as a list of one."""
+    """Let a recipe write one value where a list may stand.
+
+    Args:
+        value: As YAML gives it.
+
+    Returns:
+        A list as it is; anything else as a tuple of one.
+    """
     return value if isinstance(value, list | tuple) else (value,)
 
 

@@ -18,6 +18,7 @@ class YamlSource:
     """A document read from YAML, and where each of its keys stood."""
 
     name: str
+    """Name of the file, for errors."""
     data: dict[Any, Any]
     """Plain dictionaries, lists and scalars."""
     lines: dict[Key, int] = field(default_factory=dict)
@@ -31,7 +32,14 @@ class YamlSource:
     """Paths of bare names that were given keys."""
 
     def where(self, *key: str | int) -> str:
-        """The place of a key, for errors: ``mtt.yaml, line 7: methods.mtt.unroll``, or the ``-o`` that set it."""
+        """Tell where a key was written, for errors.
+
+        Args:
+            key: Path of the key; empty for the whole document.
+
+        Returns:
+            The place, such as ``mtt.yaml, line 7: methods.mtt.unroll``, or the ``-o`` that set it.
+        """
         for end in range(len(key), 0, -1):
             if key[:end] in self.overrides:
                 return self.overrides[key[:end]]
@@ -45,7 +53,11 @@ class YamlSource:
         return f"{self.name}: {dotted}" if key else self.name
 
     def copy(self) -> YamlSource:
-        """Another of the same content: what is put into one does not show in the other."""
+        """Copy the document: what is put into one does not show in the other.
+
+        Returns:
+            The copy.
+        """
         return replace(
             self,
             data=dict(self.data),
@@ -55,16 +67,27 @@ class YamlSource:
         )
 
     def at_ipc(self, label: str, ipc: int) -> YamlSource:
-        """The same, to look up where the settings of one method at one ipc stand: also those that ``by_ipc`` gives."""
+        """Look at the settings of one method at one ipc, those that ``by_ipc`` gives included.
+
+        Args:
+            label: Key of the method's entry.
+            ipc: Images per class.
+
+        Returns:
+            A copy in which :meth:`where` finds settings of ``by_ipc`` under the method's own keys.
+        """
         seen = replace(self.copy(), lines=dict(self.lines))
         for places, number in ((seen.lines, str(ipc)), (seen.overrides, ipc)):
             inside = ("methods", label, "by_ipc", number)
-            given = [path for path in places if path[:4] == inside and len(path) > 4]
-            places |= {("methods", label, *path[4:]): places[path] for path in given}
+            paths = [path for path in places if path[:4] == inside and len(path) > 4]
+            places |= {("methods", label, *path[4:]): places[path] for path in paths}
         return seen
 
     def override(self, text: str) -> None:
-        """Apply one ``key.path=value``; the value is read as YAML.
+        """Apply one override of the command line.
+
+        Args:
+            text: ``key.path=value``; the value is read as YAML.
 
         Raises:
             UserError: The text has another form.
@@ -80,9 +103,17 @@ class YamlSource:
         self.put(path, parsed, f"-o {shown}")
 
     def put(self, path: str, value: Any, location: str) -> None:
-        """Set the value at a dotted path; ``method.x`` sets x in every method. place: where it is from, for errors.
+        """Set the value at a path.
 
         What is set in a method holds at every ipc, whatever its ``by_ipc`` says.
+
+        Args:
+            path: Keys joined by dots; ``method.x`` sets x in every method.
+            value: Plain value.
+            location: Where it is from, for errors.
+
+        Raises:
+            UserError: The path goes into a value that has no keys, or the recipe has no methods.
         """
         targets = self._targets(keys_of(path), location)
         for target in targets:
@@ -126,10 +157,10 @@ class YamlSource:
         if keys[0] != "methods" or len(keys) < 3 or keys[2] == "by_ipc":
             return []
         by_ipc = self.data["methods"][keys[1]].get("by_ipc")
-        found = by_ipc.items() if isinstance(by_ipc, dict) else ()
+        entries = by_ipc.items() if isinstance(by_ipc, dict) else ()
         return [
             ("methods", keys[1], "by_ipc", ipc, *keys[2:])
-            for ipc, settings in found
+            for ipc, settings in entries
             if isinstance(settings, dict) and keys[2] in settings
         ]
 
@@ -142,7 +173,14 @@ class YamlSource:
 
 
 def keys_of(path: str) -> Key:
-    """A dotted path as keys, empty where it is none; an ipc below ``by_ipc`` is a number, as in YAML."""
+    """Split a path into keys.
+
+    Args:
+        path: Keys joined by dots.
+
+    Returns:
+        The keys, an ipc below ``by_ipc`` as a number, as in YAML; empty where the path is none.
+    """
     parts = [part.strip() for part in path.split(".")]
     before = ["", *parts]
     keys = [int(part) if part.isdigit() and b == "by_ipc" else part for part, b in zip(parts, before, strict=False)]
@@ -158,9 +196,16 @@ def _may_be_a_part(keys: Key) -> bool:
 def read_source(path: Path, text: str | None = None) -> YamlSource:
     """Read a YAML file whose top level is a mapping.
 
+    Args:
+        path: The file; its name is used in errors.
+        text: Content; None to read the file.
+
+    Returns:
+        The document, with the line of each key.
+
     Raises:
-        UserError: That names file and line for text that is no YAML or beyond the bounds of one, a key given twice, or
-            another top level; for what is no regular file, or too large.
+        UserError: No regular file, too large, no YAML or beyond its bounds, a key given twice, or another top level;
+            names file and line.
     """
     if text is None:
         fix = "give a YAML file, in UTF-8"

@@ -26,14 +26,16 @@ LONGEST_TEXT = 20_000
 
 @dataclass(frozen=True)
 class YamlDocument:
-    """data: plain dictionaries, lists and scalars. lines: the line of every key path."""
+    """Values of a YAML text, and the line of every key."""
 
     data: Any
+    """Plain dictionaries, lists and scalars."""
     positions: dict[Key, int] = field(default_factory=dict)
+    """The line of every key path."""
 
 
 def parse_yaml(text: str, name: str) -> YamlDocument:
-    """The document that a text says.
+    """Parse a text of YAML.
 
     Args:
         text: YAML 1.1, in which 1e-5 is a number.
@@ -64,14 +66,21 @@ def parse_yaml(text: str, name: str) -> YamlDocument:
 
 
 def yaml_problem(error: yaml.YAMLError) -> str:
-    """What is wrong, in one line that begins with the line of the text."""
+    """Say what is wrong with a YAML text.
+
+    Args:
+        error: As the parser raised it.
+
+    Returns:
+        One line, which begins with the line of the text.
+    """
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
     return f"line {mark.line + 1}: {problem}" if mark else problem
 
 
 def _require_bounds(root: yaml.Node, name: str) -> None:
-    """Errors: UserError for too many values, aliases followed, too many levels, and what contains itself."""
+    """Refuse too many values, aliases followed, too many levels, and what contains itself."""
     counts: dict[int, int] = {}
     _count(root, (), counts, name)
 

@@ -14,7 +14,7 @@ from ddbench.data.preprocessing import channelwise, seen_value
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compensation:
-    """What INFER adds to natural images, K of them of each class.
+    """Compensators that INFER adds to natural images, K of each class.
 
     Raises:
         ValueError: Shapes disagree, where there is nothing to train on, and for numbers that are not finite.
@@ -49,7 +49,15 @@ class Compensation:
         return self.natural + self.teachers
 
     def check_compatible(self, images: Tensor, classes: int) -> None:
-        """Errors: ValueError where they can not be added to natural images (K * classes, C, H, W)."""
+        """Refuse natural images to which the compensators can not be added.
+
+        Args:
+            images: Natural images, (K * classes, C, H, W).
+            classes: Number of classes.
+
+        Raises:
+            ValueError: Shapes or counts disagree.
+        """
         _, sets, groups, *shape = self.compensators.shape
         if len(images) != len(self.rows) or list(images.shape[1:]) != shape or groups not in (1, classes):
             raise ValueError(f"compensators of shape {tuple(self.compensators.shape)} beside {tuple(images.shape)}")
@@ -57,20 +65,37 @@ class Compensation:
             raise ValueError(f"{len(images)} natural images are not {sets} of each of {classes} classes")
 
     def tensors(self) -> dict[str, Tensor]:
+        """List the tensors for a file.
+
+        Returns:
+            Tensors by name.
+        """
         return {"compensators": self.compensators, "rows": self.rows}
 
     def to(self, device: torch.device | str) -> Compensation:
+        """Copy to a device.
+
+        Args:
+            device: Where the tensors go.
+
+        Returns:
+            The copy.
+        """
         return replace(self, **{name: tensor.to(device) for name, tensor in self.tensors().items()})
 
 
 def rendered(images: Tensor, compensation: Compensation, space: Mapping[str, Any], rows: Tensor) -> Tensor:
-    """Some of the images that are trained on, (n, C, H, W): of all, the natural block comes first, then one a teacher.
+    """Render some of the images that are trained on; of all, the natural block comes first, then one a teacher.
 
     Args:
-        images: Natural ones, (K * classes, C, H, W), set after set, within a set by class; float, in the space that
+        images: Natural images, (K * classes, C, H, W), set after set, within a set by class; float, in the space that
             ``space`` describes, or pixels, uint8.
-        rows: (n,), int64, on the device of the images, in 0 .. blocks * K * classes - 1. A sum is cut to what pixels
-            can be.
+        compensation: What is added to them.
+        space: ``Preprocessing.describe()``.
+        rows: (n,), int64, on the device of the images, in 0 .. blocks * K * classes - 1.
+
+    Returns:
+        (n, C, H, W), float32; a sum is clamped to what pixels can be.
     """
     of_natural, block = rows % len(images), rows // len(images) - int(compensation.natural)
     natural = seen_pixels(images[of_natural], space)
@@ -86,16 +111,32 @@ def rendered(images: Tensor, compensation: Compensation, space: Mapping[str, Any
 
 
 def seen_pixels(images: Tensor, space: Mapping[str, Any]) -> Tensor:
-    """Images as networks see them, float32: pixels, uint8, go through the preprocessing that ``space`` describes."""
+    """Turn images into what networks see.
+
+    Args:
+        images: (n, C, H, W); pixels, uint8, go through the preprocessing that ``space`` describes, others stay.
+        space: ``Preprocessing.describe()``.
+
+    Returns:
+        (n, C, H, W), float32.
+    """
     if images.dtype != torch.uint8:
         return images
     return channelwise(space).to(images.device).forward(images.float().div(255))
 
 
 def compensation_from(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> Compensation:
-    """What :meth:`Compensation.tensors` wrote.
+    """Rebuild a compensation from a file.
+
+    Args:
+        tensors: What :meth:`Compensation.tensors` wrote.
+        document: Description, with "natural".
+
+    Returns:
+        The compensation.
 
     Raises:
-        KeyError: And ValueError where it is not whole.
+        KeyError: A part is missing.
+        ValueError: Parts disagree.
     """
     return Compensation(compensators=tensors["compensators"], rows=tensors["rows"], natural=bool(document["natural"]))

@@ -14,13 +14,12 @@ Mixed = Literal["none", "cutmix", "mixup"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EpochLabels:
-    """What fast knowledge distillation stores:
-
-    E epochs of S views each, in batches, and the logits of each view.
+    """Labels and views that fast knowledge distillation stores: E epochs of S views each, in batches, and the logits of
+    each view.
 
     Raises:
-        ValueError: Shapes disagree, where there is no view, for crops outside the image, shares outside [0, 1],
-            partners of another batch and boxes that are upside down.
+        ValueError: Shapes disagree, there is no view, a crop is outside its image, a share outside [0, 1], a partner of
+            another batch, or a box upside down.
 
     Source: Shen and Xing 2022 (arXiv:2112.01528), as SRe2L stores them.
     """
@@ -43,6 +42,7 @@ class EpochLabels:
     batch: int
     """Views a batch, the last may be smaller."""
     mixing: Mixed
+    """How views are mixed: "none", "cutmix" or "mixup"."""
 
     def __post_init__(self) -> None:
         if self.mixing not in get_args(Mixed) or self.batch < 1:
@@ -93,14 +93,30 @@ class EpochLabels:
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, by name."""
+        """List the tensors for a file.
+
+        Returns:
+            Tensors by name.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PLAIN}
 
     def document(self) -> dict[str, Any]:
-        """What is no tensor; JSON."""
+        """Describe what is no tensor.
+
+        Returns:
+            JSON.
+        """
         return {name: getattr(self, name) for name in _PLAIN}
 
     def to(self, device: torch.device | str) -> EpochLabels:
+        """Copy to a device.
+
+        Args:
+            device: Where the tensors go.
+
+        Returns:
+            The copy.
+        """
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self.tensors().items()}
         return EpochLabels(**moved, **self.document())
 
@@ -112,10 +128,17 @@ _SLACK = 1e-3
 
 
 def epoch_labels_from(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> EpochLabels:
-    """The labels of which these are :meth:`EpochLabels.tensors` and :meth:`EpochLabels.document`.
+    """Rebuild epoch labels from a file.
+
+    Args:
+        tensors: What :meth:`EpochLabels.tensors` wrote.
+        document: What :meth:`EpochLabels.document` wrote.
+
+    Returns:
+        The labels.
 
     Raises:
-        KeyError, TypeError: Or ValueError where something is missing, unknown or does not fit.
+        KeyError, TypeError, ValueError: Something is missing, unknown or does not fit.
     """
-    given: dict[str, Any] = {**tensors, **document}
-    return EpochLabels(**given)
+    attributes: dict[str, Any] = {**tensors, **document}
+    return EpochLabels(**attributes)

@@ -8,13 +8,16 @@ from torch.nn import functional
 
 
 def decode_formation(images: Tensor, factor: int, grey: Tensor) -> Tensor:
-    """The images that a mosaic of ``factor`` x ``factor`` holds, each enlarged to the size of the mosaic.
+    """Cut mosaics into their small images, each enlarged to the size of the mosaic. Differentiable.
 
     Args:
-        images: (n, C, H, W).
-        grey: (C, 1, 1), what fills up a side that ``factor`` does not divide. Returns (factor * factor * n, C, H, W):
-            the upper left crop of every image, then the next crop to the right of every image, and so on row by row.
-            Differentiable.
+        images: Mosaics, (n, C, H, W).
+        factor: Small images in a row, f.
+        grey: What fills up a side that ``factor`` does not divide, (C, 1, 1).
+
+    Returns:
+        (f * f * n, C, H, W): the upper left crop of every image, then the next crop to the right of every image, and so
+        on row by row.
 
     Source: Kim et al. 2022 (arXiv:2205.14959), the decoding of IDC.
     """
@@ -30,14 +33,19 @@ def decode_formation(images: Tensor, factor: int, grey: Tensor) -> Tensor:
 
 
 def decoded_rows(labels: Tensor, classes: int, factor: int) -> Tensor:
-    """Where each image of the decoded set is among all mosaics' crops, class by class, (factor * factor * n,), int64.
+    """Order the images of :func:`decode_formation` class by class.
 
     Args:
-        labels: (n,), int64, the class of each mosaic. A class keeps its crops together, in the order of
-            :func:`decode_formation`; position p stands for crop p // n of mosaic p % n.
+        labels: Class of each mosaic, (n,), int64.
+        classes: Number of classes.
+        factor: Small images in a row, f.
+
+    Returns:
+        (f * f * n,), int64; position p stands for crop p // n of mosaic p % n. A class keeps its crops together, in the
+        order of :func:`decode_formation`.
     """
-    found = []
+    rows = []
     for label in range(classes):
         mosaics = (labels == label).nonzero().flatten()
-        found += [crop * len(labels) + mosaics for crop in range(factor * factor)]
-    return torch.cat(found)
+        rows += [crop * len(labels) + mosaics for crop in range(factor * factor)]
+    return torch.cat(rows)

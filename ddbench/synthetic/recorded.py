@@ -39,29 +39,45 @@ class Recorded(BaseModel):
 
 
 class RecordedEvaluation(Recorded):
-    """What the recipe inside a file says of the evaluation, as far as a command follows it."""
+    """Evaluation in the recipe inside a file, as far as a command follows it."""
 
     protocol: Name = "mtt-v1"
+    """Protocol by which networks are trained."""
     networks: Annotated[list[Name], Field(max_length=1000)] = []
+    """Networks, or pools of them; empty for the one it was distilled with."""
     lr: Literal["protocol", "search"] | None = None
+    """Origin of the learning rate; None where the recipe leaves it open."""
     rates: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(max_length=1000)] | None = None
+    """Learning rates that a search tries."""
     steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] | None = None
+    """Optimizer steps; None for the protocol's epochs."""
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 5
+    """Networks of each kind."""
     selection_seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
+    """Networks for each candidate."""
 
 
 class RecordedRecipe(Recorded):
-    """What the recipe inside a set or a row says, as far as a command follows it."""
+    """Recipe inside a set or a row, as far as a command follows it."""
 
     name: Name | None = None
+    """Name of the recipe."""
     dataset: Annotated[str, StringConstraints(min_length=1, max_length=_TEXT), AfterValidator(_printable)] | None = None
+    """Data set, without paths."""
     network: Name | None = None
+    """Student."""
     size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Side of the images in pixels; None for their own."""
     mirror: bool | None = None
+    """Whether augmentation may flip images; None for what is known of the data set."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the training images held out."""
     seed: Number = 0
+    """Seed of the run."""
     ipc: Annotated[list[Ipc], Field(max_length=1000)] = []
+    """Images per class."""
     evaluation: RecordedEvaluation = RecordedEvaluation()
+    """How sets are scored."""
     held_back_afterwards: bool = False
     """A validation split was cut off only after the set was made."""
 
@@ -98,33 +114,48 @@ def checked(model: type[M], document: Any, path: Path | str, what: str, *inside:
         problems = error.errors(include_url=False)
         first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         key = ".".join([*inside, *(str(part) for part in first["loc"])])
-        given = first.get("input")
-        shown = first["type"] not in ("missing", "value_error") and isinstance(given, str | int | float | None)
+        value = first.get("input")
+        shown = first["type"] not in ("missing", "value_error") and isinstance(value, str | int | float | None)
         raise UserError(
             f"{path} is not a whole {what}",
             f"key   {key[:200]}" if key else "",
             f"why   {first['msg'].removeprefix('Value error, ').replace('Input should be', 'it should be')}",
-            f"given {given!r:.80}" if shown else "",
+            f"given {value!r:.80}" if shown else "",
             fix=fix,
         ) from None
 
 
 def recorded_recipe(document: Mapping[str, Any] | None, path: Path | str, what: str = "row") -> RecordedRecipe:
-    """The recipe inside a set or a row; that of a file without one says nothing, and has the usual values.
+    """Check the recipe inside a set or a row.
+
+    Args:
+        document: The recipe, JSON; None or empty where the file has none.
+        path: The file, for errors.
+        what: What the file is, for errors.
+
+    Returns:
+        The recipe; a file without one has the defaults.
 
     Raises:
-        UserError: As :func:`checked`.
+        UserError: A value is out of bounds; names file and key.
     """
     fix = "restore the file, or make it anew; what a recipe may say is bounded also where a file says it"
     return checked(RecordedRecipe, document or {}, path, what, "recipe", fix=fix)
 
 
 def recorded_dataset(name: str, path: Path | str) -> str:
-    """The name of a data set that a file names, where it is one of the known sets, or of a known collection.
+    """Check the name of a data set that a file gives: a known set, or a member of a known collection.
+
+    Args:
+        name: The name.
+        path: The file, for errors.
+
+    Returns:
+        The same name.
 
     Raises:
-        UserError: A name that would lead to a folder, to the Hugging Face hub, or to code: only a user may give such a
-            one; and for a name that is none.
+        UserError: The name is unknown, or would lead to a folder, to the Hugging Face hub, or to code: only a user may
+            give such a one.
     """
     from ddbench.data.sources import PREFIXED, SOURCES, find_source
 

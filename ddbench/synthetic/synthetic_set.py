@@ -16,13 +16,17 @@ from ddbench.data.preprocessing import seen_value
 from ddbench.errors import UserError
 from ddbench.recipe.renamed_keys import with_current_names
 from ddbench.synthetic.compensators import Compensation, compensation_from, rendered, seen_pixels
-from ddbench.synthetic.description import ImageSetDescription, check_image_set
+from ddbench.synthetic.description import check_image_set
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.synthetic.multi_formation import decode_formation, decoded_rows
+from ddbench.synthetic.tensor_checks import require_agreement, require_fitting_parts
 from ddbench.training.losses import LabelKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+KIND = "synthetic set"
+"""Kind of its files."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,48 +39,35 @@ class SyntheticSet:
     """(S,) int64 when ``label_kind`` is "hard", else (S, classes), probabilities or logits, float32 or float16; one for
     each image that is rendered, where there is a compensation."""
     label_kind: LabelKind = "hard"
+    """Kind of the labels: "hard", "probabilities" or "logits"."""
     student_lr: Tensor | None = None
     """The learned rate of the student's SGD, a scalar tensor, None where the method learns none."""
     warm_images: Tensor | None = None
     """Shaped as images, None but for sets made for the protocol ``ftd-warm-ema-v1``, which trains a network on them
     before it goes on with the images."""
     formation: int = 1
-    """f where each image is a mosaic of f x f smaller ones, which ``decoded()`` enlarges."""
+    """f, where each image is a mosaic of f x f smaller ones, which ``decoded()`` enlarges."""
     compensation: Compensation | None = None
     """What is added to the images, natural ones then, to make more of them, which ``decoded()`` renders."""
     epoch_labels: EpochLabels | None = None
-    """What a teacher said of every view in every epoch, for protocols that show the same views again."""
+    """Labels that a teacher gave every view in every epoch, for protocols that show the same views again."""
     ipc: int
+    """Images per class, as stored."""
     dataset: str
+    """Name of the data set that it was made from."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     network: str
+    """Student that it was distilled with."""
     preprocessing: dict[str, Any]
     """``Preprocessing.describe()``, with its fingerprint."""
     method: str
+    """Method that made it."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Recipe, outer step, seconds, versions and the fingerprints of what the set was made from; JSON only."""
 
     def __post_init__(self) -> None:
-        if (extra := self.compensation) is not None:
-            extra.check_compatible(self.images, self.classes)
-        if (shown := len(self) * (1 if extra is None else extra.blocks)) != len(self.labels):
-            raise ValueError(f"{shown} images but {len(self.labels)} labels")
-        if self.images.dtype == torch.uint8 and self.preprocessing["kind"] == "zca":
-            raise ValueError("whitened images are no pixels")
-        if (self.label_kind == "hard") != (self.labels.ndim == 1):
-            raise ValueError(f"{self.label_kind} labels can not have shape {tuple(self.labels.shape)}")
-        if self.labels.ndim == 2 and self.labels.shape[1] != self.classes:
-            raise ValueError(f"its labels are over {self.labels.shape[1]} classes, but {self.classes} are named")
-        if self.warm_images is not None and self.warm_images.shape != self.images.shape:
-            raise ValueError(f"warm_images of shape {tuple(self.warm_images.shape)} beside {tuple(self.images.shape)}")
-        if not 1 <= self.formation <= self.images.shape[-1]:
-            raise ValueError(f"images of {self.images.shape[-1]} pixels can not hold {self.formation} in a row")
-        if (stored := self.epoch_labels) is not None and (
-            bool((stored.order >= len(self)).any()) or stored.logits.shape[-1] != self.classes
-        ):
-            raise ValueError(f"its epoch labels are not of {len(self)} images and {self.classes} classes")
-        if stored is not None and int(stored.boxes.max()) > self.images.shape[-1]:
-            raise ValueError(f"boxes of its epoch labels leave images of {self.images.shape[-1]} pixels")
+        require_fitting_parts(self)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -107,6 +98,7 @@ class SyntheticSet:
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
@@ -132,6 +124,14 @@ class SyntheticSet:
         return 1 if self.epoch_labels is None else self.epoch_labels.epochs
 
     def to(self, device: torch.device | str) -> SyntheticSet:
+        """Copy to a device.
+
+        Args:
+            device: Where all tensors go.
+
+        Returns:
+            The copy.
+        """
         moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self._own_tensors().items()}
         for name in ("compensation", "epoch_labels"):
             if (part := getattr(self, name)) is not None:
@@ -139,10 +139,15 @@ class SyntheticSet:
         return replace(self, **moved)
 
     def decoded(self) -> SyntheticSet:
-        """What is trained on, float32: of a multi-formation all its images in full size, class by class; with
-        compensators the images they make; else the set itself.
+        """Expand the set to what is trained on.
 
-        The same labels go with every image of a mosaic. Differentiable in images, warm images and soft labels.
+        A mosaic becomes its images in full size, with one label for all of them; natural images become those that
+        compensators make of them; pixels become what networks see. Differentiable in images, warm images and soft
+        labels.
+
+        Returns:
+            A set of float32 images, (shown_ipc * classes, C, H, W), class by class; the set itself where it is that
+            already.
         """
         labels = self.labels if self.label_kind == "hard" else self.labels.float()
         if self.compensation is not None:
@@ -170,21 +175,33 @@ class SyntheticSet:
         return self.ipc * self.formation**2
 
     def hard_labels(self) -> Tensor:
-        """The class of each label, int64: the labels themselves, or the most likely class of soft ones."""
+        """Reduce labels to classes.
+
+        Returns:
+            The labels themselves, or the most likely class of soft ones, int64, one per label.
+        """
         return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
 
     def to_dataset(self) -> TensorDataset:
-        """A ``torch.utils.data.Dataset`` of (image, label): images as they are trained on, in the space of
-        ``preprocessing``.
+        """Turn the set into pairs for a training of your own.
 
-        Soft labels come as probabilities, which ``torch.nn.CrossEntropyLoss`` takes as they are.
+        Returns:
+            A ``torch.utils.data.Dataset`` of (image, label): images (C, H, W), float32, in the space of
+            ``preprocessing``; soft labels come as probabilities, which ``torch.nn.CrossEntropyLoss`` takes as they are.
         """
         seen = self.decoded()
         labels = seen.labels.softmax(1) if self.label_kind == "logits" else seen.labels
         return TensorDataset(seen.images, labels)
 
     def save(self, path: Path) -> str:
-        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        """Write one safe file, atomically.
+
+        Args:
+            path: The file, ``.safetensors``.
+
+        Returns:
+            The SHA-256 of its tensors.
+        """
         document = {
             "label_kind": self.label_kind,
             "student_lr": None if self.student_lr is None else self.student_lr.item(),
@@ -202,18 +219,22 @@ class SyntheticSet:
             document["compensation"] = {"natural": self.compensation.natural}
         if self.epoch_labels is not None:
             document["epoch_labels"] = self.epoch_labels.document()
-        return artifact.save(path, "synthetic set", self.tensors(), document)
+        return artifact.save(path, KIND, self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors, by name; those of the epoch labels begin with ``epoch_labels.``."""
+        """List all tensors for a file.
+
+        Returns:
+            Tensors by name; those of the epoch labels begin with ``epoch_labels.``.
+        """
         stored = {} if self.epoch_labels is None else self.epoch_labels.tensors()
         extra = {} if self.compensation is None else self.compensation.tensors()
         return {**self._own_tensors(), **extra, **{f"{_EPOCH}{name}": tensor for name, tensor in stored.items()}}
 
     def _own_tensors(self) -> dict[str, Tensor]:
         optional = {"student_lr": self.student_lr, "warm_images": self.warm_images}
-        found = {name: tensor for name, tensor in optional.items() if tensor is not None}
-        return {"images": self.images, "labels": self.labels, **found}
+        present = {name: tensor for name, tensor in optional.items() if tensor is not None}
+        return {"images": self.images, "labels": self.labels, **present}
 
 
 def _display() -> Any:
@@ -235,10 +256,10 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             of bounds, a fingerprint that is not that of what it stands for, other counts than its tensors have.
     """
     path = Path(path)
-    tensors, document = artifact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, KIND)
     about = check_image_set(document, path)
     try:
-        _require_agreement(tensors, about)
+        require_agreement(tensors, about)
         return SyntheticSet(
             images=tensors["images"],
             labels=tensors["labels"],
@@ -255,32 +276,6 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
         raise UserError(
             f"{path} is not a whole synthetic set: {error}", fix="distill it again, or export it again"
         ) from None
-
-
-def _require_agreement(tensors: dict[str, Tensor], about: ImageSetDescription) -> None:
-    """Errors: KeyError, ValueError where tensors are not what the description says of them."""
-    images, labels, classes = tensors["images"], tensors["labels"], len(about.class_names)
-    if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or not images.numel():
-        raise ValueError(f"its images are {images.dtype} of shape {tuple(images.shape)}")
-    if about.label_kind == "hard":
-        if labels.dtype != torch.int64 or not labels.numel():
-            raise ValueError(f"hard labels can not be {labels.dtype} of shape {tuple(labels.shape)}")
-        if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-            raise ValueError(f"a label is not one of {classes} classes")
-    elif labels.dtype not in (torch.float32, torch.float16):
-        raise ValueError(f"{about.label_kind} can not be {labels.dtype}")
-    if about.compensation is None and about.ipc not in (len(images) // classes, -(-len(images) // classes)):
-        raise ValueError(f"{len(images)} images of {classes} classes are not ipc {about.ipc}")
-    if about.preprocessing.kind == "meanstd" and len(about.preprocessing.mean) != images.shape[1]:
-        raise ValueError(f"its preprocessing has {len(about.preprocessing.mean)} channels, images {images.shape[1]}")
-    recipe = about.provenance.recipe
-    if recipe is not None and recipe.size not in (None, images.shape[-1]):
-        raise ValueError(f"its recipe says {recipe.size} pixels, but images have {images.shape[-1]}")
-    rate = tensors.get("student_lr")
-    if rate is not None and rate.numel() != 1:
-        raise ValueError(f"its learned rate is of shape {tuple(rate.shape)}")
-    if (None if rate is None else rate.item()) != about.student_lr:
-        raise ValueError(f"its learned rate is not {about.student_lr}")
 
 
 def _sizes(tensors: dict[str, Tensor]) -> dict[str, int]:

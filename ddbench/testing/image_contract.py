@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from ddbench.distillation.method import DirectMethod, OptimizedMethod, Task
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.testing.tiny_task import NETWORK, outer_step, tiny_task
@@ -34,7 +37,7 @@ def check(method: ImageMethod, device: str = "cpu") -> None:
 
 
 def task_for(method: ImageMethod, device: str = "cpu") -> Task:
-    """Make a tiny task whose experts are as long as a method needs.
+    """Make a tiny task whose experts are as long as a method needs, with a drawn teacher where it needs one.
 
     Args:
         method: With its settings.
@@ -43,7 +46,8 @@ def task_for(method: ImageMethod, device: str = "cpu") -> Task:
     Returns:
         The task.
     """
-    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0))
+    teachers = method.required_teachers() is not None
+    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0), teachers=teachers)
 
 
 def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> SyntheticSet:
@@ -64,7 +68,16 @@ def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> Synth
 
 
 def check_shapes_and_facts(method: ImageMethod, ipc: int, device: str = "cpu") -> None:
-    """Test the set's images, labels and description on three classes of 1 x 8 x 8 images."""
+    """Test the set's images, labels and description on three classes of 1 x 8 x 8 images.
+
+    Args:
+        method: With its settings.
+        ipc: Images per class.
+        device: Where to distill.
+
+    Raises:
+        AssertionError: The method breaks the contract.
+    """
     task = task_for(method, device)
     syn = first_set(method, task, ipc)
     shown = syn.decoded()
@@ -85,7 +98,14 @@ def check_shapes_and_facts(method: ImageMethod, ipc: int, device: str = "cpu") -
 
 
 def check_same_seed_same_bits(method: ImageMethod) -> None:
-    """Test that the seed alone decides the set."""
+    """Test that the seed alone decides the set.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: Two calls with one seed differ.
+    """
     task = task_for(method)
     one, two = (first_set(method, task, 2) for _ in range(2))
     assert torch.equal(one.images, two.images), (
@@ -97,7 +117,14 @@ def check_same_seed_same_bits(method: ImageMethod) -> None:
 
 
 def check_large_ipc_is_refused(method: ImageMethod) -> None:
-    """Test that an ipc beyond the smallest class is a UserError."""
+    """Test that an ipc beyond the smallest class is a UserError.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: The ipc is accepted, or another error is raised.
+    """
     try:
         first_set(method, task_for(method), 999)
     except UserError as error:
@@ -107,22 +134,38 @@ def check_large_ipc_is_refused(method: ImageMethod) -> None:
 
 
 def check_global_randomness(method: ImageMethod) -> None:
-    """Test that torch's global random state stays as it is."""
+    """Test that torch's global random state stays as it is.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: The state changed.
+    """
     before = torch.get_rng_state()
     task = task_for(method)
     syn = first_set(method, task, 1)
     if isinstance(method, OptimizedMethod):
-        method.outer_loss(syn, task, outer_step())
+        method.outer_loss(syn, task, replace(outer_step(), carried=method.carry(syn, task, outer_step())))
     assert torch.equal(before, torch.get_rng_state()), "torch's global random state changed: draw from at.stream(name)"
 
 
 def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
-    """Test that the loss is a finite scalar that reaches all that is learned, and depends on the step."""
+    """Test that the loss is a finite scalar that reaches all that is learned, and depends on the step.
+
+    Args:
+        method: With its settings.
+        device: Where to distill.
+
+    Raises:
+        AssertionError: The method breaks the contract.
+    """
     task = task_for(method, device)
     syn = method.initialize(task, 2, outer_step()).to(device)
     leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}
     learning = replace(syn, **leaves)
-    loss, facts = method.outer_loss(learning, task, outer_step(1))
+    step = replace(outer_step(1), carried=check_carry(method, syn, task))
+    loss, facts = method.outer_loss(learning, task, step)
     assert loss.shape == (), f"an outer loss of shape {tuple(loss.shape)}, not a scalar"
     assert loss.isfinite(), "an outer loss that is not finite"
     assert all(isinstance(value, float | int) for value in facts.values()), f"facts that are no numbers: {facts}"
@@ -132,5 +175,28 @@ def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
         assert gradient.isfinite().all(), f"a gradient of {name} that is not finite"
     if method.soft_labels():
         assert syn.label_kind != "hard", "hard labels, of which soft_labels() says that they are soft"
-    again, _ = method.outer_loss(learning, task, outer_step(1))
+    again, _ = method.outer_loss(learning, task, step)
     assert torch.equal(loss, again), "an outer loss that differs between two calls at one step: draw from at.stream"
+
+
+def check_carry(method: OptimizedMethod, syn: SyntheticSet, task: Task) -> Mapping[str, Tensor]:
+    """Test that what steps hand on is finite, without history, and depends on nothing but the arguments.
+
+    Args:
+        method: With its settings.
+        syn: The set of step 0.
+        task: What it is distilled from.
+
+    Returns:
+        What step 1 gets, by way of step 0.
+    """
+    first = method.carry(syn, task, outer_step())
+    one, two = (method.carry(syn, task, replace(outer_step(1), carried=first)) for _ in range(2))
+    assert one.keys() == two.keys(), "carry() that returns other names at a second call"
+    for name, tensor in one.items():
+        assert not tensor.requires_grad, f"a carried tensor {name} with history: detach it"
+        assert tensor.isfinite().all(), f"a carried tensor {name} that is not finite"
+        assert torch.equal(tensor, two[name]), (
+            f"a carried tensor {name} that differs between two calls at one step: draw from at.stream"
+        )
+    return one

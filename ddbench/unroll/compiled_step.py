@@ -21,10 +21,25 @@ Batch = tuple[Tensor, ...]
 class Kernel(Protocol):
     """The gradient of a loss of ``(theta, *batch)`` by theta, and its way back; as of :class:`GradientKernel`."""
 
-    def __call__(self, theta: Tensor, batch: Batch) -> Tensor: ...
+    def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
+        """Compute d loss / d theta, (P,); not differentiable."""
+        ...
+
     def pull_back(
         self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
-    ) -> tuple[Tensor, list[Tensor | None]]: ...
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """Compute the gradient and the shares of its inputs; as :meth:`GradientKernel.pull_back`.
+
+        Args:
+            theta: Parameters, (P,).
+            batch: The other arguments of the loss.
+            cotangent: (P,).
+            by: For theta and each tensor of the batch, whether its share is wanted.
+
+        Returns:
+            The gradient, (P,), and the shares; None for those that are not wanted.
+        """
+        ...
 
 
 @final
@@ -34,9 +49,11 @@ class GradientKernel:
     One kernel serves all steps of a run.
 
     Args:
-        strict: Whether a loss that does not compile is an error; else it is said on stderr, once, and plain autograd
-            does the work.
-        backend: Of torch.compile.
+        loss: A pure function of (theta, *batch) to a scalar.
+        device: Type of the device, "cpu" or "cuda".
+        strict: Whether a loss that does not compile is an error; else stderr has one warning, and plain autograd does
+            the work.
+        backend: Backend of torch.compile.
     """
 
     def __init__(
@@ -56,16 +73,25 @@ class GradientKernel:
     def pull_back(
         self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """The gradient g (P,), and ``<g, cotangent>`` differentiated by theta and each tensor of the batch.
+        """Compute the gradient g, and ``<g, cotangent>`` differentiated by theta and the tensors of the batch.
 
         Args:
-            by: For theta and each tensor of the batch, whether its share is asked; None stands for those that are not.
+            theta: Parameters, (P,).
+            batch: The other arguments of the loss.
+            cotangent: (P,).
+            by: For theta and each tensor of the batch, whether its share is wanted.
+
+        Returns:
+            g (P,), and the shares, shaped as theta and the batch; None for those that are not wanted.
+
+        Raises:
+            UserError: The loss does not compile, and ``strict`` is set.
         """
         plain = _pulling(self.loss, by)
         if by not in self._pulls:
             self._pulls[by] = self._compiled(plain)
-        g, *found = self._run(self._pulls[by], plain, theta, *batch, cotangent)
-        shares = iter(found)
+        g, *by_tensor = self._run(self._pulls[by], plain, theta, *batch, cotangent)
+        shares = iter(by_tensor)
         return g, [next(shares) if wanted else None for wanted in by]
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,18 +127,18 @@ def _laid_out(tensor: Tensor) -> Tensor:
 
 def _pulling(loss: Callable[..., Tensor], by: tuple[bool, ...]) -> Callable[..., tuple[Tensor, ...]]:
     """``(theta, *batch, cotangent) -> (g, *shares)``, the shares of those tensors that are asked for."""
-    asked = [number for number, wanted in enumerate(by) if wanted]
+    numbers = [number for number, wanted in enumerate(by) if wanted]
 
     def pull(*tensors: Tensor) -> tuple[Tensor, ...]:
-        *given, cotangent = tensors
+        *inputs, cotangent = tensors
 
         def gradient(*varied: Tensor) -> Tensor:
-            whole = list(given)
-            for number, tensor in zip(asked, varied, strict=True):
+            whole = list(inputs)
+            for number, tensor in zip(numbers, varied, strict=True):
                 whole[number] = tensor
             return grad(loss)(*whole)
 
-        pulled: tuple[Any, ...] = vjp(gradient, *(given[number] for number in asked))
+        pulled: tuple[Any, ...] = vjp(gradient, *(inputs[number] for number in numbers))
         g, back = pulled
         return g, *back(cotangent)
 
@@ -146,11 +172,19 @@ class FastStep(SGDStep):
         *,
         first_order: bool = False,
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """What a cotangent of the state after the step is for the state before it, and for each of outer.
+        """Turn a cotangent of the state after the step into those of the state before it and of outer.
 
         Args:
-            wanted: For each of outer, whether its share is asked.
-            first_order: The inner gradient is taken for a constant of the state (TESLA).
+            state: State before the step, (P,), or (2, P) with momentum.
+            outer: What the step uses; the learning rate is last.
+            t: Number of the step, from 0.
+            cotangent: Cotangent of the state after the step, shaped as the state.
+            wanted: For each of outer, whether its share is wanted.
+            first_order: Whether the inner gradient is taken for a constant of the state (TESLA).
+
+        Returns:
+            The cotangent of the state before the step, and the share of each of outer; None for those that are not
+            wanted.
         """
         theta, lr = (state if self.momentum == 0 else state[0]), outer[-1]
         by_theta_after = cotangent if self.momentum == 0 else cotangent[0]
@@ -171,12 +205,12 @@ class FastStep(SGDStep):
 
 def _through(seen: Batch, cotangents: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor | None]:
     """Cotangents of what a student sees, as those of the tensors it was made from."""
-    asked = [leaf for leaf in leaves if leaf.requires_grad]
+    learned = [leaf for leaf in leaves if leaf.requires_grad]
     pairs = [(tensor, c) for tensor, c in zip(seen, cotangents, strict=True) if c is not None]
-    found: Sequence[Tensor] = ()
-    if asked:
-        found = torch.autograd.grad(
-            [tensor for tensor, _ in pairs], asked, [c for _, c in pairs], allow_unused=True, materialize_grads=True
+    gradients: Sequence[Tensor] = ()
+    if learned:
+        gradients = torch.autograd.grad(
+            [tensor for tensor, _ in pairs], learned, [c for _, c in pairs], allow_unused=True, materialize_grads=True
         )
-    shares = iter(found)
+    shares = iter(gradients)
     return [next(shares) if leaf.requires_grad else None for leaf in leaves]

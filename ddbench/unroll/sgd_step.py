@@ -43,13 +43,28 @@ class SGDStep:
     """The inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``theta (P,)``
     without momentum, else ``(2, P)``: theta and velocity."""
     momentum: float = 0.0
+    """Heavy-ball momentum, in [0, 1)."""
 
     def start(self, theta: Tensor) -> Tensor:
-        """The state of a student that starts at ``theta`` (P,) and at rest."""
+        """Make the state of a student at rest.
+
+        Args:
+            theta: Parameters, (P,).
+
+        Returns:
+            (P,), or (2, P) with momentum: theta and a velocity of zero.
+        """
         return theta if self.momentum == 0 else torch.stack([theta, torch.zeros_like(theta)])
 
     def parameters(self, states: Tensor) -> Tensor:
-        """The parameters (N + 1, P) in the states of an unroll."""
+        """Take the parameters out of states.
+
+        Args:
+            states: States of an unroll, (N + 1, P), or (N + 1, 2, P) with momentum.
+
+        Returns:
+            (N + 1, P).
+        """
         return states if self.momentum == 0 else states[:, 0]
 
     def __call__(self, state: Tensor, outer: Outer, t: int) -> Tensor:
@@ -57,7 +72,18 @@ class SGDStep:
         return self._move(state, gradient(self.loss, theta, outer[:-1], t), outer[-1])
 
     def first_order(self, state: Tensor, outer: Outer, t: int) -> Tensor:
-        """The same step, with the inner gradient taken for a constant of the state (TESLA's approximation)."""
+        """Take the same step with the inner gradient taken for a constant of the state.
+
+        Args:
+            state: (P,), or (2, P) with momentum.
+            outer: What the step uses; the learning rate is last.
+            t: Number of the step, from 0.
+
+        Returns:
+            The next state, equal to that of a plain call, shaped as ``state``.
+
+        Source: Cui et al. 2023 (TESLA, arXiv:2211.10586).
+        """
         theta = (state if self.momentum == 0 else state[0]).detach()
         return self._move(state, gradient(self.loss, theta, outer[:-1], t), outer[-1])
 
@@ -69,9 +95,18 @@ class SGDStep:
 
 
 def gradient(loss: InnerLoss, theta: Tensor, outer: Outer, t: int) -> Tensor:
-    """The gradient of the inner loss by theta, (P,); itself differentiable by what of theta and outer requires grad.
+    """Differentiate the inner loss by theta.
 
     Plain autograd, not ``torch.func``: on the CPU in eager mode it is up to twice as fast for small networks.
+
+    Args:
+        loss: The inner loss.
+        theta: Parameters, (P,).
+        outer: What the loss uses, without the learning rate.
+        t: Number of the step, from 0.
+
+    Returns:
+        (P,); itself differentiable by what of theta and outer requires a gradient.
     """
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (theta, *outer))
     with torch.enable_grad():
@@ -81,11 +116,20 @@ def gradient(loss: InnerLoss, theta: Tensor, outer: Outer, t: int) -> Tensor:
 
 
 def batch_order(images: int, batch: int | None, steps: int, generator: torch.Generator) -> Sequence[Tensor | None]:
-    """Which images each inner step sees: index tensors, or None for all of them in order.
+    """Draw the images that each inner step sees.
 
     The images are shuffled and cut into batches; a shuffle is used up before the next, its short remainder first.
-    Source: MTT's released code, whose order (chunks taken from the end) is kept. With ``batch`` None, or at least the
-    number of images, every step sees the whole set, whose order has no effect on the loss.
+
+    Args:
+        images: Number of images, S.
+        batch: Images per step; None, or S and more, for all of them.
+        steps: Inner steps, N.
+        generator: Source of the shuffles; the tensors are on its device.
+
+    Returns:
+        One entry a step: row numbers (batch,), int64, or None for all images in order, which has no effect on the loss.
+
+    Source: MTT's released code, whose order (chunks taken from the end) is kept.
     """
     if batch is None or batch >= images:
         return [None] * steps

@@ -21,7 +21,9 @@ class SharedKernel:
     """
 
     kernel: Kernel
+    """Gradient of this rank's part."""
     ranks: Ranks
+    """Processes that share the batch."""
 
     def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
         """d loss / d theta of the whole batch, (P,), the same on every rank."""
@@ -30,7 +32,17 @@ class SharedKernel:
     def pull_back(
         self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """As of the kernel: the gradient and theta's share of the whole batch, the batch's shares of this rank's."""
+        """Compute the gradient and theta's share of the whole batch, and the batch's shares of this rank's part.
+
+        Args:
+            theta: Parameters, (P,), the same on every rank.
+            batch: This rank's part of the batch.
+            cotangent: (P,), the same on every rank.
+            by: For theta and each tensor of the batch, whether its share is wanted.
+
+        Returns:
+            The gradient (P,), and the shares; None for those that are not wanted.
+        """
         g, (by_theta, *by_batch) = self.kernel.pull_back(theta, batch, cotangent, by)
         if by_theta is None:
             return self.ranks.total(g)[0], [None, *by_batch]

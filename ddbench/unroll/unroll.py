@@ -46,11 +46,19 @@ class PullsBack(Protocol):
         *,
         first_order: bool = False,
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """A cotangent of the state after step t, as that of the state before it, and of each of outer; None for those
-        not wanted.
+        """Turn a cotangent of the state after step t into those of the state before it and of outer.
 
         Args:
-            first_order: The step's move is taken for a constant of the state.
+            state: State before the step.
+            outer: What the step uses.
+            t: Number of the step, from 0.
+            cotangent: Cotangent of the state after the step, shaped as the state.
+            wanted: For each of outer, whether its share is wanted.
+            first_order: Whether the step's move is taken for a constant of the state.
+
+        Returns:
+            The cotangent of the state before the step, and the share of each of outer; None for those that are not
+            wanted.
         """
         ...
 
@@ -65,14 +73,21 @@ class Unroll(abc.ABC):
     def run(
         self, step: Step, state_0: Tensor, outer: Sequence[Tensor], n: int, at: Sequence[int] | None = None
     ) -> Tensor:
-        """States of the student, ``(len(at), *state_0.shape)``, differentiable by ``state_0`` and ``outer``.
+        """Take N steps, and return states on the way, differentiable by ``state_0`` and ``outer``.
 
         Args:
-            at: After how many steps, rising, from 0 to ``n``; None: all of ``0, ..., n``. What is not asked for takes
-                no memory in the walk back.
+            step: One inner step, a pure function.
+            state_0: State at the start, of any shape.
+            outer: Tensors that the steps use, such as images, labels and learning rate.
+            n: Number of steps, N.
+            at: Numbers of steps after which the state is wanted, rising, from 0 to N; None for all of ``0, ..., N``.
+                What is left out takes no memory in the walk back.
+
+        Returns:
+            (len(at), *state_0.shape).
 
         Raises:
-            ValueError: Moments that do not rise, or lie outside.
+            ValueError: Numbers of steps that do not rise, or lie outside.
         """
 
 
@@ -122,6 +137,7 @@ class TruncatedUnroll(Unroll):
     """Exact through the last ``last`` steps, nothing through those before: biased unless ``last >= N``."""
 
     last: int
+    """Steps that are differentiated, 1 or more."""
     exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -182,47 +198,47 @@ class _Walk(torch.autograd.Function):
         state_0: Tensor,
         *outer: Tensor,
     ) -> Tensor:
-        path, state, asked = _Path(n - cut, state_0), state_0, []
+        path, state, states = _Path(n - cut, state_0), state_0, []
         for t in range(n):
             if t in moments:
-                asked.append(state)
+                states.append(state)
             if t >= cut:
                 path[t - cut] = state
             state = step(state, outer, t)
         if n in moments:
-            asked.append(state)
+            states.append(state)
         ctx.step, ctx.n, ctx.moments, ctx.cut, ctx.every, ctx.first_order = step, n, moments, cut, every, first_order
         ctx.path = path
         ctx.save_for_backward(*outer)
-        return torch.stack(asked)
+        return torch.stack(states)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         outer = ctx.saved_tensors
         wanted = ctx.needs_input_grad[_BEFORE_OUTER:]
-        given = dict(zip(ctx.moments, cotangents[0].unbind(), strict=True))
+        cotangent_of = dict(zip(ctx.moments, cotangents[0].unbind(), strict=True))
         shares: list[Tensor | None] = [torch.zeros_like(o) if w else None for o, w in zip(outer, wanted, strict=True)]
         by_itself = isinstance(ctx.step, PullsBack)
-        carried = given[ctx.n].clone() if ctx.n in given else torch.zeros_like(cotangents[0][0])
+        carried = cotangent_of[ctx.n].clone() if ctx.n in cotangent_of else torch.zeros_like(cotangents[0][0])
         end = ctx.n
         while end > ctx.cut:
             start = end - 1 if by_itself else max(end - ctx.every, ctx.cut)
             state = ctx.path[start - ctx.cut]
             if by_itself:
-                carried, found = ctx.step.pull_back(state, outer, start, carried, wanted, first_order=ctx.first_order)
+                carried, parts = ctx.step.pull_back(state, outer, start, carried, wanted, first_order=ctx.first_order)
             else:
                 step = _first_order(ctx.step) if ctx.first_order else ctx.step
-                carried, found = _pull_back(step, state, outer, wanted, start, end, given, carried)
-            if start in given:
-                carried = carried + given[start]
-            for share, part in zip(shares, found, strict=True):
+                carried, parts = _pull_back(step, state, outer, wanted, start, end, cotangent_of, carried)
+            if start in cotangent_of:
+                carried = carried + cotangent_of[start]
+            for share, part in zip(shares, parts, strict=True):
                 if share is not None and part is not None:
                     share += part
             end = start
         start_share = None
         if ctx.needs_input_grad[_BEFORE_OUTER - 1]:
-            start_share = carried if ctx.cut == 0 else given.get(0, torch.zeros_like(carried))
+            start_share = carried if ctx.cut == 0 else cotangent_of.get(0, torch.zeros_like(carried))
         return *(None for _ in range(_BEFORE_OUTER - 1)), start_share, *shares
 
 
@@ -256,27 +272,25 @@ def _pull_back(
     wanted: Sequence[bool],
     start: int,
     end: int,
-    given: Mapping[int, Tensor],
+    cotangent_of: Mapping[int, Tensor],
     carried: Tensor,
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Gradients of the steps start..end-1, by the state before them and each of outer that is wanted.
 
-    Args:
-        given: Cotangents of states by number, of which those between count.
-        carried: That of the last.
+    ``cotangent_of`` has cotangents of states by number, of which those between count; ``carried`` is that of the last.
     """
     leaf = state.detach().requires_grad_()
     leaves = [o.detach().requires_grad_(w) for o, w in zip(outer, wanted, strict=True)]
-    asked = [leaf, *(o for o in leaves if o.requires_grad)]
+    inputs = [leaf, *(o for o in leaves if o.requires_grad)]
     with torch.enable_grad():
         between, weights, moved = [], [], leaf
         for t in range(start, end):
             moved = step(moved, tuple(leaves), t)
-            if t + 1 in given and t + 1 < end:
+            if t + 1 in cotangent_of and t + 1 < end:
                 between.append(moved)
-                weights.append(given[t + 1])
-        by_state, *found = torch.autograd.grad(
-            [*between, moved], asked, [*weights, carried], allow_unused=True, materialize_grads=True
+                weights.append(cotangent_of[t + 1])
+        by_state, *gradients = torch.autograd.grad(
+            [*between, moved], inputs, [*weights, carried], allow_unused=True, materialize_grads=True
         )
-    shares = iter(found)
+    shares = iter(gradients)
     return by_state, [next(shares) if w else None for w in wanted]

@@ -64,8 +64,9 @@ def _help_paragraphs(text: str) -> str:
 def recipe_keys() -> str:
     """Describe every key of a recipe, from the pydantic models and the lines under their fields."""
     from ddbench.commands.method_docs import settings_table
+    from ddbench.recipe.evaluation import EvaluationRecipe
     from ddbench.recipe.experts import ExpertRecipe, GsamExperts, SgdExperts, SmoothExperts
-    from ddbench.recipe.recipe import EvaluationRecipe, Recipe
+    from ddbench.recipe.recipe import Recipe
     from ddbench.recipe.teachers import TeachersRecipe
 
     parts = (

@@ -11,10 +11,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ddbench import artifact
-from ddbench.errors import UserError
+from ddbench.evaluate.score_cache import SCHEMA, ScoreCache
 
 KIND = "continual step"
-SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +52,18 @@ class StepKey:
     def title(self) -> str:
         return self.method if self.ipc is None else f"{self.method}-ipc{self.ipc}"
 
+    @property
+    def file_name(self) -> str:
+        """Beginning of the name of the file that has the answer."""
+        return f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
+
+    def cache(self, home: Path) -> ScoreCache:
+        """The cache that has the answer."""
+        return ScoreCache(home / "continual" / in_a_path(self.dataset))
+
     def path(self, home: Path) -> Path:
         """Where the answer lies: one file a question, so that nothing is asked twice."""
-        name = f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
-        folder = home / "continual" / in_a_path(self.dataset)
-        return folder / f"{name}-{artifact.fingerprint(asdict(self))}.json"
+        return self.cache(home).path(asdict(self), self.file_name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,50 +89,29 @@ class StepScore:
     """What a reader must know."""
 
     def save(self, home: Path) -> Path:
-        path = self.question.path(home)
-        document = {**asdict(self), "kind": KIND, "schema": SCHEMA, "versions": dict(self.versions)}
-        artifact.write_json(path, document)
-        return path
+        document, key = {**asdict(self), "kind": KIND, "schema": SCHEMA}, self.question
+        key.cache(home).keep(asdict(key), document, key.file_name)
+        return key.path(home)
 
 
 def known_score(question: StepKey, home: Path) -> StepScore | None:
     """The answer that lies there already, if one does.
 
     Raises:
-        UserError: Its file is damaged or not of ours.
+        UserError: Its file is damaged, or of a newer ddbench.
     """
-    path = question.path(home)
-    return load_step(path) if path.exists() else None
-
-
-def load_step(path: Path) -> StepScore:
-    """A point of a curve from its file.
-
-    Raises:
-        UserError: It is absent, damaged, or something else.
-    """
-    document = artifact.read_json(path, "step of a continual evaluation")
-    if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise UserError(f"{path} is not a step of a continual evaluation", fix="give a file from HOME/continual")
-    if type(found := document.get("schema")) is int and found > SCHEMA:
-        raise artifact.newer(path, found)
-    told = {name: value for name, value in document.items() if name not in ("kind", "schema")}
+    answer = question.cache(home).find(asdict(question), question.file_name)
+    if answer is None:
+        return None
+    document = json.dumps({**answer, "question": asdict(question)})
     try:
-        score = TypeAdapter(StepScore).validate_json(json.dumps(told), strict=True)
+        return TypeAdapter(StepScore).validate_json(document, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise artifact.damaged(path, f"its fields are not whole: {key}: {first['msg']}") from None
-    question = score.question
-    if len(score.accuracy) != len(question.seeds) or not all(_is_fraction(value) for value in score.accuracy):
-        raise artifact.damaged(path, "its accuracies are not one fraction a seed")
-    return score
+        raise artifact.damaged(question.path(home), f"its fields are not whole: {key}: {first['msg']}") from None
 
 
 def in_a_path(name: str) -> str:
     """A name, which may be that of a file's label, as one part of a path; usual names are themselves."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.")[:100] or "unnamed"
-
-
-def _is_fraction(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= 1

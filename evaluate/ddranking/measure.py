@@ -28,11 +28,11 @@ from ddbench.evaluate.ddranking.recipes import (
     recipe_of,
     without_augmentation,
 )
-from ddbench.evaluate.ddranking.score_cache import TrainingScores
 from ddbench.evaluate.ddranking.train_and_test import SideResult, train_and_test, trainings_of
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.evaluate.lr_search import RATES
+from ddbench.evaluate.score_cache import ScoreCache
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
 from ddbench.runtime.executors import Executor
@@ -163,7 +163,7 @@ def _all(
                 rates=rates,
                 seeds=seeds,
                 search_seeds=search_seeds,
-                cache=TrainingScores(folder),
+                cache=ScoreCache(folder),
                 report=report,
             )
             for candidate in candidates

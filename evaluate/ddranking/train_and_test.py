@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ddbench.evaluate.ddranking.baselines import Candidate, RankingSetup
-from ddbench.evaluate.ddranking.score_cache import TrainingScores
 from ddbench.evaluate.ddranking.scores import Runs
 from ddbench.evaluate.lr_search import search_rate
+from ddbench.evaluate.score_cache import ScoreCache
 from ddbench.evaluate.scores import Scores, SplitName
 
 ReportProgress = Callable[[str, float, float], None]
@@ -52,7 +52,7 @@ def train_and_test(
     rates: Sequence[float],
     seeds: Sequence[int],
     search_seeds: Sequence[int],
-    cache: TrainingScores,
+    cache: ScoreCache,
     report: ReportProgress,
 ) -> SideResult:
     """Train and test one contender.
@@ -96,52 +96,43 @@ def _one_by_one(
     seeds: Sequence[int],
     lr: float,
     split: SplitName,
-    cache: TrainingScores,
+    cache: ScoreCache,
     report: ReportProgress,
 ) -> Scores:
-    """The scores of these seeds, each read where it is kept, else trained and kept as soon as it is done."""
+    """The scores of these seeds, each read where it is known, else trained and written as soon as it is done."""
+    key = {
+        "contender": candidate.identity,
+        "recipe": candidate.recipe.fingerprint,
+        "protocol": candidate.recipe.key,
+        "real": bench.real.fingerprint,
+        "mirror": bench.real.mirror,
+        "teachers": bench.teachers_fingerprint if candidate.recipe.loss == "kl" else None,
+        "network": bench.network,
+        "lr": lr,
+        "split": split,
+    }
+    known: dict[int, dict[str, Any]] = {}
 
-    def question(seed: int) -> dict[str, Any]:
-        return {
-            "contender": candidate.identity,
-            "recipe": candidate.recipe.fingerprint,
-            "protocol": candidate.recipe.key,
-            "real": bench.real.fingerprint,
-            "mirror": bench.real.mirror,
-            "teachers": bench.teachers_fingerprint if candidate.recipe.loss == "kl" else None,
-            "network": bench.network,
-            "seed": seed,
-            "lr": lr,
-            "split": split,
-        }
+    def note(documents: Mapping[int, dict[str, Any]]) -> None:
+        known.update(documents)
+        for document in documents.values():
+            report(candidate.name, lr, document["accuracy"])
 
-    known: dict[int, Scores] = {}
     for seed in seeds:
-        if (found := cache.find(question(seed))) is not None:
-            known[seed] = found
-            report(candidate.name, lr, found.accuracy[0])
-    for some in _pieces([seed for seed in seeds if seed not in known], candidate.together):
-        scores = candidate.train(some, lr, split)
-        for position, seed in enumerate(some):
-            known[seed] = cache.keep(question(seed), scores, position)
-            report(candidate.name, lr, known[seed].accuracy[0])
-    return _joined([known[seed] for seed in seeds])
-
-
-def _pieces(seeds: list[int], size: int) -> Iterator[list[int]]:
-    return (seeds[start : start + size] for start in range(0, len(seeds), size))
-
-
-def _joined(alone: list[Scores]) -> Scores:
-    first = alone[0]
+        if (document := cache.find({**key, "seed": seed})) is not None:
+            note({seed: document})
+    missing = [seed for seed in seeds if seed not in known]
+    for first in range(0, len(missing), candidate.together):
+        note(cache.keep_seeds(key, candidate.train(missing[first : first + candidate.together], lr, split)))
+    every = [known[seed] for seed in seeds]
     return Scores(
-        accuracy=tuple(scores.accuracy[0] for scores in alone),
-        seeds=tuple(scores.seeds[0] for scores in alone),
-        network=first.network,
-        protocol=first.protocol,
-        split=first.split,
-        lr=first.lr,
-        seconds=sum(scores.seconds for scores in alone),
-        peak_bytes=max(scores.peak_bytes for scores in alone),
-        notes=tuple(dict.fromkeys(note for scores in alone for note in scores.notes)),
+        accuracy=tuple(float(document["accuracy"]) for document in every),
+        seeds=tuple(seeds),
+        network=bench.network,
+        protocol=candidate.recipe.key,
+        split=split,
+        lr=lr,
+        seconds=sum(document["seconds"] for document in every),
+        peak_bytes=max(document["peak_bytes"] for document in every),
+        notes=tuple(dict.fromkeys(note for document in every for note in document["notes"])),
     )

@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ddbench.artifact import LARGEST_JSON, replacing
+from ddbench.artifact import replacing
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.nas.ground_truth import GroundTruth
 from ddbench.evaluate.nas.space import Space
+from ddbench.files.json_file import LARGEST_JSON
 from ddbench.files.regular_file import read_regular
 from ddbench.files.strict_json import parse_json
 

@@ -11,8 +11,8 @@ from typing import Any
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.leaderboard.row import without_paths
 from ddbench.evaluate.nas.ground_truth import GroundTruth
+from ddbench.evaluate.nas.network_scores import NetworkScores
 from ddbench.evaluate.nas.proxies import ProxyDataset, ProxySetup, Train, real_proxy
-from ddbench.evaluate.nas.score_cache import ScoreCache
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.networks import parameter_count
@@ -57,12 +57,12 @@ class Runner:
     ) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
         """Accuracies, one a seed from ``first`` on, and seconds of training, both by network."""
         seeds = range(first, first + self.seeds)
-        cache = ScoreCache(proxy, self.bench, self.folder)
+        cache = NetworkScores(proxy, self.bench, self.folder)
         self._train(cache, [(network, cache.missing(network, seeds, split)) for network in networks], split)
         kept = {network: cache.scores(network, seeds, split) for network in networks}
         return {name: of.accuracy for name, of in kept.items()}, {name: of.seconds for name, of in kept.items()}
 
-    def _train(self, cache: ScoreCache, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
+    def _train(self, cache: NetworkScores, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
         """Train what is not on the cache. Every training is a job where an executor does several at once; else those
         of a network are one."""
         given = self.bench.executor

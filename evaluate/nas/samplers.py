@@ -11,7 +11,7 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.evaluate.nas.score_cache import ScoreCache
+from ddbench.evaluate.nas.network_scores import NetworkScores
 from ddbench.evaluate.nas.space import Choice, Space
 from ddbench.networks import parameter_count
 from ddbench.randomness import stream
@@ -29,7 +29,7 @@ class Trials:
     worth: mean validation accuracy by network, in the order of training. seconds: of all trainings, then and now.
     """
 
-    def __init__(self, cache: ScoreCache, space: Space, real: RealSet, seeds: int) -> None:
+    def __init__(self, cache: NetworkScores, space: Space, real: RealSet, seeds: int) -> None:
         self.cache, self.space, self.real, self.seeds = cache, space, real, range(seeds)
         self.worth: dict[str, float] = {}
         self.seconds = 0.0

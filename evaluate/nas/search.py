@@ -11,10 +11,10 @@ import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
+from ddbench.evaluate.nas.network_scores import NetworkScores
 from ddbench.evaluate.nas.proxies import ProxySetup, real_proxy, recipe, require_validation, synthetic_proxy
 from ddbench.evaluate.nas.runner import TRUE_SEED, Runner, sizes
 from ddbench.evaluate.nas.samplers import Trials, optuna_search, random_search, require_optuna, takes
-from ddbench.evaluate.nas.score_cache import ScoreCache
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocols.protocol import Protocol
@@ -104,7 +104,7 @@ def search(
     of = space if isinstance(space, Space) else space_named(space)
     bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
     proxy, meter = synthetic_proxy(syn, bench), progress or Silent()
-    searched, compared = (Trials(ScoreCache(proxy, bench, folder), of, real, seeds) for _ in range(2))
+    searched, compared = (Trials(NetworkScores(proxy, bench, folder), of, real, seeds) for _ in range(2))
     try:
         meter.start(trials, f"{proxy.label}: search")
         searched.run(optuna_search(of, derive(seed, "nas", "search"), searched), trials, seconds, meter.update)

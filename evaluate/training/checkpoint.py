@@ -1,8 +1,7 @@
-"""A training in progress: all that its next epoch depends on, in a hidden file; a killed process loses little."""
+"""Checkpoint of a training by a protocol: all that its next epoch depends on."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,76 +10,53 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddbench import artifact
-from ddbench.errors import UserError
 from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.training.checkpoint import Checkpoint, State
 
 KIND = "training in progress"
 Stream = torch.Generator | np.random.Generator
-_SHARE = 10
-"""A state that takes a second to write is written at most every ten."""
 
 
-class TrainingCheckpoint:
-    """One training until its last epoch: its state at the end of an epoch, on disk at most every ``pause`` seconds.
-
-    asked: JSON, what the training follows from.
+class TrainingCheckpoint(Checkpoint):
+    """One training until its last epoch: its state at the end of an epoch.
 
     Args:
-        device: Where it is trained, whose kind is part of that, because each kind draws other numbers.
-        pause: 0 writes after each epoch. A damaged file counts for nothing. epochs: how many are done already.
+        path: File of the state; a damaged one counts for nothing.
+        request: What the training follows from, as JSON.
+        device: Device that trains, whose kind is part of that, because each kind draws other numbers.
+        pause: Seconds between two writings at least; 0 writes after each epoch.
 
     Raises:
-        UserError: The file of another training, or of a newer ddbench.
+        UserError: The file is of another training, or of a newer ddbench.
     """
 
     def __init__(
         self, path: Path, request: Mapping[str, Any], device: torch.device, pause: float = CHECKPOINT_SECONDS
     ) -> None:
-        self.path, self.device = path, device
-        self._request = {**request, "device": device.type}
-        self._least_pause, self._pause = pause, pause
-        self._last_write = time.monotonic()
-        self._unwritten: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        self._saved = self._read()
-        self.epochs: int = self._saved[1]["epochs"] if self._saved else 0
-
-    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        if not self.path.is_file():
-            return None
-        try:
-            tensors, facts = artifact.load(self.path, KIND)
-        except artifact.WrittenByNewerError:
-            raise
-        except UserError:
-            return None
-        if not (isinstance(facts.get("asked"), dict) and type(facts.get("epochs")) is int):
-            return None
-        for key, mine in self._request.items():
-            if facts["asked"].get(key) != mine:
-                raise UserError(
-                    f"{self.path} is of another training",
-                    f"there {key} {facts['asked'].get(key)}",
-                    f"asked {key} {mine}",
-                    fix=f"go on with the {key} it was begun with, or delete the file, and the training begins anew",
-                )
-        return tensors, facts
+        super().__init__(path, KIND, {"asked": {**request, "device": device.type}}, pause)
+        self.device = device
+        self._saved: State | None = self.read(require_same=True)
+        self.epochs: int = 0 if self._saved is None else self._saved[1]["epochs"]
+        """Epochs that are done."""
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, streams: Mapping[str, Stream]) -> int:
-        """Put back what the file has, if there is one.
+        """Put back the state in the file, if there is one.
 
-        Returns how many epochs are done.
+        Args:
+            network: Network at its initialization.
+            optimizer: Optimizer that has done nothing yet.
+            streams: Generators that an epoch is drawn from, by name.
+
+        Returns:
+            Epochs that are done.
 
         Raises:
-            UserError: What it has is not of such a network and optimizer.
+            UserError: The state is not of such a network and optimizer.
         """
-        if self._saved is None:
-            return 0
-        (tensors, facts), self._saved = self._saved, None
-        try:
-            self._put_back(tensors, facts, network, optimizer, streams)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise artifact.damaged(self.path, _summary(error)) from None
+        if self._saved is not None:
+            (tensors, facts), self._saved = self._saved, None
+            with self.restoring("such a training"):
+                self._put_back(tensors, facts, network, optimizer, streams)
         return self.epochs
 
     def _put_back(
@@ -113,7 +89,7 @@ class TrainingCheckpoint:
     def keep(
         self, epochs: int, network: nn.Module, optimizer: torch.optim.Optimizer, streams: Mapping[str, Stream]
     ) -> None:
-        """Remember the state after ``epochs`` epochs, and write it if the last writing is long enough ago."""
+        """Remember the state after ``epochs`` epochs, and write it if it is due."""
         self.epochs = epochs
         tensors = {f"network.{name}": tensor.detach().clone() for name, tensor in network.state_dict().items()}
         for number, state in optimizer.state_dict()["state"].items():
@@ -128,31 +104,7 @@ class TrainingCheckpoint:
                 tensors[f"stream.{name}"] = generator.get_state()
             else:
                 others[name] = generator.bit_generator.state
-        facts = {"asked": self._request, "epochs": epochs, "rates": _rates(optimizer), "streams": others}
-        self._unwritten = tensors, facts
-        if time.monotonic() - self._last_write >= self._pause:
-            self.write()
-
-    def write(self) -> None:
-        """Write the state that was kept last, if it is not on disk.
-
-        Raises:
-            UserError: The disk is full.
-        """
-        if self._unwritten is not None:
-            began = time.monotonic()
-            artifact.save(self.path, KIND, *self._unwritten)
-            self._unwritten, self._last_write = None, time.monotonic()
-            self._pause = max(self._least_pause, _SHARE * (self._last_write - began)) if self._least_pause else 0.0
-
-    def discard(self) -> None:
-        """Forget it all: the training is finished, or can not be."""
-        self._unwritten = None
-        self.path.unlink(missing_ok=True)
-
-
-def _summary(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        self.offer(tensors, {"epochs": epochs, "rates": _rates(optimizer), "streams": others})
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

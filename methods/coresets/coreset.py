@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import Task
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.methods.parts.initialization import class_major_labels
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -17,10 +17,19 @@ Choose = Callable[[Tensor, int], Tensor]
 
 
 def coreset(task: Task, ipc: int, epoch: int, choose: Choose) -> SyntheticSet:
-    """The set of ``ipc`` images of every class that ``choose`` picks by their features under expert 0 at ``epoch``.
+    """Choose ``ipc`` real images of every class by their features under expert 0.
+
+    Args:
+        task: What is distilled from.
+        ipc: Images per class.
+        epoch: Epoch of the expert whose features count.
+        choose: Picks rows by their features.
+
+    Returns:
+        The set of the chosen images, class-major, with hard labels.
 
     Raises:
-        UserError: A class has fewer than ``ipc`` images, and without experts.
+        UserError: A class has fewer than ``ipc`` images, or there are no experts.
     """
     real = task.real
     real.require_ipc(ipc)
@@ -34,13 +43,19 @@ def coreset(task: Task, ipc: int, epoch: int, choose: Choose) -> SyntheticSet:
 
 @torch.no_grad()
 def expert_features(task: Task, rows: Tensor, epoch: int, chunk: int = 512) -> Tensor:
-    """Features of training images, (n, F), on the CPU: what enters the last linear layer of expert 0 at ``epoch``.
+    """Compute features of training images, without augmentation: what enters the last linear layer of expert 0.
 
     Args:
-        rows: Of the training split, (n,). No augmentation.
+        task: What is distilled from.
+        rows: Rows of the training split, (n,), int64.
+        epoch: Epoch of the expert.
+        chunk: Images that pass the network at once.
+
+    Returns:
+        (n, F), on the CPU.
 
     Raises:
-        UserError: Without experts, and for a network without a linear layer.
+        UserError: There are no experts, or the network has no linear layer.
     """
     if task.experts is None:
         raise UserError("selection by features needs an expert", fix="give the task an expert buffer")
@@ -48,11 +63,13 @@ def expert_features(task: Task, rows: Tensor, epoch: int, chunk: int = 512) -> T
     linear = [module for module in task.network.module.modules() if isinstance(module, torch.nn.Linear)]
     if not linear:
         raise UserError(f"{task.network_name} has no linear layer to take features from", fix="choose another network")
-    found: list[Tensor] = []
-    handle = linear[-1].register_forward_pre_hook(lambda module, entering: found.append(entering[0].flatten(1).cpu()))
+    features: list[Tensor] = []
+    handle = linear[-1].register_forward_pre_hook(
+        lambda module, entering: features.append(entering[0].flatten(1).cpu())
+    )
     try:
         for part in rows.split(chunk):
             task.network(theta, task.real.inputs(task.real.train, part))
     finally:
         handle.remove()
-    return torch.cat(found)
+    return torch.cat(features)

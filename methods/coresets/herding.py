@@ -5,8 +5,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.coresets.coreset import coreset
+from ddbench.recipe.settings import Count
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
@@ -26,7 +28,17 @@ class Herding(DirectMethod):
 
 
 def herd(features: Tensor, count: int) -> Tensor:
-    """Positions of ``count`` different rows of ``features`` (n, F), in the order in which they are chosen, (count,)."""
+    """Choose rows one by one so that their mean stays closest to that of all.
+
+    Args:
+        features: (n, F).
+        count: Rows to choose, n at most.
+
+    Returns:
+        Positions of different rows, in the order in which they are chosen, (count,), int64.
+
+    Source: Rebuffi et al. 2017 (iCaRL, arXiv:1611.07725), algorithm 4.
+    """
     mean = features.mean(0)
     total = torch.zeros_like(mean)
     free = torch.ones(len(features), dtype=torch.bool)

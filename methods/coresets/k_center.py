@@ -5,8 +5,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import Count, DirectMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.coresets.coreset import coreset
+from ddbench.recipe.settings import Count
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
@@ -26,7 +28,17 @@ class KCenter(DirectMethod):
 
 
 def farthest_first(features: Tensor, count: int) -> Tensor:
-    """Positions of ``count`` rows of ``features`` (n, F): the one nearest the mean, then always the farthest."""
+    """Choose the row nearest the mean, then always the one farthest from those chosen.
+
+    Args:
+        features: (n, F).
+        count: Rows to choose, n at most.
+
+    Returns:
+        Positions of different rows, in the order in which they are chosen, (count,), int64.
+
+    Source: Sener and Savarese 2018 (arXiv:1708.00489), the greedy algorithm.
+    """
     chosen = [int((features - features.mean(0)).square().sum(1).argmin())]
     nearest = (features - features[chosen[0]]).square().sum(1)
     while len(chosen) < count:

@@ -2,7 +2,8 @@
 
 from typing import final
 
-from ddbench.distillation.method import DirectMethod, OuterStep, Task
+from ddbench.distillation.method import DirectMethod
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.parts.initialization import class_major_labels, random_rows
 from ddbench.synthetic.synthetic_set import SyntheticSet
 

@@ -6,7 +6,7 @@ from typing import final
 
 import torch
 
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.methods.graph_coresets.subset import real_graphs, rows_by_class

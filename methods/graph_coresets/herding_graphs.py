@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from scipy.sparse import csr_array
 
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.refine import refine
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
@@ -41,12 +41,25 @@ class HerdingGraphs(GraphMethod):
 
 
 def histograms(graph_of_node: np.ndarray, trees: np.ndarray, shape: tuple[int, int]) -> csr_array:
-    """How often each graph has each tree, (graphs, trees), float64. Given: the graph and the tree of every node."""
+    """Count how often each graph has each computation tree.
+
+    Args:
+        graph_of_node: Graph of every node, (n,), int.
+        trees: Tree of every node, (n,), int.
+        shape: Number of graphs, and of different trees.
+
+    Returns:
+        (graphs, trees), float64.
+    """
     return csr_array((np.ones(len(trees)), (graph_of_node, trees)), shape)
 
 
 class Herd:
-    """Rows of ``features``, (n, F), one after the other: what ``herd`` of the images' herding does, on sparse rows."""
+    """Rows chosen one after the other, as :func:`ddbench.methods.coresets.herding.herd` does, on sparse rows.
+
+    Args:
+        features: (n, F).
+    """
 
     def __init__(self, features: csr_array) -> None:
         self._features = features

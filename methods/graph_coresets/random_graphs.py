@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 import torch
 
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.methods.graph_coresets.subset import Equal, chosen_rows, real_graphs, rows_by_class
@@ -32,7 +32,12 @@ class RandomGraphs(GraphMethod):
 
 
 class Shuffled:
-    """Positions 0 to ``count - 1`` in an order that is drawn once."""
+    """Positions 0 to ``count - 1`` in an order that is drawn once.
+
+    Args:
+        count: Number of positions.
+        generator: Source of the draw.
+    """
 
     def __init__(self, count: int, generator: torch.Generator) -> None:
         self._left = torch.randperm(count, generator=generator).tolist()

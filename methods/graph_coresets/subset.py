@@ -27,23 +27,54 @@ class Chooser(Protocol):
     """The graphs of one class in the order in which a baseline would take them."""
 
     def next(self, allowed: np.ndarray) -> int:
-        """The position of the next graph, each once, of those that ``allowed``, (n,), bool, leaves: at least one."""
+        """Take the next graph.
+
+        Args:
+            allowed: Graphs that may be taken, (n,), bool; at least one that was not taken before.
+
+        Returns:
+            Its position in the class.
+        """
         ...
 
 
 def graph_bytes(graphs: Graphs) -> np.ndarray:
-    """Bytes of each graph as Mirage's paper counts them, (G,): two for each code of a node and each end of an edge."""
+    """Count bytes as Mirage's paper does: two for each code of a node and each end of an edge.
+
+    Args:
+        graphs: G graphs.
+
+    Returns:
+        Bytes of each graph, (G,), int64.
+    """
     columns = graphs.node_features.shape[1]
     return (2 * (graphs.node_counts * columns + 2 * graphs.edge_counts)).numpy()
 
 
 def rows_by_class(real: GraphSet) -> list[Tensor]:
-    """The training graphs of each class, int64."""
+    """List the training graphs of each class.
+
+    Args:
+        real: The data set.
+
+    Returns:
+        Row numbers, int64, one tensor a class.
+    """
     return [(real.train.y == label).nonzero()[:, 0] for label in range(real.classes)]
 
 
 def real_graphs(task: GraphTask, rows: Tensor, ipc: int, notes: Sequence[str]) -> SyntheticGraphs:
-    """The set of these training graphs, with their classes as labels and a frequency of 1."""
+    """Make the set of some training graphs, each with its class as label and a frequency of 1.
+
+    Args:
+        task: What is distilled from.
+        rows: Rows of the training split, (S,), int64.
+        ipc: Items per class that the recipe names.
+        notes: Sentences that a reader of results must know.
+
+    Returns:
+        The set, with its bytes as Mirage's paper counts them.
+    """
     graphs = task.real.train.subset(rows)
     charged = {"graphs": int(graph_bytes(graphs).sum())}
     ones = torch.ones(len(rows), dtype=torch.int64)
@@ -53,13 +84,20 @@ def real_graphs(task: GraphTask, rows: Tensor, ipc: int, notes: Sequence[str]) -
 def chosen_rows(
     real: GraphSet, ipc: int, equal: Equal, to: Mirage, choosers: Sequence[Chooser]
 ) -> tuple[Tensor, list[str]]:
-    """Training rows, class by class, and what a reader of results must know.
+    """Choose training graphs class by class, as many as are held equal.
 
     Args:
-        choosers: One a class, over ``rows_by_class``.
+        real: The data set.
+        ipc: Items per class.
+        equal: What is held equal with Mirage: ipc, items or bytes.
+        to: Settings of Mirage with which the baseline is compared.
+        choosers: One a class, over :func:`rows_by_class`.
+
+    Returns:
+        Training rows, class by class, and notes that a reader of results must know.
 
     Raises:
-        UserError: A class has too few graphs, and what mining finds wrong.
+        UserError: A class has too few graphs, or mining fails.
     """
     by_class = rows_by_class(real)
     if equal == "bytes":
@@ -82,12 +120,18 @@ def chosen_rows(
 def within_bytes(
     sizes: Sequence[np.ndarray], budget: int, choosers: Sequence[Chooser]
 ) -> tuple[list[list[int]], list[str]]:
-    """Positions in each class of graphs that together take at most ``budget`` bytes, and a note of what they take.
+    """Choose graphs that together take at most a budget of bytes.
+
+    One graph of each class, then one more of each in turn, each the next of those that still fit, however many that
+    makes. Where not even one of each class fits, the smallest of each are taken.
 
     Args:
-        sizes: Bytes of each graph, by class. One graph of each class, then one more of each in turn, each the next of
-            those that still fit, however many that makes. Where not even one of each class fits, the smallest of each
-            are taken.
+        sizes: Bytes of each graph, by class.
+        budget: Bytes in all.
+        choosers: One a class.
+
+    Returns:
+        Positions in each class, and a note of what they take.
     """
     smallest = sum(int(of_class.min()) for of_class in sizes)
     spare = budget - smallest

@@ -18,7 +18,9 @@ class Budget:
     """
 
     ipc: int
+    """Images per class that may be paid for."""
     classes: int
+    """Number of classes."""
     teachers: int
     """M, each of which has a compensator for every natural set; 0 where there are none."""
     shared: bool = True
@@ -70,7 +72,11 @@ class Budget:
         return self.classes + self.teachers * self.groups
 
     def require_a_set(self) -> None:
-        """Errors: UserError, with the smallest ipc that works, where there is no room for one natural set."""
+        """Refuse a budget that has no room for one natural set.
+
+        Raises:
+            UserError: There is no room; names the smallest ipc that works.
+        """
         if self.sets == 0:
             raise UserError(
                 f"INFER does not exist at ipc {self.ipc}: there is no room for one natural image a class",
@@ -81,7 +87,11 @@ class Budget:
             )
 
     def facts(self) -> dict[str, Any]:
-        """As JSON, for provenance."""
+        """Describe what the budget buys, for provenance.
+
+        Returns:
+            Counts by name, JSON.
+        """
         return {
             "sets": self.sets,
             "teachers": self.teachers,
@@ -91,6 +101,10 @@ class Budget:
         }
 
     def in_words(self) -> str:
-        """What was bought, and what the rounding down to whole sets leaves."""
+        """Describe what the budget buys, and what the rounding down to whole sets leaves.
+
+        Returns:
+            One sentence.
+        """
         bought = f"{self.natural} natural images ({self.sets} a class) and {self.compensators} compensators"
         return f"{bought} are charged as {self.charged} of {self.budget} images; {self.leftover} are left over"

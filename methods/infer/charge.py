@@ -6,12 +6,19 @@ from ddbench.methods.infer.budget import Budget
 
 
 def paper_bytes(budget: Budget, pixels: int, *, static: bool) -> dict[str, int]:
-    """Bytes by part: each compensator as an image of as many bytes as it has numbers, and a label for each image.
+    """Count bytes as INFER's paper does: each compensator as an image of as many bytes as it has numbers, and a label
+    for each image.
+
+    Of stored soft labels the paper counts as many numbers of four bytes as there are classes for each image of the
+    budget, though each image that is rendered has a label.
 
     Args:
+        budget: Natural images and compensators.
         pixels: Numbers of one image.
-        static: Whether there are stored soft labels; of these the paper counts classes numbers of four bytes for each
-            image of the budget, though each image that is rendered has one.
+        static: Whether soft labels are stored.
+
+    Returns:
+        Bytes by part.
 
     Source: the compression ratios of Zhang et al. 2024 (INFER, arXiv:2408.06927), table 2, which this gives for
     ImageNet.

@@ -19,23 +19,36 @@ that what is computed together does not depend on the machine."""
 @final
 @dataclass(frozen=True)
 class CompensatorJob:
-    """Natural sets ``first`` to ``last`` with the compensators that one teacher has for them."""
+    """Natural sets ``first`` to ``last``, both included, with the compensators that one teacher has for them."""
 
     teacher: int
+    """Number of the teacher, from 0."""
     first: int
+    """First natural set, from 0."""
     last: int
+    """Last natural set."""
 
     @property
     def name(self) -> str:
+        """Name of the job and of its file."""
         return f"teacher{self.teacher}-sets{self.first}-{self.last}"
 
     @property
     def sets(self) -> range:
+        """Numbers of the natural sets."""
         return range(self.first, self.last + 1)
 
 
 def groups_of(budget: Budget, at_once: int) -> dict[str, CompensatorJob]:
-    """All compensators of a budget by the names of their groups, each of at most ``at_once`` natural sets."""
+    """Divide all compensators of a budget among jobs.
+
+    Args:
+        budget: The budget.
+        at_once: Natural sets of a job, at most.
+
+    Returns:
+        Jobs by their names.
+    """
     every = [
         CompensatorJob(teacher, first, min(first + at_once, budget.sets) - 1)
         for teacher in range(budget.teachers)
@@ -45,11 +58,14 @@ def groups_of(budget: Budget, at_once: int) -> dict[str, CompensatorJob]:
 
 
 def sets_at_once(pixels: int, classes: int) -> int:
-    """How many natural sets share a batch.
+    """Choose how many natural sets share a batch.
 
     Args:
         pixels: Numbers of an image.
-        classes: Of each set that are seen together.
+        classes: Classes of each set that are seen together.
+
+    Returns:
+        Natural sets, one at the least.
     """
     return max(1, NUMBERS_AT_ONCE // (pixels * classes))
 
@@ -57,8 +73,18 @@ def sets_at_once(pixels: int, classes: int) -> int:
 def in_order(
     groups: Mapping[str, CompensatorJob], made: Mapping[str, Mapping[str, Tensor]], budget: Budget, shape: Sequence[int]
 ) -> Tensor:
-    """What the groups found, each (sets, groups, *shape), in one: (M, K, groups, *shape), float16."""
-    found = torch.zeros(budget.teachers, budget.sets, budget.groups, *shape, dtype=torch.float16)
+    """Put together the compensators that jobs made.
+
+    Args:
+        groups: Jobs by their names.
+        made: Tensors of each job; its "compensators" are (sets, groups, *shape).
+        budget: The budget.
+        shape: Shape of an image, (C, H, W).
+
+    Returns:
+        (M, K, groups, *shape), float16.
+    """
+    compensators = torch.zeros(budget.teachers, budget.sets, budget.groups, *shape, dtype=torch.float16)
     for name, group in groups.items():
-        found[group.teacher, group.first : group.last + 1] = made[name]["compensators"]
-    return found
+        compensators[group.teacher, group.first : group.last + 1] = made[name]["compensators"]
+    return compensators

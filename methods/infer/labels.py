@@ -18,16 +18,19 @@ RENDERED_AT_ONCE = 2**24
 def static_logits(
     teachers: Teachers, pixels: Tensor, compensation: Compensation, space: Mapping[str, Any], device: torch.device
 ) -> Tensor:
-    """The mean of the teachers' logits for all images that are rendered, in that order:
-
-    (N, classes), float16.
+    """Average the teachers' logits for every image that is rendered, in that order.
 
     Args:
-        pixels: Natural images, uint8, on the CPU.
+        teachers: The teachers.
+        pixels: Natural images, (K * classes, C, H, W), uint8, on the CPU.
+        compensation: What is added to them.
         space: ``Preprocessing.describe()``.
-        device: Of the teachers.
+        device: Device of the teachers.
+
+    Returns:
+        (N, classes), float16, on the CPU.
     """
     every = torch.arange(len(pixels) * compensation.blocks)
     chunks = every.split(max(1, RENDERED_AT_ONCE // pixels[0].numel()))
-    said = [teachers.logits(rendered(pixels, compensation, space, rows).to(device)) for rows in chunks]
-    return torch.cat([logits.cpu().half() for logits in said])
+    chunk_logits = [teachers.logits(rendered(pixels, compensation, space, rows).to(device)) for rows in chunks]
+    return torch.cat([logits.cpu().half() for logits in chunk_logits])

@@ -20,7 +20,15 @@ _COMPENSATOR_COPIES = 5
 
 @cache
 def teacher_sizes(names: tuple[str, ...], shape: ImageShape) -> tuple[tuple[int, int], ...]:
-    """Parameters, and activations for an image, of each of these networks, or of those that weights are of."""
+    """Count parameters and activations of networks.
+
+    Args:
+        names: Networks, or pretrained weights, which stand for their networks.
+        shape: Images and classes.
+
+    Returns:
+        Parameters, and numbers that layers put out for one image, of each.
+    """
     networks = [published(name).network if is_pretrained(name) else name for name in names]
     modules = [build_network(name, shape, seed=0) for name in networks]
     return tuple((sum(p.numel() for p in m.parameters()), activation_floats(m, shape)) for m in modules)
@@ -29,13 +37,14 @@ def teacher_sizes(names: tuple[str, ...], shape: ImageShape) -> tuple[tuple[int,
 @final
 @dataclass(frozen=True, kw_only=True)
 class InferMemory:
-    """What decides it."""
+    """Settings that decide how much memory INFER takes."""
 
     budget: Budget
+    """Natural images and compensators."""
     teachers: tuple[tuple[int, int], ...]
-    """Of :func:`teacher_sizes`."""
+    """Parameters and activations of each teacher, as :func:`teacher_sizes` gives them."""
     classes: int
-    """Of a natural set, that a teacher sees together."""
+    """Classes of a natural set that a teacher sees together."""
     jobs: int
     """Compensators of a teacher that are found together."""
     pixels: int
@@ -51,7 +60,14 @@ class InferMemory:
         return step.plus({"compensators": 4 * own, "teachers": 4 * teachers})
 
     def memory_suggestions(self, available: int) -> Sequence[MemorySuggestion]:
-        """Fewer compensators together, which are then found apart; and where one is too many, fewer classes."""
+        """Suggest to find fewer compensators together, and where one is too many, to show fewer classes together.
+
+        Args:
+            available: Bytes in which a job should fit.
+
+        Returns:
+            One change at most.
+        """
         if self.jobs == 1 or replace(self, jobs=1).bytes > available:
             return [self._fewer_classes(available)] if self.jobs * self.classes > 1 else []
         jobs = max(jobs for jobs in range(1, self.jobs + 1) if replace(self, jobs=jobs).bytes <= available)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
@@ -27,11 +27,11 @@ from ddbench.methods.infer.memory_estimate import InferMemory, teacher_sizes
 from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.optimize import Optimization
 from ddbench.methods.infer.real_images import natural_pixels, natural_rows
+from ddbench.methods.parts.task_teachers import task_teachers
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.synthetic.compensators import Compensation, seen_pixels
 from ddbench.synthetic.synthetic_set import SyntheticSet
-from ddbench.training.teachers import Teachers
 
 CIFAR_TEACHERS = TeachersRecipe(
     networks=("resnet18-cifar", "mobilenet-v2-cifar", "efficientnet-b0-cifar", "shufflenet-g2-cifar"),
@@ -95,9 +95,15 @@ class INFER(JobMethod):
             )
 
     def validate_data(self, real: RealSet, ipc: int, teachers: int | None = None) -> None:
-        """Errors: UserError where these settings do not work with this data at this ipc.
+        """Refuse data with which these settings do not work.
 
-        teachers: how many there are, once there are any; None is as many as the settings name.
+        Args:
+            real: The data set.
+            ipc: Images per class.
+            teachers: Number of teachers, once there are any; None for as many as the settings name.
+
+        Raises:
+            UserError: A class is too small, the data is whitened, or the budget has no room for one natural set.
         """
         real.require_ipc(ipc)
         if real.preprocessing.kind == "zca":
@@ -113,8 +119,8 @@ class INFER(JobMethod):
         if not budget.teachers:
             return {"natural sets": budget.sets}
         steps = self.iterations * -(-budget.sets // self._memory(sizes, ipc).jobs) * budget.teachers
-        found = {"natural sets": budget.sets, "teachers": budget.teachers, "compensators": budget.compensators}
-        return {**found, "steps": steps}
+        amounts = {"natural sets": budget.sets, "teachers": budget.teachers, "compensators": budget.compensators}
+        return {**amounts, "steps": steps}
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> int | None:
         return None if self.blocks == "natural" else self._memory(sizes, ipc).bytes
@@ -137,7 +143,7 @@ class INFER(JobMethod):
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
         self.validate_data(task.real, ipc, task.teachers and len(task.teachers.networks))
         if self.required_teachers():
-            _fitting(task)
+            task_teachers(task, "INFER")
         return list(self._groups(task, ipc))
 
     def seconds(self, task: Task, ipc: int) -> float:
@@ -145,7 +151,7 @@ class INFER(JobMethod):
         each = self.iterations * real.classes
         return sum(
             training_seconds(
-                activation_floats(_fitting(task).member(group.teacher), real.shape),
+                activation_floats(task_teachers(task, "INFER").member(group.teacher), real.shape),
                 each * len(group.sets),
                 real.classes,
                 task.device,
@@ -159,7 +165,7 @@ class INFER(JobMethod):
         pixels, _ = natural_pixels(real, rows.flatten())
         natural = seen_pixels(pixels, real.preprocessing.describe()).unflatten(0, rows.shape)
         objective = Objective(
-            teacher=_fitting(task).member(group.teacher),
+            teacher=task_teachers(task, "INFER").member(group.teacher),
             natural=natural.to(task.device),
             **self.model_dump(include={"bn_weight", "first_bn", "classes_at_once"}),
         )
@@ -167,8 +173,8 @@ class INFER(JobMethod):
             **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
         )
         names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
-        found = optimization.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
-        return {"compensators": found}
+        compensators = optimization.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
+        return {"compensators": compensators}
 
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
         budget, rows = self._plan(task, ipc), self._rows(task, ipc, at)
@@ -178,7 +184,7 @@ class INFER(JobMethod):
             rows=rows,
             natural=self.blocks != "additive",
         )
-        teachers = _fitting(task) if self.required_teachers() else None
+        teachers = task_teachers(task, "INFER") if self.required_teachers() else None
         if teachers is None or not self.soft_labels():
             labels = torch.arange(task.real.classes).repeat(budget.sets * compensation.blocks)
         else:
@@ -213,19 +219,3 @@ class INFER(JobMethod):
     def _together(self, real: RealSet) -> int:
         """Classes of a natural set that a teacher sees together."""
         return min(self.classes_at_once or real.classes, real.classes)
-
-
-def _fitting(task: Task) -> Teachers:
-    """The task's teachers.
-
-    Raises:
-        UserError: It has none, or they know other images.
-    """
-    if task.teachers is None:
-        raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
-    task.teachers.check_compatible(
-        dataset=task.real.name,
-        shape=task.real.shape,
-        preprocessing=task.real.preprocessing.fingerprint,
-    )
-    return task.teachers

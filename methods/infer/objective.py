@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ddbench.methods.infer.augmentation import View, seen_under
-from ddbench.methods.infer.statistics import BatchStatistics, Seen, Sums, added, matching_loss
+from ddbench.methods.parts.batch_statistics import BatchStatistics, Seen, Sums, added, matching_loss
+from ddbench.methods.parts.shared_view import View, seen_under
 
 
 @final
@@ -24,18 +24,25 @@ class Objective:
     natural: Tensor
     """(J, classes, C, H, W), one natural set a job; jobs share batches and nothing else."""
     bn_weight: float = 1.0
+    """Weight of the distance of statistics."""
     first_bn: float = 10.0
+    """Weight of the first batch-norm layer among the others."""
     classes_at_once: int | None = None
     """How many of each job are seen together; None is all."""
 
     def losses_and_gradient(self, compensators: Tensor, views: Sequence[View]) -> tuple[Tensor, Tensor, Tensor]:
-        """Cross-entropies (J,), batch-norm distances (J,), and the gradient of the objective by the compensators.
+        """Compute the objective of every job, and its gradient by the compensators.
+
+        Of several chunks of classes a first pass adds up the statistics of the whole batch. The distance is a function
+        of these sums alone, so its derivative by them gives each chunk its share of the gradient, and the shares add up
+        to the gradient of one batch of all classes.
 
         Args:
             compensators: (J, G, C, H, W), G 1 or classes.
-            views: One a job. Of several chunks of classes a first pass adds up the statistics of the whole batch. The
-                distance is a function of these sums alone, so its derivative by them tells each chunk its share of the
-                gradient, and the shares add up to the gradient of one batch of all classes.
+            views: One a job.
+
+        Returns:
+            Cross-entropies (J,), batch-norm distances (J,), and the gradient, shaped as the compensators.
         """
         compensators = compensators.detach().requires_grad_()
         chunks = torch.arange(self.natural.shape[1]).split(self.classes_at_once or self.natural.shape[1])
@@ -86,5 +93,7 @@ class Objective:
         }
         distance = matching_loss(leaves, self.first_bn)
         parts = [part for sums in leaves.values() for part in (sums.first, sums.second)]
-        found = iter(torch.autograd.grad(self.bn_weight * distance.sum(), parts))
-        return distance.detach(), {layer: Sums(sums.numbers, next(found), next(found)) for layer, sums in whole.items()}
+        derivatives = iter(torch.autograd.grad(self.bn_weight * distance.sum(), parts))
+        return distance.detach(), {
+            layer: Sums(sums.numbers, next(derivatives), next(derivatives)) for layer, sums in whole.items()
+        }

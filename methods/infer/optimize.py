@@ -11,33 +11,56 @@ import torch
 from torch import Tensor
 
 from ddbench.distillation.job_checkpoint import JobCheckpoint
-from ddbench.distillation.method import OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.errors import UserError
-from ddbench.methods.infer.augmentation import View, drawn_view
 from ddbench.methods.infer.objective import Objective
+from ddbench.methods.parts.shared_view import View, drawn_view
 
-TOLD_EVERY = 10
+READ_EVERY = 10
 """Steps between those whose losses are read, which a GPU has to be waited for."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Optimization:
-    """iterations: T. lr: of Adam at the beginning. shift, crop, mirror: as in ``drawn_view``."""
+    """Settings of the optimization of compensators."""
 
     iterations: int
+    """Steps, T."""
     lr: float
+    """Learning rate of Adam at step 0."""
     betas: tuple[float, float]
+    """Decay rates of Adam's moments."""
     shift: int
+    """Largest move of a view, in pixels."""
     crop: bool
+    """Whether views are cropped and enlarged."""
     mirror: bool
+    """Whether a mirrored image is still of its class."""
 
     def rate(self, step: int) -> float:
-        """Half a cosine, from ``lr`` at step 0 towards zero."""
+        """Compute the learning rate: half a cosine, from ``lr`` at step 0 towards zero.
+
+        Args:
+            step: Number of the step, from 0.
+
+        Returns:
+            The rate of Adam.
+        """
         return self.lr / 2 * (1 + math.cos(math.pi * step / self.iterations))
 
     def views(self, step: int, at: OuterStep, names: Sequence[str], size: int) -> list[View]:
-        """One for each compensator, which depends on its name, the step and the run's seed alone."""
+        """Draw the views of a step; each depends on its compensator's name, the step and the run's seed alone.
+
+        Args:
+            step: Number of the step, from 0.
+            at: Streams of randomness.
+            names: Names of the compensators.
+            size: Side of the images, in pixels.
+
+        Returns:
+            One view a compensator.
+        """
         here = replace(at, step=step)
         drawn = {"shift": self.shift, "crop": self.crop, "mirror": self.mirror}
         return [drawn_view(size, **drawn, generator=here.stream(f"view of {name}")) for name in names]
@@ -45,30 +68,39 @@ class Optimization:
     def compensators(
         self, objective: Objective, groups: int, names: Sequence[str], at: OuterStep, checkpoint: JobCheckpoint
     ) -> Tensor:
-        """Found compensators, (J, groups, C, H, W), float16, on the CPU: as they are stored.
+        """Find compensators from zero, or go on from the last checkpoint.
+
+        They are not held to what pixels can be; only what is rendered is.
 
         Args:
-            names: One a job of the objective. They are not held to what pixels can be; only what is rendered is.
+            objective: Loss of J jobs.
+            groups: Compensators of a job: 1, or one a class.
+            names: Names of the jobs, which their randomness follows from.
+            at: Streams of randomness.
+            checkpoint: State on disk.
+
+        Returns:
+            (J, groups, C, H, W), float16, on the CPU: as they are stored.
 
         Raises:
             UserError: They leave the finite numbers.
         """
         jobs, _, *shape = objective.natural.shape
-        found = objective.natural.new_zeros(jobs, groups, *shape)
-        adam = torch.optim.Adam([found], betas=self.betas)
-        begin = _resumed(found, adam, checkpoint)
+        compensators = objective.natural.new_zeros(jobs, groups, *shape)
+        adam = torch.optim.Adam([compensators], betas=self.betas)
+        begin = _resumed(compensators, adam, checkpoint)
         facts: dict[str, float] = {}
         for step in range(begin, self.iterations):
             adam.param_groups[0]["lr"] = self.rate(step)
             views = self.views(step, at, names, shape[-1])
-            cross, distance, found.grad = objective.losses_and_gradient(found, views)
+            cross, distance, compensators.grad = objective.losses_and_gradient(compensators, views)
             adam.step()
-            if step % TOLD_EVERY == 0 or step + 1 == self.iterations:
+            if step % READ_EVERY == 0 or step + 1 == self.iterations:
                 facts = {"cross_entropy": round(cross.mean().item(), 3), "bn": round(distance.mean().item(), 3)}
                 if not math.isfinite(sum(facts.values())):
                     raise _lost(step, self.lr)
-            checkpoint.checkpoint(step + 1, self.iterations, lambda: _state(found, adam), **facts)
-        stored = found.cpu().half()
+            checkpoint.checkpoint(step + 1, self.iterations, lambda: _state(compensators, adam), **facts)
+        stored = compensators.cpu().half()
         if not bool(stored.isfinite().all()):
             raise _lost(self.iterations, self.lr)
         return stored

@@ -11,33 +11,46 @@ from ddbench.training.teachers import Teachers
 
 
 def facts(budget: Budget, teachers: Teachers | None) -> dict[str, Any]:
-    """As JSON: what the budget bought; of teachers names, accuracies on the test split and fingerprint."""
-    told: dict[str, Any] = {"budget": budget.facts()}
+    """Describe a set's budget and teachers, for provenance.
+
+    Args:
+        budget: What was bought.
+        teachers: Teachers that were used; None where there were none.
+
+    Returns:
+        What the budget bought; of teachers names, accuracies on the test split and fingerprint.
+    """
+    document: dict[str, Any] = {"budget": budget.facts()}
     if teachers is not None:
-        told["teachers"] = {
+        document["teachers"] = {
             "networks": _names(teachers),
             "accuracy": [round(value, 4) for value in teachers.accuracy],
             "fingerprint": teachers.fingerprint,
         }
-    return told
+    return document
 
 
 def notes(budget: Budget, teachers: Teachers | None, *, rounded: bool) -> list[str]:
-    """The same as sentences, with what a reader may not expect.
+    """Describe the same in sentences, with what a reader may not expect.
 
     Args:
-        rounded: Whether natural images were, to pixels.
+        budget: What was bought.
+        teachers: Teachers that were used; None where there were none.
+        rounded: Whether natural images were rounded to pixels.
+
+    Returns:
+        Sentences for rows and pages.
     """
-    told = [budget.in_words()]
+    sentences = [budget.in_words()]
     if teachers is not None:
         each = zip(_names(teachers), teachers.accuracy, strict=True)
         listed = ", ".join(f"{name} ({100 * accuracy:.1f} %)" for name, accuracy in each)
-        told.append(f"teachers, with their accuracy on test: {listed}; fingerprint {teachers.fingerprint}")
+        sentences.append(f"teachers, with their accuracy on test: {listed}; fingerprint {teachers.fingerprint}")
         if budget.teachers and (plain := _without_batch_norm(teachers)):
-            told.append(f"no batch norm in {', '.join(plain)}: its compensators follow the cross-entropy alone")
+            sentences.append(f"no batch norm in {', '.join(plain)}: its compensators follow the cross-entropy alone")
     if rounded:
-        told.append("natural images were rounded to pixels of 256 levels")
-    return told
+        sentences.append("natural images were rounded to pixels of 256 levels")
+    return sentences
 
 
 def _names(teachers: Teachers) -> list[str]:

@@ -10,9 +10,15 @@ from ddbench.methods.parts.initialization import random_rows
 
 
 def natural_rows(real: RealSet, sets: int, generator: torch.Generator) -> Tensor:
-    """Training rows, (sets * classes,), int64: set after set, each with one image of every class in order.
+    """Draw the natural images, without replacement within a class.
 
-    Drawn without replacement within a class.
+    Args:
+        real: The data set.
+        sets: Natural sets, K.
+        generator: Source of the draws.
+
+    Returns:
+        Training rows, (K * classes,), int64: set after set, each with one image of every class in order.
 
     Raises:
         UserError: A class has fewer than ``sets`` images.
@@ -21,9 +27,14 @@ def natural_rows(real: RealSet, sets: int, generator: torch.Generator) -> Tensor
 
 
 def natural_pixels(real: RealSet, rows: Tensor) -> tuple[Tensor, bool]:
-    """Training images of these rows as pixels, uint8 (n, C, H, W), on the CPU; whether they had to be rounded.
+    """Read training images as pixels; those that are stored as numbers in [0, 1] are rounded to 256 levels.
 
-    Images that are stored as numbers in [0, 1] are rounded to 256 levels.
+    Args:
+        real: The data set.
+        rows: Training rows, (n,), int64.
+
+    Returns:
+        Images (n, C, H, W), uint8, on the CPU, and whether they had to be rounded.
     """
     images = real.train.images[rows.to(real.train.images.device)].cpu()
     if images.dtype == torch.uint8:

@@ -19,19 +19,23 @@ COMPARISONS = 20
 
 
 class TooManySets(Exception):
-    """The search found, or would have looked at, more than it may."""
+    """Raised where the search finds, or would look at, more sets than it may."""
 
 
 def frequent_sets(rows: Mapping[int, int], theta: int, most: int, *, compat: bool = False) -> dict[TreeSet, int]:
-    """Every set of trees that ``theta`` graphs or more have in common, and its support: how many they are.
+    """Find every set of trees that enough graphs have in common.
 
     Args:
-        rows: For each tree the graphs that have it, as bits.
-        most: Sets that may be found, ``COMPARISONS`` times as many intersections that may be made.
-        compat: Without the sets that pyfpgrowth 1.0, with which Mirage was published, does not find.
+        rows: For each tree the graphs that have it, as the bits of an integer.
+        theta: Graphs that must have a set.
+        most: Sets that may be found; ``COMPARISONS`` times as many intersections may be made.
+        compat: Whether the sets are left out that pyfpgrowth 1.0, with which Mirage was published, does not find.
+
+    Returns:
+        The support of each set: the number of graphs that have all its trees.
 
     Raises:
-        TooManySets: In time and memory proportional to ``most``.
+        TooManySets: The bounds are passed, in time and memory proportional to ``most``.
 
     Source: when the conditional tree of a suffix branches, the suffix itself is not given out, but only what is longer
     (issue 6 of github.com/evandempsey/fp-growth). The conditional tree is a single path exactly when the graphs of each
@@ -40,7 +44,7 @@ def frequent_sets(rows: Mapping[int, int], theta: int, most: int, *, compat: boo
     Differs: none where each graph lists its trees in the order of their ids, which decides among trees that are equally
     frequent.
     """
-    found: dict[TreeSet, int] = {}
+    supports: dict[TreeSet, int] = {}
     visited = compared = 0
 
     def visit(suffix: TreeSet, support: int, held: _Held) -> None:
@@ -50,7 +54,7 @@ def frequent_sets(rows: Mapping[int, int], theta: int, most: int, *, compat: boo
         if visited > most or 2 ** len(suffix) - 1 > most or compared > COMPARISONS * most:
             raise TooManySets
         if not compat or _single_path(held):
-            found[tuple(sorted(suffix))] = support
+            supports[tuple(sorted(suffix))] = support
         grow(suffix, held)
 
     def grow(suffix: TreeSet, held: _Held) -> None:
@@ -68,11 +72,18 @@ def frequent_sets(rows: Mapping[int, int], theta: int, most: int, *, compat: boo
     if compat and _single_path(top):
         return frequent_sets(rows, theta, most)
     grow((), top)
-    return found
+    return supports
 
 
 def by_frequency(sets: Mapping[TreeSet, int]) -> list[TreeSet]:
-    """The sets by support, largest first; ties: fewer trees first, then those with smaller ids."""
+    """Sort sets by support.
+
+    Args:
+        sets: Support of each set.
+
+    Returns:
+        The sets, largest support first; ties: fewer trees first, then those with smaller ids.
+    """
     return sorted(sets, key=lambda trees: (-sets[trees], len(trees), trees))
 
 

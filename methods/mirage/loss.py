@@ -22,23 +22,31 @@ def require_sets(
     ended: Mapping[int, str],
     written: Callable[[Mining, Sequence[int]], str],
 ) -> None:
-    """Errors: UserError, which names the class and says what would help, where a class keeps no set.
+    """Refuse thresholds at which a class keeps no set.
 
-    ended: why thresholds of classes that lack something went no lower. written: gives thresholds as the recipe may say
-    them; empty where it may not.
+    Args:
+        mining: The trees of all classes.
+        thetas: Threshold of each class, in graphs.
+        mined: Frequent sets of each class.
+        shared: What becomes of sets that are frequent in several classes.
+        ended: Why thresholds of classes that lack something went no lower, by class.
+        written: Gives thresholds as the recipe may write them; empty where it may not.
+
+    Raises:
+        UserError: A class keeps no set; names the class, why, and what would help.
     """
     left = unshared(mined) if shared == "drop" else mined
     label = next((label for label, sets in enumerate(left) if not sets), None)
     if label is None:
         return
-    found, size = len(mined[label]), mining.sizes[label]
+    count, size = len(mined[label]), mining.sizes[label]
     best = int(mining.classes[label].support.max(initial=0))
     fixes = []
     if written(mining, thetas) and (works := _largest_that_works(mining, mined, shared, label)):
         lower = [works if place == label else theta for place, theta in enumerate(thetas)]
         fixes.append(f"lower its threshold (theta: {written(mining, lower)} keeps one)")
-    if found:
-        why = f"all {found} sets that {thetas[label]} or more of its {size} graphs have are frequent in another class"
+    if count:
+        why = f"all {count} sets that {thetas[label]} or more of its {size} graphs have are frequent in another class"
         fixes.append("keep shared sets with soft labels (shared: soft)")
     elif best == 0:
         why = f"none of its {size} graphs has an edge, and trees without edges are not mined"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from pydantic import Field
 
-from ddbench.distillation.method import Count, OuterStep
+from ddbench.distillation.task import OuterStep
 from ddbench.graphs.forests import build_forests
 from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.refine import MOST_HOPS
@@ -16,6 +16,7 @@ from ddbench.methods.mirage.mining import mining_of
 from ddbench.methods.mirage.selection import Selection, select
 from ddbench.methods.mirage.shared_sets import Sharing
 from ddbench.methods.mirage.thresholds import AnyThreshold, ItemsThreshold
+from ddbench.recipe.settings import Count
 
 if TYPE_CHECKING:
     from ddbench.graphs.graphset import GraphSet
@@ -44,7 +45,18 @@ class Mirage(GraphMethod):
     """Frequent sets of a class at which mining gives up: below some threshold their number explodes."""
 
     def select(self, real: GraphSet, ipc: int) -> Selection:
-        """The sets that are kept of each class, before they are put together."""
+        """Choose the sets that are kept of each class, before they are put together.
+
+        Args:
+            real: The data set.
+            ipc: Items of a class, at most.
+
+        Returns:
+            The chosen sets.
+
+        Raises:
+            UserError: A class keeps none, or more than ``ipc``, or mining finds too many.
+        """
         real.require_ipc(1)
         mining = mining_of(real.train, real.class_names, hops=self.hops, miner=self.miner, most=self.most_patterns)
         return select(mining, self.threshold, self.shared, ipc)

@@ -29,16 +29,17 @@ class Mining:
     """The trees of labeled graphs, and how they are mined."""
 
     refinement: Refinement
-    """Of the graphs."""
+    """Computation trees of the graphs."""
     columns: int
     """Codes of a node, F."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     classes: tuple[Transactions, ...]
     """Which graphs of each class have which trees."""
     miner: Literal["exact", "compat"]
-    """As in :class:`Mirage`."""
+    """Every frequent set, or those that pyfpgrowth 1.0 finds."""
     most: int
-    """As in :class:`Mirage`."""
+    """Frequent sets of a class at which mining gives up."""
 
     @property
     def sizes(self) -> list[int]:
@@ -52,23 +53,50 @@ class Mining:
         return 2 * (nodes * self.columns + 2 * edges)
 
     def charged(self, trees: TreeSet) -> int:
-        """Bytes of a set of trees written out."""
+        """Count the bytes of a set of trees written out, as the paper does.
+
+        Args:
+            trees: Ids of trees.
+
+        Returns:
+            Bytes.
+        """
         return int(self.tree_bytes[list(trees)].sum())
 
     def support(self, trees: TreeSet) -> list[int]:
-        """In how many graphs of each class these trees are together, whether that is frequent or not."""
+        """Count the graphs in which trees are together, whether that is frequent or not.
+
+        Args:
+            trees: Ids of trees.
+
+        Returns:
+            Graphs of each class.
+        """
         return [held.support_of(trees) for held in self.classes]
 
     def at(self, thetas: Sequence[int]) -> list[Mined]:
-        """The frequent sets of every class at its threshold.
+        """Find the frequent sets of every class.
+
+        Args:
+            thetas: Threshold of each class, in graphs.
+
+        Returns:
+            Sets with their support, one mapping a class.
 
         Raises:
-            UserError: There are more than ``most``.
+            UserError: A class has more than ``most``.
         """
         return [self.of_class(label, theta) for label, theta in enumerate(thetas)]
 
     def of_class(self, label: int, theta: int) -> Mined:
-        """The frequent sets of one class.
+        """Find the frequent sets of one class.
+
+        Args:
+            label: The class.
+            theta: Its threshold, in graphs.
+
+        Returns:
+            Sets with their support.
 
         Raises:
             UserError: There are more than ``most``.
@@ -83,9 +111,15 @@ class Mining:
             ) from None
 
     def levels(self, label: int) -> Levels:
-        """The sets of one class by support, largest first, ties as :func:`by_frequency` has them; always exact.
+        """List the sets of one class by support, largest first, ties as :func:`by_frequency` has them; always exact.
 
-        They are mined as they are asked for, at thresholds that fall by a fifth, and where that is too much by less.
+        They are mined as they are consumed, at thresholds that fall by a fifth, and where that is too much by less.
+
+        Args:
+            label: The class.
+
+        Yields:
+            A support, and all sets that have it. The generator returns why there are no more.
         """
         above, lowest = self.sizes[label] + 1, 1
         while above > lowest:
@@ -110,7 +144,18 @@ class Mining:
 def mining_of(
     graphs: Graphs, class_names: tuple[str, ...], *, hops: int, miner: Literal["exact", "compat"], most: int
 ) -> Mining:
-    """The trees of ``graphs`` of so many hops, ready to be mined."""
+    """Compute the trees of graphs, ready to be mined.
+
+    Args:
+        graphs: Training graphs with their classes.
+        class_names: Names of the classes.
+        hops: Depth of the trees.
+        miner: Every frequent set, or those that pyfpgrowth 1.0 finds.
+        most: Frequent sets of a class at which mining gives up.
+
+    Returns:
+        The trees by class.
+    """
     refinement = refine(graphs, hops)
     return Mining(
         refinement=refinement,

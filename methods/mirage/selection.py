@@ -22,9 +22,11 @@ class Selection:
     """The sets of trees that Mirage keeps."""
 
     mining: Mining
+    """The trees of all classes."""
     shared: Sharing
+    """What becomes of sets that are frequent in several classes."""
     thetas: Sequence[int]
-    """One a class."""
+    """Threshold of each class, in graphs."""
     mined: Sequence[int]
     """How many sets were frequent in each class."""
     sets: Sequence[Sequence[TreeSet]]
@@ -48,10 +50,11 @@ class Selection:
         return sum(map(self.mining.charged, self.items))
 
     def labels(self) -> tuple[Tensor, Tensor]:
-        """Labels and frequency of the items.
+        """Label the items, and count the graphs that have them.
 
-        Hard: the class, (S,), int64, and how many of its graphs have the set, (S,). Soft: the classes' shares among the
-        graphs that have the set, (S, classes), float32, and how many those are.
+        Returns:
+            Hard labels (S,), int64, and how many graphs of its class have each set, (S,). Where sets are shared, the
+            classes' shares among the graphs that have each set, (S, classes), float32, and how many those are, (S,).
         """
         supports = torch.tensor([self.mining.support(trees) for trees in self.items])
         if self.shared == "soft":
@@ -61,16 +64,24 @@ class Selection:
         return classes, supports.gather(1, classes[:, None])[:, 0]
 
     def notes(self) -> list[str]:
-        """What a reader of results must know."""
-        told = [f"thresholds of {plus(self.thetas)} graphs: {plus(self.mined)} patterns, {plus(self.counts)} kept"]
+        """Describe the selection for readers of results.
+
+        Returns:
+            Sentences.
+        """
+        sentences = [f"thresholds of {plus(self.thetas)} graphs: {plus(self.mined)} patterns, {plus(self.counts)} kept"]
         if self.mining.miner == "compat":
-            told.append("mined as by pyfpgrowth 1.0, which leaves out some frequent sets")
+            sentences.append("mined as by pyfpgrowth 1.0, which leaves out some frequent sets")
         for label, why in self.ended.items():
-            told.append(f"class {self.mining.class_names[label]!r} has fewer items than were wanted: {why}")
-        return told
+            sentences.append(f"class {self.mining.class_names[label]!r} has fewer items than were wanted: {why}")
+        return sentences
 
     def facts(self) -> dict[str, Any]:
-        """The same as numbers, one a class. coverage: the share of its graphs that have at least one tree it keeps."""
+        """Describe the selection in numbers, one a class.
+
+        Returns:
+            JSON; "coverage" is the share of a class's graphs that have at least one tree it keeps.
+        """
         classes = zip(self.mining.classes, self.sets, strict=True)
         covered = [held.covered({tree for trees in sets for tree in trees}) for held, sets in classes]
         return {
@@ -82,11 +93,20 @@ class Selection:
 
 
 def select(mining: Mining, threshold: Threshold, shared: Sharing, ipc: int) -> Selection:
-    """At most ``ipc`` sets of each class.
+    """Choose at most ``ipc`` sets of each class.
+
+    Args:
+        mining: The trees of all classes.
+        threshold: Way to come by thresholds.
+        shared: What becomes of sets that are frequent in several classes.
+        ipc: Items of a class, at most.
+
+    Returns:
+        The chosen sets.
 
     Raises:
-        UserError: A class that keeps none, for thresholds that leave more than ``ipc`` sets of a class, that do not fit
-            the classes, or at which there are too many sets.
+        UserError: A class keeps none; or thresholds leave more than ``ipc`` sets of a class, do not fit the classes, or
+            let too many sets be frequent.
     """
     thetas, ended = threshold.thetas(mining, shared, ipc)
     mined = mining.at(thetas)
@@ -94,7 +114,9 @@ def select(mining: Mining, threshold: Threshold, shared: Sharing, ipc: int) -> S
     if shared == "drop":
         sets = threshold.cut(unshared(mined), mining, ipc)
     else:
-        sets = each_once(threshold.cut([by_frequency(found) for found in mined], mining, ipc), mined, mining.sizes)
+        sets = each_once(
+            threshold.cut([by_frequency(frequent) for frequent in mined], mining, ipc), mined, mining.sizes
+        )
     most = max(map(len, sets))
     if most > ipc:
         raise UserError(
@@ -107,5 +129,12 @@ def select(mining: Mining, threshold: Threshold, shared: Sharing, ipc: int) -> S
 
 
 def plus(numbers: Iterable[int]) -> str:
-    """Numbers of the classes in one line."""
+    """Write numbers of the classes in one line.
+
+    Args:
+        numbers: One a class.
+
+    Returns:
+        ``3 + 5``.
+    """
     return " + ".join(map(str, numbers))

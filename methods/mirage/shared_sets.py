@@ -12,7 +12,13 @@ Sharing = Literal["drop", "soft"]
 
 
 def unshared(mined: Sequence[Mapping[TreeSet, int]]) -> list[list[TreeSet]]:
-    """For each class the sets that are frequent in no other, most frequent first.
+    """Drop the sets that are frequent in more than one class.
+
+    Args:
+        mined: Support of the frequent sets of each class.
+
+    Returns:
+        The other sets of each class, most frequent first.
 
     Source: Gupta et al. 2024, released scripts of NCI1 and IMDB-B, which know two classes. Differs: any number.
     """
@@ -26,11 +32,15 @@ def unshared(mined: Sequence[Mapping[TreeSet, int]]) -> list[list[TreeSet]]:
 def each_once(
     lists: Sequence[Sequence[TreeSet]], mined: Sequence[Mapping[TreeSet, int]], sizes: Sequence[int]
 ) -> list[list[TreeSet]]:
-    """Every set in one of the lists it is in, that of the class of which it takes the largest share; ties: the first.
+    """Keep every set in one class only: that of which it takes the largest share; ties: the first.
 
     Args:
-        lists: Sets of each class, of those mined in it.
-        sizes: Graphs of each class. The order of each list is kept.
+        lists: Sets of each class, among those mined in it.
+        mined: Support of the frequent sets of each class.
+        sizes: Graphs of each class.
+
+    Returns:
+        The sets of each class, in the order of its list.
     """
     share: dict[TreeSet, float] = {}
     owner: dict[TreeSet, int] = {}

@@ -28,19 +28,47 @@ class Threshold(Part, abc.ABC):
 
     @abc.abstractmethod
     def thetas(self, mining: Mining, shared: Sharing, ipc: int) -> Lowered:
-        """The thresholds.
+        """Find one threshold a class.
+
+        Args:
+            mining: The trees of all classes.
+            shared: What becomes of sets that are frequent in several classes.
+            ipc: Items of a class, at most.
+
+        Returns:
+            Thresholds in graphs, and why classes that fall short go no lower.
 
         Raises:
-            UserError: Given ones that do not fit the classes.
+            UserError: Thresholds that the recipe gives do not fit the classes.
         """
 
     def cut(self, lists: list[list[TreeSet]], mining: Mining, ipc: int) -> list[list[TreeSet]]:
-        """Which of each class's sets, most frequent first, are taken: all, unless there is a budget."""
+        """Take the first sets of each class: all, unless there is a budget.
+
+        Args:
+            lists: Sets of each class, most frequent first.
+            mining: The trees of all classes.
+            ipc: Items of a class, at most.
+
+        Returns:
+            The sets of each class that are taken.
+
+        Raises:
+            UserError: A budget is too small for one set of each class.
+        """
         del mining, ipc
         return lists
 
     def written(self, mining: Mining, thetas: Sequence[int]) -> str:
-        """These thresholds as a recipe gives them to this kind; empty where it finds them itself."""
+        """Write thresholds as a recipe gives them to this kind.
+
+        Args:
+            mining: The trees of all classes.
+            thetas: Thresholds in graphs, one a class.
+
+        Returns:
+            YAML; empty where this kind finds them itself.
+        """
         del mining, thetas
         return ""
 
@@ -120,8 +148,8 @@ class AbsoluteThreshold(Threshold):
 
     def thetas(self, mining: Mining, shared: Sharing, ipc: int) -> Lowered:
         del shared, ipc
-        given = _one_a_class(self.theta, mining)
-        for label, theta in enumerate(given):
+        thetas = _one_a_class(self.theta, mining)
+        for label, theta in enumerate(thetas):
             if theta > mining.sizes[label]:
                 raise UserError(
                     f"theta {theta} is above the size of class {mining.class_names[label]!r}",
@@ -129,7 +157,7 @@ class AbsoluteThreshold(Threshold):
                     f"its most frequent tree is in {int(mining.classes[label].support.max(initial=0))} of them",
                     fix="lower its theta, or let ipc decide (threshold: items)",
                 )
-        return Lowered(given, {})
+        return Lowered(thetas, {})
 
     def written(self, mining: Mining, thetas: Sequence[int]) -> str:
         del mining
@@ -152,8 +180,8 @@ class RelativeThreshold(Threshold):
 
     def thetas(self, mining: Mining, shared: Sharing, ipc: int) -> Lowered:
         del shared, ipc
-        given = zip(_one_a_class(self.theta, mining), mining.sizes, strict=True)
-        return Lowered([math.ceil(Fraction(str(share)) * size) for share, size in given], {})
+        shares = zip(_one_a_class(self.theta, mining), mining.sizes, strict=True)
+        return Lowered([math.ceil(Fraction(str(share)) * size) for share, size in shares], {})
 
     def written(self, mining: Mining, thetas: Sequence[int]) -> str:
         shares = (
@@ -168,8 +196,8 @@ AnyThreshold = Annotated[
 
 
 def _all(theta: N | Sequence[N], fits: Callable[[N], bool]) -> bool:
-    given = theta if isinstance(theta, Sequence) else [theta]
-    return bool(given) and all(map(fits, given))
+    numbers = theta if isinstance(theta, Sequence) else [theta]
+    return bool(numbers) and all(map(fits, numbers))
 
 
 def _one_a_class(theta: N | Sequence[N], mining: Mining) -> list[N]:

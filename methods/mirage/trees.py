@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 
 
 def computation_tree_ids(graphs: Sequence[Data] | Graphs, hops: int) -> list[np.ndarray]:
-    """For each graph the ids of its nodes' computation trees of ``hops`` hops, (nodes,), int64.
+    """Number the computation trees of graphs.
+
+    Equal ids, over all graphs, stand exactly for isomorphic trees; every node has one, an isolated node too. Ids are 0,
+    1, 2 ... in the order of first occurrence.
 
     Args:
         graphs: PyG graphs with one-hot or integer x (without x the degree is the label) and, where edges have labels,
-            edge_attr; or ``Graphs``. An undirected edge is there in both directions. Equal ids, over all graphs,
-            exactly for isomorphic trees; every node has one, an isolated node too. Ids are 0, 1, 2 ... in the order of
-            first occurrence.
+            edge_attr; or ``Graphs``. An undirected edge is there in both directions.
+        hops: Depth of the trees, 0 to 64.
+
+    Returns:
+        For each graph the ids of its nodes' trees, (nodes,), int64.
 
     Raises:
-        UserError: Continuous labels, and for hops below 0 or above 64.
+        UserError: Labels are continuous, or hops are below 0 or above 64.
     """
     from ddbench.graphs.graphs import Graphs, graphs_from_pyg
 

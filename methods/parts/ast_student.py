@@ -10,18 +10,20 @@ from torch import Tensor
 
 
 def perturbed(theta: Tensor, shapes: Sequence[torch.Size], alpha: float, generator: torch.Generator) -> Tensor:
-    """Parameters whose convolutions are off by a random direction:
+    """Move the convolutions of parameters in random directions:
 
     W <- W + alpha * d * W, d ~ N(0, 1) / norm of d.
 
     Args:
-        theta: (P,).
-        shapes: Of its tensors, in order; those of four dimensions are convolutions, others stay as they are. The draws
-            come from the generator, on its device. Returns a new vector (P,).
+        theta: Parameters, (P,).
+        shapes: Shapes of their tensors, in order; those of four dimensions are convolutions, others stay as they are.
+        alpha: Length of the move, relative to each weight.
+        generator: Source of the draws, which are made on its device.
 
-    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``weight_perturb``.
+    Returns:
+        A new vector, (P,).
 
-    Differs: none.
+    Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``weight_perturb``. Differs: none.
     """
     parts = list(theta.split([shape.numel() for shape in shapes]))
     for position, shape in enumerate(shapes):
@@ -32,9 +34,17 @@ def perturbed(theta: Tensor, shapes: Sequence[torch.Size], alpha: float, generat
 
 
 def balance(start_epoch: int, max_start_epoch: int) -> float:
-    """AST's factor of the student's loss: below 1 for early start epochs, above for late ones.
+    """Compute AST's factor of the student's loss: below 1 for early start epochs, above for late ones.
 
     With m = floor(max_start_epoch / 2): log5(s - m + 8) from s = m on, 1 / log5(m - s + 8) before it.
+
+    Args:
+        start_epoch: Start epoch of the step, s.
+        max_start_epoch: Upper end of the window of start epochs.
+
+    Returns:
+        The factor.
+
     Source: Shen et al. 2023 (AST, arXiv:2310.10541), released ``distill.py``, ``balance_loss``. Differs: none.
     """
     ahead = start_epoch - max_start_epoch // 2

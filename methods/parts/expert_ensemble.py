@@ -1,4 +1,4 @@
-"""Experts as judges of images: what they see in real ones decides where a synthetic set begins."""
+"""Logits of experts for images, by which initial images and labels are chosen."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from ddbench.distillation.method import Task
+from ddbench.distillation.task import Task
 from ddbench.errors import UserError
 from ddbench.networks import build_network
 
-JUDGED_AT_ONCE = 2**18
-"""Numbers in images that are judged together: 85 images of 32 pixels, 21 of 64. More would need more memory than an
+LABELED_AT_ONCE = 2**18
+"""Numbers in images that pass a network together: 85 images of 32 pixels, 21 of 64. More would need more memory than an
 outer step with small batches does."""
 
 
@@ -21,8 +21,12 @@ class ExpertEnsemble:
 
     Batch norm uses the running statistics that were recorded with the expert.
 
+    Args:
+        task: What is distilled from.
+        epoch: Epoch of the experts.
+
     Raises:
-        UserError: Without experts, with too short ones, and for batch norm whose statistics were not recorded.
+        UserError: There are no experts, they are too short, or statistics of their batch norm were not recorded.
     """
 
     def __init__(self, task: Task, epoch: int) -> None:
@@ -34,28 +38,44 @@ class ExpertEnsemble:
                 fix=f"train more (ddbench buffer RECIPE -o experts.epochs={epoch}), or lower label_expert_epoch",
             )
         self.task, self.experts, self.epoch = task, task.experts, epoch
-        self._seated: tuple[int, nn.Module] | None = None
+        self._current: tuple[int, nn.Module] | None = None
 
     def __len__(self) -> int:
         return len(self.experts)
 
     @torch.no_grad()
     def logits(self, expert: int, images: Tensor) -> Tensor:
-        """What an expert sees in preprocessed images (n, C, H, W): (n, K), on their device."""
-        judge = self._seat(expert)
-        return torch.cat([judge(chunk) for chunk in images.split(at_once(images))])
+        """Compute an expert's logits.
+
+        Args:
+            expert: Number of the expert.
+            images: Preprocessed images, (n, C, H, W).
+
+        Returns:
+            (n, K), on the device of the images.
+        """
+        network = self._load(expert)
+        return torch.cat([network(chunk) for chunk in images.split(at_once(images))])
 
     @torch.no_grad()
     def logits_of_rows(self, expert: int, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same for rows (n,) of the training split, chunk by chunk: pairs of rows and logits, on the CPU."""
-        judge, real = self._seat(expert), self.task.real
-        for chunk in rows.split(at_once(real.train.images)):
-            yield chunk, judge(real.inputs(real.train, chunk)).cpu()
+        """Compute an expert's logits for training images, chunk by chunk.
 
-    def _seat(self, expert: int) -> nn.Module:
-        if self._seated is None or self._seated[0] != expert:
-            self._seated = expert, self._expert(expert)
-        return self._seated[1]
+        Args:
+            expert: Number of the expert.
+            rows: Rows of the training split, (n,), int64.
+
+        Yields:
+            Rows of a chunk, and their logits, on the CPU.
+        """
+        network, real = self._load(expert), self.task.real
+        for chunk in rows.split(at_once(real.train.images)):
+            yield chunk, network(real.inputs(real.train, chunk)).cpu()
+
+    def _load(self, expert: int) -> nn.Module:
+        if self._current is None or self._current[0] != expert:
+            self._current = expert, self._expert(expert)
+        return self._current[1]
 
     def _expert(self, expert: int) -> nn.Module:
         task, real = self.task, self.task.real
@@ -74,8 +94,15 @@ class ExpertEnsemble:
 
 
 def at_once(images: Tensor) -> int:
-    """How many images (n, C, H, W) of this shape are judged together, one at the least."""
-    return max(1, JUDGED_AT_ONCE // images.shape[1:].numel())
+    """Choose how many images pass a network together.
+
+    Args:
+        images: (n, C, H, W); the shape of one counts.
+
+    Returns:
+        Images, one at the least.
+    """
+    return max(1, LABELED_AT_ONCE // images.shape[1:].numel())
 
 
 @torch.no_grad()

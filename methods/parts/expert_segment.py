@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Trajectories
+from ddbench.distillation.task import OuterStep, Trajectories
 from ddbench.errors import UserError
 from ddbench.randomness import stream
 from ddbench.recipe.settings import Count, Settings
@@ -28,14 +28,24 @@ class Growth(Settings):
 
 @dataclass(frozen=True)
 class StartWindow:
-    """Start epochs are drawn from [lowest, upper(step)): fixed at ``highest``, or growing up to it."""
+    """Window of start epochs: they are drawn from [lowest, upper(step)), fixed at ``highest``, or growing up to it."""
 
     lowest: int
+    """Lowest start epoch, T-."""
     highest: int
+    """Upper end, T+, excluded."""
     growth: Growth | None = None
+    """How the upper end grows up to ``highest``; None where it is fixed."""
 
     def upper(self, step: int) -> int:
-        """U(step) = min(T+, T + floor((T+ - T) * step / E)), excluded from the window."""
+        """Compute the upper end of the window: U(step) = min(T+, T + floor((T+ - T) * step / E)).
+
+        Args:
+            step: Outer step, from 0.
+
+        Returns:
+            The epoch, excluded from the window.
+        """
         if self.growth is None:
             return self.highest
         first = self.growth.first
@@ -44,33 +54,61 @@ class StartWindow:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one expert: the parameters at its start, and a number of epochs later. All (P,), on the CPU."""
+    """A stretch of one expert, from its start epoch on; all parameters are (P,), on the CPU."""
 
     experts: Trajectories
+    """All experts."""
     expert: int
+    """Number of the expert, from 0."""
     start_epoch: int
+    """Epoch at which the span begins."""
 
     @property
     def begin(self) -> Tensor:
+        """Parameters at the start, (P,)."""
         return self.after(0)
 
     def after(self, epochs: int) -> Tensor:
-        """The expert's parameters ``epochs`` epochs after the start."""
+        """Read the expert's parameters some epochs after the start.
+
+        Args:
+            epochs: Epochs, from 0.
+
+        Returns:
+            (P,), on the CPU.
+        """
         return self.experts[self.expert, self.start_epoch + epochs]
 
 
 def expert_of_step(at: OuterStep, experts: int) -> int:
-    """The expert of this step: all are used once, in an order drawn anew for each pass over them."""
+    """Choose the expert of a step: all are used once, in an order drawn anew for each pass over them.
+
+    Args:
+        at: The step.
+        experts: Number of experts.
+
+    Returns:
+        Number of the expert.
+    """
     turn, position = divmod(at.step, experts)
     return int(torch.randperm(experts, generator=stream(at.seed, "expert order", turn))[position])
 
 
 def draw_span(experts: Trajectories, at: OuterStep, window: StartWindow, expert_epochs: int) -> Span:
-    """The span of this step: its expert's turn, and a start epoch uniform in the window.
+    """Draw the span of a step: the expert whose turn it is, and a start epoch uniform in the window.
+
+    Args:
+        experts: The experts.
+        at: The step, with its streams of randomness.
+        window: Window of start epochs.
+        expert_epochs: Epochs of the span, M.
+
+    Returns:
+        The span.
 
     Raises:
-        UserError: The experts are shorter than window and span need, and when the expert stood still over the span, so
-            that no distance can be relative to its move.
+        UserError: The experts are shorter than window and span need; or the expert stands still over the span, so that
+            no distance can be relative to its move.
     """
     needed = window.highest - 1 + expert_epochs
     if needed > experts.epochs:

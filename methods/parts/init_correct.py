@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.initialization import InitialImages, Initialization, shuffled_classes
 
@@ -50,9 +50,9 @@ def _take(ensemble: ExpertEnsemble, expert: int, label: int, rows: Tensor, ipc: 
     left = []
     for chunk, logits in ensemble.logits_of_rows(expert, rows):
         right = logits.argmax(1) == label
-        found = chunk[right][: ipc - len(chosen)]
-        chosen += found.tolist()
-        left.append(chunk[~torch.isin(chunk, found)])
+        correct = chunk[right][: ipc - len(chosen)]
+        chosen += correct.tolist()
+        left.append(chunk[~torch.isin(chunk, correct)])
         if len(chosen) == ipc:
             break
     return torch.cat(left)

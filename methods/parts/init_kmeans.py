@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
 from ddbench.methods.parts.initialization import InitialImages, Initialization
@@ -52,14 +52,25 @@ class KMeansInit(Initialization):
 
 
 def nearest_to_centers(points: Tensor, clusters: int, each: int, seed: int) -> Tensor:
-    """The positions of the ``each`` points (n, F) nearest to every center of k-means, none twice: (clusters * each,).
+    """Choose the points nearest to every center of k-means, none twice.
 
     Centers choose in the order of k-means, from what is left.
+
+    Args:
+        points: (n, F).
+        clusters: Number of centers.
+        each: Points of a center.
+        seed: Seed of k-means, 32 bits.
+
+    Returns:
+        Positions, (clusters * each,), int64.
     """
     from sklearn.cluster import KMeans
 
-    found = KMeans(n_clusters=clusters, init="k-means++", n_init="auto", random_state=seed).fit(points.double().numpy())
-    distances = torch.cdist(torch.from_numpy(np.asarray(found.cluster_centers_)), points.double())
+    fitted = KMeans(n_clusters=clusters, init="k-means++", n_init="auto", random_state=seed).fit(
+        points.double().numpy()
+    )
+    distances = torch.cdist(torch.from_numpy(np.asarray(fitted.cluster_centers_)), points.double())
     chosen: list[int] = []
     for to_center in distances:
         to_center[chosen] = torch.inf

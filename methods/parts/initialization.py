@@ -10,37 +10,52 @@ import torch
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
-from ddbench.distillation.method import OuterStep, Task
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.recipe.settings import Part
 
 
 @dataclass(frozen=True)
 class InitialImages:
-    """The images of step 0, (S, C, H, W), preprocessed, class-major."""
+    """The images of step 0."""
 
     images: Tensor
+    """(S, C, H, W), preprocessed, class-major."""
     notes: tuple[str, ...] = ()
-    """What a reader of results must know."""
+    """Sentences that a reader of results must know."""
 
 
 class Initialization(Part, abc.ABC):
     """A way to choose the images of step 0. Draws come from ``at``'s streams."""
 
     asks_experts: ClassVar[bool] = False
+    """Whether experts see images first."""
 
     def validate_ipc(self, ipc: int) -> None:
-        """Errors: UserError where this can not choose ``ipc`` images a class."""
+        """Refuse an ipc for which this can not choose images.
+
+        Args:
+            ipc: Images per class.
+
+        Raises:
+            UserError: The settings do not go with this ipc.
+        """
         del ipc
 
     @abc.abstractmethod
     def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
-        """``ipc`` images of every class.
+        """Choose ``ipc`` images of every class.
 
         Args:
-            label_expert_epoch: Of the experts that judge, where any do.
+            task: What is distilled from.
+            ipc: Images per class.
+            at: Streams of randomness.
+            label_expert_epoch: Epoch of the experts that see images, where any do.
+
+        Returns:
+            The images, and notes for readers of results.
 
         Raises:
-            UserError: A class has fewer than ``ipc`` training images.
+            UserError: A class has fewer than ``ipc`` training images, or the experts do not reach the epoch.
         """
 
 
@@ -68,14 +83,28 @@ class NoiseInit(Initialization):
 
 
 def class_major_labels(classes: int, ipc: int) -> Tensor:
-    """Labels 0, .., 0, 1, .., 1, ...: (classes * ipc,), int64."""
+    """Label a set class by class: 0, .., 0, 1, .., 1, ...
+
+    Args:
+        classes: Number of classes.
+        ipc: Images per class.
+
+    Returns:
+        (classes * ipc,), int64.
+    """
     return torch.arange(classes).repeat_interleave(ipc)
 
 
 def random_rows(real: RealSet, ipc: int, generator: torch.Generator) -> Tensor:
-    """``ipc`` training rows of every class, drawn without replacement, class-major:
+    """Draw training rows of every class, without replacement.
 
-    (classes * ipc,), int64.
+    Args:
+        real: The data set.
+        ipc: Rows per class.
+        generator: Source of the draws.
+
+    Returns:
+        (classes * ipc,), int64, class-major, on the CPU.
 
     Raises:
         UserError: A class has fewer than ``ipc`` images.
@@ -85,6 +114,14 @@ def random_rows(real: RealSet, ipc: int, generator: torch.Generator) -> Tensor:
 
 
 def shuffled_classes(real: RealSet, generator: torch.Generator) -> list[Tensor]:
-    """The training rows of each class in an order drawn for it, int64."""
+    """Shuffle the training rows of each class.
+
+    Args:
+        real: The data set.
+        generator: Source of the draws.
+
+    Returns:
+        Rows, int64, on the CPU, one tensor a class.
+    """
     by_class = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
     return [rows[torch.randperm(len(rows), generator=generator)] for rows in by_class]

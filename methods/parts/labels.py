@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.distillation.method import OuterRate, Task
+from ddbench.distillation.outer_optimizer import SGD
+from ddbench.distillation.task import Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble, at_once
 from ddbench.recipe.settings import Part, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -27,40 +28,66 @@ class Labels(Part, abc.ABC):
     """A way to label. The classes themselves are always known: sets are class-major."""
 
     soft: ClassVar[bool]
+    """Whether the stored labels are soft."""
     judged: ClassVar[bool] = False
     """Whether the labels of step 0 are what experts see in the images."""
 
     def asks_experts(self) -> bool:
-        """Whether experts at ``label_expert_epoch`` are asked, for the first labels or the last."""
+        """Check whether experts at ``label_expert_epoch`` are needed, for the first labels or the last.
+
+        Returns:
+            True where they are: experts are then trained that long.
+        """
         return self.judged
 
     def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
-        """The set of step 0, which comes with hard labels, as labeled here.
+        """Label the set of step 0.
 
         Args:
+            syn: The set with hard labels.
+            task: What is distilled from.
+            label_expert_epoch: Epoch of the experts that label, where any do.
             recognized: Whether its images were chosen among those that experts classify correctly.
+
+        Returns:
+            The set with the labels of step 0.
         """
         del task, label_expert_epoch, recognized
         return syn
 
-    def rate(self) -> OuterRate | None:
-        """How fast the labels are learned; None where they are not."""
+    def rate(self) -> SGD | None:
+        """Say how fast the labels are learned.
+
+        Returns:
+            Their outer SGD; None where they are not learned.
+        """
         return None
 
     def at_step(self, syn: SyntheticSet, task: Task, target: Theta) -> SyntheticSet:
-        """The set as the students of one outer step see it.
+        """Label the set as the students of one outer step see it.
 
         Args:
-            target: Reads the parameters (P,) they are to reach.
+            syn: The set as it is now.
+            task: What is distilled from.
+            target: Reads the parameters (P,) that the students are to reach.
+
+        Returns:
+            The set with the labels of the step.
         """
         del task, target
         return syn
 
     def finalize(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, last_target: Theta) -> SyntheticSet:
-        """The set as it is kept.
+        """Label the set as it is stored.
 
         Args:
+            syn: The set after its last step.
+            task: What is distilled from.
+            label_expert_epoch: Epoch of the experts that label, where any do.
             last_target: Reads the parameters (P,) that the last step was to reach.
+
+        Returns:
+            The set with its final labels.
         """
         del task, label_expert_epoch, last_target
         return syn
@@ -74,7 +101,7 @@ class HardLabels(Labels):
 
 
 class TargetLabels(Labels):
-    """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
+    """Probabilities, at every outer step, that the target expert of that step gives the images; constants of it.
 
     Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
     Differs: the set that is kept is labeled by all experts at ``label_expert_epoch`` together ("experts"); the released
@@ -139,14 +166,21 @@ class LearnedLabels(Labels):
     def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
         return StaticLabels(teachers=self.teachers).start(syn, task, label_expert_epoch, recognized=recognized)
 
-    def rate(self) -> OuterRate:
-        return OuterRate(lr=self.lr, momentum=self.momentum)
+    def rate(self) -> SGD:
+        return SGD(lr=self.lr, momentum=self.momentum)
 
 
 def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers) -> Tensor:
-    """The averaged logits of the experts for the set's images: (S, K), float32, where the images are.
+    """Average the logits of experts for the set's images; experts are read one at a time.
 
-    Experts are read one at a time.
+    Args:
+        syn: The set.
+        task: What is distilled from.
+        epoch: Epoch of the experts.
+        teachers: Experts whose logits count: correct, first or all.
+
+    Returns:
+        (S, K), float32, on the device of the images.
     """
     ensemble, classes = ExpertEnsemble(task, epoch), syn.hard_labels().to(syn.images.device)
     if teachers == "first":
@@ -164,9 +198,17 @@ def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers)
 
 @torch.no_grad()
 def probabilities(task: Task, theta: Tensor, images: Tensor) -> Tensor:
-    """The softmax of the student with parameters theta (P,) for images (S, C, H, W), without augmentation: (S, K).
+    """Compute the student's softmax without augmentation.
 
     Every chunk is spread over the whole set, so that batch norm, which uses a chunk's statistics, sees all classes.
+
+    Args:
+        task: What is distilled from.
+        theta: Parameters, (P,).
+        images: (S, C, H, W).
+
+    Returns:
+        (S, K).
     """
     chunks = -(-len(images) // at_once(images))
     logits = images.new_empty(len(images), task.real.classes)

@@ -15,11 +15,19 @@ Milestones = Callable[[int], Tensor]
 
 
 def trajectory_matching_loss(end: Tensor, target: Tensor, begin: Tensor) -> Tensor:
-    """Squared distance of the student from the expert's target, relative to the expert's own move.
+    """Measure the squared distance of the student from the expert's target, relative to the expert's own move.
 
-    end, target, begin: flat parameters, (P,). Returns a scalar, unitless; 1.0 means no progress, more means away.
+    ``draw_span`` refuses spans in which begin equals target; here they would give nan or inf.
+
+    Args:
+        end: Student parameters after N steps, (P,).
+        target: Expert parameters to reach, (P,).
+        begin: Where both started, (P,).
+
+    Returns:
+        Scalar without unit; 1.0 means no progress, more means away.
+
     Source: Cazenavette et al. 2022 (arXiv:2203.11932), matching loss. Differs: none.
-    Errors: none here; nan or inf if begin equals target, so ``draw_span`` refuses such spans.
     """
     return (end - target).square().sum() / (begin - target).square().sum()
 
@@ -29,15 +37,27 @@ class Match(Part, abc.ABC):
 
     @abc.abstractmethod
     def moments(self, inner_steps: int, expert_epochs: int) -> tuple[int, ...]:
-        """After how many steps it looks at the student: first 0, the start, which the expert is taken to share, and
-        last ``inner_steps``, the end."""
+        """Choose the states of the student that the loss looks at.
+
+        Args:
+            inner_steps: Steps of the student, N.
+            expert_epochs: Epochs of the expert, M.
+
+        Returns:
+            Numbers of steps: first 0, the start, which the expert is taken to share; last N, the end.
+        """
 
     @abc.abstractmethod
     def loss(self, path: Tensor, milestones: Milestones, expert_epochs: int) -> Tensor:
-        """A scalar.
+        """Compute the loss of a path.
 
         Args:
-            path: The student's parameters at those moments, (moments, P).
+            path: Student parameters at those moments, (moments, P).
+            milestones: Reads the expert's parameters (P,) some epochs after the start.
+            expert_epochs: Epochs of the expert, M.
+
+        Returns:
+            A scalar.
         """
 
 

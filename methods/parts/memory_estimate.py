@@ -18,26 +18,36 @@ _MOST_RANKS = 64
 @final
 @dataclass(frozen=True, kw_only=True)
 class TrajectoryMemory:
-    """What of the settings decides it."""
+    """Settings that decide how much memory trajectory matching takes."""
 
     unroll: UnrollChoice
+    """Way to differentiate the student."""
     inner_steps: int
+    """Steps of the student, N."""
     images: int
-    """S of the set."""
+    """Images of the set, S."""
     batch: int
-    """Of them, an inner step."""
+    """Images of an inner step."""
     soft: bool
     """Whether labels are learned."""
     momentum: bool
-    """Whether the student has any."""
+    """Whether the student's SGD has momentum."""
     moments: int
-    """At how many states the loss looks."""
+    """Number of states that the loss looks at."""
     averaged: bool
+    """Whether a moving average of the images is kept."""
     compiled: bool = False
-    """Whether the student's step is."""
+    """Whether the student's step is compiled."""
 
     def bytes(self, sizes: Sizes) -> Estimate:
-        """Estimated peak, above what lies there before."""
+        """Estimate the peak beyond what lies there before.
+
+        Args:
+            sizes: Sizes of student and data.
+
+        Returns:
+            Bytes, by what takes them.
+        """
         pixels = self.images * sizes.pixels
         learned = pixels + (self.images * sizes.classes if self.soft else 0)
         step = outer_step_bytes(
@@ -55,9 +65,21 @@ class TrajectoryMemory:
         return distillation_bytes(step, learned, averaged=pixels if self.averaged else 0)
 
     def memory_suggestions(self, sizes: Sizes, available: int) -> Sequence[MemorySuggestion]:
-        """What to change so that it fits in ``room`` bytes, the least harmful first; what falls short comes last."""
-        found = [*self._unrolls(sizes, available), *self._ranks(sizes, available), *self._batches(sizes, available)]
-        return sorted(found, key=lambda suggestion: suggestion.bytes is not None and suggestion.bytes > available)
+        """Suggest what to change so that a set fits.
+
+        Args:
+            sizes: Sizes of student and data.
+            available: Bytes in which it should fit.
+
+        Returns:
+            Changes, the least harmful first; what falls short comes last.
+        """
+        suggestions = [
+            *self._unrolls(sizes, available),
+            *self._ranks(sizes, available),
+            *self._batches(sizes, available),
+        ]
+        return sorted(suggestions, key=lambda suggestion: suggestion.bytes is not None and suggestion.bytes > available)
 
     def _unrolls(self, sizes: Sizes, available: int) -> list[MemorySuggestion]:
         if self.unroll.kind == "full":

@@ -37,7 +37,8 @@ class Brightest(DirectMethod):
 '''
 
 OPTIMISED = '''
-from ddbench.distillation.method import OptimizedMethod, OuterRate
+from ddbench.distillation.method import OptimizedMethod
+from ddbench.distillation.outer_optimizer import SGD
 from ddbench.methods import METHODS
 from ddbench.methods.parts.initialization import class_major_labels, random_rows
 
@@ -48,7 +49,7 @@ class ClassMeans(OptimizedMethod):
     image_lr: float = 0.1
 
     def outer_rates(self):
-        return {"images": OuterRate(lr=self.image_lr)}
+        return {"images": SGD(lr=self.image_lr)}
 
     def initialize(self, task, ipc, at):
         labels = class_major_labels(task.real.classes, ipc)

@@ -14,7 +14,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.continual.class_order import class_order, class_steps
 from ddbench.evaluate.continual.evaluator import ContinualEvaluator
 from ddbench.evaluate.continual.replay_memory import StepSet, merge_memory, seen_test, split_by_class
-from ddbench.evaluate.continual.step_score import load_step
+from ddbench.evaluate.continual.step_score import known_score
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
 from ddbench.evaluate.score import score
 
@@ -165,7 +165,7 @@ def test_a_point_is_a_plain_score_and_is_not_computed_twice(tmp_path, monkeypatc
     assert point.accuracy == want.accuracy
     assert point.question.seen == (2, 0)
     assert (point.memory_images, point.memory_bytes) == (4, sum(sum(part.syn.bytes.values()) for part in parts))
-    assert load_step(point.question.path(tmp_path)) == point
+    assert known_score(point.question, tmp_path) == point
 
     def never(*arguments, **more):
         raise AssertionError("trained again")

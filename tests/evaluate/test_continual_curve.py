@@ -1,5 +1,6 @@
 """Curves of a continual evaluation by hand, their tables, and documents that are whole or refused."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from ddbench.errors import UserError
 from ddbench.evaluate.continual.curve import Curve, curves_of
-from ddbench.evaluate.continual.step_score import StepKey, StepScore, known_score, load_step
+from ddbench.evaluate.continual.step_score import StepKey, StepScore, known_score
 from ddbench.evaluate.continual.table import caption, render
 
 
@@ -103,20 +104,21 @@ def test_documents_are_kept_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "message"),
     [
-        ("{", "is not a step of a continual evaluation"),
-        ("[1]", "is not a step of a continual evaluation"),
-        ('{"kind": "row"}', "is not a step of a continual evaluation"),
-        ('{"kind": "continual step", "schema": 1}', "is damaged"),
-        ('{"kind": "continual step", "schema": 9}', "newer ddbench"),
+        (lambda document: "{", "is not a file of scores"),
+        (lambda document: [1], "is damaged"),
+        (lambda document: {**document, "question": {}}, "of another training"),
+        (lambda document: {**document, "lr": "fast"}, "its fields are not whole: lr"),
+        (lambda document: {**document, "accuracy": [0.5, 1.5]}, "not one fraction a seed"),
+        (lambda document: {**document, "accuracy": [0.5]}, "not one fraction a seed"),
+        (lambda document: {**document, "schema": 9}, "newer ddbench"),
     ],
 )
-def test_damaged_documents_are_one_clear_error(tmp_path, text, message):
-    path = tmp_path / "step.json"
-    path.write_text(text)
+def test_damaged_documents_are_one_clear_error(tmp_path, change, message):
+    saved = point(0, 0, (0.5, 0.25))
+    path = saved.save(tmp_path)
+    changed = change(json.loads(path.read_text()))
+    path.write_text(changed if isinstance(changed, str) else json.dumps(changed))
     with pytest.raises(UserError, match=message):
-        load_step(path)
-    saved = point(0, 0, (0.5, 1.5)).save(tmp_path)
-    with pytest.raises(UserError, match="not one fraction a seed"):
-        load_step(saved)
+        known_score(saved.question, tmp_path)

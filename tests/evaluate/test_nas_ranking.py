@@ -205,9 +205,9 @@ def test_what_can_not_be_ranked_is_refused_before_training(tmp_path, counted, ch
 
 def test_damaged_scores_are_told_by_file(tmp_path):
     ranked(tmp_path, baselines=())
-    for path in tmp_path.rglob("convnet-d1-w4.json"):
+    for path in tmp_path.rglob("convnet-d1-w4-????????????????.json"):
         path.write_text(path.read_text().replace('"accuracy": 0.', '"accuracy": 7.'))
-    with pytest.raises(UserError, match="convnet-d1-w4.json is damaged"):
+    with pytest.raises(UserError, match=r"convnet-d1-w4-[0-9a-f]{16}\.json is damaged"):
         ranked(tmp_path, baselines=())
 
 

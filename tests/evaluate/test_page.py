@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 import yaml
-from helpers.evaluation_makers import make_tiny_row
+from helpers.evaluation_makers import PRINTABLE, make_tiny_row
 from helpers.page_makers import HOSTILE, hostile_rows, some_rows, tiny_picture
 from helpers.page_reader import Reader, read
 from hypothesis import given, settings
@@ -159,7 +159,7 @@ class TestHostile:
         assert json.loads(inside)["rows"] and not set("<>&\u2028\u2029") & set(inside)
 
     @settings(max_examples=25, deadline=None)
-    @given(st.text(max_size=30), st.text(max_size=30))
+    @given(st.text(PRINTABLE, max_size=30), st.text(PRINTABLE, max_size=30))
     def test_any_text(self, label, note):
         row = make_tiny_row(label=label, note=note, recipe={"a": label})
         reader = read([row], paths={row_key(row): note})

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from hypothesis import strategies as st
 
 from ddbench.artifact import fingerprint
 from ddbench.data.preprocessing import Preprocessing
@@ -14,6 +15,8 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 NETWORK = "convnet-d1-w4"
 CLASSES = 3
+PRINTABLE = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+"""Every character that a row may hold."""
 
 
 def tiny_split(count, seed, channels=1, size=8):

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import random
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -17,14 +18,16 @@ import pytest
 import torch
 
 from ddbench import artifact
+from ddbench.artifact import fingerprint
 from ddbench.data import load_dataset
 from ddbench.data.rawdata import Request
 from ddbench.distillation.run_dir import Run
-from ddbench.evaluate.continual.step_score import StepKey, StepScore, load_step
+from ddbench.evaluate.continual.step_score import StepKey, StepScore, known_score
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.nas import read_truth
 from ddbench.evaluate.nas import space as space_named
-from ddbench.evaluate.selection import CACHE, _Cache
+from ddbench.evaluate.protocols.builtin import protocol
+from ddbench.evaluate.selection import EARLIER_SCORES, CandidateJob, score_cache
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.expert_buffers.metadata import describe_buffer
@@ -230,13 +233,10 @@ def read_recipe(folder):
     return None
 
 
-def cache_of(folder):
-    from ddbench.evaluate.protocols.builtin import protocol
-    from ddbench.evaluate.selection import CandidateJob
-
-    real = tiny_real()
+def scores_of_candidates(folder):
+    """The cache of two candidates in a folder, and the keys of their scores."""
     job = CandidateJob(
-        real=real,
+        real=tiny_real(),
         protocol=protocol("dc-v1"),
         network=None,
         seeds=(1, 2),
@@ -246,20 +246,36 @@ def cache_of(folder):
         teachers=None,
         compile="off",
     )
-    return _Cache(folder / CACHE, job)
+    return score_cache(folder), [job.key(folder / f"{seed:06d}.safetensors") for seed in range(2)]
 
 
 def make_scores(folder):
     for seed in range(2):
         tiny_synthetic(tiny_real(), seed=seed).save(folder / f"{seed:06d}.safetensors")
-        cache_of(folder).keep(folder / f"{seed:06d}.safetensors", (0.25, 0.5))
-    return [folder / CACHE]
+    cache, (first, second) = scores_of_candidates(folder)
+    cache.keep(first, {"accuracy": [0.25, 0.5]})
+    cache.keep(second, {"accuracy": [0.25, 0.5], "seconds": 2.5, "peak_bytes": 10, "notes": ["seed 1: a note"]})
+    return [cache.path(second)]
+
+
+def make_earlier_scores(folder):
+    """The one file in which an older ddbench kept the scores of all candidates."""
+    make_scores(folder)
+    cache, keys = scores_of_candidates(folder)
+    entries = {fingerprint(key): {**key, "accuracy": [0.25, 0.5]} for key in keys}
+    shutil.rmtree(cache.folder)
+    (folder / EARLIER_SCORES).write_text(json.dumps(entries))
+    assert all(cache.find(key)["accuracy"] == [0.25, 0.5] for key in keys)
+    return [folder / EARLIER_SCORES]
 
 
 def read_scores(folder):
-    known = [cache_of(folder).known(folder / f"{seed:06d}.safetensors") for seed in range(2)]
-    for found in known:
-        assert found is None or (len(found) == 2 and all(0 <= value <= 1 for value in found))
+    cache, keys = scores_of_candidates(folder)
+    for found in map(cache.find, keys):
+        assert found is None or (len(found["accuracy"]) == 2 and all(0 <= value <= 1 for value in found["accuracy"]))
+        assert found is None or (
+            found["seconds"] >= 0 and found["peak_bytes"] >= 0 and isinstance(found["notes"], list)
+        )
     return None
 
 
@@ -289,12 +305,15 @@ def read_lock(folder):
     return None
 
 
-def make_step(folder):
+def step_key():
     texts = {"method": "mtt", "dataset": "digits", "network": "n", "protocol": "p", "protocol_fingerprint": "f"}
     others = {"memory_sha256": "m", "real_fingerprint": "r", "how": "h", "mirror": False, "ipc": 1, "epochs": 1}
-    asked = StepKey(**texts, **others, order=0, step=0, steps=2, seen=(0, 1), seeds=(0, 1))
+    return StepKey(**texts, **others, order=0, step=0, steps=2, seen=(0, 1), seeds=(0, 1))
+
+
+def make_step(folder):
     score = StepScore(
-        question=asked,
+        question=step_key(),
         accuracy=(0.5, 0.25),
         lr=0.1,
         memory_images=2,
@@ -310,7 +329,7 @@ def make_step(folder):
 
 def read_step(folder):
     (path,) = folder.rglob("*.json")
-    score = load_step(path)
+    score = known_score(step_key(), folder)
     assert len(score.accuracy) == len(score.question.seeds) and all(0 <= value <= 1 for value in score.accuracy)
     as_text_says(path, dataclasses.asdict(score))
     return None
@@ -488,7 +507,8 @@ READERS = [
     Reader("buffer.json", make_description, read_buffer, EXACT, mutate=mutated_json, count=100),
     Reader("row", make_row_file, read_row_file, mutate=mutated_json, count=200),
     Reader("recipe", make_recipe, read_recipe, count=120),
-    Reader("scores.json", make_scores, read_scores, mutate=mutated_json, count=100),
+    Reader("scores of a candidate", make_scores, read_scores, mutate=mutated_json, count=100),
+    Reader("scores.json", make_earlier_scores, read_scores, mutate=mutated_json, count=60),
     Reader("events.jsonl", make_events, read_events, count=100),
     Reader("lock", make_lock, read_lock, count=60),
     Reader("step of a continual evaluation", make_step, read_step, mutate=mutated_json, count=80),

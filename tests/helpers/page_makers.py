@@ -11,7 +11,7 @@ HOSTILE = (
     "</script><img src=x onerror=\"document.title='broken'\">",
     "<!--<script>document.title='broken'</script>",
     "'\"><svg onload=\"document.title='broken'\">",
-    "${page} {{7*7}} &lt;b&gt; \u2028\u202e\x00\x1b\ud800 end",
+    "${page} {{7*7}} &lt;b&gt; \u2028\u202e\x1b end",
     "javascript:document.title='broken'",
 )
 

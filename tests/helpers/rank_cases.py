@@ -12,7 +12,7 @@ from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -38,7 +38,7 @@ def _outer_gradient(ranks, name, settings, captured):
     syn = method.initialize(task, 2, at())
     names = [name for name in ("images", "labels", "student_lr") if name in method.outer_rates()]
     learned = {name: getattr(syn, name).double().requires_grad_() for name in names}
-    with patch("ddbench.distillation.method.GradientKernel", partial(GradientKernel, backend="eager")):
+    with patch("ddbench.distillation.task.GradientKernel", partial(GradientKernel, backend="eager")):
         loss, _ = method.outer_loss(replace(syn, **learned), task, at(3))
     gradients = torch.autograd.grad(loss, list(learned.values()))
     return [loss.item(), *(gradient.tolist() for gradient in gradients)]
@@ -94,8 +94,8 @@ def job_of_a_recipe(ranks, recipe, homes, overrides):
     with patch("ddbench.pipeline.rank_consistency._PATIENCE", 0.3):
         pipeline = Pipeline(load_recipe(str(recipe), overrides[ranks.rank]), context)
     job = pipeline.jobs[-1]
-    pipeline.distill(job)
-    return load_synthetic(pipeline.set_path(job)).images.tolist()
+    pipeline.stages.run(job, last="distill")
+    return load_synthetic(job.set_path).images.tolist()
 
 
 def batch_norm(ranks):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ddbench.data.realset import Split
-from ddbench.distillation.method import Task
+from ddbench.distillation.task import Task
 from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.randomness import stream

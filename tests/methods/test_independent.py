@@ -94,7 +94,7 @@ def test_jobs_of_another_distillation_are_refused(tmp_path):
     task = tiny_task()
     with pytest.raises(KeyboardInterrupt):
         run(Walks(), task, 1, tmp_path, seed=0, progress=StopAtCount(8))
-    with pytest.raises(UserError, match="of another distillation"):
+    with pytest.raises(UserError, match="was made with another steps"):
         run(Walks(steps=7), task, 1, tmp_path, seed=0)
 
 

@@ -64,7 +64,7 @@ def in_experts(tmp_path_factory):
 
     def stopping(self, epochs, *rest):
         keep(self, epochs, *rest)
-        if self._facts["expert"] == 1:
+        if self.identity["expert"] == 1:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +97,7 @@ KINDS = {
         "runs/*-mtt-*/start.safetensors",
         "runs/*-mtt-*/candidates/000002.safetensors",
         "runs/*-mtt-*/candidates/000004.safetensors",
-        "runs/*-mtt-*/candidates/scores.json",
+        "runs/*-mtt-*/candidates/scores/000002-*.json",
         "runs/*-mtt-*/synthetic.safetensors",
         "runs/*-mtt-*/synthetic.png",
         "runs/*-random-*/candidates/000000.safetensors",
@@ -172,7 +172,7 @@ def test_a_picture_that_fails_does_not_end_a_run(tmp_path, monkeypatch, capsys):
     def fail(*arguments):
         raise UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed")
 
-    monkeypatch.setattr("ddbench.figures.draw_set.draw_set", fail)
+    monkeypatch.setattr("ddbench.pipeline.pictures.draw_set", fail)
     assert run(tmp_path) == 0
     said = capsys.readouterr()
     assert said.err.count("note: the picture ") == 2 and "surrogates" in said.err and "mtt" in said.out

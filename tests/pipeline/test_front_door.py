@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 import ddbench
 from ddbench.api.run import as_options
 from ddbench.commands import main
-from ddbench.distillation.method import DirectMethod, OptimizedMethod, OuterRate
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
+from ddbench.distillation.outer_optimizer import SGD
 from ddbench.methods import METHODS
 from ddbench.runtime.progress import Bar, Silent, choose_progress
 from ddbench.testing.tiny_task import tiny_real
@@ -274,7 +275,7 @@ class TestPlugins:
                 return Method().distill(task, ipc, at)
 
             def outer_rates(self):
-                return {"images": OuterRate(lr=1.0)}
+                return {"images": SGD(lr=1.0)}
 
             def outer_loss(self, syn, task, at):
                 return (syn.images * 0 + torch.rand((), generator=at.stream("loss"))).mean(), {}

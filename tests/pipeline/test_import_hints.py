@@ -125,6 +125,10 @@ def test_pictures_of_whitened_sets_need_the_home_of_their_run(ddbench, tmp_path)
         ddbench.done(*shlex.split(line))
 
 
+LARGE_CELLS = [(8, False), (32, True), (32, False)]
+"""Size of each cell, in MiB, and whether all rows share one."""
+
+
 class TestParquetMemory:
     """A process of its own, for what it took is read from the system when it ended."""
 
@@ -153,9 +157,10 @@ print("MB", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         assert done.returncode == 0, done.stderr
         return done.stdout, float(done.stdout.split("MB ")[1])
 
-    @pytest.mark.parametrize("shared", [True, False])
-    @pytest.mark.parametrize("megabytes", [8, 32])
-    def test_large_cells_are_refused_before_they_are_many(self, tmp_path, shared, megabytes):
+    @pytest.mark.parametrize(
+        ("megabytes", "shared"), [(8, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in LARGE_CELLS)]
+    )
+    def test_large_cells_are_refused_before_they_are_many(self, tmp_path, megabytes, shared):
         """One cell that all rows share, and as many cells of their own, in a file of some kilobytes."""
         cells = [bytes(megabytes * 2**20)] * 45
         image = pa.array([{"bytes": cell, "path": None} for cell in cells])

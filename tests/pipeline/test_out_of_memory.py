@@ -11,6 +11,7 @@ from helpers.memory_makers import ERRORS
 
 from ddbench import artifact
 from ddbench.distillation.outer_loop import optimize
+from ddbench.distillation.outer_optimizer import SGD
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
@@ -65,17 +66,14 @@ def test_a_step_that_stops_half_way_is_taken_back(tmp_path, monkeypatch, call):
     """The optimizer has moved the images, and not the learning rate, when memory runs out."""
     whole = run(tmp_path / "whole")
     count = iter(range(1, 100))
-    real = torch.optim.SGD.step
+    real = SGD.step
 
-    def half(self):
-        if next(count) != call:
-            return real(self)
-        left, self.param_groups = self.param_groups, self.param_groups[:1]
-        real(self)
-        self.param_groups = left
-        raise MemoryError
+    def half(self, values, gradient, state):
+        if next(count) == 2 * call:
+            raise MemoryError
+        return real(self, values, gradient, state)
 
-    monkeypatch.setattr(torch.optim.SGD, "step", half)
+    monkeypatch.setattr(SGD, "step", half)
     with pytest.raises(UserError, match="out of memory"):
         run(tmp_path / "parts", checkpoint_seconds=1e9)
     assert artifact.describe(Run(tmp_path / "parts").state)["step"] == call - 1

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ddbench import artifact
 from ddbench.errors import UserError
+from ddbench.files import json_file
 
 
 def tensors(seed=0):
@@ -187,7 +188,7 @@ def test_what_is_no_regular_file_is_not_read(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="no regular file"):
             artifact.read_json(path, "thing")
     (tmp_path / "large.json").write_text("[1, 2, 3]")
-    monkeypatch.setattr(artifact, "LARGEST_JSON", 8)
+    monkeypatch.setattr(json_file, "LARGEST_JSON", 8)
     with pytest.raises(UserError, match="too large for a thing"):
         artifact.read_json(tmp_path / "large.json", "thing")
 

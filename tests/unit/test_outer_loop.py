@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.distillation.guard import Guard
-from ddbench.distillation.method import OptimizedMethod, OuterRate
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_loop import optimize
+from ddbench.distillation.outer_optimizer import SGD
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
@@ -33,7 +34,7 @@ class Bowl(OptimizedMethod):
         return task.synthetic(images, labels, ipc=ipc, student_lr=torch.tensor(0.1))
 
     def outer_rates(self):
-        return {"images": OuterRate(lr=0.1, momentum=0.5), "student_lr": OuterRate(lr=0.1, momentum=0.5)}
+        return {"images": SGD(lr=0.1, momentum=0.5), "student_lr": SGD(lr=0.1, momentum=0.5)}
 
     def outer_loss(self, syn, task, at) -> tuple[Tensor, dict[str, float]]:
         noise = torch.randn(syn.images.shape, generator=at.stream("noise"))
@@ -85,7 +86,7 @@ def test_a_process_that_dies_without_a_word_loses_only_what_follows_its_checkpoi
         def update(self, done, **facts):
             if done == 8:
                 monkeypatch.setattr(
-                    "ddbench.distillation.outer_state.OuterState.checkpoint", lambda *_: None
+                    "ddbench.distillation.outer_state.OuterState.save", lambda *_: None
                 )  # no last words
                 raise Killed
 

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 
 class Sums(NamedTuple):
-    """Of what enters a layer, less the layer's running mean: how many numbers a channel, and by job (J, channels) their
-    sum and their sum of squares."""
+    """Sums over what enters a layer, less the layer's running mean."""
 
     numbers: int
+    """Numbers that were summed, for each channel of a job."""
     first: Tensor
+    """Their sum, (J, channels)."""
     second: Tensor
+    """Sum of their squares, (J, channels)."""
 
 
 Seen = dict[nn.BatchNorm2d, Sums]
@@ -23,12 +25,13 @@ Seen = dict[nn.BatchNorm2d, Sums]
 
 @final
 class BatchStatistics:
-    """Watches the batch-norm layers of a network while it is entered as a context.
+    """Sums of what the batch-norm layers of a network see while it is entered as a context.
+
+    They are differentiable, and linear in the images' terms, so that what parts of a batch gave adds up.
 
     Args:
-        jobs: J; every batch is of equal parts, one a job, one after the other. ``take()`` says what the layers saw
-            since it was last asked. Differentiable, and linear in the images' terms, so that what parts of a batch gave
-            adds up.
+        network: The network.
+        jobs: J; every batch is of equal parts, one a job, one after the other.
     """
 
     def __init__(self, network: nn.Module, jobs: int) -> None:
@@ -46,6 +49,11 @@ class BatchStatistics:
             handle.remove()
 
     def take(self) -> Seen:
+        """Take what the layers saw since the last call.
+
+        Returns:
+            Sums by layer.
+        """
         seen, self._seen = self._seen, {}
         return seen
 
@@ -58,15 +66,30 @@ class BatchStatistics:
 
 
 def added(one: Seen, other: Seen) -> Seen:
-    """What layers saw in two parts of a batch."""
+    """Add up what layers saw in two parts of a batch.
+
+    Args:
+        one: Sums by layer; may be empty.
+        other: Sums by the same layers.
+
+    Returns:
+        Sums by layer.
+    """
     return {layer: _sum(one[layer], sums) for layer, sums in other.items()} if one else other
 
 
 def matching_loss(seen: Seen, first_weight: float) -> Tensor:
-    """How far mean and variance of what layers saw are from their running ones, (J,).
+    """Measure how far mean and variance of what layers saw are from their running ones.
 
     For each layer the plain L2 norms over channels of both differences, weighted by ``first_weight`` in the layer that
     an image meets first. The variance is biased.
+
+    Args:
+        seen: Sums by layer.
+        first_weight: Weight of the first layer; the others have 1.
+
+    Returns:
+        (J,).
 
     Raises:
         ValueError: No layer saw anything.
@@ -105,10 +128,10 @@ class _Moments(torch.autograd.Function):
         return tuple(sums.unflatten(0, (jobs, -1)).sum(1) for sums in by_image)
 
     @staticmethod
-    def backward(ctx, *given: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx, *cotangents: Tensor) -> tuple[Tensor, None, None]:
         images, mean = ctx.saved_tensors
         each = len(images) // ctx.jobs
-        first, second = (share.repeat_interleave(each, 0).unsqueeze(2) for share in given)
+        first, second = (share.repeat_interleave(each, 0).unsqueeze(2) for share in cotangents)
         return (_away(images, mean) * (2 * second) + first).view(images.shape), None, None
 
 
