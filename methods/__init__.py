@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ddbench.methods.coresets.random_images import RandomImages
     from ddbench.methods.coresets.random_soft import RandomSoft
     from ddbench.methods.datm import DATM
+    from ddbench.methods.dc import DC
+    from ddbench.methods.dm import DM
+    from ddbench.methods.dsa import DSA
     from ddbench.methods.ftd import FTD
     from ddbench.methods.graph_coresets.full_graphs import FullGraphs
     from ddbench.methods.graph_coresets.herding_graphs import HerdingGraphs
@@ -30,6 +33,9 @@ _BUILTIN = {
     "tesla": "ddbench.methods.tesla:TESLA",
     "datm": "ddbench.methods.datm:DATM",
     "ast": "ddbench.methods.ast:AST",
+    "dc": "ddbench.methods.dc:DC",
+    "dsa": "ddbench.methods.dsa:DSA",
+    "dm": "ddbench.methods.dm:DM",
     "infer": "ddbench.methods.infer.method:INFER",
     "random": "ddbench.methods.coresets.random_images:RandomImages",
     "random-soft": "ddbench.methods.coresets.random_soft:RandomSoft",
@@ -55,6 +61,9 @@ _CLASSES = {target.partition(":")[2]: target.partition(":")[0] for target in _BU
 __all__ = [
     "AST",
     "DATM",
+    "DC",
+    "DM",
+    "DSA",
     "FTD",
     "INFER",
     "METHODS",

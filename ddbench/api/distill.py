@@ -191,6 +191,7 @@ def _distill_images(
     executor: Executor | None,
 ) -> SyntheticSet:
     name, chosen = resolve_method(method, settings, "distill()", (OptimizedMethod, DirectMethod, JobMethod), "images")
+    chosen = chosen.for_ipc(ipc)
     epochs = chosen.needed_epochs()
     if chosen.required_teachers() and teachers is None:
         raise UserError(f"{name} needs teachers", fix="give teachers=ddbench.train_teachers(...)")

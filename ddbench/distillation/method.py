@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 from torch import Tensor
@@ -30,6 +30,18 @@ class Method(Settings, abc.ABC):
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+
+    def for_ipc(self, ipc: int) -> Self:
+        """Fill in what follows from the number of images per class, where settings leave it open.
+
+        Args:
+            ipc: Images per class, 1 or more.
+
+        Returns:
+            The settings with which a set of this size is made and recorded; the same where nothing is open.
+        """
+        del ipc
+        return self
 
     def soft_labels(self) -> bool:
         """Check whether the method's sets carry soft labels.
