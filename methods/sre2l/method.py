@@ -16,7 +16,7 @@ from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats, training_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
-from ddbench.estimates.stacked_memory import training_seconds
+from ddbench.estimates.training_time import training_seconds
 from ddbench.methods.infer.memory_estimate import teacher_sizes
 from ddbench.methods.parts.initialization import class_major_labels
 from ddbench.methods.parts.task_teachers import task_teachers
