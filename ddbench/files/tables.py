@@ -31,7 +31,11 @@ class Table:
     """Whether the cells are Markdown already, for a report in that form."""
 
     def text(self) -> str:
-        """Lay the table out for a terminal; cells may have several lines."""
+        """Lay the table out for a terminal; cells may have several lines.
+
+        Returns:
+            Lines, without an end of line after the last.
+        """
         split = [[cell.split("\n") for cell in row] for row in (self.heads, *self.rows)]
         widths = [max(map(len, (line for row in split if row for line in row[i]))) for i in range(len(self.heads))]
         lines = [[self._aligned(line, widths) for line in _lines(row)] or [""] for row in split]
@@ -40,7 +44,11 @@ class Table:
         return "\n".join([*filter(None, [self.title]), *(line for row in lines for line in row)])
 
     def markdown(self) -> str:
-        """Write the table in Markdown, with names of others escaped."""
+        """Write the table in Markdown, with names of others escaped.
+
+        Returns:
+            Lines, without an end of line after the last.
+        """
         escape = str if self.escaped else markdown_cell
         rule = ["---" if self._is_left(head) else "---:" for head in self.heads]
         body = [[" ".join(escape(cell).split()) for cell in row] for row in (self.heads, *self.rows) if row]
@@ -48,7 +56,11 @@ class Table:
         return "\n".join([*([f"### {markdown_cell(self.title)}", ""] if self.title else []), *lines])
 
     def latex(self) -> str:
-        """Write the table in LaTeX; it needs the package ``booktabs``."""
+        """Write the table in LaTeX; it needs the package ``booktabs``.
+
+        Returns:
+            Lines, without an end of line after the last.
+        """
         import pandas
 
         body = [[" ".join(cell.split()) for cell in row] for row in self.rows if row]

@@ -14,6 +14,7 @@ from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.job_method import JobMethod
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import activation_floats, training_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.estimates.training_time import training_seconds
@@ -102,10 +103,10 @@ class SRe2L(JobMethod):
         classes = max((n for n in range(1, most) if self._bytes(sizes, n) <= available), default=1)
         return [MemorySuggestion(f"-o method.classes_at_once={classes}", self._bytes(sizes, classes), "another result")]
 
-    def _bytes(self, sizes: Sizes, classes: int) -> int:
+    def _bytes(self, sizes: Sizes, classes: int) -> Estimate:
         ((parameters, activations),) = teacher_sizes(self.teachers.networks, sizes.shape)
         step = training_bytes(parameters=0, activations=activations, batch=classes, pixels=sizes.pixels)
-        return step + 4 * (parameters + _COPIES * classes * sizes.pixels)
+        return step.plus({"teacher": 4 * parameters, "recovered images": 4 * _COPIES * classes * sizes.pixels})
 
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
         self.validate_data(task.real, ipc)
