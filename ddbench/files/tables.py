@@ -75,8 +75,8 @@ class Table:
     def _is_left(self, head: str) -> bool:
         return self.left is None or head in self.left
 
-    def _aligned(self, line: Sequence[str], widths: Sequence[int]) -> str:
-        cells = zip(line, self.heads, widths, strict=True)
+    def _aligned(self, texts: Sequence[str], widths: Sequence[int]) -> str:
+        cells = zip(texts, self.heads, widths, strict=True)
         return "  ".join(
             cell.ljust(width) if self._is_left(head) else cell.rjust(width) for cell, head, width in cells
         ).rstrip()
