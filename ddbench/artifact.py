@@ -212,7 +212,7 @@ def uncovered(document: Mapping[str, Any]) -> str:
 
 
 def _require_memory(error: Exception) -> None:
-    """Errors: MemoryError where a file could not be read for lack of memory, and may be whole."""
+    """Raise MemoryError where a file could not be read for lack of memory, and may be whole."""
     if isinstance(error, MemoryError) or "Cannot allocate memory" in str(error):
         raise MemoryError(str(error)) from error
 

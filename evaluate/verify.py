@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -99,18 +100,7 @@ def verify(
     Raises:
         UserError: The set, or the real data, is not the one that the row is about, and as in ``score``.
     """
-    for what, recorded, given in (
-        ("synthetic set", row.synthetic_sha256, synthetic_sha256(syn)),
-        ("real data", row.real_fingerprint, real.fingerprint),
-        ("set of teachers", row.teachers_fingerprint or "none", teachers.fingerprint if teachers else "none"),
-    ):
-        if recorded != given:
-            raise UserError(
-                f"this row is about another {what}",
-                f"row   {recorded[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
-                f"given {given[:16]}",
-                fix=f"give the {what} that the row was made from",
-            )
+    require_same_origin(row, synthetic_sha256(syn), real.fingerprint, teachers.fingerprint if teachers else None)
     device = torch.device(device)
     compile: Choice = "on" if row.compiled and not missing_requirement(device.type) else "off"
     scores = score(
@@ -127,8 +117,43 @@ def verify(
         executor=executor,
         compile=compile,
     )
-    same_place = device.type == "cpu" and row.device == device_name(device) and row.versions == versions()
-    same_place = same_place and scores.compiled == row.compiled
-    return Verification(
-        seeds=row.seeds, recorded=row.accuracy, measured=scores.accuracy, exact=same_place, tolerance=tolerance
-    )
+    exact = is_exact(row, device, versions()) and scores.compiled == row.compiled
+    return compare_accuracies(row, scores.accuracy, exact, tolerance)
+
+
+def require_same_origin(row: Row, synthetic: str | None, real: str, teachers: str | None = None) -> None:
+    """Check that a row is about the set and the data at hand.
+
+    Args:
+        row: The row.
+        synthetic: Hash of the set; None where there is none.
+        real: Fingerprint of the real data.
+        teachers: Fingerprint of the networks that label; None where there are none.
+
+    Raises:
+        UserError: It is about others.
+    """
+    for what, recorded, given in (
+        ("synthetic set", row.synthetic_sha256, synthetic),
+        ("real data", row.real_fingerprint, real),
+        ("set of teachers", row.teachers_fingerprint, teachers),
+    ):
+        if recorded != given:
+            raise UserError(
+                f"this row is about another {what}",
+                f"row   {(recorded or 'none')[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
+                f"given {(given or 'none')[:16]}",
+                fix=f"give the {what} that the row was made from",
+            )
+
+
+def is_exact(row: Row, device: torch.device, libraries: Mapping[str, str]) -> bool:
+    """Tell whether the same bits as a row's can be asked for on a device with these versions of libraries."""
+    return device.type == "cpu" and row.device == device_name(device) and row.versions == libraries
+
+
+def compare_accuracies(
+    row: Row, measured: tuple[float, ...], exact: bool, tolerance: float = TOLERANCE
+) -> Verification:
+    """Compare the accuracies of a row with those that were measured anew, a fraction a seed."""
+    return Verification(seeds=row.seeds, recorded=row.accuracy, measured=measured, exact=exact, tolerance=tolerance)

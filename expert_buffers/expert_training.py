@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 
 from ddbench import artifact
-from ddbench.data.loader import loader_bytes
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
-from ddbench.estimates.memory import activation_floats
-from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
+from ddbench.estimates.estimate import Estimate
+from ddbench.estimates.memory_check import stack_size
+from ddbench.estimates.model_size import Sizes
+from ddbench.estimates.training_time import training_seconds
 from ddbench.expert_buffers.buffer import Contents, ExpertBuffer, expert_path, read_description, scan, write_description
 from ddbench.expert_buffers.expert_job import ExpertJob
+from ddbench.expert_buffers.memory_estimate import expert_bytes, step_bytes
 from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
 from ddbench.files.folder_lock import locked
 from ddbench.networks import build_network
@@ -47,15 +49,15 @@ def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32
 
 def training_cost(
     real: RealSet, network_name: str, recipe: ExpertRecipe, epochs: int, device: torch.device
-) -> tuple[float, int]:
+) -> tuple[float, Estimate]:
     """About how many seconds one expert takes on one processor thread or a GPU, and the bytes of a process that trains
     experts with a copy of the images of its own."""
-    network = build_network(network_name, real.shape, seed=0)
-    floats, split = activation_floats(network, real.shape), real.train
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    stored = split.images.nbytes + loader_bytes(len(split), split.images[0].numel())
-    needed = _PROCESS + stored + training_bytes(parameters, floats, recipe.batch) + 8 * parameters * (epochs + 1)
-    return training_seconds(floats, epochs * len(split), recipe.batch, device), needed
+    sizes = Sizes.of(build_network(network_name, real.shape, seed=0), real.shape, device=device.type)
+    images = len(real.train), len(real.validation)
+    trained = expert_bytes(recipe, epochs, sizes, *images, batch=min(recipe.batch, images[0]))
+    stored = real.train.images.nbytes + real.validation.images.nbytes
+    seconds = training_seconds(sizes.activations, epochs * images[0], recipe.batch, device)
+    return seconds, trained.plus({"process": _PROCESS, "stored images": stored})
 
 
 def train_experts(
@@ -140,9 +142,8 @@ def _train_missing(
     own = range(ranks.rank, recipe.count, ranks.world)
     missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
-        network = build_network(network_name, real.shape, seed=seed)
-        floats = activation_floats(network, real.shape)
-        each = training_seconds(floats, epochs * len(real.train), recipe.batch, device)
+        sizes = Sizes.of(build_network(network_name, real.shape, seed=seed), real.shape)
+        each = training_seconds(sizes.activations, epochs * len(real.train), recipe.batch, device)
         on = by.device(device)
         job = ExpertJob(
             folder=folder.absolute(),
@@ -157,8 +158,8 @@ def _train_missing(
             compile=should_compile(compile, seconds=recipe.count * each, device=on.type),
             notice=compile == "on",
         )
-        bytes_of_one = training_bytes(description.parameter_count, floats, recipe.batch)
-        at_once = together if by.at_once > 1 or by.elsewhere else side_by_side(together, len(missing), on, bytes_of_one)
+        in_stack = step_bytes(recipe, sizes, recipe.batch, stacked=True)
+        at_once = together if by.at_once > 1 or by.elsewhere else stack_size(together, len(missing), on, in_stack)
         groups = [missing[first : first + (at_once or 1)] for first in range(0, len(missing), at_once or 1)]
         sizes = [epochs * len(group) for group in groups]
         meter = SharedProgress(report, len(groups), _title(folder, contents, missing), sizes)

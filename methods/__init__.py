@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ddbench.methods.infer.method import INFER
     from ddbench.methods.mirage.method import Mirage
     from ddbench.methods.mtt import MTT
+    from ddbench.methods.rded.method import RDED
+    from ddbench.methods.sre2l.method import SRe2L
     from ddbench.methods.tesla import TESLA
 
 _BUILTIN = {
@@ -37,6 +39,8 @@ _BUILTIN = {
     "dsa": "ddbench.methods.dsa:DSA",
     "dm": "ddbench.methods.dm:DM",
     "infer": "ddbench.methods.infer.method:INFER",
+    "rded": "ddbench.methods.rded.method:RDED",
+    "sre2l": "ddbench.methods.sre2l.method:SRe2L",
     "random": "ddbench.methods.coresets.random_images:RandomImages",
     "random-soft": "ddbench.methods.coresets.random_soft:RandomSoft",
     "herding": "ddbench.methods.coresets.herding:Herding",
@@ -68,6 +72,7 @@ __all__ = [
     "INFER",
     "METHODS",
     "MTT",
+    "RDED",
     "TESLA",
     "FullGraphs",
     "Herding",
@@ -77,6 +82,7 @@ __all__ = [
     "RandomGraphs",
     "RandomImages",
     "RandomSoft",
+    "SRe2L",
 ]
 
 

@@ -21,6 +21,7 @@ from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_optimizer import SGD
 from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.errors import UserError
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import distillation_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.class_chunks import summed_over_classes
@@ -135,7 +136,7 @@ class ClassMatching(OptimizedMethod):
             "loop": "by rule" if self.loop_notes(ipc) else "published",
         }
 
-    def peak_bytes(self, sizes: Sizes, ipc: int) -> int:
+    def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
         return self._peak(sizes, ipc, self._chunk(sizes, ipc))
 
     def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
@@ -153,11 +154,11 @@ class ClassMatching(OptimizedMethod):
     def defining_settings(self) -> dict[str, Any]:
         return {**super().defining_settings(), "classes_at_once": None}
 
-    def _peak(self, sizes: Sizes, ipc: int, classes: int) -> int:
+    def _peak(self, sizes: Sizes, ipc: int, classes: int) -> Estimate:
         step = self.match.bytes(sizes, self.real_batches.per_class, ipc, classes)
         pixels = sizes.classes * ipc * sizes.pixels
         averaged = 0 if self.ema_decay is None else pixels
-        return distillation_bytes(step + 4 * 2 * pixels, pixels, averaged=averaged)
+        return distillation_bytes(step.plus({"derivative": 4 * 2 * pixels}), pixels, averaged=averaged)
 
     def _chunk(self, sizes: Sizes, ipc: int) -> int:
         """How many classes are matched side by side."""

@@ -44,7 +44,7 @@ AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")
 
 
 class TrajectoryMatching(OptimizedMethod):
-    """What the members of the family have in common. Abstract: the members are final and only choose defaults."""
+    """Base of the family's members. Abstract: the members are final and only choose defaults."""
 
     COMPAT: ClassVar[Mapping[str, Any]] = {}
     """What ``compat: true`` chooses, for members whose released code has quirks that move results."""

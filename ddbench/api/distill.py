@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, overload
 
 from ddbench.api.methods import resolve_method
 from ddbench.data.realset import RealSet
-from ddbench.distillation.job_method import JobMethod
-from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
-from ddbench.distillation.run import last_candidate
-from ddbench.distillation.run import run as run_method
-from ddbench.distillation.task import OuterStep, Task
-from ddbench.errors import UserError
-from ddbench.estimates.memory_check import Policy, available_bytes, require
+from ddbench.distillation.method import Method
+from ddbench.estimates.memory_check import Policy
 from ddbench.expert_buffers.buffer import ExpertBuffer
-from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.graphs.graphset import GraphSet
-from ddbench.graphs.method import GraphMethod, GraphTask
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.networks import FlatNetwork, build_network, canonical_network_name
-from ddbench.randomness import derive
+from ddbench.pipeline.domains import domain_named
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import choose_device
 from ddbench.runtime.executors import Executor
 from ddbench.runtime.progress import Progress, choose_progress
-from ddbench.runtime.provenance import code_identity, device_name, versions
-from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
 
@@ -105,38 +93,9 @@ def distill(
         UserError: The method is unknown or distills the other kind of data, a setting is wrong, experts or teachers
             that the method needs are missing, or the run does not fit into memory.
     """
-    if isinstance(real, GraphSet):
-        image_options: dict[str, Any] = {
-            "network": network,
-            "experts": experts,
-            "teachers": teachers,
-            "folder": folder,
-            "executor": executor,
-        }
-        if extra := [name for name, value in image_options.items() if value is not None]:
-            raise UserError(f"{extra[0]} does not apply to graphs", fix="call distill(method, graphs, ipc=...)")
-        if ipc is None:
-            raise UserError("the number of graphs per class is missing", fix="give ipc, such as ipc=10")
-        return _distill_graphs("distill()", method, real, ipc, seed, settings)
-    if network is None or ipc is None:
-        missing = "network" if network is None else "ipc"
-        raise UserError(f"{missing} is missing", fix='call distill(method, real, "convnet-d3", ipc=10)')
-    return _distill_images(
-        method,
-        real,
-        network,
-        ipc,
-        settings,
-        experts=experts,
-        teachers=teachers,
-        folder=folder,
-        seed=seed,
-        device=device,
-        compile=compile,
-        memory=memory,
-        progress=choose_progress(progress),
-        executor=executor,
-    )
+    how = {"compile": compile, "memory": memory, "progress": choose_progress(progress)}
+    options = {"network": network, "experts": experts, "teachers": teachers, "folder": folder, "executor": executor}
+    return _distill("distill()", method, real, ipc, settings, seed=seed, device=device, how=how, **options)
 
 
 def distill_graphs(
@@ -157,89 +116,23 @@ def distill_graphs(
     Raises:
         UserError: The method is unknown or distills images, or a setting is wrong.
     """
-    return _distill_graphs("distill_graphs()", method, real, ipc, seed, settings)
+    return _distill("distill_graphs()", method, real, ipc, settings, seed=seed, device="cpu")
 
 
-def _distill_graphs(
-    caller: str, method: str | Method, real: GraphSet, ipc: int, seed: int, settings: dict[str, Any]
-) -> SyntheticGraphs:
-    name, chosen = resolve_method(method, settings, caller, GraphMethod, "graphs")
-    chosen.validate_ipc(ipc)
-    real.require_ipc(ipc)
-    provenance = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
-    start = time.monotonic()
-    task = GraphTask(real=real, method=name, provenance=provenance)
-    synthetic = chosen.distill(task, ipc, OuterStep(0, derive(seed, "distill")))
-    return replace(synthetic, provenance={**synthetic.provenance, "seconds": time.monotonic() - start})
-
-
-def _distill_images(
+def _distill(
+    caller: str,
     method: str | Method,
-    real: RealSet,
-    network: str,
-    ipc: int,
+    real: RealSet | GraphSet,
+    ipc: int | None,
     settings: dict[str, Any],
     *,
-    experts: ExpertBuffer | None,
-    teachers: Teachers | None,
-    folder: str | Path | None,
     seed: int,
     device: str,
-    compile: Choice,
-    memory: Policy,
-    progress: Progress,
-    executor: Executor | None,
-) -> SyntheticSet:
-    name, chosen = resolve_method(method, settings, "distill()", (OptimizedMethod, DirectMethod, JobMethod), "images")
-    chosen = chosen.for_ipc(ipc)
-    epochs = chosen.needed_epochs()
-    if chosen.required_teachers() and teachers is None:
-        raise UserError(f"{name} needs teachers", fix="give teachers=ddbench.train_teachers(...)")
-    chosen.validate_data(real, ipc)
-    target, network = choose_device(device), canonical_network_name(network)
-    if epochs is not None:
-        if experts is None:
-            raise UserError(f"{name} needs experts", fix="give experts=ddbench.train_experts(...)")
-        experts.require_match(describe_buffer(real, network, None, None))
-        experts.require_epochs(epochs)
-    module = build_network(network, real.shape, seed=seed)
-    digest = None if experts is None or epochs is None else experts.digest(epochs)
-    task = Task(
-        real=real.to(target),
-        network=FlatNetwork(module).to(target),
-        network_name=network,
-        experts=experts,
-        device=target,
-        teachers=teachers and teachers.to(target),
-        method=name,
-        origin={
-            "real images": real.fingerprint,
-            "experts": digest,
-            **({"teachers": teachers.fingerprint} if teachers else {}),
-        },
-        provenance={
-            "real_fingerprint": real.fingerprint,
-            "buffer_fingerprint": digest,
-            "code": code_identity(),
-            "versions": versions(),
-            "device": device_name(target),
-        },
-        compile=compile,
-    )
-    with tempfile.TemporaryDirectory() as temporary:
-        run_folder = Path(folder or temporary)
-        # the sizes of teachers that a caller gives are not known
-        unfinished = teachers is None and not last_candidate(chosen, run_folder).exists()
-        if unfinished and (needed := chosen.peak_bytes(task.sizes, ipc)):
-            require(
-                f"distilling by {name} at ipc {ipc}",
-                needed,
-                target,
-                available_bytes(target),
-                partial(chosen.memory_suggestions, task.sizes, ipc),
-                policy=memory,
-            )
-        candidates = run_method(
-            chosen, task, ipc, run_folder, seed=derive(seed, "distill"), progress=progress, executor=executor
-        )
-        return load_synthetic(candidates[-1])
+    how: Mapping[str, Any] = MappingProxyType({}),
+    **options: Any,
+) -> Any:
+    domain = domain_named(real.DOMAIN)
+    name, chosen = resolve_method(method, settings, caller, domain)
+    chosen = chosen if ipc is None else chosen.for_ipc(ipc)
+    own = how if domain.parallel else {}
+    return domain.distill(chosen, name, real, ipc, seed=seed, device=device, **own, **options)

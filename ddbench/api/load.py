@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import ddbench.data
-from ddbench.artifact import describe
 from ddbench.data.realset import RealSet
-from ddbench.data.sources import find_source
 from ddbench.errors import UserError
 from ddbench.graphs import load as graph_sources
 from ddbench.graphs.graphset import GraphSet
-from ddbench.graphs.synthetic_graphs import KIND as SYNTHETIC_GRAPHS
-from ddbench.graphs.synthetic_graphs import SyntheticGraphs, load_synthetic_graphs
+from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
+from ddbench.pipeline.context import RunContext
+from ddbench.pipeline.domains import domain_of_dataset, domain_of_file
 from ddbench.runtime.home import home_folder
 from ddbench.runtime.progress import Progress, choose_progress, is_silent
-from ddbench.synthetic import synthetic_set
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 __all__ = ["load_dataset", "load_graphs", "load_synthetic", "load_synthetic_graphs"]
@@ -107,21 +104,15 @@ def load_dataset(
     Raises:
         UserError: The name is unknown, the data is missing or damaged, or an option does not apply to graphs.
     """
-    if find_source(name).source.graphs:
-        given = {"preprocessing": preprocessing, "size": size}
-        if extra := [option for option, value in given.items() if value is not None]:
-            raise UserError(f"{name} is a set of graphs, which have no {extra[0]}", fix=f"remove {extra[0]}")
-        return load_graphs(name, validation=validation, seed=seed, home=home, data_root=data_root, progress=progress)
-    return ddbench.data.load_dataset(
-        name,
-        preprocessing=preprocessing or "meanstd",
-        validation=validation,
-        seed=seed,
-        home=home_folder(home),
-        data_root=None if data_root is None else Path(data_root),
-        size=size,
-        quiet=is_silent(choose_progress(progress)),
-    )
+    domain = domain_of_dataset(name)
+    options = {"preprocessing": preprocessing, "size": size}
+    view: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    if view and domain.name != "images":
+        extra = next(iter(view))
+        raise UserError(f"{name} is a set of {domain.name}, which have no {extra}", fix=f"remove {extra}")
+    root = None if data_root is None else Path(data_root)
+    context = RunContext(home_folder(home), root, quiet=is_silent(choose_progress(progress)))
+    return domain.load(name, validation=validation, seed=seed, context=context, **view)
 
 
 def load_graphs(
@@ -171,8 +162,4 @@ def load_synthetic(path: str | Path) -> SyntheticSet | Any:
     Raises:
         UserError: The file is absent, damaged, or no synthetic set.
     """
-    path = Path(path)
-    if describe(path).get("kind") == SYNTHETIC_GRAPHS:
-        graphs: SyntheticGraphs = load_synthetic_graphs(path)
-        return graphs
-    return synthetic_set.load_synthetic(path)
+    return domain_of_file(Path(path)).load_set(Path(path))

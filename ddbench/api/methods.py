@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from ddbench.distillation.method import Method
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
+from ddbench.pipeline.domain import Domain
 from ddbench.recipe.settings import validate
 from ddbench.recipe.yaml_source import YamlSource
 
-M = TypeVar("M", bound=Method)
-
 
 def resolve_method(
-    method: str | Method, settings: Mapping[str, Any], caller: str, kinds: type[M] | tuple[type[M], ...], data: str
-) -> tuple[str, M]:
+    method: str | Method, settings: Mapping[str, Any], caller: str, domain: Domain
+) -> tuple[str, Method]:
     """Make the method of a call.
 
     Args:
         method: A registered name, or a method with its settings.
         settings: Settings beside the name.
         caller: The function that was called, for errors, such as ``distill()``.
-        kinds: Base classes of the methods that distill the data at hand.
-        data: That data, ``images`` or ``graphs``.
+        domain: Domain of the data at hand.
 
     Returns:
         The name under which synthetic sets record the method, and the method itself. A method that is not registered
@@ -44,22 +42,21 @@ def resolve_method(
                 fix=f"put them into the method:  {kind.__name__}({', '.join(f'{key}=...' for key in settings)})",
             )
         name = METHODS.name_of(kind) or kind.__name__.lower()
-        if not isinstance(method, kinds):
-            raise _other_data(name, data)
+        _require_domain(kind, name, domain)
         return name, method
     if isinstance(method, type):
         raise UserError(
             f"{method.__name__} is a class, not a method with its settings", fix=f"write {method.__name__}(...)"
         )
     registered = METHODS.get(method, caller)
-    if not issubclass(registered, kinds):
-        raise _other_data(method, data)
+    _require_domain(registered, method, domain)
     return method, validate(registered, settings, YamlSource(caller, dict(settings)), ())
 
 
-def _other_data(name: str, data: str) -> UserError:
-    other = "graphs" if data == "images" else "images"
-    return UserError(
-        f"{name} distills {other}, not {data}",
-        fix=f"choose a method of {data} (ddbench methods), or load {other} (ddbench.load_dataset)",
-    )
+def _require_domain(kind: type[Method], name: str, domain: Domain) -> None:
+    """Errors: UserError where a method distills other data."""
+    if domain.name != kind.DOMAIN:
+        raise UserError(
+            f"{name} distills {kind.DOMAIN}, not {domain.name}",
+            fix=f"choose a method of {domain.name} (ddbench methods), or load {kind.DOMAIN} (ddbench.load_dataset)",
+        )

@@ -11,12 +11,10 @@ import yaml
 from ddbench.errors import UserError
 from ddbench.estimates.memory_check import Policy
 from ddbench.evaluate.leaderboard.row import Row
-from ddbench.figures.draw_set import draw_if_changed
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.executor_choice import ExecutorFactory, Kind
-from ddbench.pipeline.job_order import evaluated_in_turns
 from ddbench.pipeline.open_recipe import open_recipe
-from ddbench.plan.memory import check_memory
+from ddbench.pipeline.pictures import draw_if_changed
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.home import home_folder
@@ -89,9 +87,8 @@ def run(
         )
         listed = None if seeds is None else ",".join(str(number) for number in seeds)
         pipeline = open_recipe(str(recipe), as_options(overrides or {}), seed, files, context, listed)
-        check_memory(pipeline)
-        rows = [row for row, _ in evaluated_in_turns(pipeline)]
-        rows += [row for row, _ in pipeline.references()]
+        pipeline.domain.check_memory(pipeline)
+        rows = [row for row, _ in pipeline.rows()]
         for job in pipeline.jobs:
             for path in pipeline.set_paths(job):
                 draw_if_changed(path, context.home)

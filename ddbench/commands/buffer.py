@@ -16,14 +16,12 @@ def buffer(
     shared: RunOptions = DEFAULTS,
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
-    from ddbench.plan.memory import check_memory_for_experts
-
     with shared.executors() as by:
         where = shared.context(by, together=True)
         pipeline = open_image_recipe(recipe, override, shared.seed, shared.plugin, where)
-        check_memory_for_experts(pipeline)
+        pipeline.domain.check_memory(pipeline, experts_alone=True)
         if not pipeline.buffers:
             typer.echo("this recipe needs no experts")
         for need in pipeline.buffers:
-            made = pipeline.record(need)
+            made = pipeline.stages.experts.train(need)
             typer.echo(f"{len(made)} experts of {made.epochs} epochs:  {need.folder}")

@@ -126,7 +126,7 @@ def _measured(
     from ddbench.evaluate.ddranking.measure import measure
     from ddbench.evaluate.ddranking.recipes import recipe_of
     from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
-    from ddbench.pipeline.score_files import real_set_of
+    from ddbench.pipeline.real_set import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
     from ddbench.training.teachers import load_teachers

@@ -18,14 +18,13 @@ def distill(
     """Distill the synthetic sets of a recipe, and train the experts they need. Resumable, to the bit on the CPU."""
     from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.pipeline.job_order import in_turns
-    from ddbench.plan.memory import check_memory
 
     with shared.executors() as by:
         where = shared.context(by, together=True)
         pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
-        check_memory(pipeline, scored=False)
+        pipeline.domain.check_memory(pipeline, scored=False)
         if not distill_on_ranks(pipeline):
             return
         for job in in_turns(pipeline.jobs):
-            pipeline.distill(job)
-            typer.echo(f"{job.title}:  {pipeline.set_path(job)}")
+            pipeline.stages.run(job, last="distill")
+            typer.echo(f"{job.title}:  {job.set_path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -87,30 +87,25 @@ def evaluate(
         file = options.set_file(Path(target))
         if file.suffix == ".safetensors":
             from ddbench.pipeline.score_files import score_set
-            from ddbench.pipeline.score_graph_files import holds_graphs, score_graph_set
+            from ddbench.pipeline.set_evaluation import SetOptions
 
             if override or shared.plugin:
                 raise UserError(
                     f"-o and --plugin change a recipe, and {target} is a synthetic set",
                     fix="use --protocol, --network, --seeds, --seed and --dataset",
                 )
-            asked = {
-                "protocol": protocol,
-                "networks": network or [],
-                "seeds": seeds,
-                "seed": shared.seed,
-                "dataset": dataset,
-            }
-            of_images = {"lr": lr and lr.value, "teachers": teachers, "validation": validation}
-            if holds_graphs(file):
-                refuse_options_of_images(of_images)
-                by.refuse("a set of graphs")
-                scored = score_graph_set(file, where, **asked)
-            else:
-                scored = score_set(file, where, **asked, **of_images)
+            asked = SetOptions(
+                protocol=protocol,
+                networks=network or [],
+                seeds=seeds,
+                seed=shared.seed,
+                dataset=dataset,
+                lr=lr and lr.value,
+                teachers=teachers,
+                validation=validation,
+            )
+            scored = score_set(file, where, asked)
         else:
-            from ddbench.pipeline.job_order import evaluated_in_turns
-
             if validation is not None:
                 raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
             if teachers is not None:
@@ -127,14 +122,5 @@ def evaluate(
             }
             extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
             extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
-            pipeline = open_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where)
-            scored = evaluated_in_turns(pipeline)
-            scored += list(pipeline.references())
+            scored = open_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where).rows()
         typer.echo(render([row for row, _ in scored], format.value))
-
-
-def refuse_options_of_images(given: dict[str, Any]) -> None:
-    """Errors: UserError for an option that says nothing of graphs."""
-    for name, value in given.items():
-        if value is not None:
-            raise UserError(f"--{name} is about images, and this is a set of graphs", fix=f"leave --{name} out")

@@ -36,6 +36,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     """
     from ddbench.artifact import describe, uncovered
     from ddbench.formats.recognize import refuse_foreign
+    from ddbench.pipeline.domains import domain_of_kind
 
     refuse_foreign(path)
     if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):
@@ -51,26 +52,8 @@ def facts_of(path: Path) -> dict[str, Any]:
         return {"kind": "row", **asdict(row), "accuracy_mean": row.accuracy_mean, "accuracy_std": row.accuracy_std}
     document = describe(path)
     note = uncovered(document)
-    if document.get("kind") == "synthetic set":
-        from ddbench.synthetic.synthetic_set import load_synthetic
-
-        syn = load_synthetic(path)
-        document |= {
-            "images": list(syn.images.shape),
-            "labels": list(syn.labels.shape),
-            "bytes": syn.bytes,
-            "checksum": f"verified; {note}" if note else "verified",
-        }
-    if document.get("kind") == "synthetic graph set":
-        from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
-
-        graphs = load_synthetic_graphs(path)
-        document |= {
-            "items": len(graphs),
-            "bytes": graphs.bytes,
-            "charged bytes": graphs.charged_bytes,
-            "checksum": f"verified; {note}" if note else "verified",
-        }
+    if domain := domain_of_kind(document.get("kind")):
+        document |= {**domain.describe(domain.load_set(path)), "checksum": f"verified; {note}" if note else "verified"}
     return document
 
 

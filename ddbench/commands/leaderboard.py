@@ -21,6 +21,7 @@ class LeaderboardFormat(StrEnum):
     markdown = "markdown"
     csv = "csv"
     json = "json"
+    latex = "latex"
     html = "html"
 
 
@@ -56,7 +57,8 @@ def leaderboard(
         typer.Option(
             "--format",
             metavar="FORM",
-            help="text, markdown, csv or json; or html, one file with tables, charts and pictures that opens offline.",
+            help="text, markdown, csv, json or latex; or html, one file with tables, charts and pictures that opens "
+            "offline.",
         ),
     ] = LeaderboardFormat.text,
 ) -> None:
@@ -90,10 +92,12 @@ def _rows(results: Sequence[Path]) -> dict[Path, Row]:
 def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
     from ddbench.evaluate.leaderboard.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
     from ddbench.figures.thumbnails import thumbnails
+    from ddbench.pipeline.pictures import thumbnail_of
     from ddbench.runtime.progress import Bar, Silent
 
     digests = [row.synthetic_sha256 for row in rows.values()]
-    pictures = thumbnails(home, digests, PICTURE_BYTES, PICTURES_BYTES, Silent() if quiet else Bar())
+    progress = Silent() if quiet else Bar()
+    pictures = thumbnails(home, digests, PICTURE_BYTES, PICTURES_BYTES, progress, thumbnail_of)
     paths = {row_key(row): _as_called(path, home) for path, row in rows.items()}
     return page(list(rows.values()), pictures, paths)
 

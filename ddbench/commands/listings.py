@@ -23,9 +23,6 @@ def methods(
 
     A setting is given in a recipe, or on the command line:  -o method.labels=learned,  -o methods.datm.labels.lr=5.
     """
-    from ddbench.distillation.job_method import JobMethod
-    from ddbench.distillation.method import DirectMethod, OptimizedMethod
-    from ddbench.graphs.method import GraphMethod
     from ddbench.methods import METHODS
     from ddbench.pipeline.plugins import run_plugin
 
@@ -34,12 +31,10 @@ def methods(
     if name is not None:
         _show_method(METHODS.get(name), format)
         return
-    kinds = {OptimizedMethod: "optimized", DirectMethod: "direct", JobMethod: "jobs", GraphMethod: "graphs"}
     table = []
     for name in METHODS.names():
         method = METHODS.get(name)
-        kind = next((word for base, word in kinds.items() if issubclass(method, base)), "")
-        table.append({"method": name, "kind": kind, "what": _summary(method)})
+        table.append({"method": name, "kind": method.KIND, "what": _summary(method)})
     print_table(table, format)
 
 
@@ -163,17 +158,11 @@ def _summary(kind: type) -> str:
 
 
 def print_table(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:
-    if format is options.TableFormat.json:
-        typer.echo(json.dumps(table, indent=2))
-    elif format is options.TableFormat.csv:
-        import pandas
+    """Print records as a table in a form."""
+    from ddbench.files.tables import Report, table_of
 
-        typer.echo(pandas.DataFrame(table).to_csv(index=False).rstrip())
-    else:
-        from tabulate import tabulate
-
-        style = "github" if format is options.TableFormat.markdown else "plain"
-        typer.echo(tabulate(table, headers="keys", tablefmt=style, disable_numparse=True))
+    cells = [{key: "" if value is None else str(value) for key, value in row.items()} for row in table]
+    typer.echo(Report(blocks=[table_of(cells)], records=table, document=table).write(format.value))
 
 
 def formats(format: options.Format = options.TableFormat.text) -> None:

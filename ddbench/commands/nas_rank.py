@@ -58,7 +58,7 @@ def rank(
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas.report import render
     from ddbench.evaluate.nas.scatter import scatter
-    from ddbench.pipeline.score_files import real_set_of
+    from ddbench.pipeline.real_set import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
 

@@ -41,7 +41,7 @@ def search(
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas.samplers import require_optuna
     from ddbench.evaluate.nas.search_report import render_search
-    from ddbench.pipeline.score_files import real_set_of
+    from ddbench.pipeline.real_set import real_set_of
     from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
 

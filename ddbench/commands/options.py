@@ -187,10 +187,11 @@ class TableFormat(StrEnum):
     markdown = "markdown"
     csv = "csv"
     json = "json"
+    latex = "latex"
 
 
 Format = Annotated[
-    TableFormat, typer.Option("--format", metavar="FORM", help="text, markdown, csv or json, for the table.")
+    TableFormat, typer.Option("--format", metavar="FORM", help="text, markdown, csv, json or latex, for the table.")
 ]
 
 

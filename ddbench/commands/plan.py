@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from ddbench.commands import options
 from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 from ddbench.pipeline.open_recipe import open_recipe
-
-if TYPE_CHECKING:
-    from ddbench.pipeline.graph_pipeline import GraphPipeline
-    from ddbench.pipeline.image_pipeline import Pipeline
 
 
 @takes(*CONTEXT, "seed", "seeds", "plugin", "compile")
@@ -37,7 +33,7 @@ def plan(
 
     where = shared.context()
     pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
-    facts = _facts(pipeline, time)
+    facts = pipeline.domain.plan(pipeline, timed=time)
     if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -63,13 +59,6 @@ def plan(
     typer.echo(facts["evaluation"])
 
 
-def _facts(pipeline: Pipeline | GraphPipeline, timed: bool) -> dict[str, Any]:
-    from ddbench.pipeline.image_pipeline import Pipeline
-    from ddbench.plan.plan import graph_plan_facts, plan_facts
-
-    return plan_facts(pipeline, timed=timed) if isinstance(pipeline, Pipeline) else graph_plan_facts(pipeline)
-
-
 def _readable(row: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Bytes and seconds as people read them; everything else as it is."""
     from ddbench.evaluate.leaderboard.formatting import duration, size
@@ -78,6 +67,8 @@ def _readable(row: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, A
     for key, value in row.items():
         if key == "seconds":
             found["time"] = "" if value is None else duration(value)
+        elif key == "peak parts":
+            found["mostly"] = next((f"{part} {count / sum(value.values()):.0%}" for part, count in value.items()), "")
         elif key not in without:
             found[key] = size(value) if key.endswith("bytes") else value
     return found

@@ -9,14 +9,12 @@ import typer
 
 from ddbench.commands import options
 from ddbench.commands.run_options import DEFAULTS, RECIPE, RunOptions, takes
-from ddbench.pipeline.job_order import evaluated_in_turns
 from ddbench.pipeline.open_recipe import open_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ddbench.pipeline.graph_pipeline import GraphPipeline
-    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.pipeline.pipeline import Pipeline
 
 
 @takes(*RECIPE, "seeds")
@@ -32,22 +30,20 @@ def run(
     """
     from ddbench.commands.torchrun import distill_on_ranks
     from ddbench.evaluate.leaderboard.render import render
-    from ddbench.figures.draw_set import draw_if_changed
-    from ddbench.pipeline.data_summary import data_summary
-    from ddbench.plan.memory import check_memory
+    from ddbench.pipeline.data_summary import summary_rows
+    from ddbench.pipeline.pictures import draw_if_changed
 
     with shared.executors() as by:
         where = shared.context(by, together=True)
         pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
         say = _narrator(shared.quiet or format is not options.TableFormat.text)
         say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
-        check_memory(pipeline)
+        pipeline.domain.check_memory(pipeline)
         if not distill_on_ranks(pipeline):
             return
-        for line in data_summary(pipeline.real):
+        for line in summary_rows(pipeline.real.in_words()):
             say(line)
-        rows = [row for row, _ in evaluated_in_turns(pipeline)]
-        rows += [row for row, _ in pipeline.references()]
+        rows = [row for row, _ in pipeline.rows()]
         for job in pipeline.jobs:
             for path in pipeline.set_paths(job):
                 draw_if_changed(path, pipeline.context.home)
@@ -66,7 +62,7 @@ def _narrator(silent: bool):
     return (lambda text: None) if silent else typer.echo
 
 
-def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
+def _whereabouts(pipeline: Pipeline) -> str:
     """Where everything lies, each thing once."""
     runs = [(job.title, job.folder.name) for job in pipeline.jobs]
     width = max(len(name) for name, _ in runs)
@@ -79,7 +75,7 @@ def _whereabouts(pipeline: Pipeline | GraphPipeline) -> str:
     )
 
 
-def _next_steps(pipeline: Pipeline | GraphPipeline, own: list[str]) -> str:
+def _next_steps(pipeline: Pipeline, own: list[str]) -> str:
     """What to type next.
 
     Args:

@@ -22,7 +22,7 @@ def show(
     home: options.Home = None,
 ) -> None:
     """Draw a synthetic set as a PNG, its preprocessing undone: classes down, images, or graphs, across."""
-    from ddbench.figures.draw_set import draw_set
+    from ddbench.pipeline.pictures import draw_set
     from ddbench.pipeline.set_home import require_whitening
 
     file = options.set_file(set)

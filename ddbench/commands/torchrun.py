@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from ddbench.runtime.rank_store import launched, rank_store
 
 if TYPE_CHECKING:
-    from ddbench.pipeline.graph_pipeline import GraphPipeline
-    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.pipeline.pipeline import Pipeline
 
 SHARED = ("run", "distill", "buffer")
 """The commands that ranks carry out together; of every other the first rank does it all."""
@@ -51,16 +50,12 @@ def reports_on_one_rank(given: Sequence[str]) -> Iterator[bool]:
         yield speaks
 
 
-def distill_on_ranks(pipeline: Pipeline | GraphPipeline) -> bool:
+def distill_on_ranks(pipeline: Pipeline) -> bool:
     """Distill with all ranks, where there are several. Returns whether this process does what comes after, alone."""
-    from ddbench.pipeline.image_pipeline import Pipeline
-
-    if not isinstance(pipeline, Pipeline):
-        return launched()[0] == 0
     if pipeline.ranks.alone:
-        return True
+        return pipeline.domain.parallel or launched()[0] == 0
     for job in pipeline.jobs:
-        pipeline.distill(job)
+        pipeline.stages.run(job, last="distill")
     first = pipeline.ranks.writes
     pipeline.ranks = pipeline.ranks.leave()
     return first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +13,6 @@ from ddbench.commands.run_options import CONTEXT, DEFAULTS, RunOptions, takes
 from ddbench.errors import UserError
 
 if TYPE_CHECKING:
-    from ddbench.evaluate.graphs.verify import GraphVerification
-    from ddbench.evaluate.leaderboard.row import Row
-    from ddbench.evaluate.verify import Verification
     from ddbench.pipeline.context import RunContext
 
 
@@ -84,8 +80,10 @@ def verify(
     for name, value in (("--method", method), ("--network", network), ("--protocol", protocol)):
         if value is not None:
             raise UserError(f"{name} goes with --published; a row says these things itself", fix="add --published")
+    from ddbench.pipeline.score_files import verify_rows
+
     reports, failed = [], []
-    for file, row, report in _verified(options.set_file(target), set, where, dataset, teachers):
+    for file, row, report in verify_rows(options.set_file(target), set, where, dataset, teachers):
         reports.append({"row": str(file), **report.as_dict()})
         if not report.passed:
             failed.append(str(file))
@@ -100,22 +98,6 @@ def verify(
             *(f"row   {file}" for file in failed),
             fix="the row or the code was changed since; score the set again (ddbench evaluate SET) to replace the row",
         )
-
-
-def _verified(
-    target: Path, set_path: Path | None, where: RunContext, dataset: str | None, teachers: Path | None
-) -> Iterator[tuple[Path, Row, Verification | GraphVerification]]:
-    """The rows that are asked about, of images or of graphs, each with what was found."""
-    from ddbench.evaluate.leaderboard.row import load_row
-    from ddbench.pipeline.score_files import verify_rows
-    from ddbench.pipeline.score_graph_files import holds_graphs, verify_graph_rows
-
-    graphs = bool(load_row(target).roc_auc) if target.suffix == ".json" else holds_graphs(target)
-    if not graphs:
-        return verify_rows(target, set_path, where, dataset, teachers)
-    if teachers is not None:
-        raise UserError("--teachers is about images, and this is about graphs", fix="leave --teachers out")
-    return verify_graph_rows(target, set_path, where, dataset)
 
 
 def _check_published(file: Path, where: RunContext, format: options.ReportFormat, **asked: Any) -> None:

@@ -18,13 +18,22 @@ from ddbench.data.split_words import SplitNames
 
 @dataclass(frozen=True, eq=False)
 class LabeledPictures:
-    """Encoded images and their labels, (n,) int64, in the order in which they are read."""
+    """Encoded images and their labels, in the order in which they are read."""
 
     pictures: Pictures
+    """The images, read when needed."""
     labels: Tensor
+    """(n,), int64."""
 
     def rows(self, rows: Tensor) -> LabeledPictures:
-        """Those at these ascending positions, (count,)."""
+        """Take some images.
+
+        Args:
+            rows: Ascending positions, (count,), int64.
+
+        Returns:
+            Those images with their labels.
+        """
         return LabeledPictures(self.pictures.rows(rows), self.labels[rows])
 
 
@@ -93,7 +102,14 @@ def assemble(
 
 
 def split_names(chosen: Chosen) -> SplitNames:
-    """How the splits that are used are called."""
+    """Collect how the splits that are used are called.
+
+    Args:
+        chosen: The splits.
+
+    Returns:
+        Names as their publishers give them; "" for a split that is cut from another.
+    """
     return SplitNames(
         train=chosen.train.name,
         validation="" if chosen.validation is None else chosen.validation.name,

@@ -30,7 +30,7 @@ def check_classes(
         class_names: Of the labels 0, 1, ...
         what: The set, for messages.
         of: What it is made of.
-        places: Where each split lies, by its name: ``{"test": "/data/birds/test"}``.
+        locations: Where each split lies, by its name: ``{"test": "/data/birds/test"}``.
         where: The recipe's line, for messages.
         fix: What to do about a class that is missing; "" for what helps with files.
 
@@ -120,8 +120,8 @@ def check_known(name: str, train: Tensor, test: Tensor, classes: int, instead: s
     if known is None:
         return
     differences = [
-        f"{what:8} {found:,} found, {expected} known"
-        for what, found, expected in (
+        f"{what:8} {count:,} found, {expected} known"
+        for what, count, expected in (
             ("classes", classes, f"{known.classes:,}" if classes != known.classes else ""),
             ("train", len(train), _differing(len(train), known.train, known.exact)),
             ("test", len(test), _differing(len(test), known.test, True)),

@@ -18,14 +18,19 @@ MOST_NAMED = 10
 
 
 def only_classes(real: RealSet, classes: Sequence[int], *, folder: Path | None = None) -> RealSet:
-    """The images of these classes in all splits, labeled 0 to k-1 in the order given.
+    """Restrict a data set to some classes, labeled 0 to k-1 in the order given.
 
     The preprocessing stays the whole data set's, so that sets made from different classes lie in one space. Name and
     fingerprint are its own.
 
     Args:
+        real: The whole data set.
+        classes: Labels of the classes, each once.
         folder: Where the images of a split above a gibibyte go, memory-mapped; None copies them into memory. A split
             that loses no image is not copied.
+
+    Returns:
+        The data set of these classes.
 
     Raises:
         UserError: No class, one given twice, or one that does not exist.
@@ -57,12 +62,27 @@ def only_classes(real: RealSet, classes: Sequence[int], *, folder: Path | None =
 
 
 def rows_of_classes(split: Split, classes: Sequence[int]) -> Tensor:
-    """The positions of all images of these classes, in the order of the split, (count,), int64."""
+    """Find all images of some classes.
+
+    Args:
+        split: Images and labels.
+        classes: Labels of the classes.
+
+    Returns:
+        Positions, in the order of the split, (count,), int64.
+    """
     return torch.isin(split.labels, torch.tensor(list(classes))).nonzero().flatten()
 
 
 def check_classes(real: RealSet, classes: Sequence[int]) -> list[int]:
-    """The classes as a list.
+    """Check a choice of classes.
+
+    Args:
+        real: The whole data set.
+        classes: Labels of the classes.
+
+    Returns:
+        The same labels.
 
     Raises:
         UserError: No class, one given twice, or one that does not exist.
@@ -79,12 +99,28 @@ def check_classes(real: RealSet, classes: Sequence[int]) -> list[int]:
 
 
 def subset_fingerprint(real: RealSet, classes: Sequence[int]) -> str:
-    """The fingerprint that ``only_classes`` gives, without touching an image."""
+    """Compute the fingerprint that ``only_classes`` gives, without touching an image.
+
+    Args:
+        real: The whole data set.
+        classes: Labels of the classes.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
     return artifact.fingerprint({"of": real.fingerprint, "classes": list(classes)})
 
 
 def subset_name(name: str, classes: Sequence[int]) -> str:
-    """``"cifar100[0,4,7]"``; beyond ten classes their number and a hash stand for them."""
+    """Name a data set of some classes.
+
+    Args:
+        name: Name of the whole data set.
+        classes: Labels of the classes.
+
+    Returns:
+        ``"cifar100[0,4,7]"``; beyond ten classes their number and a hash stand for them.
+    """
     listed = ",".join(map(str, classes))
     if len(classes) > MOST_NAMED:
         listed = f"{len(classes)}-classes-{artifact.fingerprint(list(classes))[:6]}"

@@ -54,23 +54,42 @@ def files_state(paths: Iterable[str | Path]) -> str | None:
 
 
 def read_hint(home: Path, state: str | None) -> str | None:
-    """The hash of content that was computed when files were in this state; None where none is kept."""
+    """Read the hash of content that was computed when files were in some state.
+
+    Args:
+        home: Folder of caches.
+        state: What :func:`files_state` gives for the files.
+
+    Returns:
+        SHA-256 of their content; None where none is kept.
+    """
     if state is None:
         return None
-    found = read_note(_hint(home, state))
-    content = found.get("sha256") if found is not None and found.get("state") == state else None
+    hint = read_note(_hint(home, state))
+    content = hint.get("sha256") if hint is not None and hint.get("state") == state else None
     return content if isinstance(content, str) else None
 
 
 def keep_hint(home: Path, state: str | None, content: str) -> None:
-    """Keep the hash of content of files in this state. That it cannot be kept is no error: it saves time alone."""
+    """Keep the hash of content of files in some state. That it cannot be kept is no error: it saves time alone.
+
+    Args:
+        home: Folder of caches.
+        state: What :func:`files_state` gives for the files; None keeps nothing.
+        content: SHA-256 of their content.
+    """
     if state is not None:
         with suppress(OSError, UserError):
             artifact.write_json(_hint(home, state), {"kind": "content of files", "state": state, "sha256": content})
 
 
 def drop_hint(home: Path, state: str | None) -> None:
-    """Forget the hash of files in this state."""
+    """Delete the hash of files in some state.
+
+    Args:
+        home: Folder of caches.
+        state: What :func:`files_state` gives for the files.
+    """
     if state is not None:
         with suppress(OSError):
             _hint(home, state).unlink(missing_ok=True)
@@ -81,12 +100,19 @@ def _hint(home: Path, state: str) -> Path:
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
-    """A small JSON document of a cache; None where it is absent or damaged: what it describes is then made anew."""
+    """Read a small JSON document of a cache.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The document; None where it is absent or damaged: what it describes is then made anew.
+    """
     try:
-        found = artifact.read_json(path, "note")
+        document = artifact.read_json(path, "note")
     except (OSError, UserError):
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def open_array(path: Path, shape: Sequence[int], dtype: Any = np.uint8) -> Tensor | None:
@@ -110,34 +136,50 @@ def open_array(path: Path, shape: Sequence[int], dtype: Any = np.uint8) -> Tenso
 
 
 def open_verified(path: Path, shape: Sequence[int], sha256: Any, dtype: Any = np.uint8) -> Tensor | None:
-    """The same, its bytes checked against their hash once a process; None also where they differ.
+    """Open an array as :func:`open_array` does, its bytes checked against their hash once a process.
 
     An array above ALWAYS_HASHED is taken for checked where its file is in the state in which it was checked before.
+
+    Args:
+        path: The file.
+        shape: Its shape.
+        sha256: Hash of its bytes; anything but text matches nothing.
+        dtype: Its type.
+
+    Returns:
+        The array; None where the file is absent, damaged, of another shape or type, or has other bytes.
     """
-    found = open_array(path, shape, dtype)
-    if found is None or not isinstance(sha256, str):
+    array = open_array(path, shape, dtype)
+    if array is None or not isinstance(sha256, str):
         return None
     state = _state(path)
-    mark = (os.path.abspath(path), state, sha256)
-    if mark in _verified:
-        return found
+    key = (os.path.abspath(path), state, sha256)
+    if key in _verified:
+        return array
     note, settled = path.with_name(f".{path.name}.verified.json"), files_state([path])
-    if found.nbytes > ALWAYS_HASHED and settled is not None:
+    if array.nbytes > ALWAYS_HASHED and settled is not None:
         known = read_note(note)
         if known is not None and (known.get("state"), known.get("sha256")) == (settled, sha256):
-            _verified.add(mark)
-            return found
-    if array_sha256(found) != sha256:
+            _verified.add(key)
+            return array
+    if array_sha256(array) != sha256:
         return None
-    if found.nbytes > ALWAYS_HASHED and settled is not None:
+    if array.nbytes > ALWAYS_HASHED and settled is not None:
         with suppress(OSError, UserError):
             artifact.write_json(note, {"kind": "verified array", "state": settled, "sha256": sha256})
-    _verified.add(mark)
-    return found
+    _verified.add(key)
+    return array
 
 
 def array_sha256(array: Tensor) -> str:
-    """SHA-256 of the bytes of a contiguous array, without its shape."""
+    """Hash the bytes of a contiguous array, without its shape.
+
+    Args:
+        array: On the CPU, of any type.
+
+    Returns:
+        SHA-256, 64 hexadecimal digits.
+    """
     values = array.numpy().reshape(-1).view(np.uint8)
     digest = hashlib.sha256()
     for start in range(0, len(values), _CHUNK):

@@ -34,6 +34,7 @@ class Pictures:
     what: str
     """How to call them in messages."""
     count: int
+    """Number of images."""
     sample: Sequence[Picture]
     """A few of them, from which size and color of all are derived."""
     batches: Callable[[], Iterator[Sequence[Picture]]]
@@ -44,20 +45,27 @@ class Pictures:
     """Names which pictures of the files these are, where the files hold others too."""
 
     def rows(self, rows: Tensor) -> Pictures:
-        """The pictures at these ascending positions, (count,)."""
+        """Take some pictures; they are read when needed.
+
+        Args:
+            rows: Ascending positions, (count,), int64.
+
+        Returns:
+            Those pictures.
+        """
         chosen = rows.tolist()
 
         def batches() -> Iterator[Sequence[Picture]]:
             wanted, first = iter(chosen), 0
             row = next(wanted, None)
             for batch in self.batches():
-                kept = []
+                taken = []
                 while row is not None and row < first + len(batch):
-                    kept.append(batch[row - first])
+                    taken.append(batch[row - first])
                     row = next(wanted, None)
                 first += len(batch)
-                if kept:
-                    yield kept
+                if taken:
+                    yield taken
                 if row is None:
                     return
 
@@ -81,7 +89,14 @@ class Decoded:
 
 
 def common_form(pictures: Pictures, size: int | None) -> Form:
-    """The form of a set, derived from its sample: grey where all of it is grey, of its own size where none is given.
+    """Derive the form of a set from its sample: grey where all of it is grey, of its own size where none is given.
+
+    Args:
+        pictures: The encoded images.
+        size: Side in pixels to which images are resized; None for their own.
+
+    Returns:
+        Channels and size of every image.
 
     Raises:
         UserError: No size is given and the images differ in size or are not square, or one cannot be read.
@@ -91,16 +106,16 @@ def common_form(pictures: Pictures, size: int | None) -> Form:
     if size is not None:
         return Form(channels, size, resize=True)
     width, height = looks[0][1]
-    for picture, (_, found) in zip(pictures.sample, looks, strict=True):
-        if found != (width, height):
-            raise sizes_differ(picture.name, found, (width, height))
+    for picture, (_, size_of_picture) in zip(pictures.sample, looks, strict=True):
+        if size_of_picture != (width, height):
+            raise sizes_differ(picture.name, size_of_picture, (width, height))
     if width != height:
         raise not_square(pictures.what, width, height)
     return Form(channels, width, resize=False)
 
 
 def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> Decoded:
-    """The pixels of all pictures, from the cache under ``home/data`` or decoded into it now.
+    """Read the pixels of all pictures from the cache under ``home/data``, or decode them into it now.
 
     The cache is found by the hash of the encoded bytes, and its pixels are checked against theirs: what lies there is
     what would be decoded, whatever names and times the files have.
@@ -127,9 +142,9 @@ def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> 
     shape = (pictures.count, form.channels, form.size, form.size)
     about = content.read_note(about_path) or {}
     if about.get("content") == hashed and isinstance(about.get("transparent"), int):
-        found = content.open_verified(images_path, shape, about.get("sha256"))
-        if found is not None:
-            return Decoded(found, about["sha256"], folder, about["transparent"])
+        cached = content.open_verified(images_path, shape, about.get("sha256"))
+        if cached is not None:
+            return Decoded(cached, about["sha256"], folder, about["transparent"])
     _require_disk_space(shape, home, pictures.what)
     try:
         digest, transparent = _write(images_path, shape, pictures, form, hashed, quiet)
@@ -145,7 +160,15 @@ def decoded(pictures: Pictures, form: Form, home: Path, quiet: bool = False) -> 
 
 
 def open_images(path: Path, shape: tuple[int, ...]) -> Tensor | None:
-    """A memory map of a .npy file of bytes of this shape, copied on write; None if it is not. Nothing is verified."""
+    """Map a .npy file of bytes into memory, copied on write. Nothing is verified.
+
+    Args:
+        path: The file.
+        shape: Its shape.
+
+    Returns:
+        The images, uint8; None where the file is no such array.
+    """
     return content.open_array(path, shape)
 
 
@@ -225,7 +248,7 @@ def _progress(pictures: Pictures, verb: str, quiet: bool) -> tqdm:
 
 
 def _require_disk_space(shape: tuple[int, ...], home: Path, what: str) -> None:
-    """Errors: UserError when the decoded images do not fit on the disk, before the first is decoded."""
+    """Refuse images that do not fit on the disk once decoded, before the first is."""
     needed = int(np.prod(shape, dtype=object))
     there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
     free = shutil.disk_usage(there).free

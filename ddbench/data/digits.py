@@ -12,7 +12,14 @@ TEST_SEED = 20220322  # fixed for good: the test set is the same in every run, w
 
 
 def load(request: Request) -> RawData:
-    """1,437 training and 360 test images, (n, 1, 8, 8), float32 in [0, 1] (stored as 0 to 16, divided by 16)."""
+    """Load 1,437 training and 360 test images of scikit-learn's digits.
+
+    Args:
+        request: Its size applies.
+
+    Returns:
+        Images (n, 1, 8, 8), float32 in [0, 1] (stored as 0 to 16, divided by 16), resized where a size is given.
+    """
     from sklearn.datasets import load_digits
 
     pixels, classes = load_digits(return_X_y=True)

@@ -26,12 +26,19 @@ def fit_preprocessing(
     home: Path,
     quiet: bool,
 ) -> Preprocessing:
-    """The preprocessing of this kind for these training images, (n, C, H, W), uint8 or in [0, 1].
+    """Fit a preprocessing to training images. A ZCA whitening is looked up in ``home/preprocessing`` first and kept
+    there.
 
     Args:
+        kind: "identity", "meanstd" or "zca".
+        images: (n, C, H, W), uint8 or in [0, 1].
         fitted_on: A hash that stands for the images.
-        constants: Mean and std by channel; None to compute them. A ZCA whitening is looked up in ``home/preprocessing``
-            first and kept there.
+        constants: Mean and std by channel; None to compute them.
+        home: Folder of caches.
+        quiet: Whether no progress is shown.
+
+    Returns:
+        The preprocessing.
 
     Raises:
         UserError: The images cannot be standardized (a channel of one value) or are too large to whiten.
@@ -50,26 +57,32 @@ def fit_preprocessing(
 
 
 def _whole_zca(path: Path, size: int) -> Preprocessing | None:
-    """The whitening in the cache, for images of so many values; None where it is absent or damaged: it is fitted anew.
+    """Load the whitening in the cache, for images of so many values; None where it is absent or damaged.
 
-    Errors: UserError for one that a newer ddbench wrote.
+    One that a newer ddbench wrote is refused, not fitted anew.
     """
     if not path.is_file():
         return None
     try:
-        found = load_zca(path)
+        whitening = load_zca(path)
     except artifact.WrittenByNewerError:
         raise
     except (UserError, KeyError, TypeError):
         return None
-    shapes = (tuple(found.mu.shape), tuple(found.W.shape), tuple(found.W_inv.shape))
-    return found if shapes == ((size,), (size, size), (size, size)) else None
+    shapes = (tuple(whitening.mu.shape), tuple(whitening.W.shape), tuple(whitening.W_inv.shape))
+    return whitening if shapes == ((size,), (size, size), (size, size)) else None
 
 
 def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
-    """Mean and (population) standard deviation of each channel over all pixels of images in [0, 1], in float64.
+    """Compute mean and (population) standard deviation of each channel over all pixels, in float64.
 
     Stored bytes are counted value by value, so that the result is the same on every machine.
+
+    Args:
+        images: (n, C, H, W), uint8 or in [0, 1].
+
+    Returns:
+        Means and standard deviations of images in [0, 1], one number a channel.
 
     Raises:
         UserError: A channel has one value only.
@@ -92,16 +105,23 @@ def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
 
 
 def fit_zca(images: Tensor, *, eps: float = ZCA_EPS, quiet: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-    """``mu`` (D,), ``W`` and ``W_inv`` (D, D) of ZCA whitening, float32, computed in float64.
+    """Compute ZCA whitening in float64.
+
+    With the unbiased covariance ``U diag(S) U^T`` of the flattened images, ``W = U diag((S + eps)^(-1/2)) U^T``, so
+    that the covariance of ``(x - mu) W`` is ``U diag(S / (S + eps)) U^T``.
 
     Args:
-        images: (n, C, H, W), uint8 or in [0, 1]. With the unbiased covariance ``U diag(S) U^T`` of the flattened
-            images, ``W = U diag((S + eps)^(-1/2)) U^T``, so that the covariance of ``(x - mu) W`` is ``U diag(S / (S +
-            eps)) U^T``.
+        images: (n, C, H, W), uint8 or in [0, 1]; D = C*H*W.
+        eps: What is added to the eigenvalues.
+        quiet: Whether no progress is shown.
 
-    Source: kornia.enhance.ZCAWhitening, eps 0.1 as in MTT.
+    Returns:
+        ``mu`` (D,), ``W`` and ``W_inv`` (D, D), float32.
 
-    Differs: float64 and a symmetric eigendecomposition.
+    Raises:
+        UserError: The images are too large to whiten.
+
+    Source: kornia.enhance.ZCAWhitening, eps 0.1 as in MTT. Differs: float64 and a symmetric eigendecomposition.
     """
     count, size = len(images), images[0].numel()
     if size > LARGEST_ZCA:
@@ -116,8 +136,8 @@ def fit_zca(images: Tensor, *, eps: float = ZCA_EPS, quiet: bool = True) -> tupl
     covariance = torch.zeros(size, size, dtype=torch.float64)
     with tqdm(total=count, desc="fitting ZCA", unit="image", leave=False, disable=True if quiet else None) as bar:
         for chunk in _float64_chunks(images):
-            centerd = chunk.flatten(1) - mu
-            covariance.addmm_(centerd.T, centerd)
+            centered = chunk.flatten(1) - mu
+            covariance.addmm_(centered.T, centered)
             bar.update(len(chunk))
         covariance /= max(count - 1, 1)
         eigenvalues, U = torch.linalg.eigh(covariance)

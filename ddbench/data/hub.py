@@ -20,7 +20,7 @@ from ddbench.errors import UserError
 
 
 def load(request: Request) -> RawData:
-    """The splits of a set with one image and one label column, kept under the data root.
+    """Load the splits of a set with one image and one label column, kept under the data root.
 
     Args:
         request: ``what`` is the name on the hub.

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ddbench.data.assemble import LabeledPictures, assemble
 from ddbench.data.constants import Constants
 from ddbench.data.decode import Pictures
+from ddbench.data.folder_listing import (
+    SUFFIXES,
+    Listing,
+    class_folders,
+    existing_folder,
+    image_files,
+    in_order,
+    list_classes,
+    subfolders,
+)
 from ddbench.data.parts import Chosen, SplitPart, choose
 from ddbench.data.pixels import Form, Picture
 from ddbench.data.rawdata import RawData, Request
-from ddbench.data.split_names import IGNORED, NAMES, Role, role_of, roles_of
+from ddbench.data.split_names import NAMES, Role, role_of, roles_of
 from ddbench.errors import UserError
-from ddbench.files.regular_file import require_regular, shown_path
+from ddbench.files.regular_file import shown_path
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
 UNLABELLED = ("images", "unknown", "unlabeled", "unlabelled")
 """Folders that stand where class folders are in a split without labels."""
 SAMPLE, BATCH = 64, 512
-
-
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """Image files and their labels (n,), in the order they are read. Paths are plain text: there may be millions."""
-
-    paths: list[str]
-    labels: Tensor
-
-    def rows(self, rows: Tensor) -> Listing:
-        """Those at these positions, (count,)."""
-        return Listing([self.paths[row] for row in rows.tolist()], self.labels[rows])
 
 
 def load(request: Request) -> RawData:
@@ -83,7 +76,25 @@ def decode_listings(
     form: Form | None = None,
     notes: tuple[str, ...] = (),
 ) -> RawData:
-    """All listings through the checks and the cache of decoded images; arguments as in ``assemble``."""
+    """Check all listings, then decode their images through the cache.
+
+    Args:
+        class_names: Of the labels 0, 1, ...
+        chosen: The splits.
+        root: Folder of the set, for messages.
+        request: Of the recipe.
+        known: The known name under which the set is loaded; "" for none.
+        instead: How the same data can be used under a name of its own.
+        constants: Mean and std by channel; None to compute them.
+        form: Of every image; None to derive it from the training images.
+        notes: What the source has to say.
+
+    Returns:
+        The set, its images memory-mapped.
+
+    Raises:
+        UserError: As in :func:`ddbench.data.assemble.assemble`.
+    """
 
     def pictures(part: SplitPart[Listing], split: str) -> SplitPart[LabeledPictures]:
         read = pictures_of(part.images, root, f"{shown_path(root.name)} ({split})")
@@ -106,7 +117,16 @@ def decode_listings(
 
 
 def pictures_of(listing: Listing, root: Path, what: str) -> Pictures:
-    """The files of a listing, read when needed."""
+    """Make pictures of the files of a listing; they are read when needed.
+
+    Args:
+        listing: Files and labels.
+        root: Folder of the set.
+        what: How to call them in messages.
+
+    Returns:
+        The pictures, in the order of the listing.
+    """
     del root
     paths = listing.paths
     step = max(1, len(paths) // SAMPLE)
@@ -119,104 +139,6 @@ def _batches(paths: Sequence[str]) -> Callable[[], Iterator[Sequence[Picture]]]:
 
 def _pictures(paths: Sequence[str]) -> list[Picture]:
     return [Picture(shown_path(path), path) for path in paths]
-
-
-def existing_folder(path: Path, request: Request) -> Path:
-    """The path, where it is a folder.
-
-    Raises:
-        UserError: It is none, or cannot be looked at.
-    """
-    try:
-        if path.is_dir():
-            return path
-        there = path.exists()
-        why = ""
-    except (OSError, ValueError) as error:  # names too long for the system, or with a NUL
-        there, why = False, f"why      {error.strerror if isinstance(error, OSError) else error}"
-    if there:
-        raise UserError(
-            f"{shown_path(path)} is a file, and a folder is needed", request.origin, fix="give the folder of the set"
-        )
-    shown = shown_path(path) if len(str(path)) < 200 else f"{shown_path(path)[:200]}..."
-    raise UserError(
-        f"there is no folder {shown}",
-        request.origin,
-        why,
-        fix=f"check the path; the training images are in {'PATH' if why else shown}/train/<class>/, one folder a class",
-    )
-
-
-def subfolders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted, hidden ones left out."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-
-
-def class_folders(folder: Path) -> list[str]:
-    """Names of the class folders in the folder of a split, sorted as text.
-
-    Raises:
-        UserError: A link to nothing, and for a name that is not UTF-8: it is written into rows and sets.
-    """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_symlink() and not os.path.exists(entry.path):
-                require_regular(entry.path)  # says that it leads to nothing
-    names = [name for name in subfolders(folder) if name not in IGNORED]
-    for name in names:
-        if shown_path(name) != name:
-            raise UserError(
-                f"the name of the class folder {shown_path(name)} is not UTF-8 text",
-                f"in       {shown_path(folder)}",
-                fix="rename it (convmv -f latin1 -t utf8 --notest renames whole folders)",
-            )
-    return names
-
-
-def in_order(names: Sequence[str]) -> list[str]:
-    """Class names in the order of their labels: by value where all are numbers, else as text."""
-    if all(re.fullmatch(r"[0-9]+", name) for name in names):
-        return sorted(names, key=lambda name: (int(name) if len(name) < 4000 else 0, name))
-    return sorted(names)
-
-
-def image_files(folder: Path) -> list[str]:
-    """The paths of the image files directly in a folder, sorted by name.
-
-    Raises:
-        UserError: One that is a link to nothing, a pipe or a device.
-    """
-    names = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.lower().endswith(SUFFIXES) or entry.name.startswith(".") or entry.is_dir():
-                continue
-            if not entry.is_file():
-                require_regular(entry.path)
-            names.append(entry.name)
-    return [os.path.join(folder, name) for name in sorted(names)]
-
-
-def list_classes(folders: Sequence[tuple[Path, int]], what: str) -> Listing:
-    """All images of these folders with their labels.
-
-    Raises:
-        UserError: There is none.
-    """
-    paths: list[str] = []
-    labels: list[int] = []
-    for folder, label in folders:
-        found = image_files(folder)
-        paths += found
-        labels += [label] * len(found)
-    if not paths:
-        raise UserError(
-            f"there are no images in {shown_path(what)}",
-            f"looked for {', '.join(SUFFIXES)} in the folders of its classes",
-            fix=f"put them in {shown_path(what)}/<class>/",
-        )
-    return Listing(paths, torch.tensor(labels))
 
 
 def _part(folder: Path, classes: Sequence[str], role: Role, root: Path) -> SplitPart[Listing]:
@@ -259,17 +181,3 @@ def _no_train(root: Path, roles: dict[Role, str], others: Sequence[str], request
     elif others and not roles:
         fix = f"move its class folders ({', '.join(map(shown_path, others[:3]))} ...) into {shown}/train/"
     return UserError(f"there is no folder {shown}/train", request.origin, fix=fix)
-
-
-def listing_chosen(
-    train: Listing, test: Listing, root: Path, *, train_name: str = "train/", test_name: str = "val/"
-) -> Chosen[Listing]:
-    """The splits of a set whose layout is fixed."""
-    made = SplitPart(train, train_name, shown_path(root / train_name.rstrip("/")))
-    return Chosen(
-        made,
-        None,
-        replace(made, images=test, name=test_name, context=shown_path(root / test_name.rstrip("/"))),
-        False,
-        (),
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ddbench.data import constants
-from ddbench.data.image_folder import Listing, decode_listings, list_classes, listing_chosen
+from ddbench.data.folder_listing import Listing, list_classes, listing_chosen
+from ddbench.data.image_folder import decode_listings
 from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
 from ddbench.errors import UserError
@@ -24,14 +25,20 @@ SUBSET_SIZE, IMAGENET_SIZE = 128, 64
 
 
 def load(request: Request) -> RawData:
-    """``imagenet`` at 64 pixels or a subset at 128 unless a size is given; the val folder is the test set.
+    """Load ``imagenet`` at 64 pixels or a subset at 128 unless a size is given; the val folder is the test set.
 
     Images are squashed to squares as in the reference (a resize to (s, s), bilinear; ours is antialiased). A subset
     needs only its own ten class folders. The published constants are of images as they are stored, so that EXIF
     orientation is not applied.
 
+    Args:
+        request: ``what`` is "imagenet" or the name of a subset.
+
+    Returns:
+        The set, its images memory-mapped.
+
     Raises:
-        UserError: Naming the folders that are missing, and for other counts of images.
+        UserError: Folders are missing (they are named), or there are other counts of images.
     """
     chosen = SUBSETS.get(request.what, tuple(range(1000)))
     wnids, class_names = _known_classes()

@@ -10,15 +10,19 @@ class KnownSet:
     """Published facts of a data set of images."""
 
     classes: int
+    """Number of classes."""
     train: int
     """Training images; of ImageNet's subsets the largest number there can be."""
     test: int
+    """Test images."""
     channels: int = 3
+    """Color channels of an image."""
     size: int
     """Side in pixels, where the recipe gives none."""
     train_each: tuple[int, int] | None = None
     """The smallest and the largest number of training images of a class; None where only the sum is known."""
     test_each: tuple[int, int] | None = None
+    """The same of test images."""
     exact: bool = True
     """Whether ``train`` is the number, not a bound."""
 

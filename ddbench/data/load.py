@@ -36,7 +36,7 @@ def load_dataset(
     quiet: bool = False,
     where: str = "",
 ) -> RealSet:
-    """The dataset of this name, checked, with its validation split and a preprocessing fitted on the training images.
+    """Load a data set, checked, with its validation split and a preprocessing fitted on the training images.
 
     Args:
         name: As ``ddbench datasets`` lists them.
@@ -58,24 +58,24 @@ def load_dataset(
         UserError: For unknown names, fractions and sizes out of range, and data that is missing, damaged, or not
             what a classifier can be trained and tested on.
     """
-    found = find_source(name, where)
+    reference = find_source(name, where)
     kind = check_preprocessing_name(preprocessing, where)
     _check_numbers(validation, size, where)
     home = Path(home)
-    root = found.data_root or Path(data_root or home / "downloads")
-    request = Request(what=found.what, data_root=root.expanduser(), home=home, size=size, quiet=quiet, where=where)
+    root = reference.data_root or Path(data_root or home / "downloads")
+    request = Request(what=reference.what, data_root=root.expanduser(), home=home, size=size, quiet=quiet, where=where)
     with readable(name, where):
-        raw = found.source.load(request)
-    _check(raw, found.short, where)
+        raw = reference.source.load(request)
+    _check(raw, reference.short, where)
     with_own = raw.validation is not None and validation > 0
-    seed_of_cut = derive(seed, "validation", found.short)
-    kept, held = _validation_rows(raw, 0.0 if with_own else validation, seed_of_cut, where)
+    seed_of_cut = derive(seed, "validation", reference.short)
+    train_rows, validation_rows = _validation_rows(raw, 0.0 if with_own else validation, seed_of_cut, where)
     content = raw.train_sha256 or artifact.tensors_sha256({"images": raw.train.images})
-    fitted_on = artifact.fingerprint({"images": content, "rows": artifact.tensors_sha256({"rows": kept})})
-    train = _rows(raw.train, kept, home / "data" / content[:16])
+    fitted_on = artifact.fingerprint({"images": content, "rows": artifact.tensors_sha256({"rows": train_rows})})
+    train = _rows(raw.train, train_rows, home / "data" / content[:16])
     fitted = fit_preprocessing(kind, train.images, fitted_on=fitted_on, constants=raw.constants, home=home, quiet=quiet)
     identity = {
-        "name": found.short,
+        "name": reference.short,
         "train": fitted_on,
         "labels": artifact.tensors_sha256({"labels": train.labels}),
         "test": raw.test_sha256 or artifact.tensors_sha256({"images": raw.test.images}),
@@ -84,12 +84,12 @@ def load_dataset(
     }
     held_back = raw.validation if with_own else None
     if held_back is None:
-        held_back = _rows(raw.train, held, home / "data" / content[:16])
+        held_back = _rows(raw.train, validation_rows, home / "data" / content[:16])
     else:
         identity["validation"] = raw.validation_sha256 or artifact.tensors_sha256({"images": held_back.images})
         identity["validation labels"] = artifact.tensors_sha256({"labels": held_back.labels})
     return RealSet(
-        name=found.short,
+        name=reference.short,
         class_names=raw.class_names,
         train=train,
         validation=held_back,
@@ -104,10 +104,17 @@ def load_dataset(
 
 @contextmanager
 def readable(name: str, where: str) -> Iterator[None]:
-    """Around the reading of a set: its errors name the recipe's line.
+    """Name the recipe's line in the errors of whatever reads a set inside the ``with`` block.
+
+    Args:
+        name: Name of the data set.
+        where: The recipe's line; "" for none.
+
+    Yields:
+        Nothing.
 
     Raises:
-        UserError: Also for what the system does not let be read.
+        UserError: Reading failed, also where the system does not let it be read.
     """
     try:
         yield
@@ -130,13 +137,13 @@ def readable(name: str, where: str) -> Iterator[None]:
         ) from None
 
 
-def _check(raw: RawData, name: str, where: str) -> None:
+def _check(raw: RawData, name: str, location: str) -> None:
     """The checks of every set, whichever source it is from."""
     labels = {"train": raw.train.labels, "test": raw.test.labels}
     if raw.validation is not None:
         labels["validation"] = raw.validation.labels
-    check_classes(labels, raw.class_names, name, where=where)
-    check_known(name, raw.train.labels, raw.test.labels, raw.classes, "folder:PATH, parquet:PATH or npz:PATH", where)
+    check_classes(labels, raw.class_names, name, where=location)
+    check_known(name, raw.train.labels, raw.test.labels, raw.classes, "folder:PATH, parquet:PATH or npz:PATH", location)
 
 
 def _validation_notes(raw: RawData, held_back: Split, fraction: float) -> Iterator[str]:
@@ -148,8 +155,8 @@ def _validation_notes(raw: RawData, held_back: Split, fraction: float) -> Iterat
         yield f"{len(missing)} of {raw.classes} classes have no validation image, such as {first!r}"
 
 
-def _check_numbers(validation: float, size: int | None, where: str) -> None:
-    origin = f"from  {where}" if where else ""
+def _check_numbers(validation: float, size: int | None, location: str) -> None:
+    origin = f"from  {location}" if location else ""
     if not (math.isfinite(validation) and 0 <= validation < 1):
         raise UserError(
             f"a validation fraction of {validation} is out of range",
@@ -160,12 +167,12 @@ def _check_numbers(validation: float, size: int | None, where: str) -> None:
         raise UserError(f"an image size of {size} is out of range", origin, fix="choose a side of 1 to 4096 pixels")
 
 
-def _validation_rows(raw: RawData, fraction: float, seed: int, where: str) -> tuple[Tensor, Tensor]:
+def _validation_rows(raw: RawData, fraction: float, seed: int, location: str) -> tuple[Tensor, Tensor]:
     count = round(fraction * len(raw.train))
     if fraction > 0 and count == 0:
         raise UserError(
             f"a validation fraction of {fraction} of {len(raw.train)} images is none",
-            f"from  {where}" if where else "",
+            f"from  {location}" if location else "",
             fix="choose a larger one, or 0",
         )
     if not count:

@@ -22,16 +22,24 @@ class Preprocessed(Protocol):
     """Anything that knows how its images are preprocessed, as a real set does."""
 
     @property
-    def preprocessing(self) -> Preprocessing: ...
+    def preprocessing(self) -> Preprocessing:
+        """The map from images in [0, 1] to what networks see."""
+        ...
 
 
 class ImageLoader:
-    """A split as batches ``(inputs, labels)`` on one device: ``feed[rows]`` with an index tensor or a slice.
+    """A split as batches ``(inputs, labels)`` on one device: ``loader[rows]`` with an index tensor or a slice.
 
-    inputs: (B, C, H, W), float32, preprocessed. labels: (B,), int64. A split of at most ``float_limit`` bytes as
+    Inputs are (B, C, H, W), float32, preprocessed; labels (B,), int64. A split of at most ``float_limit`` bytes as
     float32 is preprocessed once; a larger one stays as it is stored (uint8), on the device where half its free memory
-    holds it, else where it was, memory-mapped perhaps, and is preprocessed batch by batch. streams: whether batches
-    are read where the split is stored; then :meth:`batches` reads ahead.
+    holds it, else where it was, memory-mapped perhaps, and is preprocessed batch by batch. ``streams`` tells whether
+    batches are read where the split is stored; then :meth:`batches` reads ahead.
+
+    Args:
+        real: The set, whose preprocessing applies.
+        split: Stored images and labels.
+        device: Device of the batches.
+        float_limit: Bytes up to which a split is preprocessed once.
     """
 
     def __init__(
@@ -63,8 +71,17 @@ class ImageLoader:
         return self._preprocess(self._images[here]), self.labels[rows]
 
     def batches(self, order: Iterable[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
-        """``self[rows]`` for all rows of the order. A split that streams has its next batch read meanwhile, by one
-        thread, to page-locked memory where the device is a GPU: two batches are held, never more."""
+        """Read batches in an order.
+
+        A split that streams has its next batch read meanwhile, by one thread, to page-locked memory where the device is
+        a GPU: two batches are held, never more.
+
+        Args:
+            order: Rows of each batch.
+
+        Yields:
+            Inputs (B, C, H, W), float32, and labels (B,), int64, on the device.
+        """
         if not self.streams:
             yield from (self[rows] for rows in order)
             return
@@ -100,10 +117,14 @@ class ImageLoader:
 
 
 def loader_bytes(images: int, pixels: int) -> int:
-    """What a feed of so many images keeps of its own on the CPU;
+    """Estimate what a loader keeps of its own on the CPU.
 
     Args:
+        images: Images of the split.
         pixels: Numbers of an image.
+
+    Returns:
+        Bytes; 0 for a split that stays as it is stored.
     """
     whole = 4 * images * pixels
     return whole if whole <= FLOAT_LIMIT else 0

@@ -25,13 +25,22 @@ CLASS_NAMES = "class_names"
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Images (n, C, H, W) uint8 and labels (n,) int64."""
+    """Images and labels of one split."""
 
     images: Tensor
+    """(n, C, H, W), uint8."""
     labels: Tensor
+    """(n,), int64."""
 
     def rows(self, rows: Tensor) -> Arrays:
-        """Those at these positions, (count,)."""
+        """Take some images.
+
+        Args:
+            rows: Positions, (count,), int64.
+
+        Returns:
+            Those images with their labels.
+        """
         return Arrays(self.images[rows], self.labels[rows])
 
 

@@ -59,10 +59,16 @@ def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, np.
 
 
 def names_in(path: Path) -> list[str]:
-    """The names of the arrays in a file, in order.
+    """List the arrays in a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Names, in the order of the file.
 
     Raises:
-        UserError: It is no such file.
+        UserError: It is no .npz file.
     """
     require_regular(path)
     try:
@@ -73,7 +79,15 @@ def names_in(path: Path) -> list[str]:
 
 
 def unreadable(path: Path, error: Exception | str) -> UserError:
-    """The error for a file that is damaged or something else."""
+    """Make the error for a file that is damaged or something else.
+
+    Args:
+        path: The file.
+        error: What went wrong.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"{shown_path(path)} is not a readable .npz file",
         f"why      {shown_path(' '.join(str(error).split())[:300]) or type(error).__name__}",
@@ -131,10 +145,10 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool, int]:
     (length,) = struct.unpack("<H" if width == 2 else "<I", file.read(width))
     if length > LARGEST_HEADER:
         raise ValueError(f"the header of an array has {length:,} bytes")
-    found = ast.literal_eval(file.read(length).decode("latin-1" if start[6] < 3 else "utf-8"))
-    shape, fortran = found["shape"], found["fortran_order"]
-    if not isinstance(found["descr"], str) or not isinstance(fortran, bool) or not isinstance(shape, tuple):
+    fields = ast.literal_eval(file.read(length).decode("latin-1" if start[6] < 3 else "utf-8"))
+    shape, fortran = fields["shape"], fields["fortran_order"]
+    if not isinstance(fields["descr"], str) or not isinstance(fortran, bool) or not isinstance(shape, tuple):
         raise ValueError("the header of an array is not one of plain numbers")
     if not all(type(side) is int and side >= 0 for side in shape) or len(shape) > 32:
         raise ValueError(f"an array has the shape {shape}"[:200])
-    return shape, np.dtype(found["descr"]), fortran, 8 + width + length
+    return shape, np.dtype(fields["descr"]), fortran, 8 + width + length

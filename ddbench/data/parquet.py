@@ -44,9 +44,19 @@ def load(request: Request) -> RawData:
 
 
 def load_cifar10_jpeg(request: Request) -> RawData:
-    """CIFAR-10 stored as JPEG, from ``cifar10-jpeg`` under the data root, with CIFAR-10's constants and class names.
+    """Load CIFAR-10 stored as JPEG, from ``cifar10-jpeg`` under the data root, with CIFAR-10's constants and class
+    names.
 
     JPEG loses detail: accuracies on it are not CIFAR-10's, which is why it has a name of its own.
+
+    Args:
+        request: Its data root and size apply.
+
+    Returns:
+        The set, its images memory-mapped.
+
+    Raises:
+        UserError: Files are missing or damaged, or there are other counts of images.
     """
     root = request.data_root / CIFAR10_JPEG
     if not root.is_dir():

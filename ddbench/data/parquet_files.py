@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddbench.data.image_folder import existing_folder
+from ddbench.data.folder_listing import existing_folder
 from ddbench.data.rawdata import Request
 from ddbench.data.split_names import Role, first_role, role_of, role_of_file
 from ddbench.errors import UserError
@@ -18,14 +18,24 @@ DEPTH = 3
 
 @dataclass(frozen=True)
 class ParquetLayout:
-    """The files of a set by their role, sorted; train is among them."""
+    """Files of a set by their role."""
 
     root: Path
+    """Folder of the set."""
     files: dict[Role, list[Path]]
+    """Files of each role, sorted; train is among the roles."""
     notes: tuple[str, ...] = ()
+    """What a user must know of files that are not read, a sentence each."""
 
     def name(self, role: Role) -> str:
-        """The files of a role in a few words: ``"train.parquet"``, ``"data/train-*.parquet (5 files)"``."""
+        """Name the files of a role in a few words.
+
+        Args:
+            role: "train", "validation" or "test".
+
+        Returns:
+            ``"train.parquet"``, ``"data/train-00000.parquet and 4 more"``.
+        """
         first = shown_path(self.files[role][0].relative_to(self.root).as_posix())
         more = len(self.files[role]) - 1
         return f"{first} and {more} more" if more else first
@@ -106,7 +116,7 @@ def _layout_of_folder(root: Path, request: Request) -> ParquetLayout:
         f"{shown_path(file.relative_to(root))} is not named after a split and is not read"
         for file in files.get(None, [])
     )
-    return ParquetLayout(root, {role: found for role, found in files.items() if role is not None}, notes)
+    return ParquetLayout(root, {role: paths for role, paths in files.items() if role is not None}, notes)
 
 
 def _grouped(root: Path, depth: int) -> dict[tuple[str, ...], dict[Role | None, list[Path]]]:

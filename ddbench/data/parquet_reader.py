@@ -30,10 +30,19 @@ LARGEST_DICTIONARY = 1 << 29
 
 
 def guess_column(names: Sequence[str], known: Sequence[str], kind: str, what: str) -> str:
-    """The first known name among the columns.
+    """Choose the first known name among the columns.
+
+    Args:
+        names: Columns there are.
+        known: Names that are looked for, in order.
+        kind: What the column holds, for messages.
+        what: The file, for messages.
+
+    Returns:
+        The column.
 
     Raises:
-        UserError: Listing both.
+        UserError: None of them is there; lists both.
     """
     for name in known:
         if name in names:
@@ -48,10 +57,16 @@ def guess_column(names: Sequence[str], known: Sequence[str], kind: str, what: st
 
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """An open file, looked at.
+    """Open a file for the ``with`` block, its claims checked.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The open file.
 
     Raises:
-        UserError: It is damaged, and for whatever fails inside.
+        UserError: It is damaged, or reading it inside the block fails.
     """
     size = require_regular(path)
     try:
@@ -69,7 +84,14 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def image_column(file: pq.ParquetFile, path: Path) -> str:
-    """The column of images.
+    """Find the column of images.
+
+    Args:
+        file: The open file.
+        path: Its path, for messages.
+
+    Returns:
+        Name of the column.
 
     Raises:
         UserError: There is none, or it is no struct with ``bytes``.
@@ -87,7 +109,7 @@ def image_column(file: pq.ParquetFile, path: Path) -> str:
 
 
 def read_labels(path: Path, *, needed: bool) -> Tensor:
-    """The labels of a file.
+    """Read the labels of a file.
 
     Args:
         path: The file.
@@ -125,7 +147,13 @@ def read_labels(path: Path, *, needed: bool) -> Tensor:
 
 
 def class_names(path: Path) -> tuple[str, ...] | None:
-    """Class names from the metadata that Hugging Face's datasets writes, where it did.
+    """Read class names from the metadata that Hugging Face's datasets writes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Names in the order of labels; None where the file has none.
 
     Raises:
         UserError: The metadata is damaged.
@@ -138,21 +166,27 @@ def class_names(path: Path) -> tuple[str, ...] | None:
         return None
     try:
         feature: Any = (json.loads(text).get("info") or {}).get("features", {}).get(label) or {}
-        found = feature.get("names")
+        listed = feature.get("names")
     except (ValueError, RecursionError, AttributeError) as error:
         raise UserError(
             f"the Hugging Face metadata of {shown_path(path)} is damaged",
             f"why   {shown_path(str(error))[:200]}",
             fix="write the file again, or without it:  table.replace_schema_metadata(None)",
         ) from None
-    return tuple(str(name) for name in found) if isinstance(found, list) and found else None
+    return tuple(str(name) for name in listed) if isinstance(listed, list) and listed else None
 
 
 def picture_batches(paths: Sequence[Path]) -> Iterator[Sequence[Picture]]:
-    """All images of these files in order, as many at once as fit in BATCH_BYTES.
+    """Read all images of some files in order, as many at once as fit in BATCH_BYTES.
+
+    Args:
+        paths: The files.
+
+    Yields:
+        Encoded images, one sequence a batch.
 
     Raises:
-        UserError: That names the first row without an image.
+        UserError: A row has no image (the first is named), or a file holds more than it can.
     """
     for path in paths:
         with opened(path) as file:
@@ -178,7 +212,7 @@ def _picture(cell: dict[str, Any] | None, path: Path, row: int) -> Picture:
 
 
 def _require_bounded(file: pq.ParquetFile, size: int, path: Path) -> None:
-    """Errors: UserError for a file that claims rows or bytes which a set of images of its size cannot have."""
+    """Refuse a file that claims rows or bytes which a set of images of its size cannot have."""
     rows = file.metadata.num_rows
     claimed = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
     if rows < 0 or claimed < 0 or rows > max(size, 1 << 20) or claimed > MOST_UNPACKED * size + SLACK_BYTES:

@@ -19,9 +19,20 @@ class Labeled(Protocol):
     """Images with their labels, of which some can be taken."""
 
     @property
-    def labels(self) -> Tensor: ...
+    def labels(self) -> Tensor:
+        """(n,), int64."""
+        ...
 
-    def rows(self, rows: Tensor) -> Any: ...
+    def rows(self, rows: Tensor) -> Any:
+        """Take some images.
+
+        Args:
+            rows: Ascending positions, (count,), int64.
+
+        Returns:
+            Those images with their labels.
+        """
+        ...
 
 
 L = TypeVar("L", bound=Labeled)
@@ -32,6 +43,7 @@ class SplitPart(Generic[L]):
     """One split as it was found."""
 
     images: L
+    """Images with their labels."""
     name: str
     """How its publishers call it: ``"train/"``."""
     context: str
@@ -40,15 +52,18 @@ class SplitPart(Generic[L]):
 
 @dataclass(frozen=True, eq=False)
 class Chosen(Generic[L]):
-    """The splits that are used."""
+    """Splits that are used."""
 
     train: SplitPart[L]
+    """What is trained on."""
     validation: SplitPart[L] | None
-    """None: it is cut from train."""
+    """What is chosen on; None where it is cut from train."""
     test: SplitPart[L]
+    """What is tested on."""
     held_out: bool
     """Whether the test split was held out of train, because there is none of its own."""
     notes: tuple[str, ...]
+    """What is not used as its name says, a sentence each."""
 
 
 def choose(parts: Mapping[Role, SplitPart[L]], *, labeled: Mapping[Role, bool] | None = None) -> Chosen[L]:
@@ -79,10 +94,10 @@ def choose(parts: Mapping[Role, SplitPart[L]], *, labeled: Mapping[Role, bool] |
         notes.append(f"there is no test split with labels: {validation.name} is the test split")
         return Chosen(train, None, validation, False, tuple(notes))
     labels = train.images.labels
-    kept, fifth = stratified_holdout(labels, len(labels) // 5, TEST_SEED, least=1)
+    rest, fifth = stratified_holdout(labels, len(labels) // 5, TEST_SEED, least=1)
     notes.append(f"there is no test split with labels: a fifth of each class of {train.name} is held out for it")
     test = replace(train, images=train.images.rows(fifth), context=f"the fifth held out of {train.context}")
-    return Chosen(replace(train, images=train.images.rows(kept)), None, test, True, tuple(notes))
+    return Chosen(replace(train, images=train.images.rows(rest)), None, test, True, tuple(notes))
 
 
 def _has_labels(part: SplitPart[Any], known: bool) -> bool:

@@ -41,15 +41,17 @@ _one_large = threading.Lock()
 
 @dataclass(frozen=True)
 class Picture:
-    """One encoded image: what to call it in messages, and its file or its bytes."""
+    """One encoded image."""
 
     name: str
+    """How to call it in messages."""
     source: Path | str | bytes
+    """Its file or its bytes."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What every image of a set becomes."""
+    """Form that every image of a set gets."""
 
     channels: int
     """1 for grey, 3 for RGB."""
@@ -74,10 +76,16 @@ class Pixels:
 
 
 def encoded_bytes(picture: Picture) -> bytes:
-    """The bytes of a picture.
+    """Read the bytes of a picture.
+
+    Args:
+        picture: Its file or its bytes.
+
+    Returns:
+        At most MOST_BYTES bytes.
 
     Raises:
-        UserError: As in ``read_regular``, and for more than MOST_BYTES.
+        UserError: As in ``read_regular``, or more than MOST_BYTES.
     """
     if not isinstance(picture.source, bytes):
         return read_regular(picture.source, "picture", most=MOST_BYTES, fix="replace or remove it")
@@ -91,7 +99,14 @@ def encoded_bytes(picture: Picture) -> bytes:
 
 
 def digest_of(picture: Picture) -> bytes:
-    """SHA-256 of a picture's bytes, as in ``Pixels.digest``, without decoding it."""
+    """Hash a picture's bytes, as in ``Pixels.digest``, without decoding it.
+
+    Args:
+        picture: Its file or its bytes.
+
+    Returns:
+        SHA-256, 32 bytes.
+    """
     return hashlib.sha256(encoded_bytes(picture)).digest()
 
 
@@ -135,7 +150,14 @@ def read_pixels(picture: Picture, form: Form) -> Pixels:
 
 
 def look(picture: Picture, upright: bool = True) -> tuple[str, tuple[int, int]]:
-    """Mode and (width, height) of a picture as it will be shown.
+    """Read mode and size of a picture as it will be shown.
+
+    Args:
+        picture: Its file or its bytes.
+        upright: Whether the orientation that a camera wrote is applied.
+
+    Returns:
+        Pillow's mode, and (width, height) in pixels.
 
     Raises:
         UserError: As in ``read_pixels``.
@@ -174,7 +196,15 @@ def _opened(name: str, content: bytes) -> Iterator[Image.Image]:
 
 
 def too_many_pixels(name: str, size: tuple[int, int]) -> UserError:
-    """The error for a picture that is not decoded because of its size, (width, height)."""
+    """Make the error for a picture that is not decoded because of its size.
+
+    Args:
+        name: How the picture is called.
+        size: (width, height), in pixels.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"{shown_path(name)} has too many pixels",
         f"found {size[0]:,} x {size[1]:,}, {size[0] * size[1]:,} pixels; at most {MOST_PIXELS:,} are decoded",
@@ -183,7 +213,16 @@ def too_many_pixels(name: str, size: tuple[int, int]) -> UserError:
 
 
 def sizes_differ(name: str, size: tuple[int, int], first: tuple[int, int]) -> UserError:
-    """The error for images of several sizes where none was given."""
+    """Make the error for images of several sizes where none was given.
+
+    Args:
+        name: How the picture is called that differs.
+        size: Its (width, height), in pixels.
+        first: (width, height) of the others.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         "the images differ in size",
         f"{shown_path(name)} has {size[0]} x {size[1]} pixels, others have {first[0]} x {first[1]}",
@@ -209,7 +248,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 def _orientation(image: Image.Image) -> int:
     """EXIF's orientation, 1 to 8; 1 where there is none, or none that can be read."""
     try:
-        found = image.getexif().get(_ORIENTATION, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # the pixels may be whole where what stands beside them is damaged
         return 1
-    return found if isinstance(found, int) else 1
+    return orientation if isinstance(orientation, int) else 1

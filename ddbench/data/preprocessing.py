@@ -36,23 +36,38 @@ class Preprocessing:
     """Of the definition (kind, constants, and for ZCA eps and the training images it is fitted on), not of computed
     matrices, so that it is the same on every machine."""
     mean: Tensor = field(default_factory=_none)
-    """(C, 1, 1)."""
+    """Mean of each channel, (C, 1, 1)."""
     std: Tensor = field(default_factory=_none)
-    """(C, 1, 1)."""
+    """Standard deviation of each channel, (C, 1, 1)."""
     mu: Tensor = field(default_factory=_none)
-    """(D,), W and W_inv: (D, D), float32, where D = C*H*W."""
+    """Mean image, (D,), float32, where D = C*H*W."""
     W: Tensor = field(default_factory=_none)
+    """Whitening, (D, D), float32."""
     W_inv: Tensor = field(default_factory=_none)
+    """Its inverse, (D, D), float32."""
     fitted_on: str = ""
+    """Hash that stands for the training images of a whitening."""
 
     @staticmethod
     def identity() -> Preprocessing:
-        """Images stay in [0, 1]."""
+        """Make the map that leaves images in [0, 1].
+
+        Returns:
+            The map.
+        """
         return Preprocessing(kind="identity", fingerprint=artifact.fingerprint({"kind": "identity"}))
 
     @staticmethod
     def meanstd(mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
-        """Each channel minus its mean, over its standard deviation; constants count to six decimals."""
+        """Make the map that subtracts each channel's mean and divides by its standard deviation.
+
+        Args:
+            mean: One number a channel; counts to six decimals.
+            std: One number a channel; counts to six decimals.
+
+        Returns:
+            The map.
+        """
         constants = {"mean": [round(float(m), 6) for m in mean], "std": [round(float(s), 6) for s in std]}
         return Preprocessing(
             kind="meanstd",
@@ -63,19 +78,27 @@ class Preprocessing:
 
     @staticmethod
     def whitening(mu: Tensor, W: Tensor, W_inv: Tensor, fitted_on: str) -> Preprocessing:
-        """ZCA:
-
-        ``(x - mu) W`` on flattened images.
+        """Make the ZCA map ``(x - mu) W`` of flattened images.
 
         Args:
-            fitted_on: The hash that stands for the training images.
+            mu: Mean image, (D,).
+            W: (D, D).
+            W_inv: Inverse of W, (D, D).
+            fitted_on: Hash that stands for the training images.
+
+        Returns:
+            The map.
         """
         return Preprocessing(
             kind="zca", fingerprint=zca_fingerprint(fitted_on), mu=mu, W=W, W_inv=W_inv, fitted_on=fitted_on
         )
 
     def describe(self) -> dict[str, Any]:
-        """A JSON document from which ``load_preprocessing`` finds the same map again."""
+        """Describe the map so that ``load_preprocessing`` finds the same again.
+
+        Returns:
+            Kind, fingerprint, and the kind's own constants, JSON.
+        """
         about: dict[str, Any] = {"kind": self.kind, "fingerprint": self.fingerprint}
         if self.kind == "meanstd":
             about["mean"] = [round(value, 6) for value in self.mean.flatten().tolist()]
@@ -86,7 +109,14 @@ class Preprocessing:
         return about
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images in [0, 1] to what networks see, (n, C, H, W) both; differentiable."""
+        """Map images to what networks see. Differentiable.
+
+        Args:
+            images: (n, C, H, W), in [0, 1].
+
+        Returns:
+            (n, C, H, W).
+        """
         if self.kind == "meanstd":
             return (images - self.mean) / self.std
         if self.kind == "zca":
@@ -94,7 +124,14 @@ class Preprocessing:
         return images
 
     def inverse(self, inputs: Tensor) -> Tensor:
-        """What networks see back to images, (n, C, H, W) both; not clipped to [0, 1]."""
+        """Map what networks see back to images.
+
+        Args:
+            inputs: (n, C, H, W).
+
+        Returns:
+            (n, C, H, W), not clipped to [0, 1].
+        """
         if self.kind == "meanstd":
             return inputs * self.std + self.mean
         if self.kind == "zca":
@@ -102,21 +139,42 @@ class Preprocessing:
         return inputs
 
     def to(self, device: torch.device | str) -> Preprocessing:
-        """The same map with its tensors on ``device``."""
+        """Copy to a device.
+
+        Args:
+            device: Where the tensors go.
+
+        Returns:
+            The same map there.
+        """
         names = ("mean", "std", "mu", "W", "W_inv")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def zca_fingerprint(fitted_on: str) -> str:
-    """The fingerprint of the ZCA map fitted on the training images of this hash."""
+    """Compute the fingerprint of the ZCA map of some training images.
+
+    Args:
+        fitted_on: Hash that stands for the images.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
     return artifact.fingerprint({"kind": "zca", "eps": ZCA_EPS, "fitted_on": fitted_on})
 
 
 def check_preprocessing_name(name: str, where: str = "") -> Kind:
-    """The kind of this name.
+    """Check the name of a preprocessing.
+
+    Args:
+        name: The name.
+        where: The place it was read from, for the error; may be empty.
+
+    Returns:
+        The same name.
 
     Raises:
-        UserError: With the nearest name if there is none.
+        UserError: There is no such preprocessing; gives the nearest name.
     """
     for kind in KINDS:
         if kind == name:
@@ -125,14 +183,16 @@ def check_preprocessing_name(name: str, where: str = "") -> Kind:
 
 
 def require_same_preprocessing(expected: str, actual: str, what: str, path: Path | str = "") -> None:
-    """expected, found: fingerprints, of the run at hand and of the artifact.
+    """Refuse an artifact that was made under another preprocessing.
 
     Args:
-        what: ``"expert buffer"``.
-        path: Where it lies, if it does.
+        expected: Fingerprint of the run at hand.
+        actual: Fingerprint of the artifact.
+        what: The artifact, in words: ``"expert buffer"``.
+        path: Where it lies; "" for none.
 
     Raises:
-        UserError: Naming both fingerprints when an artifact was made under another preprocessing.
+        UserError: They differ; names both.
     """
     if expected != actual:
         raise UserError(
@@ -145,7 +205,14 @@ def require_same_preprocessing(expected: str, actual: str, what: str, path: Path
 
 
 def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocessing:
-    """The map that ``Preprocessing.describe()`` described; a ZCA whitening comes from the cache under ``home``.
+    """Load the map that ``Preprocessing.describe()`` described; a ZCA whitening comes from the cache under ``home``.
+
+    Args:
+        description: JSON, as a set or a buffer carries it.
+        home: Folder of caches.
+
+    Returns:
+        The map.
 
     Raises:
         UserError: The whitening is not in the cache, with how to compute it again, or is damaged.
@@ -164,10 +231,16 @@ def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocess
 
 
 def channelwise(description: Mapping[str, Any]) -> Preprocessing:
-    """The map that was described, of each channel by itself.
+    """Rebuild the map that was described, of each channel by itself.
+
+    Args:
+        description: ``Preprocessing.describe()``.
+
+    Returns:
+        The map.
 
     Raises:
-        ValueError: ZCA.
+        ValueError: It is ZCA.
     """
     if description["kind"] == "zca":
         raise ValueError("ZCA is no map of each channel by itself")
@@ -177,9 +250,17 @@ def channelwise(description: Mapping[str, Any]) -> Preprocessing:
 
 
 def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> Tensor:
-    """What a pixel of ``value`` is in the space of ``Preprocessing.describe()``: (C, 1, 1), as images (n, C, H, W) are.
+    """Compute what a pixel of one value is in the space that networks see.
 
     Under ZCA no pixel has a value of its own; there it is the mean image's, zero.
+
+    Args:
+        description: ``Preprocessing.describe()``.
+        value: In [0, 1].
+        images: (n, C, H, W), whose type and device apply.
+
+    Returns:
+        (C, 1, 1).
     """
     if description["kind"] == "meanstd":
         mean, std = (torch.tensor(description[key]).view(-1, 1, 1).to(images) for key in ("mean", "std"))
@@ -188,18 +269,32 @@ def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> 
 
 
 def zca_path(home: Path, fingerprint: str) -> Path:
-    """Where the whitening of this fingerprint is kept."""
+    """Name the file of a whitening.
+
+    Args:
+        home: Folder of caches.
+        fingerprint: Fingerprint of the map.
+
+    Returns:
+        The path, whether it exists or not.
+    """
     return home / "preprocessing" / f"{fingerprint}.safetensors"
 
 
 def load_zca(path: Path) -> Preprocessing:
-    """A whitening from the cache.
+    """Load a whitening from the cache.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The map.
 
     Raises:
         UserError: It is damaged or not the one its name promises.
     """
     tensors, about = artifact.load(path, ZCA_ARTEFACT)
-    found = Preprocessing.whitening(tensors["mu"], tensors["W"], tensors["W_inv"], about["fitted_on"])
-    if found.fingerprint != path.stem:
-        raise artifact.damaged(path, f"it holds the whitening {found.fingerprint}")
-    return found
+    whitening = Preprocessing.whitening(tensors["mu"], tensors["W"], tensors["W_inv"], about["fitted_on"])
+    if whitening.fingerprint != path.stem:
+        raise artifact.damaged(path, f"it holds the whitening {whitening.fingerprint}")
+    return whitening

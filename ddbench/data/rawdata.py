@@ -19,7 +19,7 @@ DIGIT_NAMES = tuple("0123456789")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a source is asked for."""
+    """Arguments of a source's loader."""
 
     what: str
     """The part of a dataset name after its colon (``"/data/cats"`` of ``folder:/data/cats``), or the whole name."""
@@ -30,14 +30,15 @@ class Request:
     size: int | None = None
     """Wanted side in pixels, or None for the images' own."""
     quiet: bool = False
+    """Whether no progress is shown."""
     where: str = ""
-    """The line of a recipe that asked, for messages."""
+    """The line of the recipe, for messages."""
     download: bool = True
     """Whether what is not there may be fetched."""
 
     @property
     def origin(self) -> str:
-        """The line about the asking recipe in an error, if one asked."""
+        """Fact of an error that names the recipe's line; empty where there is none."""
         return f"from     {self.where}" if self.where else ""
 
 
@@ -46,8 +47,11 @@ class RawData:
     """A dataset before its validation split is cut and its preprocessing is fitted."""
 
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     train: Split
+    """Training images."""
     test: Split
+    """Test images."""
     validation: Split | None = None
     """A validation split that comes with the set; None where it is cut from train."""
     constants: tuple[tuple[float, ...], tuple[float, ...]] | None = None
@@ -55,20 +59,34 @@ class RawData:
     mirror: bool = True
     """Whether a mirrored image still belongs to its class, which is not so for digits."""
     train_sha256: str = ""
-    """Of the bytes of all images of that split, where it is known already; "" to compute it. So for the others."""
+    """Hash of the bytes of all training images, where it is known already; "" to compute it."""
     test_sha256: str = ""
+    """The same of the test images."""
     validation_sha256: str = ""
+    """The same of the validation images."""
     split_names: SplitNames = SplitNames()
+    """How the splits are called where they lie."""
     notes: tuple[str, ...] = ()
     """What a user must know of how the set was read, a sentence each."""
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
 
 def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | None, what: str) -> Split:
-    """A checked split of images (n, C, H, W), resized where a size is given, and labels (n,).
+    """Make a checked split of arrays, resized where a size is given.
+
+    Args:
+        images: (n, C, H, W), uint8 or float32 in [0, 1].
+        labels: (n,), int64.
+        classes: Number of classes.
+        size: Side in pixels; None for the images' own.
+        what: The split, for messages.
+
+    Returns:
+        The split.
 
     Raises:
         UserError: There are no images, counts differ, labels lie outside the classes, images are not square or have no
@@ -91,7 +109,16 @@ def arrays_to_split(images: Tensor, labels: Tensor, classes: int, size: int | No
 
 
 def check_labels(labels: Tensor, classes: int, what: str) -> None:
-    """Errors: UserError when a label is not in 0..classes-1."""
+    """Refuse labels outside 0..classes-1.
+
+    Args:
+        labels: (n,), integers, one at the least.
+        classes: Number of classes.
+        what: The split, for messages.
+
+    Raises:
+        UserError: A label lies outside.
+    """
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise UserError(
@@ -102,7 +129,16 @@ def check_labels(labels: Tensor, classes: int, what: str) -> None:
 
 
 def not_square(what: str, width: int, height: int) -> UserError:
-    """The error for images whose sides differ, where no size was asked for."""
+    """Make the error for images whose sides differ, where no size was given.
+
+    Args:
+        what: The images, for messages.
+        width: In pixels.
+        height: In pixels.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"the images of {what} are not square",
         f"found {width} x {height} pixels",
@@ -111,7 +147,18 @@ def not_square(what: str, width: int, height: int) -> UserError:
 
 
 def squash(images: Tensor, size: int) -> Tensor:
-    """Images (n, C, H, W) resized to squares, bilinear and antialiased, in the type they came in."""
+    """Resize images to squares, bilinear and antialiased.
+
+    Args:
+        images: (n, C, H, W).
+        size: Side, in pixels.
+
+    Returns:
+        (n, C, size, size), in the type they came in.
+
+    Raises:
+        UserError: They do not fit in memory in this size.
+    """
     if images.shape[2:] == (size, size):
         return images
     require_resized_fit(images, size)

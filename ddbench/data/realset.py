@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.split_words import splits_in_words
 from ddbench.errors import UserError
 from ddbench.networks.image_shape import ImageShape
 
@@ -60,7 +62,14 @@ class Split:
         return SplitDataset(self, None if mapping is None else mapping.to(self.images.device))
 
     def rows_of_class(self, label: int) -> Tensor:
-        """The positions of one class, in order, (count,), int64."""
+        """Find the images of one class.
+
+        Args:
+            label: The class.
+
+        Returns:
+            Positions, in order, (count,), int64.
+        """
         rows, classes = self._by_class
         first, end = torch.searchsorted(classes, torch.tensor([label, label + 1], device=classes.device)).tolist()
         return rows[first:end].clone()
@@ -110,6 +119,8 @@ class SplitDataset(Dataset[tuple[Tensor, Tensor]]):
 class RealSet:
     """Real images with labels, a validation split cut from train, and a preprocessing fitted on train alone."""
 
+    DOMAIN: ClassVar[str] = "images"
+    """Name of its domain."""
     name: str
     """Name in recipes and rows, such as ``"cifar10"``."""
     class_names: tuple[str, ...]
@@ -166,17 +177,50 @@ class RealSet:
         return ImageShape(self.channels, self.size, self.classes)
 
     def to(self, device: torch.device | str) -> RealSet:
-        """The same set with its inputs on ``device``. The images stay where they are stored: they may not fit there."""
+        """Copy the set with its inputs on another device. The images stay where they are stored: they may not fit
+        there.
+
+        Args:
+            device: Device on which ``inputs`` puts what it makes.
+
+        Returns:
+            The set.
+        """
         device = torch.device(device)
         return replace(self, preprocessing=self.preprocessing.to(device), device=device)
 
     def inputs(self, split: Split, rows: Tensor | slice = slice(None)) -> Tensor:
-        """The chosen images as a network sees them: float32, preprocessed, (n, C, H, W), on ``device``."""
+        """Preprocess images as a network sees them.
+
+        Args:
+            split: One of the splits.
+            rows: Positions, (n,), int64, or a slice; all by default.
+
+        Returns:
+            (n, C, H, W), float32, on ``device``.
+        """
         here = rows.to(split.images.device) if isinstance(rows, Tensor) else rows
         return self.preprocessing.forward(as_unit_float(split.images[here].to(self.device)))
 
+    def in_words(self) -> tuple[str, ...]:
+        """Describe the splits; one whose splits nobody described is described by its counts.
+
+        Returns:
+            A sentence on the splits, and one for each note.
+        """
+        counted = splits_in_words(len(self.train), len(self.validation), len(self.test))
+        return (self.splits or counted, *self.notes)
+
     def require_ipc(self, ipc: int, where: str = "") -> None:
-        """Errors: UserError, which says ``where`` it was asked, when a class has fewer than ``ipc`` training images."""
+        """Refuse more images per class than a class has.
+
+        Args:
+            ipc: Images per class.
+            where: The place it was read from, for the error; may be empty.
+
+        Raises:
+            UserError: A class has fewer than ``ipc`` training images.
+        """
         counts = torch.bincount(self.train.labels, minlength=self.classes)
         fewest = int(counts.min())
         if ipc > fewest:
@@ -196,5 +240,12 @@ def _by_side(images: Tensor) -> str:
 
 
 def as_unit_float(images: Tensor) -> Tensor:
-    """Stored images as float32 in [0, 1]."""
+    """Turn stored images into numbers in [0, 1].
+
+    Args:
+        images: uint8, or float in [0, 1].
+
+    Returns:
+        float32, of the same shape.
+    """
     return images.float().div_(255) if images.dtype == torch.uint8 else images.to(torch.float32)

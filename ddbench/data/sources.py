@@ -22,22 +22,27 @@ class DatasetSource:
     """What a name stands for."""
 
     target: str
-    """The loader, ``"module:function"`` of ``Request -> RawData``, or of ``Request -> RawGraphs`` where ``graphs`` says
-    that the set is one of graphs. The rest is what ``ddbench datasets`` shows."""
+    """The loader, ``"module:function"`` in the package of its domain, of ``Request -> RawData`` for images and of
+    ``Request -> RawGraphs`` for graphs."""
     images: str
+    """How many images, or other items, for ``ddbench datasets``."""
     classes: int | str
+    """How many classes, for ``ddbench datasets``."""
     size: str
+    """Size of an item, for ``ddbench datasets``."""
     source: str
-    graphs: bool = False
+    """Origin of the data, for ``ddbench datasets``."""
+    domain: str = "images"
+    """Name of the domain (``ddbench.pipeline.domain``) whose data it is."""
 
     def load(self, request: Request) -> RawData:
         """The images.
 
         Raises:
-            UserError: A set of graphs.
+            UserError: A set of another domain.
         """
-        if self.graphs:
-            raise other_kind(request, "graphs", "images", "a set of images, such as digits or cifar10")
+        if self.domain != "images":
+            raise other_kind(request, self.domain, "images", "a set of images, such as digits or cifar10")
         return self.loader("ddbench.data")(request)
 
     def loader(self, package: str) -> Callable[[Request], Any]:
@@ -47,7 +52,17 @@ class DatasetSource:
 
 
 def other_kind(request: Request, kind: str, wanted: str, choice: str) -> UserError:
-    """The error for a set of images where graphs are wanted, or the other way round."""
+    """Make the error for a set of images where graphs are wanted, or the other way round.
+
+    Args:
+        request: Of the recipe.
+        kind: What the set is of.
+        wanted: What is wanted.
+        choice: What to choose instead.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"{request.what} is a set of {kind}, and {wanted} are wanted here", request.origin, fix=f"choose {choice}"
     )
@@ -65,7 +80,7 @@ def _known(name: str, target: str, source: str) -> DatasetSource:
 
 
 def _graphs(target: str, source: str) -> DatasetSource:
-    return DatasetSource(target, "any, graphs", "any", "any", source, graphs=True)
+    return DatasetSource(target, "any, graphs", "any", "any", source, domain="graphs")
 
 
 SOURCES = {
@@ -91,7 +106,7 @@ SOURCES = {
         )
     },
     "motifs": DatasetSource(
-        "motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", graphs=True
+        "motifs:load", "540 + 60 graphs", 2, "15-25 nodes", "trees with a motif (embedded)", domain="graphs"
     ),
 }
 
@@ -125,6 +140,7 @@ class DatasetReference:
     """A dataset name taken apart."""
 
     source: DatasetSource
+    """Who loads it."""
     short: str
     """How rows, artifacts and folders call it; it holds no path."""
     what: str
@@ -134,13 +150,20 @@ class DatasetReference:
 
 
 def find_source(name: str, where: str = "") -> DatasetReference:
-    """Who loads this name.
+    """Find who loads a data set.
 
     ``parquet:PATH/cifar10-jpeg`` is the known set ``cifar10-jpeg`` at that path.
 
+    Args:
+        name: Name as in recipes, such as ``cifar10`` or ``folder:/data/birds``.
+        where: The place it was read from, for errors; may be empty.
+
+    Returns:
+        Loader, short name, and where the name itself says the data lies.
+
     Raises:
-        UserError: With the nearest names if there is none.
-        UserError: What follows the colon is empty, has not the form of a name, or is no text that a path can be.
+        UserError: There is none (the nearest names are given); or what follows the colon is empty, has not the form of
+            a name, or is no text that a path can be.
     """
     _require_text(name, where)
     if name in SOURCES:
@@ -168,21 +191,21 @@ def find_source(name: str, where: str = "") -> DatasetReference:
     return DatasetReference(PREFIXED[prefix], f"{prefix}-{_slug(own)}", what)
 
 
-def _require_text(name: str, where: str) -> None:
-    """Errors: UserError for a name that no file can have, or that cannot be written into a row."""
+def _require_text(name: str, location: str) -> None:
+    """Refuse a name that no file can have, or that cannot be written into a row."""
     printed = name.encode("utf-8", "backslashreplace").decode()
     if printed != name or "\0" in name or len(name) > LONGEST_NAME:
         why = "it is too long" if len(name) > LONGEST_NAME else "it has a NUL" if "\0" in name else "it is not UTF-8"
         shown = printed if len(printed) < 80 else f"{printed[:80]}..."
         raise UserError(
             f"the dataset {shown!r} cannot be a name",
-            f"from  {where}" if where else "",
+            f"from  {location}" if location else "",
             f"why   {why}",
             fix="rename the folder or file, or give a link to it",
         )
 
 
-def _absolute(what: str, where: str) -> Path:
+def _absolute(what: str, location: str) -> Path:
     """The path in full, links followed.
 
     Raises:
@@ -196,23 +219,23 @@ def _absolute(what: str, where: str) -> Path:
         except OSError:
             raise UserError(
                 "the current folder does not exist any more",
-                f"from  {where}" if where else "",
+                f"from  {location}" if location else "",
                 fix="change to a folder that does (cd), or give the whole path",
             ) from None
         raise UserError(
             f"{what[:200]} is no path that can be followed",
-            f"from  {where}" if where else "",
+            f"from  {location}" if location else "",
             f"why   {error.strerror if isinstance(error, OSError) else error}",
             fix="check the path",
         ) from None
 
 
-def _graph_set(prefix: str, what: str, where: str) -> DatasetReference:
+def _graph_set(prefix: str, what: str, location: str) -> DatasetReference:
     what = what.strip()
     if not re.fullmatch(_FORM[prefix], what):
         raise UserError(
             f"{prefix}:{what} does not name a set of graphs",
-            f"from  {where}" if where else "",
+            f"from  {location}" if location else "",
             fix=f"write {prefix}:{_ARGUMENT[prefix]}",
         )
     what = what.removeprefix("ogbg-") if prefix == "ogb" else what
@@ -220,12 +243,24 @@ def _graph_set(prefix: str, what: str, where: str) -> DatasetReference:
 
 
 def check_dataset_name(name: str, where: str = "") -> None:
-    """Errors: UserError with the nearest names if no dataset is called so. Nothing is loaded or looked for."""
+    """Refuse a name that no data set has. Nothing is loaded or looked for.
+
+    Args:
+        name: The name.
+        where: The place it was read from, for the error; may be empty.
+
+    Raises:
+        UserError: There is no such data set; gives the nearest names.
+    """
     find_source(name, where)
 
 
 def dataset_table() -> list[dict[str, Any]]:
-    """One row a dataset for ``ddbench datasets``: name, images (train + test) or graphs, classes, size, source."""
+    """List all data sets for ``ddbench datasets``.
+
+    Returns:
+        One row a data set: "name", "images" (train + test) or graphs, "classes", "size", "source".
+    """
     rows = list(SOURCES.items())
     rows += [(f"{prefix}:{_ARGUMENT[prefix]}", source) for prefix, source in PREFIXED.items()]
     return [

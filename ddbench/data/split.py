@@ -55,8 +55,8 @@ def stratified_holdout(labels: Tensor, count: int, seed: int, *, least: int = 0)
     by_class = np.lexsort((keys, labels.numpy()))
     starts = np.cumsum(sizes) - sizes
     held = np.sort(np.concatenate([by_class[s : s + q] for s, q in zip(starts, quota, strict=True)]))
-    kept = np.delete(np.arange(len(labels)), held)
-    return torch.from_numpy(kept), torch.from_numpy(held.astype(np.int64))
+    rest = np.delete(np.arange(len(labels)), held)
+    return torch.from_numpy(rest), torch.from_numpy(held.astype(np.int64))
 
 
 def take_rows(images: Tensor, rows: Tensor, folder: Path) -> Tensor:
@@ -81,8 +81,8 @@ def take_rows(images: Tensor, rows: Tensor, folder: Path) -> Tensor:
     about = path.with_suffix(".json")
     shape, dtype = (len(rows), *images.shape[1:]), images.numpy().dtype
     known = content.read_note(about) or {}
-    if (kept := content.open_verified(path, shape, known.get("sha256"), dtype)) is not None:
-        return kept
+    if (stored := content.open_verified(path, shape, known.get("sha256"), dtype)) is not None:
+        return stored
     digest = hashlib.sha256()
     with artifact.replacing(path) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(

@@ -21,7 +21,14 @@ IGNORED = ("__MACOSX",)
 
 
 def role_of(name: str) -> Role | None:
-    """The role of a split of exactly this name, in whatever case; None where it is none of NAMES."""
+    """Find the role of a split by its name.
+
+    Args:
+        name: The name, in whatever case.
+
+    Returns:
+        The role; None where it is none of NAMES.
+    """
     for role in ROLES:
         if name.lower() in NAMES[role]:
             return role
@@ -29,7 +36,14 @@ def role_of(name: str) -> Role | None:
 
 
 def role_of_file(stem: str) -> Role | None:
-    """The role of a file by the beginning of its name, ``train-00000-of-00002``, or a word in it, ``birds-test``."""
+    """Find the role of a file by the beginning of its name, ``train-00000-of-00002``, or a word in it, ``birds-test``.
+
+    Args:
+        stem: Name of the file without its ending.
+
+    Returns:
+        The role; None where there is none.
+    """
     for role in ROLES:
         if stem.lower().startswith(NAMES[role][0]):
             return role
@@ -37,7 +51,14 @@ def role_of_file(stem: str) -> Role | None:
 
 
 def first_role(names: Iterable[str]) -> Role | None:
-    """The role of the first of these names that is one of NAMES."""
+    """Find the role of the first name that is one of NAMES.
+
+    Args:
+        names: Names, in order.
+
+    Returns:
+        The role; None where there is none.
+    """
     for name in names:
         if (role := role_of(name)) is not None:
             return role
@@ -45,7 +66,7 @@ def first_role(names: Iterable[str]) -> Role | None:
 
 
 def roles_of(names: Iterable[str], what: str) -> tuple[dict[Role, str], list[str]]:
-    """Which of these names are splits.
+    """Find the splits among names.
 
     Args:
         names: All that lie side by side.
@@ -57,19 +78,19 @@ def roles_of(names: Iterable[str], what: str) -> tuple[dict[Role, str], list[str
     Raises:
         UserError: Two names mean the same split.
     """
-    found: dict[Role, str] = {}
+    names_by_role: dict[Role, str] = {}
     others = []
     for name in sorted(names):
         role = role_of(name)
         if role is None:
             others.append(name)
-        elif role in found:
+        elif role in names_by_role:
             raise UserError(
-                f"{what} has two {role} splits, {found[role]} and {name}",
+                f"{what} has two {role} splits, {names_by_role[role]} and {name}",
                 f"names    {', '.join(NAMES[role])} mean the same",
                 fix="keep one of them, or join them",
             )
         else:
-            found[role] = name
-    found = {role: found[role] for role in ROLES if role in found}
-    return found, [name for name in others if name not in IGNORED and not name.startswith(".")]
+            names_by_role[role] = name
+    names_by_role = {role: names_by_role[role] for role in ROLES if role in names_by_role}
+    return names_by_role, [name for name in others if name not in IGNORED and not name.startswith(".")]

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SplitNames:
-    """How the splits of a set are called where it lies, such as ``"train/"``; "" where there is nothing to call."""
+    """Names of the splits of a set where it lies, such as ``"train/"``."""
 
     train: str = ""
+    """Training split; "" where it has no name."""
     validation: str = ""
+    """Validation split; "" where there is none of its own."""
     test: str = ""
+    """Test split; "" where there is none of its own."""
     held_out: bool = False
     """Whether the test split was held out of train."""
 

@@ -8,15 +8,8 @@ from pathlib import Path
 import torch
 
 from ddbench.data import constants
-from ddbench.data.image_folder import (
-    Listing,
-    class_folders,
-    decode_listings,
-    image_files,
-    list_classes,
-    listing_chosen,
-    subfolders,
-)
+from ddbench.data.folder_listing import Listing, class_folders, image_files, list_classes, listing_chosen, subfolders
+from ddbench.data.image_folder import decode_listings
 from ddbench.data.pixels import Form
 from ddbench.data.rawdata import RawData, Request
 from ddbench.errors import UserError
@@ -25,13 +18,19 @@ URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 
 
 def load(request: Request) -> RawData:
-    """``train/<wnid>/images/*.JPEG`` and ``val/val_annotations.txt`` with ``val/images/*.JPEG``.
+    """Load ``train/<wnid>/images/*.JPEG`` and ``val/val_annotations.txt`` with ``val/images/*.JPEG``.
 
     A val folder that was sorted into ``val/<wnid>/`` or ``val/images/<wnid>/`` is read as well. Labels follow the
     sorted wnids. EXIF orientation is not applied.
 
+    Args:
+        request: Its data root and size apply.
+
+    Returns:
+        The set, its images memory-mapped.
+
     Raises:
-        UserError: Naming what is missing, and for other counts.
+        UserError: Something is missing (it is named), or there are other counts.
     """
     locations = [request.data_root / "tiny-imagenet-200", request.data_root / "tiny-imagenet", request.data_root]
     root = next((context for context in locations if (context / "train").is_dir() and (context / "val").is_dir()), None)
@@ -74,13 +73,15 @@ def _validation(folder: Path, wnids: list[str]) -> Listing:
             fix=f"unpack {URL} again, or sort the images into {folder}/<wnid>/",
         )
     label_of = {wnid: label for label, wnid in enumerate(wnids)}
-    said = dict(line.split("\t")[:2] for line in annotations.read_text(errors="replace").splitlines() if "\t" in line)
-    paths = [path for path in image_files(folder / "images") if said.get(os.path.basename(path)) in label_of]
+    wnid_of = dict(
+        line.split("\t")[:2] for line in annotations.read_text(errors="replace").splitlines() if "\t" in line
+    )
+    paths = [path for path in image_files(folder / "images") if wnid_of.get(os.path.basename(path)) in label_of]
     if not paths:
         raise UserError(
             f"no image in {folder / 'images'} has a known class in {annotations.name}", fix=f"unpack {URL} again"
         )
-    return Listing(paths, torch.tensor([label_of[said[os.path.basename(path)]] for path in paths]))
+    return Listing(paths, torch.tensor([label_of[wnid_of[os.path.basename(path)]] for path in paths]))
 
 
 def _names(words: Path) -> dict[str, str]:

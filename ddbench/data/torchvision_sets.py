@@ -23,15 +23,22 @@ from ddbench.files.regular_file import require_regular, shown_path
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedFiles:
-    """How torchvision calls a set, what it looks for in which folder of the data root, and where that can be had."""
+    """A set of torchvision: its files under the data root, and where they can be had."""
 
     torchvision_class: str
+    """Its class in ``torchvision.datasets``."""
     classes: int
+    """Number of classes."""
     statistics: constants.Constants
+    """Mean and std by channel."""
     files: str
+    """Pattern of its files under the data root."""
     expected: str
+    """The same in words, for messages."""
     url: str
+    """Where it can be had."""
     mirror: bool = True
+    """Whether a mirrored image is still of its class."""
 
 
 SETS = {
@@ -81,10 +88,17 @@ SETS = {
 
 
 def load(request: Request) -> RawData:
-    """The set as uint8, (n, C, H, W), found under the data root or downloaded to it.
+    """Load a set that lies under the data root, or is downloaded to it.
+
+    Args:
+        request: ``what`` is the name of the set.
+
+    Returns:
+        The set, uint8, (n, C, H, W).
 
     Raises:
-        UserError: Naming the place and what belongs there when the set is neither there nor downloadable.
+        UserError: The set is neither there nor downloadable, with the place and what belongs there; or its files are
+            damaged.
     """
     published = SETS[request.what]
     train, names = _part(request, published, train=True)
@@ -125,9 +139,9 @@ def _load_or_download(make: Callable[[bool], Any], request: Request) -> Any:
     except Exception as error:  # a file that is cut short or changed can make its reader fail in any way
         raise _damaged(request, error) from None
     request.data_root.mkdir(parents=True, exist_ok=True)
-    said = io.StringIO() if request.quiet else sys.stderr
+    output = io.StringIO() if request.quiet else sys.stderr
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             return make(True)
     except MemoryError:
         raise
@@ -149,7 +163,7 @@ def _load_or_download(make: Callable[[bool], Any], request: Request) -> Any:
 
 
 def _refuse_odd_files(request: Request) -> None:
-    """Errors: UserError where a file of the set is a pipe, a device, or a link to nothing: reading it would not end."""
+    """Refuse files of the set that are pipes, devices, or links to nothing: reading them would not end."""
     for path in sorted(request.data_root.glob(SETS[request.what].files)):
         if path.is_symlink() or not path.is_dir():
             require_regular(path)

@@ -16,7 +16,7 @@ from ddbench.recipe.settings import Count, Positive, Settings
 
 
 class Guard(Settings):
-    """When an outer step is skipped, and when a run that can not recover stops."""
+    """Conditions under which an outer step is skipped, and under which a run that can not recover stops."""
 
     threshold: Annotated[float, Field(gt=0)] | None = None
     """A matching loss above this is skipped (DATM: 1.0); None skips none."""
@@ -70,7 +70,12 @@ def undone_steps(counts: Mapping[str, int]) -> int:
 
 
 class GuardCounts:
-    """Counts of the steps on which each guard acted, in all and in a row. Saved with the run's state."""
+    """Counts of the steps on which each guard acted, in all and in a row. Saved with the run's state.
+
+    Args:
+        total: Counts by reason, of a run that is resumed.
+        in_a_row: Steps in a row that ended with a guard.
+    """
 
     def __init__(self, total: dict[str, int] | None = None, in_a_row: int = 0) -> None:
         self.total, self.in_a_row = Counter(total or {}), in_a_row

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -26,6 +26,8 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 class JobMethod(Method):
     """A method of jobs that know nothing of each other: done in any order, anywhere, each resumed by itself."""
+
+    KIND: ClassVar[str] = "jobs"
 
     @abc.abstractmethod
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:

@@ -26,10 +26,24 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 class Method(Settings, abc.ABC):
-    """What optimized and direct methods have in common: they are frozen settings, read from a recipe."""
+    """Base of all methods: frozen settings, read from a recipe, with pure functions that the engine calls."""
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``experts`` with which the method was published, for what a recipe leaves unsaid."""
+    DOMAIN: ClassVar[str] = "images"
+    """Name of the domain whose data it distills (``ddbench.pipeline.domain``)."""
+    KIND: ClassVar[str] = ""
+    """How its set is made, in a word: ``optimized``, ``direct``, ``jobs``."""
+
+    @property
+    def outer_steps(self) -> int:
+        """Steps of the engine's outer loop; 0 for a method that makes its set without one."""
+        return 0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether its set is a moving average, beside which the images themselves are kept."""
+        return False
 
     def for_ipc(self, ipc: int) -> Self:
         """Fill in what follows from the number of images per class, where settings leave it open.
@@ -140,6 +154,11 @@ class Method(Settings, abc.ABC):
         """
         return former_names(self.model_dump(mode="json"), self.RENAMED)
 
+    def seconds(self, task: Task, ipc: int) -> float | None:
+        """About how long its independent jobs take, one after the other; None for a method that has none."""
+        del task, ipc
+        return None
+
     def required_teachers(self) -> TeachersRecipe | None:
         """Name the teachers that the method distills against.
 
@@ -159,6 +178,8 @@ class OptimizedMethod(Method):
     their step.
     """
 
+    KIND: ClassVar[str] = "optimized"
+
     iterations: Count = 5000
     """Outer steps."""
     keep_every: Count | None = None
@@ -170,6 +191,14 @@ class OptimizedMethod(Method):
     The average is then the set that is kept, and the images themselves are kept beside it. None: no average."""
     keep_warm_images: bool = False
     """Whether the averaged set carries the plain images with it, for a protocol that warms networks up on them."""
+
+    @property
+    def outer_steps(self) -> int:
+        return self.iterations
+
+    @property
+    def averaged(self) -> bool:
+        return self.ema_decay is not None
 
     @model_validator(mode="after")
     def _warm_images_need_an_average(self) -> OptimizedMethod:
@@ -274,6 +303,8 @@ class DirectMethod(Method):
 
     The engine calls ``validate_ipc`` and ``validate_data``, then ``distill`` once, and notes time and memory.
     """
+
+    KIND: ClassVar[str] = "direct"
 
     @abc.abstractmethod
     def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:

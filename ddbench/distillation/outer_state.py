@@ -73,9 +73,9 @@ class OuterState:
         self._half_done: dict[str, Tensor] | None = None  # what ``good`` was, while a step is being taken
 
     def _start(self, ipc: int, run: Run) -> SyntheticSet:
-        """The set of step 0, made once: experts may have been asked about many images for it.
+        """Read the set of step 0, or make it, once: experts may have to see many images for it.
 
-        Errors: UserError when the one that lies there is damaged, or of another distillation.
+        One that is damaged, or of another distillation, is refused.
         """
         if run.start.exists():
             start = load_synthetic(run.start)
@@ -249,7 +249,7 @@ def identity(method: Method, task: Task, ipc: int, seed: int) -> dict[str, Any]:
         seed: Seed of every draw.
 
     Returns:
-        JSON: settings, seed, names, and fingerprints of data and experts.
+        A document, JSON, with settings, seed, names, and fingerprints of data and experts.
     """
     settings = method.defining_settings()
     return {"method": task.method, "ipc": ipc, "seed": seed, "network": task.network_name, **settings, **task.origin}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import singledispatch
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
 
 from ddbench.artifact import describe
 from ddbench.distillation.job_method import JobMethod, run_jobs
@@ -26,7 +31,7 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 def last_candidate(method: Method, folder: Path) -> Path:
     """The candidate that a finished run of ``method`` in ``folder`` has."""
-    return Run(folder).candidate(method.iterations if isinstance(method, OptimizedMethod) else 0)
+    return Run(folder).candidate(method.outer_steps)
 
 
 def run(
@@ -53,68 +58,81 @@ def run(
     """
     with locked(folder) if task.ranks.writes else nullcontext():
         task.ranks.wait()
-        return _carried_out(method, task, ipc, folder, seed, checkpoint_seconds, progress, executor)
+        return _make_candidates(method, task, ipc, folder, _How(seed, checkpoint_seconds, progress, executor))
 
 
-def _carried_out(
-    method: Method,
-    task: Task,
-    ipc: int,
-    folder: Path,
-    seed: int,
-    checkpoint_seconds: float,
-    progress: Progress | None,
-    executor: Executor | None,
+class _How(NamedTuple):
+    """Arguments of :func:`run` that are about how a set is made."""
+
+    seed: int
+    checkpoint_seconds: float
+    progress: Progress | None
+    executor: Executor | None
+
+
+@singledispatch
+def _make_candidates(method: Method, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
+    """Make the candidates of a method in the way of its kind; what is there is not made again."""
+    raise UserError(
+        f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor an JobMethod",
+        fix="derive it from one of them (ddbench.distillation.method, ddbench.distillation.job_method)",
+    )
+
+
+@_make_candidates.register
+def _(method: OptimizedMethod, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
+    seed, checkpoint_seconds, progress, _ = how
+    return optimize(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
+
+
+@_make_candidates.register
+def _(method: JobMethod, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
+    jobs = folder / "jobs"
+    return _make_once(
+        method, task, ipc, folder, how.seed, lambda alone: run_jobs(method, alone, ipc, jobs, **how._asdict())
+    )
+
+
+@_make_candidates.register
+def _(method: DirectMethod, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
+    return _make_once(
+        method, task, ipc, folder, how.seed, lambda alone: at_once(method, alone, ipc, how.seed, task.device)
+    )
+
+
+def _make_once(
+    method: Method, task: Task, ipc: int, folder: Path, seed: int, make: Callable[[Task], SyntheticSet]
 ) -> list[Path]:
-    if isinstance(method, OptimizedMethod):
-        return optimize(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
-    if not isinstance(method, DirectMethod | JobMethod):
-        raise UserError(
-            f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor an JobMethod",
-            fix="derive it from one of them (ddbench.distillation.method, ddbench.distillation.job_method)",
-        )
+    """The one candidate of a method without an outer loop, made by rank 0 where it is missing."""
     with task.ranks.rank_0_first():
         alone = replace(task, ranks=ALONE)
-        kept = "what was finished, and the last checkpoint; a run of the same settings goes on"
-        with memory_errors("distilling", lambda: kept, lambda: less_memory(method, task, ipc)):
-            return [_distill_once(method, alone, ipc, folder, seed, checkpoint_seconds, progress, executor)]
+        path, wanted = last_candidate(method, folder), identity(method, alone, ipc, seed)
+        remains = "what was finished, and the last checkpoint; a run of the same settings goes on"
+        with memory_errors("distilling", lambda: remains, lambda: less_memory(method, task, ipc)):
+            if path.exists():
+                require_same(describe(path).get("provenance", {}).get("identity") or {}, wanted, folder)
+            else:
+                made = make(alone)
+                facts = {**made.provenance, "step": 0, "guard": {}, "identity": wanted}
+                replace(made, provenance=facts).save(path)
+        return [path]
 
 
-def _distill_once(
-    method: DirectMethod | JobMethod,
-    task: Task,
-    ipc: int,
-    folder: Path,
-    seed: int,
-    checkpoint_seconds: float,
-    progress: Progress | None,
-    executor: Executor | None,
-) -> Path:
-    """The one candidate of a method without an outer loop; made, unless it is there."""
-    path, asked = last_candidate(method, folder), identity(method, task, ipc, seed)
-    if path.exists():
-        require_same(describe(path).get("provenance", {}).get("identity") or {}, asked, folder)
-        return path
-    if isinstance(method, JobMethod):
-        made = run_jobs(
-            method,
-            task,
-            ipc,
-            folder / "jobs",
-            seed=seed,
-            checkpoint_seconds=checkpoint_seconds,
-            progress=progress,
-            executor=executor,
-        )
-    else:
-        made = _run_direct(method, task, ipc, seed)
-    replace(made, provenance={**made.provenance, "step": 0, "guard": {}, "identity": asked}).save(path)
-    return path
+def at_once(method: Any, task: Any, ipc: int, seed: int, device: torch.device) -> Any:
+    """Make the set of a method without an outer loop, and note what that costs.
 
+    Args:
+        method: Of any domain, with ``distill(task, ipc, at)``.
+        task: What it distills.
+        ipc: Items per class.
+        seed: Seed of every draw.
+        device: Device whose memory is counted.
 
-def _run_direct(method: DirectMethod, task: Task, ipc: int, seed: int) -> SyntheticSet:
-    reset_peak(task.device)
+    Returns:
+        The set; its provenance has ``seconds`` and ``peak_bytes``.
+    """
+    reset_peak(device)
     began = time.monotonic()
     made = method.distill(task, ipc, OuterStep(0, seed))
-    cost = {"seconds": time.monotonic() - began, "peak_bytes": peak_bytes(task.device)}
+    cost = {"seconds": time.monotonic() - began, "peak_bytes": peak_bytes(device)}
     return replace(made, provenance={**made.provenance, **cost})

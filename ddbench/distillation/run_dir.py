@@ -40,7 +40,7 @@ class Run:
 
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder, self.writes = folder, writes
-        self._told = False
+        self._reported = False
         self.saved: int | None = None
         """The step of the state on disk, once this process has written or read one."""
         self.start, self.state = folder / "start.safetensors", folder / "state.safetensors"
@@ -113,10 +113,10 @@ class Run:
         try:
             yield
         except (OSError, UserError) as error:
-            if not self._told:
+            if not self._reported:
                 why = str(error).splitlines()[0]
                 sys.stderr.write(f"note: the log {self.events} can not be written, and the run goes on: {why}\n")
-            self._told = True
+            self._reported = True
 
 
 _LONGEST_RECORD = 2**16

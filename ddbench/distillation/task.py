@@ -53,7 +53,7 @@ class Trajectories(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """What a method distills from."""
+    """Data, student, experts and teachers that a method distills from."""
 
     real: RealSet
     """The real data; its inputs come on ``device``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.networks.image_shape import ImageShape
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, Unroll
 
@@ -59,44 +60,55 @@ def outer_step_bytes(
     moments: int = 0,
     device: str = "cpu",
     compiled: bool = False,
-) -> int:
-    """Estimated peak of one outer step above what lies there already, in bytes, for float32.
+) -> Estimate:
+    """Estimate the peak of one outer step above what lies there already, for float32.
 
     Args:
+        unroll: How the student is differentiated.
         parameters: P.
         activations: Numbers a layer stack puts out for one image.
         batch: Images an inner step sees.
+        inner_steps: N.
         learned: Numbers of the synthetic set that are learned.
         momentum: Whether the student has any.
         moments: At how many of its states the loss looks.
         device: Its type; beside "cuda" the student's path lies in the memory of the CPU, and is not counted.
         compiled: Whether the student's step is; then one is held at a time.
+
+    Returns:
+        Bytes of the student's path, the graphs of steps, the states that the loss looks at, and the way back.
     """
     vector = 4 * parameters
     state = vector * (2 if momentum else 1)
     activation = 4 * activations * batch
     full = isinstance(unroll, FullUnroll)
-    path = 0 if full or device == "cuda" else inner_steps * state
     kept = KEPT_PER_ACTIVATION
     if compiled and not full:
         unroll, kept = AdjointUnroll(), COMPILED_PER_ACTIVATION - PASSING_PER_ACTIVATION
-    graphs = _graphs_held(unroll, inner_steps) * (kept * activation + vector + state)
-    looked_at = moments * state
     shares = 2 * 4 * learned  # the gradient so far, and that of one inner step, each of the whole set
-    walked = PASSING_PER_ACTIVATION * activation + vector + 2 * state + shares
-    return int(path + graphs + looked_at + walked)
+    return Estimate(
+        {
+            "student path": 0 if full or device == "cuda" else inner_steps * state,
+            "graphs of steps": _graphs_held(unroll, inner_steps) * (kept * activation + vector + state),
+            "states of the loss": moments * state,
+            "way back": PASSING_PER_ACTIVATION * activation + vector + 2 * state + shares,
+        }
+    )
 
 
-def distillation_bytes(step: int, learned: int, *, averaged: int = 0) -> int:
-    """Estimated peak of a whole distillation, in bytes.
+def distillation_bytes(step: Estimate, learned: int, *, averaged: int = 0) -> Estimate:
+    """Estimate the peak of a whole distillation.
 
     Args:
         step: Of an outer step, as above.
         learned: Numbers of the set that are learned; they, their momentum, and a copy of both from before the last step
             lie there all the time.
         averaged: Numbers of which a moving average is kept, and its copy.
+
+    Returns:
+        The step's parts, and the set.
     """
-    return step + 4 * 2 * (2 * learned + averaged)
+    return step.plus({"set": 4 * 2 * (2 * learned + averaged)})
 
 
 def _graphs_held(unroll: Unroll, inner_steps: int) -> int:
@@ -114,6 +126,12 @@ TRAINED_PER_ACTIVATION = 0.97
 """Bytes that one ordinary training step takes at its peak for each byte of its activations: forward, and back once.
 
 A fit to ConvNets with a norm, on a CPU; without a norm it is 1.05, of networks that change activations in place less.
+"""
+
+STACKED = 1.25
+"""How many times as much its activations take where a network is one of several stacked: vectorized layers keep more.
+
+Measured by ``benchmarks/training_memory.py``; the table is in docs/scale.md.
 """
 
 PENALISED_PER_ACTIVATION = 2.8
@@ -134,20 +152,49 @@ def training_bytes(
     pixels: int,
     vectors: int = 4,
     per_activation: float = TRAINED_PER_ACTIVATION,
-) -> int:
-    """Estimated peak of training a network, in bytes, for float32.
+    stacked: bool = False,
+) -> Estimate:
+    """Estimate the peak of training a network, for float32.
 
     Args:
+        parameters: P.
         activations: Numbers its layers put out for one image.
+        batch: Images in a step.
         pixels: Numbers of an image.
         vectors: Of the size of the parameters: themselves, gradients, what the optimizer keeps, and what it needs in
             passing.
+        per_activation: Bytes for each byte of activations.
+        stacked: Whether it is one of several networks that are trained by one vectorized pass.
+
+    Returns:
+        Bytes of the activations, the weights and the batch.
     """
-    of_image = per_activation * activations + _COPIES_OF_A_BATCH * pixels
-    return int(4 * (vectors * parameters + batch * of_image))
+    return Estimate(
+        {
+            "activations": 4 * batch * per_activation * activations * (STACKED if stacked else 1),
+            "weights": 4 * vectors * parameters,
+            "batch": 4 * batch * _COPIES_OF_A_BATCH * pixels,
+        }
+    )
 
 
-def inference_bytes(*, parameters: int, activations: int, batch: int, pixels: int) -> int:
-    """Estimated peak of looking at images without learning from them, in bytes, for float32."""
-    of_image = TESTED_PER_ACTIVATION * activations + _COPIES_OF_A_BATCH * pixels
-    return int(4 * (parameters + batch * of_image))
+def inference_bytes(*, parameters: int, activations: int, batch: int, pixels: int) -> Estimate:
+    """Estimate the peak of looking at images without learning from them, for float32.
+
+    Args:
+        parameters: P.
+        activations: Numbers its layers put out for one image.
+        batch: Images at once.
+        pixels: Numbers of an image.
+
+    Returns:
+        Bytes of the activations, the weights and the batch.
+    """
+    return training_bytes(
+        parameters=parameters,
+        activations=activations,
+        batch=batch,
+        pixels=pixels,
+        vectors=1,
+        per_activation=TESTED_PER_ACTIVATION,
+    )

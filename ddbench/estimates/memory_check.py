@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from ddbench.errors import UserError
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.model_size import MemorySuggestion
 from ddbench.runtime.available_memory import free_bytes
 
@@ -28,6 +29,40 @@ def available_bytes(device: torch.device) -> int | None:
     return free // int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
 
 
+STACK_SHARE = 0.5
+"""The share of what is free that networks stacked on a GPU take at most.
+
+The estimate is a fit to a CPU; a GPU's convolutions take memory to work in besides, and other processes may share it.
+"""
+
+MOST_STACKED = 16
+"""Networks stacked where nobody says how many: beyond it a GPU is as busy with them as it gets."""
+
+
+def stack_size(stacked: int | None, count: int, device: torch.device, each: Estimate) -> int:
+    """Choose how many of several networks are trained at once.
+
+    Args:
+        stacked: Networks at once, where somebody says so; None is one on a CPU, where several are slower than one after
+            the other, and as many as fit on a GPU.
+        count: Networks in all.
+        device: Device that trains.
+        each: Memory of one network of the stack.
+
+    Returns:
+        A number from 1 to ``count``.
+
+    Raises:
+        ValueError: Less than 1.
+    """
+    if stacked is None:
+        free = (free_bytes(device) or 0) if device.type == "cuda" else 0
+        stacked = max(1, min(MOST_STACKED, each.fitting(int(STACK_SHARE * free))))
+    if stacked < 1:
+        raise ValueError(f"at least 1 network is trained at once, not {stacked}")
+    return max(1, min(stacked, count))
+
+
 def require(
     what: str,
     needed: int,
@@ -37,11 +72,15 @@ def require(
     *,
     policy: Policy = "refuse",
 ) -> None:
-    """See that ``needed`` bytes, an estimate, are free on the device; close to it, say so in a line on stderr.
+    """See that the bytes of an estimate are free on the device; close to it, say so in a line on stderr.
 
     Args:
-        what: Needs them, such as ``"the distillation of mtt at ipc 50"``.
-        free: Of :func:`room_on`; None: all fits. knobs: what makes it fit in so many bytes.
+        what: Computation that takes them, such as ``"the distillation of mtt at ipc 50"``.
+        needed: Bytes that it takes; those of an ``Estimate`` are told apart.
+        device: Device that computes.
+        free: Bytes of :func:`available_bytes`; None: all fits.
+        memory_suggestions: Changes that make it fit in so many bytes.
+        policy: Whether what does not fit is refused, or begun with a warning.
 
     Raises:
         UserError: More is needed, unless the policy is to warn.
@@ -57,6 +96,7 @@ def require(
     helps = memory_suggestions(int(NEARLY * free))
     raise UserError(
         f"{what} does not fit: it takes {format_gb(needed)} by estimate, and {format_gb(free)} are free on {device}",
+        *([f"parts {breakdown(needed)}"] if isinstance(needed, Estimate) else []),
         *(f"helps {in_words(suggestion)}" for suggestion in helps),
         fix=f"{_enough(helps, free)}; or begin all the same with --memory warn",
     )
@@ -70,6 +110,12 @@ def _enough(memory_suggestions: Sequence[MemorySuggestion], available: int) -> s
         if suggestion.bytes is not None and suggestion.bytes <= available
     ]
     return ", or ".join(found) or "take a device with more memory"
+
+
+def breakdown(estimate: Estimate) -> str:
+    """An estimate's parts, the largest first: ``activations 21.9 GB, weights 1.2 MB``."""
+    parts = sorted(estimate.parts.items(), key=lambda part: -part[1])
+    return ", ".join(f"{name} {format_gb(count)}" for name, count in parts if count)
 
 
 def in_words(suggestion: MemorySuggestion) -> str:

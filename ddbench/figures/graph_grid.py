@@ -39,6 +39,10 @@ def draw_graphs(syn: SyntheticGraphs, path: Path) -> None:
 
     Sets of computation trees are drawn as trees, roots on top, with the number of training graphs that have them. Of
     what is too large to be seen the beginning is drawn, and how many nodes it has is written beside it.
+
+    Args:
+        syn: The set.
+        path: File to write.
     """
     figure = figure_of(syn)
     with replacing(path) as part:
@@ -46,10 +50,16 @@ def draw_graphs(syn: SyntheticGraphs, path: Path) -> None:
 
 
 def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, words: bool = True) -> Figure:
-    """At most so many classes and items of each.
+    """Draw the first classes and items of a set.
 
     Args:
+        syn: The set.
+        classes: Classes that are drawn, at most.
+        items: Items of each class that are drawn, at most.
         words: Whether anything is written.
+
+    Returns:
+        The figure, without a window.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -71,8 +81,8 @@ def figure_of(syn: SyntheticGraphs, classes: int = CLASSES, items: int = ITEMS, 
             if words:
                 axes.text((column + 0.5) * WIDTH, top - HEIGHT, _under(syn, item, layouts[item]), **_WORDS)
         if words:
-            said = f"class {name}" if name.lstrip("-").isdigit() else name[:14]
-            axes.text(-0.12, -context * step - HEIGHT / 2, said, ha="right", va="center", fontsize=9)
+            class_name = f"class {name}" if name.lstrip("-").isdigit() else name[:14]
+            axes.text(-0.12, -context * step - HEIGHT / 2, class_name, ha="right", va="center", fontsize=9)
     if words:
         axes.text(0, 0.1, _title(syn, classes, items), ha="left", va="bottom", fontsize=10)
         axes.legend(handles=_legend(list(layouts.values()), colors), **_LEGEND, title=_what(syn))
@@ -96,7 +106,14 @@ _LEGEND = {
 
 
 def colors_of(layouts: list[Layout]) -> Colors:
-    """A color for each of the most frequent labels that are drawn, in the order of their codes."""
+    """Choose a color for each of the most frequent labels that are drawn, in the order of their codes.
+
+    Args:
+        layouts: What is drawn.
+
+    Returns:
+        Colors by codes.
+    """
     counts = Counter(tuple(codes) for layout in layouts for codes in layout.codes.tolist())
     frequent = sorted(sorted(counts, key=lambda codes: (-counts[codes], codes))[: len(COLORS)])
     return dict(zip(frequent, COLORS, strict=False))
@@ -150,8 +167,8 @@ def _what(syn: SyntheticGraphs) -> str:
 def _legend(layouts: list[Layout], colors: Colors) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    found = {tuple(codes) for layout in layouts for codes in layout.codes.tolist()}
+    labels = {tuple(codes) for layout in layouts for codes in layout.codes.tolist()}
     named = [(", ".join(map(str, codes)), color) for codes, color in colors.items()]
-    if len(found) > len(colors):
-        named.append((f"{len(found) - len(colors)} others", OTHERS))
+    if len(labels) > len(colors):
+        named.append((f"{len(labels) - len(colors)} others", OTHERS))
     return [Line2D([], [], marker="o", ls="", color=color, ms=5, mew=0, label=name) for name, color in named]

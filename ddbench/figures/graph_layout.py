@@ -28,28 +28,45 @@ than less than ``FEW``, a tree less is drawn.
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """An item to be drawn."""
+    """Positions and labels of an item that is drawn."""
 
     places: np.ndarray
-    """(n, 2); neighbors are about 1 apart, y goes up."""
+    """(n, 2), positions of the nodes; neighbors are about 1 apart, y goes up."""
     edges: np.ndarray
-    """(m, 2), nodes."""
+    """(m, 2), numbers of the nodes that each edge joins."""
     codes: np.ndarray
-    """(n, F)."""
+    """(n, F), codes of the nodes."""
     more: np.ndarray
-    """(c, 2), places where something is left out."""
+    """(c, 2), positions where something is left out."""
     nodes: int
-    """How many the item has in all."""
+    """Nodes that the item has in all."""
     free: bool
     """Whether height and width may be stretched apart."""
 
 
 def layout_of(payload: Forests | Graphs, item: int) -> Layout:
+    """Lay out one item of a set.
+
+    Args:
+        payload: Forests or graphs.
+        item: Number of the item.
+
+    Returns:
+        The layout.
+    """
     return graph_layout(payload, item) if isinstance(payload, Graphs) else forest_layout(payload, item)
 
 
 def forest_layout(forests: Forests, item: int) -> Layout:
-    """Trees side by side, roots on top. Branches beyond what can be seen are left out, and never unfolded."""
+    """Lay out trees side by side, roots on top. Branches beyond what can be seen are left out, and never unfolded.
+
+    Args:
+        forests: The forests.
+        item: Number of the item.
+
+    Returns:
+        The layout.
+    """
     trees = forests.trees
     ends = trees.branches.cumsum().tolist()
     roots = (forests.roots[forests.item_of_root == item].numpy() + trees.starts[-1]).tolist()
@@ -79,8 +96,8 @@ def forest_layout(forests: Forests, item: int) -> Layout:
         entries.append(entry)
         places.append((0.0, 0.0))
         below = children(entry)
-        kept = [grow(child, depth + 1) for child in below[:most]]
-        across = [places[child][0] for child in kept]
+        drawn = [grow(child, depth + 1) for child in below[:most]]
+        across = [places[child][0] for child in drawn]
         if len(below) > most:
             across.append(free)
             more.append((free, -depth - 1.0))
@@ -88,7 +105,7 @@ def forest_layout(forests: Forests, item: int) -> Layout:
         if not across:
             across, free = [free], free + 1
         places[mine] = ((across[0] + across[-1]) / 2, -float(depth))
-        edges.extend((child, mine) for child in kept)
+        edges.extend((child, mine) for child in drawn)
         return mine
 
     for root in roots[:count]:
@@ -118,7 +135,16 @@ def _width(children: Callable[[int], list[int]], roots: Sequence[int], most: int
 
 
 def graph_layout(graphs: Graphs, g: int) -> Layout:
-    """Components side by side, the largest first; of a large graph the nodes about its best connected one."""
+    """Lay out the components of a graph side by side, the largest first; of a large graph the nodes about its best
+    connected one.
+
+    Args:
+        graphs: The graphs.
+        g: Number of the graph.
+
+    Returns:
+        The layout.
+    """
     import networkx as nx
 
     nodes, edges = graphs.nodes_of(g), graphs.edges_of(g)
@@ -129,12 +155,12 @@ def graph_layout(graphs: Graphs, g: int) -> Layout:
     places: dict[int, np.ndarray] = {}
     left = 0.0
     for component in sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part))):
-        kept = _ball(graph, component, NODES - len(places))
-        if not kept:
+        shown = _ball(graph, component, NODES - len(places))
+        if not shown:
             break
-        found = _spread(graph.subgraph(kept))
-        corner = np.min(list(found.values()), 0)
-        places |= {node: context - corner + (left, 0.0) for node, context in found.items()}
+        spread = _spread(graph.subgraph(shown))
+        corner = np.min(list(spread.values()), 0)
+        places |= {node: context - corner + (left, 0.0) for node, context in spread.items()}
         left = max(context[0] for context in places.values()) + 1
     order = sorted(places)
     number = {node: i for i, node in enumerate(order)}
@@ -153,13 +179,13 @@ def _ball(graph, component: set[int], most: int) -> list[int]:
     """The first nodes of a component, breadth first from the one with most neighbors."""
     start = min(component, key=lambda node: (-graph.degree[node], node))
     seen, waiting = {start}, deque([start])
-    kept: list[int] = []
-    while waiting and len(kept) < most:
-        kept.append(waiting.popleft())
-        further = [node for node in sorted(graph[kept[-1]]) if node not in seen]
+    ball: list[int] = []
+    while waiting and len(ball) < most:
+        ball.append(waiting.popleft())
+        further = [node for node in sorted(graph[ball[-1]]) if node not in seen]
         seen.update(further)
         waiting.extend(further)
-    return kept
+    return ball
 
 
 def _spread(graph) -> dict[int, np.ndarray]:
@@ -169,8 +195,8 @@ def _spread(graph) -> dict[int, np.ndarray]:
     places = nx.kamada_kawai_layout(nx.Graph(graph))
     if len(places) == 1:
         return places
-    found = np.array(list(places.values()))
-    apart = np.linalg.norm(found[:, None] - found, axis=2)
+    positions = np.array(list(places.values()))
+    apart = np.linalg.norm(positions[:, None] - positions, axis=2)
     np.fill_diagonal(apart, np.inf)
     unit = max(apart.min(1).mean(), 1e-9)
     return {node: context / unit for node, context in places.items()}

@@ -99,9 +99,15 @@ def _show(axes: Axes, grid: Tensor, width: int) -> None:
 
 
 def compensator_rows(syn: SyntheticSet) -> dict[str, Tensor]:
-    """By teacher, its compensators (n, C, H, W), each about grey and stretched to its own range; empty for other sets.
+    """Prepare compensators for drawing, each about grey and stretched to its own range.
 
     One a natural set where all classes share it, else those of the classes for the first natural set.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        Images (n, C, H, W) in [0, 1] by teacher; empty for other sets.
     """
     if syn.compensation is None or not syn.compensation.teachers:
         return {}
@@ -109,8 +115,8 @@ def compensator_rows(syn: SyntheticSet) -> dict[str, Tensor]:
     added = added[:, :MOST, 0] if added.shape[2] == 1 else added[:, 0, :MOST]
     most = 2.5 * added.std((2, 3, 4), keepdim=True, correction=0).clamp(min=1e-12)
     shown = (0.5 + 0.5 * added / most).clamp(0, 1)
-    told = syn.provenance.get("teachers")
-    named = told.get("networks") if isinstance(told, dict) else None
+    teachers = syn.provenance.get("teachers")
+    named = teachers.get("networks") if isinstance(teachers, dict) else None
     named = named if isinstance(named, list) and len(named) == syn.compensation.teachers else [""] * MOST
     return {
         f"{number}: {name}"[:18].rstrip(": "): row
@@ -125,14 +131,27 @@ def _about_compensators(syn: SyntheticSet) -> str:
 
 
 def stored_images(syn: SyntheticSet) -> Tensor:
-    """The images as they are stored, in the space of the set's preprocessing, on the CPU."""
+    """Take the images as they are stored, in the space of the set's preprocessing.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        (S, C, H, W), float32, on the CPU.
+    """
     return seen_pixels(syn.images.cpu(), syn.preprocessing).float()
 
 
 def classes_of(syn: SyntheticSet) -> Tensor:
-    """The class each image was made for, (S,) int64, on the CPU.
+    """Tell the class that each image was made for.
 
-    Soft labels may see something else in an image, so there it is told by its place: sets are class-major.
+    Soft labels may see something else in an image; there its position tells, as sets are class-major.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        (S,), int64, on the CPU.
     """
     if syn.compensation is not None:
         return torch.arange(syn.classes).repeat(len(syn) // syn.classes)
@@ -142,7 +161,14 @@ def classes_of(syn: SyntheticSet) -> Tensor:
 
 
 def displayable(images: Tensor) -> Tensor:
-    """Images (n, C, H, W) in [0, 1]: cut to 2.5 standard deviations about each one's mean, then squeezed if need be."""
+    """Cut images to 2.5 standard deviations about each one's mean, then squeeze them into [0, 1] if need be.
+
+    Args:
+        images: (n, C, H, W).
+
+    Returns:
+        (n, C, H, W), in [0, 1].
+    """
     mean, spread = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
     images = images.clamp(mean - 2.5 * spread, mean + 2.5 * spread)
     low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=1)
@@ -150,7 +176,14 @@ def displayable(images: Tensor) -> Tensor:
 
 
 def tile(rows: list[Tensor]) -> Tensor:
-    """Rows of images (n_i, C, H, W) as one picture (height, width, 3), one white pixel between them."""
+    """Join rows of images to one picture, one white pixel between them.
+
+    Args:
+        rows: Images of each row, (n_i, C, H, W), in [0, 1].
+
+    Returns:
+        (height, width, 3).
+    """
     side, widest = rows[0].shape[-1] + 1, max(map(len, rows))
     canvas = torch.ones(len(rows) * side - 1, widest * side - 1, 3)
     for i, row in enumerate(rows):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.figures.image_grid import classes_of, compensator_rows, displayable, stored_images, tile
 from ddbench.runtime.progress import Progress
-from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,30 +31,51 @@ SIDE = 640
 
 
 def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
-    """The files under HOME/runs that hold the sets of these hashes, candidates among them.
+    """Find the files under HOME/runs that hold the sets of some hashes, candidates among them.
 
     What can not be read is passed over, as if it were not there.
+
+    Args:
+        home: The home folder.
+        digests: SHA-256 of the sets' tensors.
+
+    Returns:
+        Files by hash, of those that are there.
     """
     from ddbench.artifact import describe
 
-    wanted, found = set(digests), {}
+    wanted, files = set(digests), {}
     for pattern in ("runs/*/synthetic*.safetensors", "runs/*/candidates*/*.safetensors"):
         for path in sorted(home.glob(pattern)):
             with suppress(UserError):
                 digest = describe(path).get("sha256")
                 if digest in wanted:
-                    found.setdefault(digest, path)
-        if len(found) == len(wanted):
+                    files.setdefault(digest, path)
+        if len(files) == len(wanted):
             break
-    return found
+    return files
 
 
-def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progress: Progress) -> dict[str, bytes]:
-    """Pictures by hash, of the sets that lie under HOME and can be read and un-preprocessed there.
+def thumbnails(
+    home: Path,
+    digests: Iterable[str],
+    limit: int,
+    total: int,
+    progress: Progress,
+    draw: Callable[[Path, Path, int], bytes | None],
+) -> dict[str, bytes]:
+    """Draw the sets of some hashes that lie under HOME and can be read and un-preprocessed there.
 
     Args:
+        home: Home folder.
+        digests: Hashes of the sets.
         limit: Bytes of one picture.
-        total: Of all; nothing is drawn beyond it.
+        total: Bytes of all; nothing is drawn beyond it.
+        progress: Shown while they are drawn.
+        draw: Draws the set of a file, from the file, the home and the limit; None where there is no such picture.
+
+    Returns:
+        Pictures by hash, PNG or WebP.
     """
     files = set_files(home, digests)
     pictures: dict[str, bytes] = {}
@@ -63,27 +84,26 @@ def thumbnails(home: Path, digests: Iterable[str], limit: int, total: int, progr
         if sum(map(len, pictures.values())) + limit > total:
             break
         with suppress(UserError):
-            pictures[digest] = _picture_of(path, home, limit)
+            if (picture := draw(path, home, limit)) is not None:
+                pictures[digest] = picture
         progress.update(done)
     progress.close()
     return pictures
 
 
-def _picture_of(path: Path, home: Path, limit: int) -> bytes:
-    from ddbench.artifact import describe
-    from ddbench.graphs.synthetic_graphs import KIND, load_synthetic_graphs
-
-    if describe(path).get("kind") == KIND:
-        return graph_thumbnail(load_synthetic_graphs(path), limit)
-    syn = load_synthetic(path)
-    return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
-
-
 def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> bytes:
-    """The first classes and images of a set as a PNG, or as WebP where that would take more than ``limit`` bytes.
+    """Draw the first classes and images of a set.
 
-    One row a class; at ipc 1 two rows in all. Compensators stand below, one row a teacher. What is too large even so
-    is drawn smaller.
+    One row a class; at ipc 1 two rows in all. Compensators stand below, one row a teacher. What is too large even so is
+    drawn smaller.
+
+    Args:
+        syn: The set, on the CPU.
+        preprocessing: Its preprocessing, which is undone.
+        limit: Bytes of the picture, at most.
+
+    Returns:
+        A PNG, or a WebP where that would take more bytes.
     """
     import torch
     from PIL import Image
@@ -108,7 +128,15 @@ def thumbnail(syn: SyntheticSet, preprocessing: Preprocessing, limit: int) -> by
 
 
 def graph_thumbnail(syn: SyntheticGraphs, limit: int) -> bytes:
-    """The first classes and items of a set of graphs, without words, as a PNG, or as WebP as in :func:`thumbnail`."""
+    """Draw the first classes and items of a set of graphs, without words.
+
+    Args:
+        syn: The set.
+        limit: Bytes of the picture, at most.
+
+    Returns:
+        A PNG, or a WebP as in :func:`thumbnail`.
+    """
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image

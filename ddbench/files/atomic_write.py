@@ -66,13 +66,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def temporary_name(name: str) -> str:
-    """A hidden name for the file that will be called ``name``: it says who writes it, and no other writer has it."""
+    """Make a hidden name for a file that is being written: it says who writes it, and no other writer has it.
+
+    Args:
+        name: Name that the file will have.
+
+    Returns:
+        Name of the temporary file.
+    """
     short = os.fsdecode(os.fsencode(name)[:_LONGEST_NAME])
     return f".{short}.{this_process().token}.{secrets.token_hex(4)}.part"
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files of a folder whose writers have ended, or of which nothing is known for an hour."""
+    """Remove the temporary files of a folder whose writers have ended, or of which nothing is known for an hour.
+
+    Args:
+        folder: The folder; its own folders are left alone.
+    """
     with suppress(OSError):
         parts = [entry for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(".part")]
         for entry in parts:
@@ -100,7 +111,14 @@ def _umask() -> int:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an exception, of whichever library, means that the disk has no room."""
+    """Check whether an exception, of whichever library, means that the disk has no room.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        True where it does.
+    """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
     if "unexpected pos" in str(error):  # what torch.save says of a write that came out short

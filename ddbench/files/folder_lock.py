@@ -35,9 +35,10 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock."""
+    """Process that holds a lock."""
 
     process: ProcessIdentity
+    """The process."""
     since: str
     """UTC, as ISO 8601."""
     beat: int
@@ -45,11 +46,19 @@ class Holder:
 
     @property
     def in_words(self) -> str:
+        """The process, its machine, and since when, for messages."""
         return f"process {self.process.pid} on {self.process.host}, since {self.since}"
 
 
 def holder_of(folder: Path) -> Holder | None:
-    """Who holds the lock of a folder; None where nobody does. A lock that can not be read is of an unknown process."""
+    """Read who holds the lock of a folder.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The holder; None where nobody has the lock. A lock that can not be read is of an unknown process.
+    """
     path = folder / LOCK
     try:
         beat = path.stat().st_mtime_ns
@@ -58,9 +67,11 @@ def holder_of(folder: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        told = parse_json(content)
-        process = ProcessIdentity(str(told["host"]), str(told["space"]), int(told["pid"]), str(told["begun"]))
-        return Holder(process, str(told["since"]), beat)
+        document = parse_json(content)
+        process = ProcessIdentity(
+            str(document["host"]), str(document["space"]), int(document["pid"]), str(document["begun"])
+        )
+        return Holder(process, str(document["since"]), beat)
     except (ValueError, KeyError, TypeError):  # torn, or being written this very moment
         return Holder(ProcessIdentity("a machine that is not known", "unknown", 0, "0"), "a moment that is not", beat)
 
@@ -106,7 +117,14 @@ _guard = threading.RLock()
 
 
 def is_free(folder: Path) -> bool:
-    """Whether nobody else works in a folder at this moment."""
+    """Check whether nobody else works in a folder at this moment.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        True where it has no lock, a stale one, or one of this process.
+    """
     holder = holder_of(folder)
     return holder is None or _path(folder) in _held or _Watch().is_stale(holder)
 
@@ -121,9 +139,11 @@ def locked(folder: Path, *, say: Callable[[str], None] | None = None) -> Iterato
     process may take a lock that it holds again. Where the folder can not be written in, there is nothing to lock.
 
     Args:
-        folder: What is locked; it is made where it is missing, and then removed again where it stays
-            empty.
+        folder: What is locked; it is made where it is missing, and then removed again where it stays empty.
         say: Called with one line when there is somebody to wait for; None writes it to stderr.
+
+    Yields:
+        Nothing; inside the block the folder is this process's.
     """
     path = _path(folder)
     with _guard:
@@ -144,7 +164,7 @@ def _path(folder: Path) -> Path:
 
 
 def _acquired(path: Path, say: Callable[[str], None]) -> _Held | None:
-    watch, said, new = _Watch(), False, False
+    watch, waiting, new = _Watch(), False, False
     while True:
         try:
             new |= not path.parent.exists()
@@ -161,9 +181,9 @@ def _acquired(path: Path, say: Callable[[str], None]) -> _Held | None:
         if watch.is_stale(holder):
             _break(path, holder)
             continue
-        if not said:
+        if not waiting:
             say(f"ddbench: waiting for {path.parent}: at work there is {holder.in_words}")
-            said = True
+            waiting = True
         time.sleep(_LOOK_SECONDS)
     with _guard:
         made = _held[path] = _Held(path, new)

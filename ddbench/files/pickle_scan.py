@@ -24,10 +24,11 @@ _MOST_SKIPPED = 100_000
 
 
 class PickleScanError(Exception):
-    """What a pickle asks for that no file of tensors needs.
+    """Raised for what a pickle contains and no file of tensors needs.
 
     Args:
-        name: Of the thing, where it has one.
+        why: The fault, in words.
+        name: Name of what the pickle would call; "" where it has none.
     """
 
     def __init__(self, why: str, name: str = "") -> None:

@@ -11,7 +11,11 @@ _CODES = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8"
 
 @final
 class NumberType:
-    """What stands for ``numpy.dtype`` in a file: one of the plain number types, and nothing else.
+    """Stand-in for ``numpy.dtype`` in a file: one of the plain number types, and nothing else.
+
+    Args:
+        code: numpy's short name of the type, such as "f4".
+        flags: Further arguments that numpy writes; they have no effect.
 
     Raises:
         UnpicklingError: Any other type or order of bytes.
@@ -29,15 +33,29 @@ class NumberType:
             raise UnpicklingError("Unsupported numpy type: its bytes are in another order")
 
     def read(self, content: bytes) -> float | int | bool:
-        """The number that these bytes are."""
+        """Turn bytes into the number that they are.
+
+        Args:
+            content: As many bytes as the type has.
+
+        Returns:
+            A plain Python number.
+        """
         return struct.unpack(self.order + _CODES[self.code], content)[0]
 
 
 def number(kind: object = None, content: object = None) -> float | int | bool:
-    """What stands for ``numpy.core.multiarray.scalar`` in a file.
+    """Stand for ``numpy.core.multiarray.scalar`` in a file.
+
+    Args:
+        kind: The number's type.
+        content: Its bytes.
+
+    Returns:
+        A plain Python number.
 
     Raises:
-        UnpicklingError: Anything but a number.
+        UnpicklingError: It is anything but a number.
     """
     raw = content.encode("latin1") if isinstance(content, str) else content
     if not isinstance(kind, NumberType) or not hasattr(kind, "code") or not isinstance(raw, bytes) or len(raw) > 8:

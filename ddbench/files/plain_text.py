@@ -30,13 +30,24 @@ _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class PrintableOutput:
-    """A text stream that passes on printable text, new lines and tabs, whatever is written to it."""
+    """A text stream that passes on printable text, new lines and tabs, whatever is written to it.
+
+    Args:
+        stream: Where the text goes.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the printable form of a text. Returns the number of characters written."""
+        """Write the printable form of a text.
+
+        Args:
+            text: Anything; new lines and tabs are kept.
+
+        Returns:
+            Characters written.
+        """
         return self._stream.write(printable(text, keep="\n\t"))
 
     def __getattr__(self, name: str) -> Any:
@@ -51,12 +62,19 @@ def csv_cell(text: str) -> str:
 
     Returns:
         The printable text, after an apostrophe where it begins with ``=``, ``+``, ``-``, ``@``, or white space that a
-        spreadsheet skips.
+        spreadsheet skips; a dash alone says that there is nothing.
     """
-    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    safe = f"'{text}" if text != "-" and text.startswith(_FORMULA) else text
     return printable(safe)
 
 
 def markdown_cell(text: str) -> str:
-    """Escape what Markdown would take for markup, links, tags or the border of a table's cell."""
+    """Escape what Markdown would take for markup, links, tags or the border of a table's cell.
+
+    Args:
+        text: A name or a note.
+
+    Returns:
+        The printable text, escaped.
+    """
     return _MARKDOWN.sub(r"\\\1", printable(text))

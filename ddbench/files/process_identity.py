@@ -18,13 +18,14 @@ Fate = Literal["running", "ended", "elsewhere"]
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """What no two processes share, also where containers count their processes from 1 and share a name."""
+    """Identity that no two processes share, also where containers count their processes from 1 and share a name."""
 
     host: str
     """The machine's name, for people."""
     space: str
     """Eight digits for the boot of the machine and the space of process numbers."""
     pid: int
+    """Number of the process."""
     begun: str
     """When the process began, as the kernel counts it; "0" where the system does not say."""
 
@@ -35,7 +36,11 @@ class ProcessIdentity:
         return f"{host}-{self.space}-{self.pid}-{self.begun}"
 
     def fate(self) -> Fate:
-        """Whether the process still runs, as far as this one can see."""
+        """Look whether the process still runs, as far as this one can see.
+
+        Returns:
+            "running", "ended", or "elsewhere" for a process of another machine or container.
+        """
         if self.space != number_space() or os.name != "posix":
             return "elsewhere"
         if not _exists(self.pid):
@@ -45,7 +50,11 @@ class ProcessIdentity:
 
 
 def this_process() -> ProcessIdentity:
-    """The identity of the process that asks."""
+    """Identify the present process.
+
+    Returns:
+        Its identity, the same at every call.
+    """
     return _identity_of(os.getpid())
 
 
@@ -58,14 +67,25 @@ _TOKEN = re.compile(r"([A-Za-z0-9_]{1,20})-([0-9a-f]{8})-(\d{1,10})-(\d{1,20})")
 
 
 def identity_in(name: str) -> ProcessIdentity | None:
-    """The identity whose token a file's name holds; None where it holds none."""
-    found = _TOKEN.search(name)
-    return ProcessIdentity(found[1], found[2], int(found[3]), found[4]) if found else None
+    """Read the identity whose token a file's name holds.
+
+    Args:
+        name: Name of a file.
+
+    Returns:
+        The identity; None where the name holds none.
+    """
+    token = _TOKEN.search(name)
+    return ProcessIdentity(token[1], token[2], int(token[3]), token[4]) if token else None
 
 
 @lru_cache(maxsize=1)
 def number_space() -> str:
-    """Eight digits for where a process number means one process: the boot of a machine, and the container in it."""
+    """Identify where a process number means one process: the boot of a machine, and the container in it.
+
+    Returns:
+        Eight hexadecimal digits.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         context = [boot, str(os.stat("/proc/self/ns/pid").st_ino)]
@@ -75,7 +95,14 @@ def number_space() -> str:
 
 
 def begun_at(pid: int) -> str:
-    """When a process began, in the kernel's ticks since boot; "0" where the system does not say."""
+    """Read when a process began.
+
+    Args:
+        pid: Number of the process.
+
+    Returns:
+        The kernel's ticks since boot; "0" where the system does not say.
+    """
     try:
         line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

@@ -18,7 +18,14 @@ _OTHER_KINDS = (
 
 
 def shown_path(path: str | Path) -> str:
-    """A path as text that every terminal and file takes; bytes that are not UTF-8 are shown as ``\\xe9``."""
+    """Turn a path into text that every terminal and file takes.
+
+    Args:
+        path: The path.
+
+    Returns:
+        Its text; bytes that are not UTF-8 are shown as ``\\xe9``.
+    """
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -14,7 +14,7 @@ _DIGITS = 40
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The document that a text of JSON says.
+    """Parse a text of JSON.
 
     Args:
         content: UTF-8.
@@ -45,12 +45,12 @@ _TOO_DEEP = f"it has more than {DEEPEST} levels"
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"it gives the key {twice[:60]!r} twice")
-    return found
+    return mapping
 
 
 def _integer(text: str) -> int:

@@ -72,7 +72,7 @@ WEIGHTS = Content(
 
 
 def read_torch(path: Path, content: Content = SYNTHETIC) -> Any:
-    """What ``torch.save`` wrote to a file, on the CPU.
+    """Read what ``torch.save`` wrote to a file, to the CPU.
 
     Nothing is unpickled beyond ``torch.load(weights_only=True)`` and numpy's plain numbers, which come as Python's.
 
@@ -117,14 +117,17 @@ def _read(path: Path, size: int, content: Content) -> Any:
 
 
 def require_file(path: Path, content: Content = SYNTHETIC) -> int:
-    """The size of a file in bytes.
+    """Check that a path leads to a file that may be read.
 
     Args:
         path: The file.
         content: What it should hold, which says how large it may be.
 
+    Returns:
+        Its size in bytes.
+
     Raises:
-        UserError: When there is none, it is no regular file, it is empty, or larger than such content is.
+        UserError: There is none, it is no regular file, it is empty, or larger than such content is.
     """
     require_regular(path)
     size = path.stat().st_size
@@ -142,7 +145,15 @@ def require_file(path: Path, content: Content = SYNTHETIC) -> int:
 
 
 def unreadable(path: Path, error: Exception | str) -> UserError:
-    """The error for a file that is damaged or something else."""
+    """Make the error for a file that is damaged or something else.
+
+    Args:
+        path: The file.
+        error: What went wrong.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"{path} can not be read: it is damaged, or something else",
         f"why   {_summary_of(error)}",
@@ -151,7 +162,7 @@ def unreadable(path: Path, error: Exception | str) -> UserError:
 
 
 def _check_archive(path: Path, size: int, content: Content) -> None:
-    """Errors: UserError unless the entries of a zip file are stored as they are, whole, and no larger than the file."""
+    """Refuse a zip file whose entries are compressed, damaged, or together larger than the file."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
@@ -188,15 +199,15 @@ def _check_legacy(path: Path, content: Content) -> None:
 
 
 def _check_tensors(value: Any, path: Path, size: int, content: Content) -> None:
-    """Errors: UserError where a tensor anywhere inside is not plain numbers, or has more of them than the file."""
+    """Refuse a tensor anywhere inside that is not plain numbers, or has more of them than the file."""
     waiting, seen = [value], set()
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, Tensor):
-            _check_tensor(found, path, size, content)
-        elif isinstance(found, dict | list | tuple | set) and id(found) not in seen:
-            seen.add(id(found))
-            waiting += [*found, *found.values()] if isinstance(found, dict) else found
+        inner = waiting.pop()
+        if isinstance(inner, Tensor):
+            _check_tensor(inner, path, size, content)
+        elif isinstance(inner, dict | list | tuple | set) and id(inner) not in seen:
+            seen.add(id(inner))
+            waiting += [*inner, *inner.values()] if isinstance(inner, dict) else inner
         if len(waiting) > content.values:
             raise UserError(
                 f"{path} holds over {content.values:,} values apart from tensors", fix=f"give {content.what}'s file"
@@ -229,5 +240,5 @@ def _needs_code(path: Path, error: Exception, content: Content) -> UserError:
 
 def _summary_of(error: Exception | str) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[0] if lines else type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in said[:200])
+    first = lines[0] if lines else type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in first[:200])

@@ -50,8 +50,8 @@ class _Storage:
 class _Inert:
     """Stands for everything that is no tensor; takes any arguments and any state."""
 
-    def __init__(self, *given: object) -> None:
-        del given
+    def __init__(self, *arguments: object) -> None:
+        del arguments
 
     def __setstate__(self, state: object) -> None:
         del state

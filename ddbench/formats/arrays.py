@@ -15,7 +15,13 @@ from ddbench.files.torch_file import require_file, unreadable
 
 
 def read_npy(path: Path) -> Tensor:
-    """The array in an ``.npy`` file.
+    """Read the array in an ``.npy`` file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The array.
 
     Raises:
         UserError: It is absent, damaged, holds objects, or is cut short.
@@ -47,7 +53,13 @@ def read_npz(path: Path) -> dict[str, Tensor]:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """All tensors in a safetensors file, by name.
+    """Read all tensors in a safetensors file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Tensors by name.
 
     Raises:
         UserError: It is absent or damaged, or is ddbench's.
@@ -59,12 +71,12 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             ours = "ddbench" in (file.metadata() or {})
-        found = {} if ours else load_file(path)
+        tensors = {} if ours else load_file(path)
     except Exception as error:  # the format's own error and its reader's many others
         raise unreadable(path, error) from None
     if ours:
         raise UserError(f"{path} is a file of ddbench's own", fix=f"use it as it is:  ddbench info {path}")
-    return found
+    return tensors
 
 
 def _array(file: Any, size: int, path: Path, name: str) -> Tensor:

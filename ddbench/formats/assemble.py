@@ -31,15 +31,21 @@ def assemble(
     format: str = "tensors",
     recipe: Mapping[str, Any] | None = None,
 ) -> SyntheticSet:
-    """The synthetic set that foreign files hold, in the space of ``real``.
+    """Make a synthetic set of what foreign files hold, in the space of the real data.
 
     Args:
+        read: What a layout found in the files.
+        facts: What the user said of the files.
+        real: The real data that the set was distilled from.
         format: The layout's name, for the provenance.
         recipe: What the provenance says of the data and the evaluation; None for the data set's name alone.
 
+    Returns:
+        The set.
+
     Raises:
-        UserError: Images that are not like the real ones, classes that disagree, a whitening that is not the real
-            set's, and one that names the option for each fact that is missing.
+        UserError: Images are not like the real ones, classes disagree, a whitening is not the real set's, or facts are
+            missing: names the option for each.
     """
     _check_like_real(read.images, real)
     missing_facts = MissingFacts()
@@ -61,7 +67,7 @@ def assemble(
     images, space_note = convert_space(read.images, space, real)
     doubt = range_note(read.images, space, real)
     notes = [note for note in (*read.notes, space_note, doubt, network_note, label_note, class_note) if note]
-    said = recipe if recipe is not None else {"dataset": real.name, "seed": 0, "validation": 0.0}
+    recipe_facts = recipe if recipe is not None else {"dataset": real.name, "seed": 0, "validation": 0.0}
     protocol = {} if read.protocol is None else {"protocol": read.protocol}
     return SyntheticSet(
         images=images,
@@ -77,7 +83,7 @@ def assemble(
         preprocessing=real.preprocessing.describe(),
         method=facts.method or read.method or format,
         provenance={
-            "recipe": {**said, "evaluation": {**protocol, **said.get("evaluation", {})}},
+            "recipe": {**recipe_facts, "evaluation": {**protocol, **recipe_facts.get("evaluation", {})}},
             "imported": {"format": format, "files": file_hashes(read.files), "said": import_facts(facts)},
             "notes": notes,
         },
@@ -85,14 +91,14 @@ def assemble(
 
 
 def _check_like_real(images: Tensor, real: RealSet) -> None:
-    want, found = (real.channels, real.size, real.size), tuple(images.shape[1:])
-    if found != want:
+    expected, shape = (real.channels, real.size, real.size), tuple(images.shape[1:])
+    if shape != expected:
         raise UserError(
             f"the images are not like those of {real.name}",
-            f"found channels, height, width {found}",
-            f"want  {want}",
+            f"found channels, height, width {shape}",
+            f"want  {expected}",
             fix="check --dataset, or load it in the size of the set with --size"
-            if found[:1] == want[:1]
+            if shape[:1] == expected[:1]
             else "check --dataset",
         )
     most = len(real.train) + len(real.validation)
@@ -107,7 +113,7 @@ def _rate(read: Read, facts: Facts, missing_facts: MissingFacts) -> float | None
     if facts.lr is not None:
         return None if facts.lr == "none" else check_rate(facts.lr, "--lr")
     if read.student_lr is None and not read.lr_known:
-        missing_facts.ask(
+        missing_facts.add(
             "--lr", "the learned rate of the student (Synthetic_LR in the project's log), or none", "NUMBER|none"
         )
     return None if read.student_lr is None else check_rate(read.student_lr, "the file of the rate")
@@ -119,7 +125,7 @@ def _network(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFact
     if read.network is not None:
         return canonical_network_name(read.network), ""
     if real.size not in _DEPTHS:
-        missing_facts.ask("--network", f"the network that it was distilled with, at {real.size} pixels", "NAME")
+        missing_facts.add("--network", f"the network that it was distilled with, at {real.size} pixels", "NAME")
         return "", ""
     name = f"convnet-d{_DEPTHS[real.size]}"
     return name, f"network taken to be {name}, as is usual at {real.size} pixels"

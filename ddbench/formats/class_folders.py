@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.data.image_folder import image_files, subfolders
+from ddbench.data.folder_listing import image_files, subfolders
 from ddbench.data.imagenet import SUBSETS
 from ddbench.errors import UserError
 from ddbench.formats.find_files import natural
@@ -20,9 +20,10 @@ from ddbench.formats.reader import Facts
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClassListing:
-    """The images of class folders, class by class, by number or name within a class."""
+    """Images of class folders, class by class."""
 
     paths: tuple[Path, ...]
+    """Files, by number or name within a class."""
     labels: Tensor
     """(n,), int64."""
     listed: Tensor
@@ -33,7 +34,14 @@ class ClassListing:
 
 
 def list_class_folders(root: Path, real: RealSet) -> ClassListing:
-    """All images in the folders below ``root``.
+    """List all images in the class folders below a folder.
+
+    Args:
+        root: The folder.
+        real: The real data, whose classes they are.
+
+    Returns:
+        Files and labels, class by class.
 
     Raises:
         UserError: They are not one folder for each class.
@@ -42,34 +50,49 @@ def list_class_folders(root: Path, real: RealSet) -> ClassListing:
         raise UserError(f"there is no folder {root}", fix="give the folder that has one folder a class")
     names = subfolders(root)
     classes, note = classes_by_name(names, real, root)
-    found = [
+    images = [
         (label, name, Path(file))
         for name, label in zip(names, classes, strict=True)
         for file in image_files(root / name)
     ]
-    if not found:
+    if not images:
         raise UserError(f"there are no images in the folders of {root}", fix="check the path")
-    found.sort(key=lambda image: (image[0], natural(image[2]), image[2].name))
-    by_text = sorted(range(len(found)), key=lambda row: (found[row][1], found[row][2].name))
+    images.sort(key=lambda image: (image[0], natural(image[2]), image[2].name))
+    by_text = sorted(range(len(images)), key=lambda row: (images[row][1], images[row][2].name))
     return ClassListing(
-        paths=tuple(path for _, _, path in found),
-        labels=torch.tensor([label for label, _, _ in found]),
+        paths=tuple(path for _, _, path in images),
+        labels=torch.tensor([label for label, _, _ in images]),
         listed=torch.tensor(by_text),
         note=note,
     )
 
 
 def only_path(facts: Facts) -> None:
-    """Errors: UserError where more paths were given than the one folder that is read."""
+    """Refuse more paths than the one folder that is read.
+
+    Args:
+        facts: What the user said of the files.
+
+    Raises:
+        UserError: Other paths were given as well.
+    """
     if facts.others:
         raise UserError(f"one folder is read, and {facts.others[0]} was given beside it", fix="give the folder alone")
 
 
 def classes_by_name(names: Sequence[str], real: RealSet, root: Path) -> tuple[list[int], str]:
-    """The class of each of these folders of ``root``, and how that was told.
+    """Tell the class of each folder by its name.
 
     By the real set's class names; by the number that names end in, ImageNet's own numbers and wnids for its subsets
     included; else by their order as text, as torchvision does.
+
+    Args:
+        names: Names of the folders.
+        real: The real data, whose classes they are.
+        root: Folder in which they lie, for messages.
+
+    Returns:
+        The class of each folder, and how that was told.
 
     Raises:
         UserError: There are not as many folders as classes, or some of them are called as classes are and others not.

@@ -32,23 +32,32 @@ class Experiments:
     title: str
     source: str
     usual: int = -1
-    """Which experiment is read where the user names none, from the end where negative."""
+    """Experiment that is read where the user names none, from the end where negative."""
     patterns: tuple[str, ...] = field(default=("res_*.pt", "*.pt"))
+    """Names of the file in a folder, in order."""
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, or the only one in a folder.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: A file that is not such a dictionary, and for an experiment that it has not.
+            UserError: A file is not such a dictionary, or has no such experiment.
         """
         require_path(path)
         file = one_of(path, self.patterns, "file of results") if path.is_dir() else path
-        found = read_torch(file)
-        data = found.get("data") if isinstance(found, dict) else None
+        content = read_torch(file)
+        data = content.get("data") if isinstance(content, dict) else None
         if not isinstance(data, list) or not data:
             raise UserError(
                 f"{file} is no result of dataset condensation",
-                f"found {_names(found)}",
+                f"found {_names(content)}",
                 "want  a dictionary whose 'data' lists [images, labels], one pair an experiment",
                 fix="see  ddbench formats  for the others",
             )
@@ -71,8 +80,8 @@ class Experiments:
         )
 
     def _method(self, file: Path) -> str:
-        said = re.search(rf"(?:^|_)({'|'.join(_METHODS)})(?:_|$)", file.stem.lower())
-        return said[1] if said and self.name in ("dc", "beard") else self.name
+        match = re.search(rf"(?:^|_)({'|'.join(_METHODS)})(?:_|$)", file.stem.lower())
+        return match[1] if match and self.name in ("dc", "beard") else self.name
 
 
 @dataclass(frozen=True)
@@ -86,8 +95,16 @@ class Steps:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, or ``results.pth`` in a folder.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: A file that is not such a list.
+            UserError: A file is not such a list.
         """
         require_path(path)
         file = one_of(path, ("results.pth",), "file of results") if path.is_dir() else path

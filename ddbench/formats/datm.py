@@ -25,19 +25,27 @@ class DatmLabels:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file of images or the folder of a run.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
             UserError: As MTT's, and where labels are no logits.
         """
         inner = path / "Normal" if (path / "Normal").is_dir() else path
         tensors = TrajectoryTensors(self.name, self.title, self.source, soft="logits", protocol="datm-v1")
-        found = tensors.read(inner, facts, real)
-        if found.labels is None:
+        read = tensors.read(inner, facts, real)
+        if read.labels is None:
             raise UserError(
-                f"there are no labels beside {found.files[0]}",
+                f"there are no labels beside {read.files[0]}",
                 "why   this project learns them, so the images are of no use alone",
-                fix=f"copy {found.files[0].name.replace('images', 'labels')} to it, or say --format mtt",
+                fix=f"copy {read.files[0].name.replace('images', 'labels')} to it, or say --format mtt",
             )
-        return found
+        return read
 
 
 DATM = DatmLabels(name="datm", source="NUS-HPC-AI-Lab/DATM")

@@ -33,17 +33,25 @@ class BenchTree:
     source: str = "justincui03/dc_benchmark"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read what lies there.
+        """Read what lies in a folder of the tree, or a file in it.
+
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
 
         Raises:
-            UserError: That is nothing of DC-BENCH's, and as its projects' formats.
+            UserError: It is nothing of DC-BENCH's; or as its projects' formats.
         """
         require_path(path)
         method = facts.method or _method(path)
         for pattern, layout in _PARTS:
             if next(path.glob(pattern), None) if path.is_dir() else path.match(pattern):
-                found = layout.read(path, facts, real)
-                return replace(found, method=method or found.method)
+                read = layout.read(path, facts, real)
+                return replace(read, method=method or read.method)
         return self._pair(path, method, real)
 
     def _pair(self, path: Path, method: str | None, real: RealSet) -> Read:

@@ -32,6 +32,14 @@ class RankedFolder:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read pictures, and labels and learned rate where they are.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
             UserError: They do not go together.
         """

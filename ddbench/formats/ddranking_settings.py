@@ -42,7 +42,14 @@ _DSA = {
 
 
 def model_name(network: str) -> str | None:
-    """DD-Ranking's name of a network of ours; None where it has none, such as ConvNets of another width than 128."""
+    """Translate the name of a network into DD-Ranking's.
+
+    Args:
+        network: Canonical name of a network.
+
+    Returns:
+        Its name there; None where DD-Ranking has no such network, as for ConvNets of another width than 128.
+    """
     if not network.startswith("convnet-"):
         return _FIXED.get(network)
     spec = parse_convnet(network)
@@ -53,7 +60,14 @@ def model_name(network: str) -> str | None:
 
 
 def settings(syn: SyntheticSet) -> dict[str, Any]:
-    """The keys that DD-Ranking's metrics of this kind of label read, for training as the trajectory methods do.
+    """List the settings that DD-Ranking's metrics of this kind of label read, for training as the trajectory methods
+    do.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        Values by DD-Ranking's keys.
 
     Source: its Demo_LRS_Hard_Label.yaml and, for soft labels, its demo_soft.py, which scores DATM.
     """
@@ -99,7 +113,14 @@ def settings(syn: SyntheticSet) -> dict[str, Any]:
 
 
 def guide(syn: SyntheticSet) -> str:
-    """What to call with these files, in Markdown."""
+    """Describe how to use the files with DD-Ranking.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        A page of Markdown.
+    """
     hard = syn.label_kind == "hard"
     metric, argument = ("LabelRobustScoreHard", "hard_labels") if hard else ("LabelRobustScoreSoft", "soft_labels")
     rate = 'torch.load("lr.pt")' if syn.student_lr is not None else "None"

@@ -28,6 +28,14 @@ class RankedTensors:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read the folder, or its file of images.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
             UserError: It is not there, or several are meant.
         """

@@ -31,8 +31,16 @@ class Challenge:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, or the data set's own in a folder.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: Unless it holds 10 images a class.
+            UserError: It does not hold 10 images a class.
         """
         require_path(path)
         wanted = _FILES.get(real.name, "*.pt")

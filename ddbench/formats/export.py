@@ -16,9 +16,10 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote."""
+    """Files that an export wrote."""
 
     files: tuple[Path, ...]
+    """The files, or the folder."""
     notes: tuple[str, ...] = ()
     """What the format holds otherwise than the set does, or not at all."""
 
@@ -28,10 +29,11 @@ class Exporter:
     """A format to write."""
 
     name: str
+    """Name of the format."""
     title: str
-    """One line of what it is."""
+    """The format in one line."""
     write: Callable[[SyntheticSet, Path, Path], Exported]
-    """(set, where to, home of cached whitenings) to files."""
+    """``write(syn, out, home)`` writes the files; ``home`` is the folder of cached whitenings."""
 
 
 EXPORTS: Registry[Exporter] = Registry(
@@ -66,9 +68,14 @@ def export_set(syn: SyntheticSet, out: str | Path, format: str, home: str | Path
 
 
 def not_exported(syn: SyntheticSet, *kept: str) -> tuple[str, ...]:
-    """A note for each part of a set that is not among ``kept``.
+    """Note the parts of a set that a format does not hold.
 
-    kept: of "student_lr", "warm_images", "epoch_labels", "provenance".
+    Args:
+        syn: The set.
+        kept: Parts that it holds, of "student_lr", "warm_images", "epoch_labels", "provenance".
+
+    Returns:
+        A sentence for each other part that the set has.
     """
     lr = syn.student_lr
     parts = {
@@ -81,7 +88,14 @@ def not_exported(syn: SyntheticSet, *kept: str) -> tuple[str, ...]:
 
 
 def taken_apart(syn: SyntheticSet) -> tuple[SyntheticSet, tuple[str, ...]]:
-    """The set as it is trained on, for readers that know nothing of mosaics, and a note where that changed it."""
+    """Decode the set for readers that know nothing of mosaics.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        The set as it is trained on, and a note where that changed it.
+    """
     if syn.formation == 1:
         return syn, ()
     whole = syn.decoded()
@@ -90,9 +104,15 @@ def taken_apart(syn: SyntheticSet) -> tuple[SyntheticSet, tuple[str, ...]]:
 
 
 def classes_of(syn: SyntheticSet) -> Tensor:
-    """The class that each image was made for, (S,), int64.
+    """Tell the class that each image was made for.
 
-    Soft labels may see something else in an image; there its place tells, as sets with one ipc are class-major.
+    Soft labels may see something else in an image; there its position tells, as sets with one ipc are class-major.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        (S,), int64.
     """
     if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
         return syn.hard_labels()
@@ -100,7 +120,14 @@ def classes_of(syn: SyntheticSet) -> Tensor:
 
 
 def as_logits(syn: SyntheticSet) -> tuple[Tensor, tuple[str, ...]]:
-    """Soft labels for a reader that takes their softmax, (S, classes) float32, and a note where they were changed."""
+    """Turn soft labels into logits, for a reader that takes their softmax.
+
+    Args:
+        syn: A set with soft labels.
+
+    Returns:
+        (S, classes), float32, and a note where they were changed.
+    """
     if syn.label_kind == "logits":
         return syn.labels.float(), ()
     labels = syn.labels.float()

@@ -23,7 +23,20 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
-    """The files in the folder ``out``; there is no lr.pt where no rate was learned, and DD-Ranking searches one."""
+    """Write the tensors, ``config.yaml`` and ``README.md``; there is no lr.pt where no rate was learned, and DD-Ranking
+    searches one.
+
+    Args:
+        syn: The set, on the CPU.
+        out: Folder to write.
+        home: Folder of cached whitenings.
+
+    Returns:
+        The files, and notes on what they hold otherwise or not at all.
+
+    Raises:
+        UserError: Something lies at ``out`` already.
+    """
     seen, notes = taken_apart(syn)
     seen = _sorted_by_class(seen)
     seen, moved = _as_theirs(seen, home)
@@ -38,8 +51,8 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
         for name, text in texts.items():
             with replacing(folder / name) as part:
                 part.write_text(text)
-    said = (*notes, *moved, *changed, *_unknown_there(seen), *not_exported(syn, "student_lr"))
-    return Exported(files=tuple(out / name for name in (*tensors, *texts)), notes=said)
+    all_notes = (*notes, *moved, *changed, *_unknown_there(seen), *not_exported(syn, "student_lr"))
+    return Exported(files=tuple(out / name for name in (*tensors, *texts)), notes=all_notes)
 
 
 def _sorted_by_class(syn: SyntheticSet) -> SyntheticSet:

@@ -10,7 +10,14 @@ KEYS = ("label_kind", "ipc", "dataset", "network", "preprocessing", "method", "f
 
 
 def document_of(syn: SyntheticSet) -> dict[str, Any]:
-    """Everything that a reader of the pictures needs to make the same set again, or to know what it lacks."""
+    """Describe everything that a reader of the pictures needs to make the same set again, or to know what it lacks.
+
+    Args:
+        syn: The set.
+
+    Returns:
+        JSON.
+    """
     return {
         **{key: getattr(syn, key) for key in KEYS},
         "class_names": list(syn.class_names),

@@ -13,7 +13,13 @@ from ddbench.errors import UserError
 
 @contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Yield a new folder that becomes ``out`` once all in it is written; if anything fails, it is removed.
+    """Make a folder that becomes ``out`` once all in it is written; if anything fails, it is removed.
+
+    Args:
+        out: Folder to write.
+
+    Yields:
+        The folder to write into.
 
     Raises:
         UserError: Something lies at ``out`` already, but for an empty folder.
@@ -30,18 +36,31 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 
 def refuse_taken(out: Path) -> None:
-    """Errors: UserError when there is a file at ``out``, or a folder with something in it."""
+    """Refuse to write over anything.
+
+    Args:
+        out: File or folder to write.
+
+    Raises:
+        UserError: There is a file at ``out``, or a folder with something in it.
+    """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise UserError(f"there is something at {out} already", fix="export to another place, or delete it first")
 
 
 def file_in(out: Path, suffix: str, name: str) -> Path:
-    """The file to write where one file is all:
+    """Choose the file to write where one file is all.
 
-    ``out`` itself if it ends so, else ``name`` in the folder ``out``.
+    Args:
+        out: File or folder that the user gave.
+        suffix: Ending of such files.
+        name: Name of the file in a folder.
+
+    Returns:
+        ``out`` itself if it ends so, else ``name`` in the folder ``out``.
 
     Raises:
-        UserError: It exists.
+        UserError: The file exists.
     """
     file = out if out.suffix == suffix else out / name
     if file.exists():

@@ -13,7 +13,19 @@ SUFFIX = ".safetensors"
 
 
 def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
-    """One safetensors file with everything, read back and compared. ``out``: the file, or the folder to put it in."""
+    """Write one safetensors file with everything, read back and compared.
+
+    Args:
+        syn: The set, on the CPU.
+        out: The file, or the folder to put it in.
+        home: Folder of cached whitenings.
+
+    Returns:
+        The files, and notes on what they hold otherwise or not at all.
+
+    Raises:
+        UserError: The file exists, or was changed while it was written.
+    """
     del home
     file = file_in(out, SUFFIX, f"synthetic{SUFFIX}")
     digest = syn.save(file)

@@ -25,10 +25,22 @@ ROWS = 500
 
 
 def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
-    """Columns ``image`` (PNG bytes), ``label`` (the class) and, of soft labels, ``soft_label``, in the set's order.
+    """Write columns ``image`` (PNG bytes), ``label`` (the class) and, of soft labels, ``soft_label``, in the set's
+    order.
 
-    ``out``: the file, or the folder in which it is called ``train.parquet``. Class names and types are in the metadata
-    ``huggingface``, all else that is known of the set in the metadata ``ddbench``.
+    Class names and types are in the metadata ``huggingface``, all else that is known of the set in the metadata
+    ``ddbench``.
+
+    Args:
+        syn: The set, on the CPU.
+        out: The file, or the folder in which it is called ``train.parquet``.
+        home: Folder of cached whitenings.
+
+    Returns:
+        The files, and notes on what they hold otherwise or not at all.
+
+    Raises:
+        UserError: The file exists, or the images are no pictures.
     """
     pixels, notes = eight_bit(syn, home)
     file = file_in(out, SUFFIX, f"train{SUFFIX}")

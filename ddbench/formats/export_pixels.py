@@ -15,11 +15,17 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def eight_bit(syn: SyntheticSet, home: Path) -> tuple[Tensor, tuple[str, ...]]:
-    """The images with their preprocessing undone, (S, C, H, W) uint8, and notes on what was cut and rounded.
+    """Undo the preprocessing of a set's images, and round them to pixels.
+
+    Args:
+        syn: The set.
+        home: Folder of cached whitenings.
+
+    Returns:
+        (S, C, H, W), uint8, and notes on what was cut and rounded.
 
     Raises:
-        UserError: Values that are no numbers, images that are neither grey nor RGB, and a whitening that is not in the
-            cache of ``home``.
+        UserError: Values are no numbers, images are neither grey nor RGB, or a whitening is not in the cache.
     """
     if syn.images.shape[1] not in (1, 3):
         raise UserError(
@@ -42,7 +48,14 @@ def _notes(images: Tensor) -> tuple[str, ...]:
 
 
 def png(image: Tensor) -> bytes:
-    """A PNG of one image, (1, H, W) or (3, H, W) uint8: grey or RGB, without loss."""
+    """Encode one image as PNG, without loss.
+
+    Args:
+        image: (1, H, W) for grey or (3, H, W) for RGB, uint8.
+
+    Returns:
+        The bytes of the file.
+    """
     picture = Image.fromarray(image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).contiguous().numpy())
     file = io.BytesIO()
     picture.save(file, format="PNG")

@@ -17,10 +17,21 @@ DOCUMENT_KIND, LABELS_KIND = "pictures of a synthetic set", "labels of a synthet
 
 
 def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
-    """``out/<number>_<class>/<position>.png``, ``labels.safetensors`` and ``set.json`` with everything else.
+    """Write ``out/<number>_<class>/<position>.png``, ``labels.safetensors`` and ``set.json`` with everything else.
 
     The number of a class folder makes sorting by name give the classes in their order; the position is the image's in
     the set. labels.safetensors also holds the labels of each epoch, where there are any.
+
+    Args:
+        syn: The set, on the CPU.
+        out: Folder to write.
+        home: Folder of cached whitenings.
+
+    Returns:
+        The files, and notes on what they hold otherwise or not at all.
+
+    Raises:
+        UserError: Something lies at ``out`` already, or the images are no pictures.
     """
     pixels, notes = eight_bit(syn, home)
     width = max(5, len(str(len(syn))))
@@ -35,13 +46,22 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
         artifact.write_json(
             folder / DOCUMENT, {**document_of(syn), "kind": DOCUMENT_KIND, "schema": 1, "labels_sha256": digest}
         )
-    kept = not_exported(syn, "student_lr", "epoch_labels", "provenance")
+    missing = not_exported(syn, "student_lr", "epoch_labels", "provenance")
     mosaics = () if syn.formation == 1 else (f"each picture is a mosaic of {syn.formation} x {syn.formation} images",)
-    return Exported(files=(out,), notes=(*notes, *mosaics, *kept))
+    return Exported(files=(out,), notes=(*notes, *mosaics, *missing))
 
 
 def folder_name(label: int, class_names: tuple[str, ...]) -> str:
-    """The folder of a class: its number, so that names sort as classes do, and the name, as far as a path holds it."""
+    """Name the folder of a class: its number, so that names sort as classes do, and its name, as far as a path holds
+    it.
+
+    Args:
+        label: The class.
+        class_names: Names of all classes.
+
+    Returns:
+        Such as ``003_cat``.
+    """
     digits = max(3, len(str(len(class_names) - 1)))
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", class_names[label])[:60].strip("._")
     return f"{label:0{digits}d}_{plain}".rstrip("_")

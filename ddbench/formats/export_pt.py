@@ -20,7 +20,19 @@ IMAGES, LABELS, LR = "images_best.pt", "labels_best.pt", "lr_best.pt"
 
 
 def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
-    """The three files in the folder ``out``. There is no lr_best.pt where no rate was learned."""
+    """Write the three files in a folder. There is no lr_best.pt where no rate was learned.
+
+    Args:
+        syn: The set, on the CPU.
+        out: Folder to write.
+        home: Folder of cached whitenings.
+
+    Returns:
+        The files, and notes on what they hold otherwise or not at all.
+
+    Raises:
+        UserError: Something lies at ``out`` already.
+    """
     del home
     seen, notes = taken_apart(syn)
     labels, changed = (seen.labels, ()) if seen.label_kind == "hard" else as_logits(seen)
@@ -30,12 +42,17 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
     with whole_folder(out) as folder:
         for name, tensor in tensors.items():
             save_tensor(folder / name, tensor)
-    said = (_space(syn), *notes, *changed, *_of_labels(syn), *_of_rate(syn), *not_exported(syn, "student_lr"))
-    return Exported(files=tuple(out / name for name in tensors), notes=said)
+    all_notes = (_space(syn), *notes, *changed, *_of_labels(syn), *_of_rate(syn), *not_exported(syn, "student_lr"))
+    return Exported(files=tuple(out / name for name in tensors), notes=all_notes)
 
 
 def save_tensor(path: Path, tensor: Tensor) -> None:
-    """Write one plain tensor with ``torch.save``, atomically; ``torch.load(weights_only=True)`` reads it."""
+    """Write one plain tensor with ``torch.save``, atomically; ``torch.load(weights_only=True)`` reads it.
+
+    Args:
+        path: The file.
+        tensor: On any device.
+    """
     with replacing(path) as part:
         torch.save(tensor.detach().cpu().contiguous().clone(), part)
 

@@ -30,21 +30,31 @@ from ddbench.synthetic.epoch_labels import EpochLabels, Mixed
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredLabels:
-    """The labels of all epochs, the files they came from, and how the order of the images was told."""
+    """Labels of all epochs, as they were read."""
 
     labels: EpochLabels
+    """Labels and views."""
     files: tuple[Path, ...]
+    """Files they came from."""
     notes: tuple[str, ...]
+    """How the order of the images was told, and what is doubtful."""
 
 
 def read_fkd(facts: Facts, listing: ClassListing, real: RealSet) -> StoredLabels:
-    """The labels in the folder ``facts.epoch_labels``, which go with these images.
+    """Read the labels in the folder ``facts.epoch_labels``, which go with these images.
 
-    facts.label_epochs: only the first so many epochs. facts.order: how the images were shuffled, see ``fkd_order``.
+    Args:
+        facts: What the user said: ``label_epochs`` reads only the first so many epochs, ``order`` is how the images
+            were shuffled, see ``fkd_order``.
+        listing: The images.
+        real: The real data.
+
+    Returns:
+        The labels, their files, and notes.
 
     Raises:
-        UserError: Epochs or batches that are missing, damaged or do not fit the images and classes, for labels that do
-            not fit in memory, and for an order that is not said and can not be told from the labels.
+        UserError: Epochs or batches are missing, damaged or do not fit the images and classes; labels do not fit in
+            memory; or the order is neither said nor can be told from the labels.
     """
     epochs = _epochs(facts)
     first = read_batch(epochs[0][0], real)
@@ -64,14 +74,22 @@ def read_fkd(facts: Facts, listing: ClassListing, real: RealSet) -> StoredLabels
             start += len(read.coords)
         if start != count:
             raise _other_images(files[0].parent, str(start), count)
-    order, told = order_of_views(facts.order, listing, empty["logits"])
+    order, order_note = order_of_views(facts.order, listing, empty["logits"])
     labels = EpochLabels(order=order, batch=batch, mixing=first.mixing, **empty)
-    notes = (told, *_note_on_size(first.mixing, max(sides), real))
+    notes = (order_note, *_note_on_size(first.mixing, max(sides), real))
     return StoredLabels(labels=labels, files=tuple(file for files in epochs for file in files), notes=notes)
 
 
 def require_labels_used(facts: Facts, read: Read) -> None:
-    """Errors: UserError where labels of each epoch were given to a format that has none, or details of them alone."""
+    """Refuse labels of each epoch for a format that has none, and details of them alone.
+
+    Args:
+        facts: What the user said of the files.
+        read: What the format read.
+
+    Raises:
+        UserError: Options were given that have no effect.
+    """
     if facts.epoch_labels is not None and read.epoch_labels is None:
         raise UserError(
             "--labels-from goes with sets of pictures, one folder a class",
@@ -100,14 +118,14 @@ def _epochs(facts: Facts) -> list[list[Path]]:
 
 
 def _numbered(folder: Path, pattern: str, word: str) -> list[Path]:
-    found = {int(match[1]): path for path in folder.iterdir() if (match := re.fullmatch(pattern, path.name))}
-    missing = next((number for number in range(len(found) + 1) if number not in found), 0)
-    if not found or missing < len(found):
+    by_number = {int(match[1]): path for path in folder.iterdir() if (match := re.fullmatch(pattern, path.name))}
+    missing = next((number for number in range(len(by_number) + 1) if number not in by_number), 0)
+    if not by_number or missing < len(by_number):
         raise UserError(
             f"there is no {word}{missing} in {folder}",
             fix="give the folder that has epoch_0/batch_0.tar, and check that its archive was unpacked whole",
         )
-    return [found[number] for number in range(len(found))]
+    return [by_number[number] for number in range(len(by_number))]
 
 
 def _check_memory(epochs: int, count: int, first: Batch, root: Path) -> None:
@@ -148,7 +166,7 @@ def _put(labels: dict[str, Tensor], read: Batch, epoch: int, context: int, start
 
 
 def _check_batch(read: Batch, first: Batch, file: Path, *, last: bool) -> None:
-    """Errors: UserError unless a batch is like the first; only the last of an epoch may be smaller."""
+    """Refuse a batch that is unlike the first; only the last of an epoch may be smaller."""
     views, full = len(read.coords), len(first.coords)
     if views > full or (views < full and not last):
         raise UserError(

@@ -21,26 +21,36 @@ _LOGITS = (torch.float16, torch.float32)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Views of B images.
-
-    Shapes: coords (B, 4) float32, flips (B,) bool, partners (B,) int64 within the batch, logits (B, K).
-    """
+    """Labels and views of B images."""
 
     coords: Tensor
+    """Crop of each view as fractions of the image, (B, 4), float32: top, left, height, width."""
     flips: Tensor
+    """Whether each view is mirrored, (B,), bool."""
     partners: Tensor
+    """Position within the batch of the view that is mixed into each, (B,), int64."""
     lam: float
+    """Share that each view keeps."""
     box: tuple[int, int, int, int]
-    """Left, top, right, bottom, in pixels; zeros where nothing is cut."""
+    """Part that CutMix takes from the partner, in pixels: left, top, right, bottom; zeros where nothing is cut."""
     logits: Tensor
+    """The teacher's logits of the mixed views, (B, K)."""
     mixing: Mixed
+    """How views are mixed."""
 
 
 def read_batch(file: Path, real: RealSet) -> Batch:
-    """The batch in a file.
+    """Read the batch in a file.
+
+    Args:
+        file: The file.
+        real: The real data.
+
+    Returns:
+        The batch, every value checked.
 
     Raises:
-        UserError: Anything but six values that fit together and the real set.
+        UserError: The file does not hold six values that fit together and the real data.
     """
     value = read_torch(file)
     if not isinstance(value, list | tuple) or len(value) != 6:
@@ -90,13 +100,13 @@ def _coords(coords: Tensor, file: Path) -> Tensor:
 def _partners(partners: Any, count: int, file: Path) -> Tensor:
     if partners is None:
         return torch.arange(count)
-    found = _tensor(partners, 1, file, "mixed views")
-    if found.is_floating_point() or found.dtype == torch.bool or len(found) != count:
+    positions = _tensor(partners, 1, file, "mixed views")
+    if positions.is_floating_point() or positions.dtype == torch.bool or len(positions) != count:
         raise _not_fkd(file, "the places of its mixed views are not one integer a view")
-    found = found.to(torch.int64)
-    if int(found.min()) < 0 or int(found.max()) >= count:
+    positions = positions.to(torch.int64)
+    if int(positions.min()) < 0 or int(positions.max()) >= count:
         raise _not_fkd(file, f"a mixed view is not among the {count} of the batch")
-    return found
+    return positions
 
 
 def _box(box: Any, real: RealSet, file: Path) -> tuple[int, int, int, int]:

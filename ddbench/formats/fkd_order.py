@@ -32,16 +32,19 @@ _WANT = "sampler:SEED (torch 2), sampler-old:SEED (torch 1), listed (not shuffle
 
 
 def order_of_views(order_name: str | None, listing: ClassListing, logits: Tensor) -> tuple[Tensor, str]:
-    """The row in ``listing`` that each view shows, (E, S) int64, and how that was told.
-
-    asked: one of the ways in _WANT; a file holds positions in ImageFolder's order. None tries SRe2L's own and takes it
-    where the labels confirm it in every epoch.
+    """Tell which image each view shows.
 
     Args:
+        order_name: One of the ways in _WANT; a file holds positions in ImageFolder's order. None tries SRe2L's own and
+            takes it where the labels confirm it in every epoch.
+        listing: The images.
         logits: (E, S, K).
 
+    Returns:
+        The row in ``listing`` that each view shows, (E, S), int64, and how that was told.
+
     Raises:
-        UserError: An unknown way, a file that is no order, and where nothing was asked and nothing is confirmed.
+        UserError: The way is unknown, a file is no order, or no way was named and none is confirmed.
     """
     epochs, count = logits.shape[:2]
     if order_name is not None:
@@ -62,16 +65,35 @@ def order_of_views(order_name: str | None, listing: ClassListing, logits: Tensor
 
 
 def sampler_order(sampler: str, seed: int, epochs: int, count: int) -> Tensor:
-    """What torch's RandomSampler shows with one generator over all epochs, (epochs, count), int64."""
+    """Draw what torch's RandomSampler shows with one generator over all epochs.
+
+    Args:
+        sampler: A key of SAMPLERS.
+        seed: Seed of the generator.
+        epochs: Number of epochs, E.
+        count: Number of images, S.
+
+    Returns:
+        (E, S), int64.
+    """
     generator = torch.Generator().manual_seed(seed)
     drawn = [[torch.randperm(count, generator=generator) for _ in range(SAMPLERS[sampler])] for _ in range(epochs)]
     return torch.stack([permutations[0] for permutations in drawn])
 
 
 def agreement(order: Tensor, listing: ClassListing, logits: Tensor) -> Tensor:
-    """By epoch, how many standard deviations above a view's mean the logit of its image's class lies, on average, (E,).
+    """Measure how well labels agree with the classes of the images that an order says they show.
 
-    Under an unrelated order each is about 0, with a standard deviation of 1 / sqrt(S).
+    Under an unrelated order each number is about 0, with a standard deviation of 1 / sqrt(S).
+
+    Args:
+        order: Row in ``listing`` that each view shows, (E, S), int64.
+        listing: The images.
+        logits: (E, S, K).
+
+    Returns:
+        By epoch, how many standard deviations above a view's mean the logit of its image's class lies, on average,
+        (E,).
     """
     agreements = []
     for shown, epoch in zip(order, logits, strict=True):

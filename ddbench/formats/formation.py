@@ -31,16 +31,25 @@ class MultiFormation:
     title: str
     source: str
     files: tuple[str, ...] = ("data.pt",)
+    """Names of the file in a folder, in order."""
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, the one in a folder, or the phases of a set.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: Images outside [0, 1], a factor that is not said, and phases that do not fit together.
+            UserError: Images lie outside [0, 1], a factor is not said, or phases do not fit together.
         """
-        found = [self._file(given) for given in _phases(path, facts)]
+        files = [self._file(phase) for phase in _phases(path, facts)]
         notes: list[str] = []
-        pairs = [_pair(file, notes) for file in found]
+        pairs = [_pair(file, notes) for file in files]
         labels, shifted = _joined([labels for _, labels in pairs])
         shapes = {tuple(images.shape[1:]) for images, _ in pairs}
         if len(shapes) > 1:
@@ -50,10 +59,10 @@ class MultiFormation:
             labels=labels,
             lr_known=True,
             space="pixels",
-            formation=_factor(found[0], facts),
+            formation=_factor(files[0], facts),
             method=self.name,
             protocol="idc-v1",
-            files=tuple(found),
+            files=tuple(files),
             notes=(
                 *dict.fromkeys(notes),
                 *((f"labels of {len(pairs)} phases made to follow each other",) if shifted else ()),
@@ -68,7 +77,7 @@ class MultiFormation:
 def _phases(path: Path, facts: Facts) -> list[Path]:
     if facts.others:
         return [path, *facts.others]
-    inner = sorted((found for found in path.glob("*_phase[0-9]*") if found.is_dir()), key=natural)
+    inner = sorted((folder for folder in path.glob("*_phase[0-9]*") if folder.is_dir()), key=natural)
     return inner if inner and path.is_dir() else [path]
 
 
@@ -111,8 +120,8 @@ def _joined(labels: list[Tensor]) -> tuple[Tensor, bool]:
 def _factor(file: Path, facts: Facts) -> int:
     if facts.formation is not None:
         return facts.formation
-    if said := re.search(r"(?:^|_)factor([1-9])(?:_|$)", file.parent.name):
-        return int(said[1])
+    if match := re.search(r"(?:^|_)factor([1-9])(?:_|$)", file.parent.name):
+        return int(match[1])
     raise UserError(
         f"{file} does not say how many small images each image holds",
         "why   the factor is an argument of the project's program; 2 is usual for 32 pixels, 3 for ImageNet",

@@ -20,7 +20,19 @@ class Refused:
     source: str = "uitrbn/IDM"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Errors: always UserError, which says how to convert the file where it is trusted."""
+        """Refuse the file, and say how to convert it where it is trusted.
+
+        Args:
+            path: File that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            Nothing, for it always raises.
+
+        Raises:
+            UserError: Always.
+        """
         del facts, real
         require_path(path)
         raise UserError(

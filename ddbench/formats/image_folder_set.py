@@ -27,17 +27,28 @@ class ClassFolders:
     title: str
     source: str
     method: str | None = None
+    """Method that made the sets; None where any may have."""
     protocol: str | None = None
+    """Protocol that comes nearest to how the project scores."""
     numbered: bool = False
+    """Whether files must be named by class and number."""
     learns_no_rate: bool = True
     """Whether it is known of the method that there is no learned rate to ask for."""
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read all pictures, and the labels of each epoch where ``facts.epoch_labels`` says where they lie.
+        """Read all pictures, and the labels of each epoch where ``facts.epoch_labels`` names their folder.
+
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
 
         Raises:
-            UserError: Folders that are not the real set's classes, files that are not named as the method does,
-                pictures that are damaged or of another size, and labels that do not go with them.
+            UserError: Folders are not the real set's classes, files are not named as the method does, pictures are
+                damaged or of another size, or labels do not go with them.
         """
         only_path(facts)
         listing = list_class_folders(path, real)
@@ -61,7 +72,7 @@ class ClassFolders:
 
 
 def _check_numbers(listing: ClassListing) -> None:
-    """Errors: UserError for a file whose name says another class than its folder does."""
+    """Refuse a file whose name says another class than its folder does."""
     for file in listing.paths:
         number = re.fullmatch(r"class([0-9]+)_id[0-9]+\.\w+", file.name)
         folder = re.search(r"([0-9]+)$", file.parent.name)

@@ -14,10 +14,17 @@ _MOST_LISTED = 64
 
 
 def file_hashes(files: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 by file name; of more than 64 files one hash, over the lines that ``sha256sum`` would print of them."""
-    found = sorted({file.resolve() for file in files})
-    short = _short_names(found)
-    hashes = {name: _sha256(file) for name, file in zip(short, found, strict=True)}
+    """Hash files.
+
+    Args:
+        files: The files.
+
+    Returns:
+        SHA-256 by file name; of more than 64 files one hash, over the lines that ``sha256sum`` would print of them.
+    """
+    resolved = sorted({file.resolve() for file in files})
+    short = _short_names(resolved)
+    hashes = {name: _sha256(file) for name, file in zip(short, resolved, strict=True)}
     if len(hashes) <= _MOST_LISTED:
         return hashes
     lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
@@ -25,11 +32,18 @@ def file_hashes(files: Iterable[Path]) -> dict[str, str]:
 
 
 def import_facts(facts: Facts) -> dict[str, Any]:
-    """The facts that were given, as JSON."""
-    said = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(facts).items()}
+    """List the facts that the user stated.
+
+    Args:
+        facts: What the user said of the files.
+
+    Returns:
+        JSON; paths and what was left out are not in it.
+    """
+    by_name = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(facts).items()}
     return {
         name: value
-        for name, value in said.items()
+        for name, value in by_name.items()
         if value is not None and name not in ("others", "epoch_labels", "order", "class_folders")
     }
 

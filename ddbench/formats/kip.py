@@ -30,8 +30,16 @@ class KernelInducingPoints:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file, or the only one in a folder.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: Whitened files, missing arrays, and a size that its name contradicts.
+            UserError: A file is whitened, lacks an array, or has a size that its name contradicts.
         """
         del real
         require_path(path)
@@ -53,10 +61,10 @@ class KernelInducingPoints:
             )
         images = as_images(arrays["images"], file).permute(0, 3, 1, 2).contiguous()
         labels = as_labels(arrays["labels"], file)
-        said = re.search(r"_ssize([0-9]{1,9})(?:_|\.)", file.name)
-        if said and int(said[1]) != len(images):
+        match = re.search(r"_ssize([0-9]{1,9})(?:_|\.)", file.name)
+        if match and int(match[1]) != len(images):
             raise UserError(
-                f"{file.name} should hold {said[1]} images and holds {len(images)}", fix="copy it again, or rename it"
+                f"{file.name} should hold {match[1]} images and holds {len(images)}", fix="copy it again, or rename it"
             )
         soft = labels.ndim == 2
         return Read(

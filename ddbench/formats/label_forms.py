@@ -12,13 +12,21 @@ from ddbench.errors import UserError
 
 
 def plain_labels(value: Any, path: Path, what: str) -> tuple[Any, str]:
-    """The labels as a tensor of one of the two plain forms, and a note of what was changed; else as they were.
+    """Bring labels to one of the two plain forms, where that is sure.
 
     Lists become tensors, a column (n, 1) its numbers, whole floating numbers integers, and rows of one 1 among 0 the
     class of the 1. Floating rows stay: what they are, the user says.
 
+    Args:
+        value: What the file holds.
+        path: The file, for messages.
+        what: The labels' name, for messages.
+
+    Returns:
+        The labels, and a note of what was changed; another value as it was.
+
     Raises:
-        UserError: For floating numbers, one an image, that are not whole, and for integers that are no such rows.
+        UserError: Floating numbers, one an image, are not whole; or integer rows have not one 1 each.
     """
     done = []
     if isinstance(value, list | tuple) and value:
@@ -44,7 +52,16 @@ def plain_labels(value: Any, path: Path, what: str) -> tuple[Any, str]:
 
 
 def not_labels(labels: Tensor, path: Path, what: str) -> UserError:
-    """The error for a tensor that is no labels, with the line of torch that makes labels of it."""
+    """Make the error for a tensor that is no labels, with the line of torch that makes labels of it.
+
+    Args:
+        labels: The tensor.
+        path: The file.
+        what: The labels' name.
+
+    Returns:
+        The error, to be raised.
+    """
     kind = str(labels.dtype).removeprefix("torch.")
     if labels.ndim == 2 and labels.shape[1] > 1:
         line = "torch.save(labels.argmax(1), NEW_FILE)  for classes, or labels.float() for soft labels"

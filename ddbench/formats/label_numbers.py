@@ -18,16 +18,19 @@ from ddbench.formats.reader import Facts, Read
 
 
 def with_classes_named(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> tuple[Read, str]:
-    """The set with the real set's own numbers for classes, and a note of which class each integer was taken for.
+    """Number the classes as the real data does, and note which class each integer was taken for.
 
     Args:
         read: What the layout found; its labels stay where it told classes by their names.
-        facts: Says what integers are, or nothing, and whether the real data are class folders.
-        real: Whose class names say which folders are called by numbers.
-        untold: NetworkRequest where the two readings differ and nothing is said.
+        facts: What integers are, or nothing, and whether the real data are class folders.
+        real: The real data, whose class names tell which folders are called by numbers.
+        missing_facts: Takes the option where the two readings differ and nothing is said.
+
+    Returns:
+        The set with the real set's numbers for classes, and the note.
 
     Raises:
-        UserError: For ``--labels-are`` where no class is called by a number, or labels that are no such number.
+        UserError: ``--labels-are`` is given where no class is called by a number, or a label is no such number.
     """
     numbers = [int(name) if name.isdecimal() and name.isascii() else -1 for name in real.class_names]
     numeric = -1 not in numbers and len(set(numbers)) == len(numbers)
@@ -45,7 +48,7 @@ def with_classes_named(read: Read, facts: Facts, real: RealSet, missing_facts: M
     if facts.labels_are is None and by_position != by_name:
         differs = next(context for context in range(real.classes) if by_position[context] != by_name.get(context))
         theirs = real.class_names[by_position[differs]]
-        missing_facts.ask(
+        missing_facts.add(
             "--labels-are",
             "what the integers are: positions of folders sorted as text, as in torchvision's ImageFolder "
             f"({differs} is the folder {theirs!r}), or the numbers that folders are called ({differs} is {differs})",

@@ -35,15 +35,23 @@ class TrajectoryTensors:
     averaged: bool = False
     """Whether an ``ema_`` version is preferred."""
     soft: LabelKind | None = None
-    """What rows of numbers per image are; None where the project has none."""
+    """Kind of labels that are rows of numbers; None where the project has none."""
     protocol: str = "mtt-v1"
-    """By which the project scores."""
+    """Protocol that comes nearest to how the project scores."""
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read a file of images, all parts of one, or the folder of a run, of which the best is taken.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: Files that are missing, not of this format, or several of which one is meant.
+            UserError: Files are missing, not of this format, or several of which one is meant.
         """
         files = self._files(path, facts)
         notes: list[str] = []
@@ -81,27 +89,27 @@ class TrajectoryTensors:
         return (one_of(path, ("[!e]*images_best.pt", "images_[0-9]*.pt"), "file of images"),)
 
     def _notes(self, files: tuple[Path, ...], labels: Tensor | None, viewed: bool) -> tuple[str, ...]:
-        said = []
+        notes = []
         if labels is None:
-            said.append("no file of labels: images taken as sorted by class")
+            notes.append("no file of labels: images taken as sorted by class")
         if self.averaged and not files[0].name.startswith("ema_"):
-            said.append("the images themselves, not their moving average, which was not there")
+            notes.append("the images themselves, not their moving average, which was not there")
         if self.soft == "probabilities" and (labels is None or labels.ndim == 1):
-            said.append("hard labels")
+            notes.append("hard labels")
         if viewed:
-            said.append("read from the version for viewing, whose whitening was undone")
-        return tuple(said)
+            notes.append("read from the version for viewing, whose whitening was undone")
+        return tuple(notes)
 
 
-def _images_of(given: Sequence[Path]) -> list[Path]:
+def _images_of(paths: Sequence[Path]) -> list[Path]:
     """The files of images among those given.
 
     Raises:
         UserError: One that is no part of the set.
     """
-    images = [path for path in given if "images" in path.name]
+    images = [path for path in paths if "images" in path.name]
     known = {*images, *(beside(path) for path in images for beside in (labels_sidecar, rate_sidecar))}
-    for path in given:
+    for path in paths:
         require_path(path)
         if path not in known:
             raise UserError(
@@ -113,7 +121,7 @@ def _images_of(given: Sequence[Path]) -> list[Path]:
 
 
 def _require_whole(path: Path) -> None:
-    """Errors: UserError for a file that is one of several parts of a set."""
+    """Refuse a file that is one of several parts of a set."""
     parts = [*path.parent.glob(re.sub(r"_best_[0-9]+\.pt$", "_best_[0-9]*.pt", path.name))]
     if re.search(r"_best_[0-9]+\.pt$", path.name) and len(parts) > 1:
         raise UserError(
@@ -135,15 +143,15 @@ def _alike(images: list[Tensor], files: Sequence[Path]) -> list[Tensor]:
 
 def _labels(files: Sequence[Path], notes: list[str]) -> tuple[Tensor | None, tuple[Path, ...]]:
     """The labels of all parts: a file for each, or one for all, or none at all."""
-    found = [labels_sidecar(file) for file in files]
-    if len(files) > 1 and not any(found):
+    sidecars = [labels_sidecar(file) for file in files]
+    if len(files) > 1 and not any(sidecars):
         first = files[0]
         whole = first.with_name(first.name.replace("images_best_0", "labels_best"))
-        found = [whole] if whole.is_file() and whole not in files else []
-    paths = tuple(path for path in found if path is not None)
+        sidecars = [whole] if whole.is_file() and whole not in files else []
+    paths = tuple(path for path in sidecars if path is not None)
     if not paths:
         return None, ()
-    if len(paths) < len(found):
+    if len(paths) < len(sidecars):
         raise UserError(
             f"{len(files)} files of images but {len(paths)} files of labels",
             f"in    {files[0].parent}",

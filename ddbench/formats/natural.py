@@ -28,14 +28,22 @@ class InitialTensors:
     source: str = "zhangxin-xd/UFC"
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read all files of a folder, or those given; facts.ipc: only so many of them.
+        """Read all files of a folder, or those given; ``facts.ipc`` reads only so many of them.
+
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
 
         Raises:
             UserError: One is missing, or has another number of images than there are classes.
         """
         require_path(path)
-        given = (*path.glob("tensor_[0-9]*.pt"),) if path.is_dir() else (path, *facts.others)
-        files = shards(given)
+        candidates = (*path.glob("tensor_[0-9]*.pt"),) if path.is_dir() else (path, *facts.others)
+        files = shards(candidates)
         if path.is_dir() and not files:
             raise UserError(f"there is no tensor_0.pt in {path}", fix="check the path")
         if facts.ipc is not None and facts.ipc > len(files):

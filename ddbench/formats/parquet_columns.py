@@ -35,18 +35,22 @@ _BY_NAMES = "classes by their names"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ParquetColumns:
-    """A file and its columns."""
+    """Columns of a file, looked at without reading a row."""
 
     path: Path
+    """The file."""
     rows: int
+    """Number of its rows."""
     image: str
+    """Column of encoded images."""
     label: str
+    """Column of class numbers."""
     soft: str | None
-    """None where it has no soft labels."""
+    """Column of soft labels; None where there is none."""
     classes: Tensor
-    """The real set's class of each number."""
+    """The real set's class of each number, int64."""
     own: Sidecar | None
-    """What ddbench wrote about the set, None in files of others."""
+    """Facts that ddbench wrote about the set; None in files of others."""
     notes: tuple[str, ...]
     """How its classes were told."""
     named: bool
@@ -54,23 +58,33 @@ class ParquetColumns:
     batch: int
     """Rows that are read together."""
     largest: int
-    """Bytes of an encoded image."""
+    """Bytes that an encoded image may have."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows: pictures, one after the other, classes (n,) int64, soft labels (n, K) float32 or None."""
+    """Some rows of a file."""
 
     pictures: Iterable[Picture]
+    """Encoded images, read one after the other."""
     classes: Tensor
+    """(n,), int64."""
     soft: Tensor | None
+    """Soft labels, (n, K), float32; None where there are none."""
 
 
 def open_columns(path: Path, real: RealSet) -> ParquetColumns:
     """Look at a file's columns and at what is said of them, without reading a row.
 
+    Args:
+        path: The file.
+        real: The real data.
+
+    Returns:
+        The columns.
+
     Raises:
-        UserError: A file that is damaged, unpacks to more than is read, or has no images or classes.
+        UserError: The file is damaged, unpacks to more than is read, or has no images or classes.
     """
     require_file(path)
     try:
@@ -118,10 +132,16 @@ def open_columns(path: Path, real: RealSet) -> ParquetColumns:
 
 
 def row_batches(source: ParquetColumns) -> Iterator[Rows]:
-    """The rows of a file.
+    """Read the rows of a file, a bounded number at a time.
+
+    Args:
+        source: Columns of the file.
+
+    Yields:
+        Rows, in order.
 
     Raises:
-        UserError: That names the first row that lacks something, or can not be read.
+        UserError: A row lacks something, or can not be read; names the first.
     """
     columns = [source.image, source.label, *([source.soft] if source.soft else [])]
     first = 0
@@ -186,7 +206,7 @@ def _soft(column: pa.Array, source: ParquetColumns, first: int) -> Tensor:
 
 
 def _check_types(schema: pa.Schema, image: str, label: str, soft: str | None, path: Path) -> None:
-    """Errors: UserError unless images are a struct with bytes, classes integers, and soft labels lists of floats."""
+    """Refuse images that are no struct with bytes, classes that are no integers, soft labels that are no lists."""
     of_image, of_label = schema.field(image).type, schema.field(label).type
     if not pa.types.is_struct(of_image) or of_image.get_field_index("bytes") < 0:
         raise UserError(

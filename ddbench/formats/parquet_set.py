@@ -34,8 +34,16 @@ class ParquetFiles:
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read all rows of the file, of the files given, or of the folder's ``train*.parquet``, else of all in it.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: Files that are damaged or lack a column, and rows without image, class or label.
+            UserError: A file is damaged or lacks a column, or a row has no image, class or label.
         """
         files = _files(path, facts)
         sources = [open_columns(file, real) for file in files]
@@ -62,8 +70,8 @@ def _files(path: Path, facts: Facts) -> list[Path]:
         return [path, *facts.others]
     for folder in (path, path / "data"):
         for pattern in ("train*.parquet", "*.parquet"):
-            if found := sorted(folder.glob(pattern), key=natural):
-                return found
+            if files := sorted(folder.glob(pattern), key=natural):
+                return files
     raise UserError(f"there are no .parquet files in {path}", fix="check the path")
 
 

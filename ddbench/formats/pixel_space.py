@@ -19,58 +19,89 @@ _LARGEST_PIXEL = 16.0
 
 @dataclass
 class MissingFacts:
-    """Collects what the files do not say, to ask for all of it at once."""
+    """Facts that the files do not say, collected so that the user is told of all of them at once."""
 
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    missing: list[tuple[str, str, str]] = field(default_factory=list)
+    """Option, fact in words, and form of the option's value, of each."""
 
-    def ask(self, option: str, what: str, form: str) -> None:
-        """option: by which the user says it. what: in words. form: of the option's value."""
-        self.asked.append((option, what, form))
+    def add(self, option: str, what: str, form: str) -> None:
+        """Add a fact that is missing.
+
+        Args:
+            option: Option by which the user says it.
+            what: The fact, in words.
+            form: Form of the option's value.
+        """
+        self.missing.append((option, what, form))
 
     def require_nothing(self, path: Path | None) -> None:
-        """Errors: UserError that names every option that is missing."""
-        if self.asked:
-            width = max(len(option) for option, _, _ in self.asked)
+        """Check that nothing is missing.
+
+        Args:
+            path: The file, for the message; None for several.
+
+        Raises:
+            UserError: Facts are missing; names every option.
+        """
+        if self.missing:
+            width = max(len(option) for option, _, _ in self.missing)
             who = "the files do" if path is None else f"{path} does"
             raise UserError(
                 f"{who} not say everything that is needed to use the set",
-                *(f"{option:{width}}  {what}" for option, what, _ in self.asked),
-                fix=f"say it:  {' '.join(f'{option} {form}' for option, _, form in self.asked)}",
+                *(f"{option:{width}}  {what}" for option, what, _ in self.missing),
+                fix=f"say it:  {' '.join(f'{option} {form}' for option, _, form in self.missing)}",
             )
 
 
 def resolve_space(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> Preprocessing | None:
-    """The map under which the images were made; None where that is not known yet, which is then asked for.
+    """Find the map under which the images were made.
+
+    Args:
+        read: What the layout found.
+        facts: What the user said of the files.
+        real: The real data.
+        missing_facts: Takes the options where the map is not known.
+
+    Returns:
+        The map; None where it is not known yet.
 
     Raises:
-        UserError: Options that contradict each other, constants that do not fit the channels, and a whitening that is
-            not that of the whole training set.
+        UserError: Options contradict each other, constants do not fit the channels, or a whitening is not that of the
+            whole training set.
     """
-    given = facts.mean is not None or facts.std is not None
-    space = facts.space or ("meanstd" if given else read.space)
-    if given and space != "meanstd":
+    constants_given = facts.mean is not None or facts.std is not None
+    space = facts.space or ("meanstd" if constants_given else read.space)
+    if constants_given and space != "meanstd":
         raise UserError(f"--mean and --std belong to --space meanstd, not to {space}", fix="leave them out")
     if (facts.mean is None) != (facts.std is None):
         raise UserError("of --mean and --std one is missing", fix="give both, or none")
     if space is None:
         hint = _hint(read.files) + ("" if read.mean else "; with meanstd say --mean and --std too")
-        missing_facts.ask("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca")
+        missing_facts.add("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca")
         return None
     if space == "pixels":
         return Preprocessing.identity()
     if space == "zca":
         return _require_whitening(real)
-    mean, std = (facts.mean, facts.std) if given else (read.mean, read.std)
+    mean, std = (facts.mean, facts.std) if constants_given else (read.mean, read.std)
     if mean is None or std is None:
-        missing_facts.ask("--mean", f"by which the images were standardized{_own_constants(real)}", "M,M,M")
-        missing_facts.ask("--std", "the deviations that go with it", "S,S,S")
+        missing_facts.add("--mean", f"by which the images were standardized{_own_constants(real)}", "M,M,M")
+        missing_facts.add("--std", "the deviations that go with it", "S,S,S")
         return None
     _check_constants(mean, std, real)
     return Preprocessing.meanstd(mean, std)
 
 
 def convert_space(images: Tensor, made_in: Preprocessing, real: RealSet) -> tuple[Tensor, str]:
-    """The images in the space of ``real``, and a note where they had to be moved; bit by bit the same where not.
+    """Bring images into the space of the real data; bit by bit the same where they lie in it.
+
+    Args:
+        images: (n, C, H, W), float32.
+        made_in: The map under which they were made.
+        real: The real data.
+
+    Returns:
+        (n, C, H, W), float32, and a note where they were moved.
 
     Raises:
         UserError: They can not be pixels, or their numbers overflow on the way.

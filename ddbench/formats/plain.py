@@ -43,14 +43,22 @@ class PlainTensors:
 
         Images of uint8 are pixels of 0 to 255.
 
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
+
         Raises:
-            UserError: Files that hold something else.
+            UserError: The files hold something else.
         """
         del real
         require_path(path)
         file = one_of(path, _NAMES, "file of images") if path.is_dir() else path
-        found = _read(file)
-        images, labels, rate = _parts(found, file)
+        content = _read(file)
+        images, labels, rate = _parts(content, file)
         files, beside = [file], facts.others[0] if facts.others else labels_sidecar(file)
         if labels is None and beside is not None:
             labels = _read(beside)

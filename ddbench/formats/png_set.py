@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddbench import artifact
 from ddbench.data import RealSet
-from ddbench.data.image_folder import image_files, subfolders
+from ddbench.data.folder_listing import image_files, subfolders
 from ddbench.data.pixels import Picture
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import only_path
@@ -35,6 +35,14 @@ class OwnPictures:
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
         """Read pictures in the order of the set, labels and facts.
+
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
 
         Raises:
             UserError: One is missing or damaged.
@@ -81,11 +89,11 @@ def _in_order(root: Path, sidecar: Sidecar) -> list[Path]:
     Raises:
         UserError: Unless these are 0, 1, ... of as many as there should be.
     """
-    found = [Path(file) for name in subfolders(root) for file in image_files(root / name)]
-    by_number = {int(file.stem): file for file in found if file.stem.isdecimal() and file.stem.isascii()}
-    if not len(by_number) == len(found) == sidecar.images or max(by_number) != sidecar.images - 1:
+    pictures = [Path(file) for name in subfolders(root) for file in image_files(root / name)]
+    by_number = {int(file.stem): file for file in pictures if file.stem.isdecimal() and file.stem.isascii()}
+    if not len(by_number) == len(pictures) == sidecar.images or max(by_number) != sidecar.images - 1:
         raise UserError(
-            f"{root} has {len(found)} pictures, not those of positions 0 to {sidecar.images - 1}",
+            f"{root} has {len(pictures)} pictures, not those of positions 0 to {sidecar.images - 1}",
             fix="export the set again, or import what is left with --format image-folder",
         )
     return [by_number[position] for position in range(sidecar.images)]

@@ -28,9 +28,13 @@ _OWN: dict[str, dict[str, Constants]] = {
 
 
 def project_constants(project: str, dataset: str) -> Constants | tuple[None, None]:
-    """Mean and deviation by channel, of images in [0, 1], that a project uses for a data set; (None, None): not known.
+    """Look up the channel statistics with which a project standardizes a data set; read in the projects' code.
 
     Args:
-        project: "mtt" (and FTD, TESLA, DATM, DD-Ranking), "dc" (and DSA, DM), "eccv24" or "ufc". Read in their code.
+        project: "mtt" (and FTD, TESLA, DATM, DD-Ranking), "dc" (and DSA, DM), "eccv24" or "ufc".
+        dataset: Name of the data set.
+
+    Returns:
+        Mean and standard deviation by channel, of images in [0, 1]; (None, None) where they are not known.
     """
     return _OWN[project].get(dataset) or _SHARED.get(dataset) or (None, None)

@@ -21,41 +21,45 @@ Space = Literal["pixels", "meanstd", "zca"]
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the user said of the files; None where nothing was said."""
+    """Facts that the user stated of the files; None where nothing was said."""
 
     ipc: int | None = None
     """Images per class, as stored."""
     lr: float | Literal["none"] | None = None
     """The learned rate, "none" where the method learns none."""
     space: Space | None = None
+    """Space in which the images were learned."""
     mean: tuple[float, ...] | None = None
-    """Of space "meanstd", one number a channel, of images in [0, 1]."""
+    """Mean of each channel of images in [0, 1], for space "meanstd"."""
     std: tuple[float, ...] | None = None
-    """Of space "meanstd", one number a channel, of images in [0, 1]."""
+    """Standard deviation of each channel of images in [0, 1], for space "meanstd"."""
     labels: LabelKind | None = None
-    """What rows of numbers per image are."""
+    """Kind of labels that are rows of numbers."""
     network: str | None = None
+    """Network that the set was distilled with."""
     method: str | None = None
+    """Method that made the set."""
     experiment: int | None = None
-    """Which of several sets in one file, from the end where negative; None for the project's own habit."""
+    """Position of the set among several in one file, from the end where negative; None for the project's own habit."""
     formation: int | None = None
-    """Into how many crops a side an image decodes."""
+    """Crops a side into which an image decodes."""
     others: tuple[Path, ...] = ()
-    """The paths given after the first."""
+    """Paths given after the first."""
     epoch_labels: Path | None = None
-    """The folder of labels of each epoch that go with the images, label_epochs: how many of its epochs, order: how the
-    images were shuffled for them."""
+    """Folder of labels of each epoch that go with the images."""
     label_epochs: int | None = None
+    """Number of its epochs that are read."""
     order: str | None = None
+    """Way in which the images were shuffled for them."""
     labels_are: Literal["position", "name"] | None = None
-    """What integers of labels are where class folders are called by numbers."""
+    """Meaning of integer labels where class folders are called by numbers."""
     class_folders: bool = False
     """Whether the real data are class folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a layout found in the files."""
+    """Content of the files, as a layout found it."""
 
     images: Tensor
     """(n, C, H, W), float32."""
@@ -63,44 +67,66 @@ class Read:
     """(n,) int64 when ``label_kind`` is "hard", else (n, classes) float32; None where the images are sorted by class
     and equally many of each."""
     label_kind: LabelKind = "hard"
+    """Kind of the labels."""
     student_lr: float | None = None
+    """Learned rate; None where the files have none."""
     lr_known: bool = False
     """Whether ``student_lr`` is all there is to say, so that None means that no rate was learned."""
     space: Space | None = None
-    """None where the files do not say."""
+    """Space of the images; None where the files do not say."""
     mean: tuple[float, ...] | None = None
-    """Those with which the project standardizes this data set, where it does; None where that is not known."""
+    """Means with which the project standardizes this data set, where it does; None where they are not known."""
     std: tuple[float, ...] | None = None
-    """Those with which the project standardizes this data set, where it does; None where that is not known."""
+    """Standard deviations that go with them; None where they are not known."""
     formation: int = 1
+    """Crops a side into which an image decodes."""
     epoch_labels: EpochLabels | None = None
+    """Labels of each epoch, where there are any."""
     method: str | None = None
+    """Method that made the set, where the files or the format say."""
     protocol: str | None = None
-    """The one that comes nearest to how the project scores."""
+    """Protocol that comes nearest to how the project scores."""
     network: str | None = None
-    """The one that the files name."""
+    """Network that the files name."""
     files: tuple[Path, ...] = ()
-    """All that was read."""
+    """All files that were read."""
     notes: tuple[str, ...] = ()
+    """What a user must know of how they were read, a sentence each."""
     labels_named: bool = False
     """Whether the files name their classes, so that nothing is left to tell of what integers mean."""
 
 
 class Reader(Protocol):
-    """A foreign format. title: one line of what it is. source: the project whose code writes it."""
+    """A foreign format. ``name`` is that of ``--format``."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the format."""
+        ...
+
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """Files of the format, in one line."""
+        ...
+
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Project whose code writes it."""
+        ...
 
     def read(self, path: Path, facts: Facts, real: RealSet) -> Read:
-        """Read a file or folder.
+        """Read a file or folder without running anything in it.
+
+        Args:
+            path: File or folder that the user gave.
+            facts: What the user said of the files.
+            real: The real data that the set was distilled from.
+
+        Returns:
+            What the files hold.
 
         Raises:
-            UserError: Files that are not of this format, or that say too little.
+            UserError: Files are not of this format, or say too little.
         """
         ...
 

@@ -51,7 +51,14 @@ _LOOKED_INTO = 256 * 2**20
 
 
 def looks_like(path: Path) -> tuple[str, ...]:
-    """The formats whose files are called so, likeliest first; empty where the name says nothing."""
+    """Recognize a format by the names of its files.
+
+    Args:
+        path: File or folder.
+
+    Returns:
+        Formats whose files are called so, likeliest first; empty where the name says nothing.
+    """
     if path.name.startswith(("images_best", "labels_best")) and (path.parent / "lr_best.pt").is_file():
         return ("datm", "edf")
     for pattern, formats in _SIGNS:
@@ -64,10 +71,13 @@ def looks_like(path: Path) -> tuple[str, ...]:
 
 
 def refuse_foreign(path: Path) -> None:
-    """See that a path that is to be a file or folder of ddbench's is not one of another project.
+    """Refuse a file or folder of another project where one of ddbench's is expected.
+
+    Args:
+        path: File or folder; may be absent.
 
     Raises:
-        UserError: For another project's file or folder, with the command that imports it; for a pipe or a device.
+        UserError: It is another project's, with the command that imports it; or a pipe or a device.
     """
     if not _is_folder(path):
         if not _lies_there(path):
@@ -80,18 +90,18 @@ def refuse_foreign(path: Path) -> None:
     if not formats:
         return
     what = "folder" if path.is_dir() else "file"
-    where = shlex.quote(str(path))
+    quoted = shlex.quote(str(path))
     if formats[0] == EXPERTS:
         raise UserError(
             f"{path} is another project's {what}, of experts",
-            fix=f"ddbench import {where} --recipe RECIPE",
+            fix=f"ddbench import {quoted} --recipe RECIPE",
         )
     others = f", or one of {', '.join(formats[1:])} in its place" if formats[1:] else ""
     real = _as_real_data(path)
     raise UserError(
         f"{path} is another project's {what}, not one of ddbench's",
         f"where it is real data, a recipe names it as  dataset: {real}" if real else "",
-        fix=f"ddbench import {where} --format {formats[0]} --dataset NAME{others}",
+        fix=f"ddbench import {quoted} --format {formats[0]} --dataset NAME{others}",
     )
 
 

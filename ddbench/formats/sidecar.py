@@ -13,33 +13,45 @@ from ddbench.training.losses import LabelKind
 
 @dataclass(frozen=True, kw_only=True)
 class Sidecar:
-    """The facts of a set's document that an import goes by."""
+    """Facts of a set's document that an import goes by."""
 
     label_kind: LabelKind
+    """Kind of the labels."""
     student_lr: float | None
+    """Learned rate; None where none was learned."""
     formation: int
+    """Crops a side into which an image decodes."""
     method: str
+    """Method that made the set."""
     network: str
+    """Network that it was distilled with."""
     images: int
+    """Number of pictures."""
     epoch_labels: Mapping[str, Any] | None
-    """None where the set has none."""
+    """Description of the labels of each epoch; None where the set has none."""
     notes: tuple[str, ...]
+    """What a user must know of the set, a sentence each."""
 
 
 def read_sidecar(document: Any, where: str, real: RealSet) -> Sidecar:
-    """The facts in a document of ``export_document``.
+    """Check a document of ``export_document``.
 
     Args:
+        document: JSON, as it was read.
         where: What to call it in messages.
+        real: The real data.
+
+    Returns:
+        Its facts.
 
     Raises:
-        UserError: A document that is not whole, or of other classes than the real set's.
+        UserError: The document is not whole, or of other classes than the real set's.
     """
     try:
         names = tuple(str(name) for name in document["class_names"])
         lr = document["student_lr"]
         made_for = str(document["preprocessing"]["kind"]), str(document["preprocessing"]["fingerprint"])
-        found = Sidecar(
+        sidecar = Sidecar(
             label_kind=_kind(document["label_kind"]),
             student_lr=None if lr is None else float(lr),
             formation=_whole(document["formation"]),
@@ -66,7 +78,7 @@ def read_sidecar(document: Any, where: str, real: RealSet) -> Sidecar:
             f"such as {differ[0]}" if differ else "",
             fix="check --dataset",
         )
-    return found
+    return sidecar
 
 
 def _notes(document: Mapping[str, Any], made_for: tuple[str, str], real: RealSet) -> tuple[str, ...]:

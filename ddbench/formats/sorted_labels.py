@@ -17,11 +17,20 @@ _ROUNDING = 1e-2
 def checked_labels(
     read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts
 ) -> tuple[Tensor, LabelKind, str]:
-    """Labels, their kind, and a note where they were changed.
+    """Check the labels of an imported set.
+
+    Args:
+        read: What the layout found.
+        facts: What the user said of the files.
+        real: The real data.
+        missing_facts: Takes the option where the kind of soft labels is not known.
+
+    Returns:
+        Labels, (n,) int64 or (n, classes) float32, their kind, and a note where they were changed.
 
     Raises:
         UserError: Classes that the real set has not, numbers of images that are not the same in every class,
-            probabilities that are none, and an ipc other than the one that was said.
+            probabilities that are none, or an ipc other than the one that was said.
     """
     count, classes = len(read.images), real.classes
     if read.labels is not None and read.labels.ndim == 1 and len(read.labels) == count:
@@ -96,12 +105,12 @@ def _uneven(counts: Tensor, real: RealSet, pictures: bool) -> UserError:
 def _rows(read: Read, facts: Facts, real: RealSet, missing_facts: MissingFacts) -> tuple[Tensor, LabelKind, str]:
     labels, kind = read.labels, facts.labels or (None if read.label_kind == "hard" else read.label_kind)
     if labels is None or labels.shape[1] != real.classes:
-        found = 0 if labels is None else labels.shape[1]
+        columns = 0 if labels is None else labels.shape[1]
         raise UserError(
-            f"the labels are over {found} classes, but {real.name} has {real.classes}", fix="check --dataset"
+            f"the labels are over {columns} classes, but {real.name} has {real.classes}", fix="check --dataset"
         )
     if kind is None:
-        missing_facts.ask("--labels", "what the rows of numbers for labels are", "probabilities|logits|hard")
+        missing_facts.add("--labels", "what the rows of numbers for labels are", "probabilities|logits|hard")
         return labels, "logits", ""
     if kind == "probabilities":
         _check_probabilities(labels)

@@ -18,7 +18,7 @@ _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def as_images(value: Any, path: Path, what: str = "images", notes: list[str] | None = None) -> Tensor:
-    """Images as (n, C, H, W), float32, free of any graph.
+    """Check images, and bring them to (n, C, H, W).
 
     Args:
         value: What the file holds.
@@ -26,8 +26,11 @@ def as_images(value: Any, path: Path, what: str = "images", notes: list[str] | N
         what: The images' name, for messages.
         notes: Takes a sentence where the order of dimensions had to be changed; None where it is to be refused.
 
+    Returns:
+        (n, C, H, W), float32, free of any graph.
+
     Raises:
-        UserError: For anything but a tensor of four dimensions and finite floating numbers, or an empty one.
+        UserError: It is no tensor of four dimensions and finite floating numbers, or an empty one.
     """
     tensor = _tensor(value, path, what)
     if notes is not None and (note := _channels_last(tensor)):
@@ -70,7 +73,7 @@ def _channels_last(images: Tensor) -> str:
 
 
 def as_labels(value: Any, path: Path, what: str = "labels", notes: list[str] | None = None) -> Tensor:
-    """Labels as (n,), int64, or (n, classes), float32.
+    """Check labels, and bring them to one of the two plain forms.
 
     Args:
         value: What the file holds.
@@ -78,8 +81,11 @@ def as_labels(value: Any, path: Path, what: str = "labels", notes: list[str] | N
         what: The labels' name, for messages.
         notes: Takes a sentence where another form was brought to these without any doubt; None where it is refused.
 
+    Returns:
+        (n,), int64, or (n, classes), float32.
+
     Raises:
-        UserError: For another shape or type, and for numbers that are not finite.
+        UserError: They have another shape or type, or numbers that are not finite.
     """
     if notes is not None:
         value, note = plain_labels(value, path, what)
@@ -99,15 +105,34 @@ def as_labels(value: Any, path: Path, what: str = "labels", notes: list[str] | N
 
 
 def stated_rate(value: Any, path: Path, facts: Facts) -> float | None:
-    """The learned rate that a file says; None where it says none, or the user said one. Errors: as in ``as_rate``."""
+    """Check the learned rate that a file gives, unless the user gave one.
+
+    Args:
+        value: What the file holds; None for nothing.
+        path: The file, for messages.
+        facts: What the user said of the files.
+
+    Returns:
+        The rate; None where the file gives none, or the user gave one.
+
+    Raises:
+        UserError: As in :func:`as_rate`.
+    """
     return None if value is None or facts.lr is not None else as_rate(value, path)
 
 
 def as_rate(value: Any, path: Path) -> float:
-    """A learned rate, of a number or a tensor of one.
+    """Check a learned rate.
+
+    Args:
+        value: A number, or a tensor of one.
+        path: The file, for messages.
+
+    Returns:
+        The rate.
 
     Raises:
-        UserError: Unless it is one, finite and above zero.
+        UserError: It is no number, not finite, or not above zero.
     """
     single = isinstance(value, Tensor) and value.numel() == 1
     rate = value.detach().item() if single else value
@@ -117,7 +142,18 @@ def as_rate(value: Any, path: Path) -> float:
 
 
 def check_rate(rate: float, where: str) -> float:
-    """Errors: UserError unless a learned rate is finite and above zero."""
+    """Check that a learned rate is finite and above zero.
+
+    Args:
+        rate: The rate.
+        where: The place it is from, for the message.
+
+    Returns:
+        The same rate.
+
+    Raises:
+        UserError: It can train nothing.
+    """
     if not (math.isfinite(rate) and rate > 0):
         raise UserError(
             f"a learned rate of {rate} can train nothing",
@@ -128,7 +164,14 @@ def check_rate(rate: float, where: str) -> float:
 
 
 def listed(content: dict[Any, Any]) -> str:
-    """The first names in a dictionary, for a message."""
+    """List the first names in a dictionary, for a message.
+
+    Args:
+        content: The dictionary.
+
+    Returns:
+        Six names at most.
+    """
     names = [repr(name)[:20] if isinstance(name, str) else type(name).__name__ for name in list(content)[:6]]
     return ", ".join(names) or "nothing"
 

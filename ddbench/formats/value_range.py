@@ -27,12 +27,16 @@ _BYTES_ABOVE = 32.0
 
 @dataclass(frozen=True)
 class Range:
-    """low, high: 1st and 99th percentile. mean, std: of all numbers."""
+    """Range of numbers."""
 
     low: float
+    """1st percentile."""
     high: float
+    """99th percentile."""
     mean: float
+    """Mean of all numbers."""
     std: float
+    """Standard deviation of all numbers."""
 
 
 def range_note(numbers: Tensor, made_in: Preprocessing, real: RealSet) -> str:

@@ -11,16 +11,21 @@ LARGEST_CODE = 65_535  # two bytes, as the sizes of distilled graphs are counted
 
 
 def codes(values: Tensor, what: str, where: str = "") -> Tensor:
-    """Labels as codes, (n, F) int64 in 0..65535, F >= 1, from (n,) or (n, columns).
+    """Turn labels of nodes or edges into categorical codes.
 
     A one-hot matrix of floats or bools with two columns or more becomes one column, the position of the one. Integers,
     and floats that are all whole, stay as they are.
 
     Args:
+        values: (n,) or (n, columns).
         what: Whose they are, such as ``"node features (x)"``.
+        where: The recipe's line, for errors; may be empty.
+
+    Returns:
+        (n, F), int64 in 0..65535, F >= 1.
 
     Raises:
-        UserError: Continuous, negative or very large values, and for other shapes.
+        UserError: Values are continuous, negative or very large, or of another shape.
     """
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or values.shape[1] == 0 or values.is_complex():
@@ -47,13 +52,28 @@ def codes(values: Tensor, what: str, where: str = "") -> Tensor:
 
 
 def ranked(column: Tensor) -> tuple[Tensor, Tensor]:
-    """Integers (n,) as positions among their sorted distinct values, and those values."""
+    """Replace integers by their positions among the sorted distinct values.
+
+    Args:
+        column: (n,), integers.
+
+    Returns:
+        Positions, (n,), int64, and the distinct values.
+    """
     values, positions = column.unique(return_inverse=True)
     return positions, values
 
 
 def continuous(what: str, where: str = "") -> UserError:
-    """The error for numbers that are measured, where labels are needed."""
+    """Make the error for numbers that are measured, where labels are needed.
+
+    Args:
+        what: Whose they are, such as ``"node features (x)"``.
+        where: The recipe's line; may be empty.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"{what} are continuous, and graphs are described here by labels",
         _origin(where),
@@ -68,5 +88,5 @@ def _is_one_hot(values: Tensor) -> bool:
     return values.shape[1] > 1 and bool((ones | (values == 0)).all()) and bool((ones.sum(1) == 1).all())
 
 
-def _origin(where: str) -> str:
-    return f"from   {where}" if where else ""
+def _origin(location: str) -> str:
+    return f"from   {location}" if location else ""

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
 
 
 def with_true_degrees(graphs: Graphs, refinement: Refinement, ids: np.ndarray) -> SharedTrees:
-    """These trees of the last level of ``refinement``, (k,), ascending; they are the last level, in this order.
+    """Take trees out of graphs, with true degrees.
 
     A tree does not say how many neighbors its leaves have: each takes that from its most frequent variant among the
     nodes of ``graphs``, the one met first where several are equally frequent.
+
+    Args:
+        graphs: The graphs.
+        refinement: Refinement of these graphs.
+        ids: Trees of its last level, (k,), ascending.
+
+    Returns:
+        The trees; they are the last level, in this order.
     """
     detailed = refine(graphs, refinement.hops, with_degrees=True)
     nodes = np.isin(refinement.ids[-1], ids)

@@ -56,6 +56,7 @@ class Forests:
 
     @property
     def hops(self) -> int:
+        """Depth of the trees."""
         return self.trees.hops
 
     @property
@@ -100,22 +101,31 @@ class Forests:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it in the smallest unsigned integers, by name, for a file; :func:`forests_from` is the way back."""
+        """List everything in the smallest unsigned integers, by name, for a file.
+
+        Returns:
+            Tensors that :func:`forests_from` reads.
+        """
         return {**pack_trees(self.trees), **self._items()}
 
     def _items(self) -> dict[str, Tensor]:
         return {"item_sizes": packed(torch.bincount(self.item_of_root)), "item_trees": packed(self.roots)}
 
     def completed(self) -> tuple[Level, ...]:
-        """Levels 0 to ``hops``, for networks that see each different tree once; ``roots`` are entries of the last."""
+        """Complete the trees to levels, for networks that see each different tree once.
+
+        Returns:
+            Levels 0 to ``hops``; ``roots`` are entries of the last.
+        """
         return completed(self.trees)
 
     def to_pyg(self) -> list[Data]:
-        """One ``Data`` an item: its trees written out, for any model of PyG.
+        """Write the trees out, for any model of PyG.
 
-        x: (nodes, F), int64. edge_index: (2, edges), from child to parent. edge_attr: (edges, R), where R > 0.
-        root_mask: (nodes,), bool, the nodes whose embeddings stand for those of a graph's nodes. degree: (nodes,), the
-        true degree, which leaves do not show.
+        Returns:
+            One ``Data`` an item, with x (nodes, F), int64; edge_index (2, edges), from child to parent; edge_attr
+            (edges, R), where R > 0; root_mask (nodes,), bool, for the nodes whose embeddings stand for those of a
+            graph's nodes; and degree (nodes,), the true degree, which leaves do not show.
 
         Raises:
             UserError: The trees would be too large.
@@ -147,10 +157,16 @@ class Forests:
 
 
 def forests_from(tensors: Mapping[str, Tensor]) -> Forests:
-    """The forests of which these are :meth:`Forests.tensors`.
+    """Rebuild forests from a file.
+
+    Args:
+        tensors: What :meth:`Forests.tensors` wrote.
+
+    Returns:
+        The forests.
 
     Raises:
-        ValueError: What can be no such thing.
+        ValueError: The tensors can be no forests.
     """
     trees, sizes, roots = unpack_trees(tensors), unpacked(tensors, "item_sizes"), unpacked(tensors, "item_trees")
     if int(sizes.sum()) != len(roots) or not len(sizes) or bool((sizes == 0).any()):
@@ -159,16 +175,21 @@ def forests_from(tensors: Mapping[str, Tensor]) -> Forests:
 
 
 def build_forests(graphs: Graphs, refinement: Refinement, items: Sequence[Sequence[int]]) -> Forests:
-    """Items of trees that occur in ``graphs``.
+    """Build items of trees that occur in graphs.
+
+    Degrees of leaves, which GCN reads and a tree does not show, are those of each tree's most frequent variant among
+    the graphs' nodes; the first one where several are equally frequent.
 
     Args:
-        refinement: Of these graphs.
-        items: For each the ids of its trees, of the last level. Degrees of leaves, which GCN reads and a tree does not
-            show, are those of each tree's most frequent variant among the graphs' nodes; the first one where several
-            are equally frequent.
+        graphs: The graphs.
+        refinement: Refinement of these graphs.
+        items: For each item the ids of its trees, of the last level.
+
+    Returns:
+        The forests.
 
     Raises:
-        ValueError: No item, for an item without a tree, for ids that are none, and for a refinement of other graphs.
+        ValueError: There is no item, an item has no tree, an id is none, or the refinement is of other graphs.
     """
     members = [np.asarray(item, np.int64) for item in items]
     if not members or min(map(len, members)) == 0:

@@ -13,7 +13,19 @@ from ddbench.graphs.codes import codes
 
 
 def arrays_of(sequence: Sequence[Any], where: str = "") -> dict[str, Tensor]:
-    """What ``Graphs`` is made of, from PyG's ``Data``; described at ``graphs_from_pyg``."""
+    """Join PyG graphs to flat arrays, as :func:`graphs_from_pyg` describes.
+
+    Args:
+        sequence: PyG's ``Data``, one a graph.
+        where: The recipe's line, for errors; may be empty.
+
+    Returns:
+        The fields of ``Graphs``, by name.
+
+    Raises:
+        UserError: Labels are continuous or negative, graphs differ in what they have, or edges lead to nodes that are
+            not there.
+    """
     graphs = list(sequence)
     edges = [_edges(data, g, where) for g, data in enumerate(graphs)]
     x = [_matrix(data, "x") for data in graphs]
@@ -41,41 +53,41 @@ def arrays_of(sequence: Sequence[Any], where: str = "") -> dict[str, Tensor]:
     }
 
 
-def _edges(data: Any, g: int, where: str) -> Tensor:
+def _edges(data: Any, g: int, location: str) -> Tensor:
     ends = getattr(data, "edge_index", None)
     if not isinstance(ends, Tensor) or ends.ndim != 2 or ends.shape[0] != 2:
         raise _refusal(
             f"item {g} is not a graph with an edge_index",
             f"found  {type(data).__name__}",
-            where,
+            location,
             fix="give torch_geometric.data.Data with edge_index (2, edges); a graph without edges has (2, 0)",
         )
     return ends.detach().cpu().long()
 
 
-def _check_ends(ends: Tensor, nodes: int, g: int, where: str) -> None:
+def _check_ends(ends: Tensor, nodes: int, g: int, location: str) -> None:
     if ends.numel() and not 0 <= int(ends.min()) <= int(ends.max()) < nodes:
         raise _refusal(
             f"an edge of graph {g} leads to a node that is not there",
             f"found  nodes {int(ends.min())} to {int(ends.max())} in edge_index, of {nodes} nodes",
-            where,
+            location,
             fix="number the nodes of each graph from 0",
         )
 
 
-def _check_rows(edge_attr: Tensor | None, ends: Tensor, g: int, where: str) -> None:
+def _check_rows(edge_attr: Tensor | None, ends: Tensor, g: int, location: str) -> None:
     if edge_attr is not None and len(edge_attr) != ends.shape[1]:
         raise _refusal(
             f"graph {g} has {ends.shape[1]} edges and {len(edge_attr)} rows of edge_attr",
-            where=where,
+            location=location,
             fix="give every column of edge_index one row of edge_attr",
         )
 
 
-def _nodes(data: Any, x: Tensor | None, g: int, where: str) -> int:
+def _nodes(data: Any, x: Tensor | None, g: int, location: str) -> int:
     count = len(x) if x is not None else data.num_nodes
     if count is None:
-        raise _refusal(f"nothing says how many nodes graph {g} has", where=where, fix="give it x or num_nodes")
+        raise _refusal(f"nothing says how many nodes graph {g} has", location=location, fix="give it x or num_nodes")
     return int(count)
 
 
@@ -88,7 +100,7 @@ def _matrix(data: Any, name: str) -> Tensor | None:
     return values[:, None] if values.ndim == 1 else values
 
 
-def _labels(parts: list[Tensor | None], what: str, where: str, empty: list[bool]) -> Tensor | None:
+def _labels(parts: list[Tensor | None], what: str, location: str, empty: list[bool]) -> Tensor | None:
     """All graphs' labels as codes, or None where no graph has any; graphs with nothing to label may lack them."""
     present = [part if part is not None and part.shape[1:] != (0,) else None for part in parts]
     if all(part is None for part in present):
@@ -102,13 +114,13 @@ def _labels(parts: list[Tensor | None], what: str, where: str, empty: list[bool]
             raise _refusal(
                 f"graph {g} differs from others in its {what}",
                 f"found  {'none' if part is None else tuple(part.shape[1:])}, in others {tuple(width)}",
-                where,
+                location,
                 fix="give every graph the same columns",
             )
-    return codes(torch.cat(rows), what, where)
+    return codes(torch.cat(rows), what, location)
 
 
-def _classes(graphs: list[Any], where: str) -> Tensor:
+def _classes(graphs: list[Any], location: str) -> Tensor:
     labels = [getattr(data, "y", None) for data in graphs]
     if all(label is None for label in labels):
         return torch.full((len(graphs),), -1)
@@ -116,16 +128,16 @@ def _classes(graphs: list[Any], where: str) -> Tensor:
     for g, label in enumerate(labels):
         value = None if label is None else torch.as_tensor(label).detach().cpu().reshape(-1)
         if value is None or len(value) != 1 or (value.is_floating_point() and not bool((value == value.round()).all())):
-            found = "no y" if value is None else f"y = {value.tolist() if len(value) < 4 else f'{len(value)} values'}"
+            fact = "no y" if value is None else f"y = {value.tolist() if len(value) < 4 else f'{len(value)} values'}"
             raise _refusal(
                 f"graph {g} has no class",
-                f"found  {found}",
-                where,
+                f"found  {fact}",
+                location,
                 fix="give every graph one integer y; regression, several tasks and labels of nodes are not for this",
             )
         values.append(value.long())
     return torch.cat(values)
 
 
-def _refusal(problem: str, fact: str = "", where: str = "", *, fix: str) -> UserError:
-    return UserError(problem, f"from   {where}" if where else "", fact, fix=fix)
+def _refusal(problem: str, fact: str = "", location: str = "", *, fix: str) -> UserError:
+    return UserError(problem, f"from   {location}" if location else "", fact, fix=fix)

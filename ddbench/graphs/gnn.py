@@ -17,10 +17,16 @@ from ddbench.graphs.message_passing import Computation, Layer
 class GraphNetwork(nn.Module):
     """Embeddings of the node's codes, ``layers`` convolutions with ReLU and dropout between them, readout, classifier.
 
+    The convolutions are the layers of PyTorch Geometric and hold their parameters under the usual names.
+
     Args:
         family: "gcn", "gat" or "gin".
-        mean: Whether an item is the mean of its roots, else their sum. The convolutions are the layers of PyTorch
-            Geometric and hold their parameters under the usual names.
+        mean: Whether an item is the mean of its roots, else their sum.
+        node_cardinalities: Number of codes of each column of node features.
+        classes: Number of classes.
+        layers: Number of convolutions.
+        hidden: Width of every embedding.
+        dropout: Share of what is dropped between layers while training.
     """
 
     def __init__(
@@ -42,7 +48,14 @@ class GraphNetwork(nn.Module):
         self.mean = mean
 
     def forward(self, computation: Computation) -> Tensor:
-        """Logits of every item, (items, classes)."""
+        """Compute the logits of items.
+
+        Args:
+            computation: The items.
+
+        Returns:
+            (items, classes).
+        """
         roots = self.embed(computation)
         summed = roots.new_zeros(computation.items, roots.shape[1]).index_add(0, computation.item, roots)
         if self.mean:
@@ -50,10 +63,16 @@ class GraphNetwork(nn.Module):
         return self.classifier(summed)
 
     def embed(self, computation: Computation) -> Tensor:
-        """Embeddings of the roots, (T, hidden), before they are read out.
+        """Compute the embeddings of roots, before they are read out.
+
+        Args:
+            computation: The items, for as many layers as the network has.
+
+        Returns:
+            (T, hidden).
 
         Raises:
-            ValueError: A computation of another number of layers.
+            ValueError: The computation is of another number of layers.
         """
         entries = self.encoder(computation.features)
         for number, (convolution, layer) in enumerate(zip(self.convolutions, computation.layers, strict=True)):
@@ -65,6 +84,10 @@ class GraphNetwork(nn.Module):
 class CodeEncoder(nn.Module):
     """The sum of one learned embedding a column: of a single column, a linear map of its one-hot rows.
 
+    Args:
+        cardinalities: Number of codes of each column.
+        hidden: Width of the embedding.
+
     Source: ogb's AtomEncoder (snap-stanford/ogb ogb/graphproppred/mol_encoder.py), initialization included.
     """
 
@@ -75,14 +98,25 @@ class CodeEncoder(nn.Module):
             nn.init.xavier_uniform_(column)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """(n, F) codes to (n, hidden)."""
+        """Embed codes.
+
+        Args:
+            codes: (n, F), int64.
+
+        Returns:
+            (n, hidden).
+        """
         embedded = [column(codes[:, number]) for number, column in enumerate(self.columns)]
         return torch.stack(embedded).sum(0)
 
 
 @final
 class Gcn(nn.Module):
-    """Symmetric normalization with the degrees that nodes have in their graph, own entry included."""
+    """Symmetric normalization with the degrees that nodes have in their graph, own entry included.
+
+    Args:
+        hidden: Width of the embeddings.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -101,7 +135,11 @@ class Gcn(nn.Module):
 
 @final
 class Gat(nn.Module):
-    """Attention of one head over neighbors and the own entry."""
+    """Attention of one head over neighbors and the own entry.
+
+    Args:
+        hidden: Width of the embeddings.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -113,7 +151,11 @@ class Gat(nn.Module):
 
 @final
 class Gin(nn.Module):
-    """An MLP of (1 + eps) times the own entry plus the neighbors."""
+    """An MLP of (1 + eps) times the own entry plus the neighbors.
+
+    Args:
+        hidden: Width of the embeddings.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()

@@ -79,15 +79,36 @@ class Graphs:
         return torch.bincount(self.edge_index[1], minlength=len(self.node_features))
 
     def nodes_of(self, g: int) -> slice:
-        """Where the nodes of graph ``g`` lie."""
+        """Find the nodes of a graph.
+
+        Args:
+            g: Number of the graph.
+
+        Returns:
+            Slice of the rows of ``node_features``.
+        """
         return slice(int(self.node_ptr[g]), int(self.node_ptr[g + 1]))
 
     def edges_of(self, g: int) -> slice:
-        """Where the edges of graph ``g`` lie."""
+        """Find the edges of a graph.
+
+        Args:
+            g: Number of the graph.
+
+        Returns:
+            Slice of the columns of ``edge_index``.
+        """
         return slice(int(self.edge_ptr[g]), int(self.edge_ptr[g + 1]))
 
     def subset(self, rows: Tensor) -> Graphs:
-        """The graphs at these positions, (k,), in this order; a position may be there more than once."""
+        """Take some graphs, in the order given.
+
+        Args:
+            rows: Positions, (k,), int64; a position may be there more than once.
+
+        Returns:
+            Those graphs.
+        """
         nodes, node_ptr = _ranges(self.node_ptr, rows)
         edges, edge_ptr = _ranges(self.edge_ptr, rows)
         moved = torch.repeat_interleave(node_ptr[:-1] - self.node_ptr[rows], edge_ptr.diff())
@@ -100,7 +121,11 @@ class Graphs:
         )
 
     def to_pyg(self) -> list[Data]:
-        """One ``Data`` a graph: x (nodes, F), edge_index in the graph's own numbers, edge_attr where R > 0, y (1,)."""
+        """Turn the graphs into PyG's.
+
+        Returns:
+            One ``Data`` a graph: x (nodes, F), edge_index in the graph's own numbers, edge_attr where R > 0, y (1,).
+        """
         from torch_geometric.data import Data
 
         made = []
@@ -118,7 +143,11 @@ class Graphs:
         return made
 
     def tensors(self) -> dict[str, Tensor]:
-        """The five arrays by name, for a file; ``Graphs(**tensors)`` is the way back."""
+        """List the five arrays for a file.
+
+        Returns:
+            Arrays by name; ``Graphs(**tensors)`` is the way back.
+        """
         return {
             "node_features": self.node_features,
             "node_ptr": self.node_ptr,
@@ -129,19 +158,23 @@ class Graphs:
 
 
 def graphs_from_pyg(sequence: Sequence[Data], *, where: str = "") -> Graphs:
-    """PyG graphs, one after the other, with their node and edge labels as codes.
+    """Join PyG graphs, with their node and edge labels as codes.
 
-    x: a one-hot matrix of floats (or bools) becomes one column of positions, columns of integers stay; no x at all: the
-    node's degree is its label. edge_attr: the same; none: R = 0. y: one integer a graph; -1 for all where no graph has
-    any. Edges are taken as they are: an undirected edge is expected in both directions, as PyG has it, and an edge that
-    is there once is a directed one.
+    A one-hot x of floats (or bools) becomes one column of positions, and columns of integers stay; without any x, a
+    node's degree is its label. The same holds for edge_attr; without it, R = 0. Each graph has one integer y; where no
+    graph has any, all are -1. Edges are taken as they are: an undirected edge is expected in both directions, as PyG
+    has it, and an edge that is there once is a directed one.
 
     Args:
-        where: The recipe's line, for messages.
+        sequence: PyG's ``Data``, one a graph.
+        where: The recipe's line, for errors; may be empty.
+
+    Returns:
+        The graphs, one after the other.
 
     Raises:
-        UserError: Continuous or negative labels, for graphs that differ in what they have, and for edges to nodes that
-            are not there.
+        UserError: Labels are continuous or negative, graphs differ in what they have, or edges lead to nodes that are
+            not there.
     """
     from ddbench.graphs.from_pyg import arrays_of
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
+from ddbench.data.split_words import splits_in_words
 from ddbench.errors import UserError
 from ddbench.graphs.graphs import Graphs
 
@@ -15,18 +16,24 @@ from ddbench.graphs.graphs import Graphs
 class GraphSet:
     """Real graphs with labels, divided for training, validation and test."""
 
+    DOMAIN: ClassVar[str] = "graphs"
+    """Name of its domain."""
     name: str
-    """As in rows, such as ``"tu-NCI1"``."""
+    """Name in rows, such as ``"tu-NCI1"``."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     train: Graphs
+    """Graphs to distill."""
     validation: Graphs
+    """Graphs to choose on; may be empty."""
     test: Graphs
+    """Graphs on which networks are tested."""
     node_cardinalities: tuple[int, ...]
     """Column j has the codes ``0..cardinality-1`` over all splits."""
     edge_cardinalities: tuple[int, ...]
     """Column j has the codes ``0..cardinality-1`` over all splits."""
     split: str
-    """In words."""
+    """How the set is divided, in words."""
     metric: Literal["roc-auc", "accuracy"]
     """What the field reports of this set; accuracy and ROC-AUC are always measured both."""
     fingerprint: str
@@ -40,10 +47,28 @@ class GraphSet:
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
+    def in_words(self) -> tuple[str, ...]:
+        """Describe the splits.
+
+        Returns:
+            A sentence on the splits, and one for each note.
+        """
+        counts = len(self.train), len(self.validation), len(self.test)
+        return (f"{splits_in_words(*counts, unit='graphs', own=True)}; {self.split}", *self.notes)
+
     def require_ipc(self, ipc: int, where: str = "") -> None:
-        """Errors: UserError, which says ``where`` it was asked, when a class has fewer than ``ipc`` training graphs."""
+        """Refuse more items per class than a class has training graphs.
+
+        Args:
+            ipc: Items per class.
+            where: The place it was read from, for the error; may be empty.
+
+        Raises:
+            UserError: A class has fewer than ``ipc`` training graphs.
+        """
         counts = torch.bincount(self.train.y, minlength=self.classes)
         fewest = int(counts.min())
         if ipc > fewest:

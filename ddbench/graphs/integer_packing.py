@@ -12,10 +12,16 @@ _TYPES = ((torch.uint8, 2**8), (torch.uint16, 2**16), (torch.uint32, 2**32))
 
 
 def packed(values: np.ndarray | Tensor) -> Tensor:
-    """Integers that are not negative, in the smallest unsigned type of 8, 16 or 32 bits that holds them.
+    """Store integers in the smallest unsigned type of 8, 16 or 32 bits that holds them.
+
+    Args:
+        values: Integers that are not negative, of any shape.
+
+    Returns:
+        The same numbers.
 
     Raises:
-        ValueError: One that none holds.
+        ValueError: A number is negative, or too large for 32 bits.
     """
     tensor = torch.as_tensor(values, dtype=torch.int64)
     low, high = (int(tensor.min()), int(tensor.max())) if tensor.numel() else (0, 0)
@@ -26,9 +32,17 @@ def packed(values: np.ndarray | Tensor) -> Tensor:
 
 
 def unpacked(tensors: Mapping[str, Tensor], name: str, dimensions: int = 1) -> Tensor:
-    """One of a file's tensors as int64.
+    """Read one of a file's tensors as int64.
 
     The file may be a stranger's: what the integers mean is for the caller to check.
+
+    Args:
+        tensors: Tensors of the file, by name.
+        name: Name of the tensor.
+        dimensions: Number of its axes.
+
+    Returns:
+        int64.
 
     Raises:
         ValueError: It is absent, of another type or of other axes.
@@ -42,5 +56,12 @@ def unpacked(tensors: Mapping[str, Tensor], name: str, dimensions: int = 1) -> T
 
 
 def stored_bytes(tensors: Mapping[str, Tensor]) -> int:
-    """What tensors take in a file, in bytes, without their names."""
+    """Count what tensors take in a file, without their names.
+
+    Args:
+        tensors: Tensors by name.
+
+    Returns:
+        Bytes.
+    """
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

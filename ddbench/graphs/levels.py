@@ -22,20 +22,25 @@ class Level:
     own: Tensor
     """(E,), the entry one level lower that is the same node; empty at level 0."""
     source: Tensor
-    """(c,), each child, an entry one level lower, and its parent, an entry of this level; a child that is there twice
-    comes twice."""
+    """(c,), each child, an entry one level lower; a child that is there twice comes twice."""
     target: Tensor
-    """(c,), each child, an entry one level lower, and its parent, an entry of this level; a child that is there twice
-    comes twice."""
+    """(c,), the parent of each child, an entry of this level."""
     edge_features: Tensor
-    """(c, R)."""
+    """(c, R), codes of the edge between them."""
 
 
 def completed(trees: SharedTrees) -> tuple[Level, ...]:
-    """Levels 0 to hops: each has the entries of ``trees`` first, in their order, and then what is missing below them.
+    """Complete shared trees to levels: each has the entries of ``trees`` first, in their order, and then what is
+    missing below them.
 
     A layer reads, beside the children, the same node one layer earlier. Its tree is the same tree cut off one hop
     higher, which need not be a part of any.
+
+    Args:
+        trees: The trees.
+
+    Returns:
+        Levels 0 to hops.
     """
     nothing = np.empty(0, np.int64)
     levels = []

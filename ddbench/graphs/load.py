@@ -33,40 +33,40 @@ def load_graphs(
     where: str = "",
     download: bool = True,
 ) -> GraphSet:
-    """The graph set of this name, divided into training, validation and test, and checked.
+    """Load a graph set, divided into training, validation and test, and checked.
 
     Args:
         name: ``motifs``, ``tu:NAME``, ``ogb:NAME`` or ``pyg:MODULE:CALLABLE``.
         validation: Fraction of the shuffled split; a set with an official split keeps it, whatever this is.
-        seed: Of the shuffled split.
+        seed: Seed of the shuffled split.
         home: What is downloaded lies in ``home/downloads``.
         data_root: A folder with the data, which is only read; what is not there is looked for under home, then
             downloaded.
         quiet: Whether no progress is shown.
-        where: The recipe's line, for messages.
+        where: The recipe's line, for errors; may be empty.
         download: Whether what is not there may be downloaded.
 
     Returns:
         The set.
 
     Raises:
-        UserError: For unknown names, fractions out of range, and data that is missing, damaged, not labels, or without
+        UserError: Unknown names, fractions out of range, and data that is missing, damaged, not labels, or without
             graphs of every class in train and in test.
         NotHereError: The set is not on this machine, and may not be downloaded.
     """
-    found = find_source(name, where)
+    reference = find_source(name, where)
     home = Path(home)
     root = Path(data_root or home / "downloads").expanduser()
-    request = Request(what=found.what, data_root=root, home=home, quiet=quiet, where=where, download=download)
+    request = Request(what=reference.what, data_root=root, home=home, quiet=quiet, where=where, download=download)
     with readable(name, where):
-        raw = _raw_graphs(found.source, request)
-    _check_known(found.short, raw, where)
+        raw = _raw_graphs(reference.source, request)
+    _check_known(reference.short, raw, where)
     graphs, official = raw.graphs, raw.official
     if official is None:
         parts = shuffled_split(len(graphs), validation, seed, where)
     else:
         parts = official.train, official.validation, official.test
-    train, held, test = (graphs.subset(rows) for rows in parts)
+    train, validation_graphs, test = (graphs.subset(rows) for rows in parts)
     check_classes(
         {"train": train.y, "test": test.y},
         raw.class_names,
@@ -76,31 +76,31 @@ def load_graphs(
         fix="choose another seed, which divides the set anew, or a larger set" if official is None else "",
     )
     facts: dict[str, Any] = {
-        "name": found.short,
+        "name": reference.short,
         "class_names": raw.class_names,
         "node_cardinalities": _cardinalities(graphs.node_features),
         "edge_cardinalities": _cardinalities(graphs.edge_features),
         "split": official.name if official else split_in_words(validation, seed),
         "metric": raw.metric or ("roc-auc" if len(raw.class_names) == 2 else "accuracy"),
     }
-    content = [artifact.tensors_sha256(part.tensors()) for part in (train, held, test)]
+    content = [artifact.tensors_sha256(part.tensors()) for part in (train, validation_graphs, test)]
     return GraphSet(
         **facts,
         train=train,
-        validation=held,
+        validation=validation_graphs,
         test=test,
         fingerprint=artifact.fingerprint({**facts, "content": content}),
-        notes=(*raw.notes, *_validation_notes(held, raw)),
+        notes=(*raw.notes, *_validation_notes(validation_graphs, raw)),
     )
 
 
-def _check_known(name: str, raw: RawGraphs, where: str) -> None:
-    """Errors: UserError where a known set has other classes or another number of graphs than are known of it."""
+def _check_known(name: str, raw: RawGraphs, location: str) -> None:
+    """Refuse a known set with other classes or another number of graphs than are known of it."""
     known = KNOWN_GRAPHS.get(name)
     if known is not None and known != (len(raw.class_names), len(raw.graphs)):
         raise UserError(
             f"this is not {name} as it is known by that name",
-            f"from     {where}" if where else "",
+            f"from     {location}" if location else "",
             f"classes  {len(raw.class_names):,} found, {known[0]:,} known",
             f"graphs   {len(raw.graphs):,} found, {known[1]:,} known",
             fix="restore the whole set; part of a set can be used under a name of its own, as tu:NAME or pyg:",
@@ -121,6 +121,6 @@ def _cardinalities(codes: Tensor) -> tuple[int, ...]:
 
 def _raw_graphs(source: DatasetSource, request: Request) -> RawGraphs:
     """Read the graphs of a source. Raises: UserError for a set of images."""
-    if not source.graphs:
-        raise other_kind(request, "images", "graphs", "a set of graphs, such as motifs or tu:NCI1")
+    if source.domain != "graphs":
+        raise other_kind(request, source.domain, "graphs", "a set of graphs, such as motifs or tu:NCI1")
     return source.loader("ddbench.graphs")(request)

@@ -25,13 +25,14 @@ class Layer:
     own: Tensor
     """(E,), the entry below that is the same node."""
     source: Tensor
-    """(c,), messages from an entry below to one above, each as often as it is sent."""
+    """(c,), the entry below that sends each message, as often as it is sent."""
     target: Tensor
-    """(c,), messages from an entry below to one above, each as often as it is sent."""
+    """(c,), the entry above that receives it."""
     degree_source: Tensor
-    """(E',) and degree_target: (E,), neighbors that the node has in its graph, which are more than its messages where
-    the node is a leaf of a tree."""
+    """(E',), neighbors that the node of each entry below has in its graph; more than its messages where the node is a
+    leaf of a tree."""
     degree_target: Tensor
+    """(E,), neighbors that the node of each entry above has in its graph."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,6 +62,14 @@ class Layer:
         return both.rsqrt()
 
     def to(self, device: torch.device | str) -> Layer:
+        """Copy to a device.
+
+        Args:
+            device: Where the tensors go.
+
+        Returns:
+            The copy.
+        """
         return Layer(**{name: getattr(self, name).to(device) for name in self.__dataclass_fields__})
 
 
@@ -77,15 +86,22 @@ class Computation:
     item: Tensor
     """(T,), the item of each root."""
     items: int
-    """How many there are."""
+    """Number of items."""
 
     @cached_property
     def roots_per_item(self) -> Tensor:
-        """(items,)"""
+        """Number of roots of each item, (items,)."""
         return torch.bincount(self.item, minlength=self.items)
 
     def to(self, device: torch.device | str) -> Computation:
-        """The same on a device; layers that are one object stay one."""
+        """Copy to a device; layers that are one object stay one.
+
+        Args:
+            device: Where the tensors go.
+
+        Returns:
+            The copy.
+        """
         moved = {id(layer): layer.to(device) for layer in self.layers}
         return Computation(
             features=self.features.to(device),
@@ -97,7 +113,15 @@ class Computation:
 
 
 def of_graphs(graphs: Graphs, layers: int) -> Computation:
-    """Graphs as they are: every node is a root, and every layer has the same edges."""
+    """Pass messages in graphs as they are: every node is a root, and every layer has the same edges.
+
+    Args:
+        graphs: The graphs.
+        layers: Layers of the network.
+
+    Returns:
+        The computation, one item a graph.
+    """
     nodes = torch.arange(len(graphs.node_features))
     layer = Layer(
         own=nodes,
@@ -116,10 +140,17 @@ def of_graphs(graphs: Graphs, layers: int) -> Computation:
 
 
 def of_distinct_trees(graphs: Graphs, layers: int) -> Computation:
-    """The same graphs, every computation tree that several nodes have being embedded once.
+    """Pass messages in graphs with every computation tree that several nodes have being embedded once.
 
     The logits are those of :func:`of_graphs`, but for rounding and for dropout, which would drop the same of all nodes
-    with one tree: for networks in eval mode, on graphs that are asked about many times.
+    with one tree: for networks in eval mode, on graphs that are used many times.
+
+    Args:
+        graphs: The graphs.
+        layers: Layers of the network.
+
+    Returns:
+        The computation, one item a graph.
     """
     trees = [torch.from_numpy(ids) for ids in refine(graphs, layers, with_degrees=True).ids]
     shown = [_first_of_each(ids) for ids in trees]  # the nodes that stand for all with their tree, level by level
@@ -153,14 +184,18 @@ def _first_of_each(ids: Tensor) -> Tensor:
 
 
 def of_forests(forests: Forests, layers: int) -> Computation:
-    """Forests by their distinct subtrees, so that each is embedded once, however often it occurs.
+    """Pass messages in forests by their distinct subtrees, so that each is embedded once, however often it occurs.
 
     Args:
-        layers: At most as many as the trees have hops; of fewer, the lowest entries are those subtrees of which a root
-            ``layers`` hops away hears.
+        forests: The forests.
+        layers: Layers of the network, at most as many as the trees have hops; of fewer, the lowest entries are those
+            subtrees that reach a root in ``layers`` hops.
+
+    Returns:
+        The computation, one item an item of the forests.
 
     Raises:
-        UserError: More layers than hops.
+        UserError: There are more layers than hops.
     """
     if layers > forests.hops:
         raise UserError(
@@ -190,5 +225,16 @@ def of_forests(forests: Forests, layers: int) -> Computation:
 
 
 def of_payload(payload: Forests | Graphs, layers: int) -> Computation:
-    """What a set of graphs holds, whichever of the two it is."""
+    """Pass messages in what a set of graphs holds, whichever of the two it is.
+
+    Args:
+        payload: Forests or graphs.
+        layers: Layers of the network.
+
+    Returns:
+        The computation.
+
+    Raises:
+        UserError: There are more layers than trees have hops.
+    """
     return of_graphs(payload, layers) if isinstance(payload, Graphs) else of_forests(payload, layers)

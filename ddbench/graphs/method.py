@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
@@ -68,6 +68,9 @@ class GraphTask:
 
 class GraphMethod(Method):
     """A method that makes a small set of graphs, or of trees in their place, at once."""
+
+    DOMAIN: ClassVar[str] = "graphs"
+    KIND: ClassVar[str] = "graphs"
 
     @abc.abstractmethod
     def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:

@@ -23,14 +23,21 @@ Edge = tuple[int, int]
 
 
 def load(request: Request) -> RawGraphs:
-    """600 graphs of 15 to 25 nodes, half with a house (five nodes, six edges), half with a cycle of the same nodes.
+    """Generate 600 graphs of 15 to 25 nodes, half with a house (five nodes, six edges), half with a cycle of the same
+    nodes.
 
-    Neither size nor labels tell the classes apart: the number of nodes, the number of edges and the histogram of
-    labels score about chance. Graphs come in pairs, one of each class with equally many nodes. A graph with a cycle has
-    one more edge inside its tree, so that edges are nodes + 1 in both classes. Node labels are 0, 1 and 2, one to two
-    to two, in trees and around both motifs alike. What differs are computation trees: in a house the two nodes under
-    the roof are neighbors. Some labels of motifs are misprinted, so that a GIN of two or three layers learns the
-    classes well (ROC-AUC 0.99) and not perfectly. Edges have no labels.
+    Neither size nor labels tell the classes apart: the number of nodes, the number of edges and the histogram of labels
+    score about chance. Graphs come in pairs, one of each class with equally many nodes. A graph with a cycle has one
+    more edge inside its tree, so that edges are nodes + 1 in both classes. Node labels are 0, 1 and 2, one to two to
+    two, in trees and around both motifs alike. What differs are computation trees: in a house the two nodes under the
+    roof are neighbors. Some labels of motifs are misprinted, so that a GIN of two or three layers learns the classes
+    well (ROC-AUC 0.99) and not perfectly. Edges have no labels.
+
+    Args:
+        request: Of the recipe.
+
+    Returns:
+        The graphs, the same at every call.
     """
     draw = random.Random(SEED).random  # the one function of that module that is promised never to change
     made = []

@@ -35,13 +35,17 @@ GRAPH_NETWORKS: Mapping[str, str] = MappingProxyType(
 
 
 def canonical_graph_network(name: str, where: str = "") -> str:
-    """The one name under which a graph network is recorded, in lower case.
+    """Normalize a name to the one under which a graph network is recorded, in lower case.
 
     Args:
-        where: The place the name was read from.
+        name: The name.
+        where: The place it was read from, for the error; may be empty.
+
+    Returns:
+        The canonical name.
 
     Raises:
-        UserError: With the nearest names if there is no such network.
+        UserError: There is no such network; gives the nearest names.
     """
     if name.lower() not in GRAPH_NETWORKS:
         raise unknown("graph network", name, GRAPH_NETWORKS, where)
@@ -58,16 +62,22 @@ def build_gnn(
     dropout: float = 0.2,
     seed: int,
 ) -> GraphNetwork:
-    """A freshly initialized network on the CPU, in train mode: a ``Computation`` to logits (items, classes).
+    """Build a freshly initialized network on the CPU, in train mode.
 
     Args:
-        node_cardinalities: How many codes each column of node features has.
+        name: One of GRAPH_NETWORKS.
+        node_cardinalities: Number of codes of each column of node features.
+        classes: Number of classes.
+        layers: Layers of message passing.
         hidden: Width of every embedding.
-        dropout: Of what passes from one layer to the next.
+        dropout: Share of what passes from one layer to the next that is dropped while training.
         seed: Decides every initial parameter; the same seed gives the same bits, and no global random state is touched.
 
+    Returns:
+        A module that maps a ``Computation`` to logits (items, classes).
+
     Raises:
-        UserError: An unknown name, and for numbers that make no network.
+        UserError: An unknown name, or numbers that make no network.
     """
     import torch
 

@@ -28,15 +28,21 @@ METRICS: dict[str, Metric] = {"rocauc": "roc-auc", "acc": "accuracy"}
 
 
 def load(request: Request) -> RawGraphs:
-    """The set of this name (without ``ogbg-``), in the library's layout ``ogbg_molhiv/{raw,split/scaffold}``.
+    """Load a set in the library's layout ``ogbg_molhiv/{raw,split/scaffold}``.
 
     It is looked for in the data root and its folder ``ogb``, then under home, else downloaded to home. Node and edge
     labels are the published integers, several columns each; an edge listed once is there in both directions where the
     library says so.
 
+    Args:
+        request: ``what`` is the name without ``ogbg-``.
+
+    Returns:
+        The graphs, with the official split and metric.
+
     Raises:
-        UserError: Without the library; for unknown names, sets of several tasks, regression and continuous features;
-            for files that are missing or damaged.
+        UserError: The library is absent; the name is unknown, or that of a set of several tasks, of regression or with
+            continuous features; or files are missing or damaged.
     """
     facts = _facts(request)
     folder = _folder(request, facts)
@@ -117,12 +123,12 @@ def _table(request: Request) -> dict[str, dict[str, str]]:
 
 def _folder(request: Request, facts: dict[str, str]) -> Path:
     own = f"ogbg_{request.what}"
-    kept = request.home / "downloads" / "ogb" / own
-    for folder in (request.data_root / own, request.data_root / "ogb" / own, kept):
+    downloaded = request.home / "downloads" / "ogb" / own
+    for folder in (request.data_root / own, request.data_root / "ogb" / own, downloaded):
         if (folder / "raw").is_dir():
             return folder
-    fetch_texts(facts["url"], kept, ".csv.gz", request)
-    return kept
+    fetch_texts(facts["url"], downloaded, ".csv.gz", request)
+    return downloaded
 
 
 def _counts(path: Path, rows: int | None, request: Request) -> Tensor:

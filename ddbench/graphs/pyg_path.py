@@ -16,13 +16,19 @@ from ddbench.graphs.rawgraphs import RawGraphs
 
 
 def load(request: Request) -> RawGraphs:
-    """The graphs that the callable returns: a sequence of PyG ``Data``, each with an integer y.
+    """Load the graphs that a callable returns: a sequence of PyG ``Data``, each with an integer y.
 
     It is called with ``root``, a folder of its own under ``home/downloads``, if it has a parameter of that name, else
     with nothing. Classes are numbered in the order of the labels; x and edge_attr are read as ``graphs_from_pyg`` says.
 
+    Args:
+        request: ``what`` is ``MODULE:CALLABLE``.
+
+    Returns:
+        The graphs.
+
     Raises:
-        UserError: It cannot be imported or called, and when what it returns are not labeled graphs.
+        UserError: It cannot be imported or called, or what it returns are not labeled graphs.
     """
     sequence = _sequence(request)
     try:
@@ -50,9 +56,9 @@ def load(request: Request) -> RawGraphs:
 def _sequence(request: Request) -> list[Any]:
     make = _callable(request)
     root = request.home / "downloads" / "pyg" / request.what.replace(":", ".")
-    given = {"root": str(root)} if _wants_root(make, request) else {}
+    arguments = {"root": str(root)} if _wants_root(make, request) else {}
     try:
-        return list(make(**given))
+        return list(make(**arguments))
     except UserError:
         raise
     except Exception as error:  # whatever a dataset's own code raises
@@ -62,7 +68,7 @@ def _sequence(request: Request) -> list[Any]:
 def _callable(request: Request) -> Callable[..., Any]:
     module, _, attribute = request.what.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        target: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(
             f"there is no module {error.name!r}, and pyg:{request.what} needs it",
@@ -72,22 +78,22 @@ def _callable(request: Request) -> Callable[..., Any]:
     except Exception as error:  # whatever a module's own code raises
         raise _unusable(request, "could not be imported", error) from error
     for name in attribute.split("."):
-        if not hasattr(found, name):
-            known = [known for known in dir(found) if not known.startswith("_") and callable(getattr(found, known))]
+        if not hasattr(target, name):
+            known = [known for known in dir(target) if not known.startswith("_") and callable(getattr(target, known))]
             near = nearest(name, known)
             raise UserError(
                 f"{module} has no {attribute!r}",
                 request.origin,
                 fix=f"did you mean {near!r}?" if near else "check the name after the second colon",
             )
-        found = getattr(found, name)
-    if not callable(found):
+        target = getattr(target, name)
+    if not callable(target):
         raise UserError(
-            f"pyg:{request.what} is {type(found).__name__}, and cannot be called",
+            f"pyg:{request.what} is {type(target).__name__}, and cannot be called",
             request.origin,
             fix="give a dataset's class, or a function that returns a sequence of torch_geometric.data.Data",
         )
-    return found
+    return target
 
 
 def _wants_root(make: Callable[..., Any], request: Request) -> bool:

@@ -27,10 +27,12 @@ LARGEST = 2**53
 
 
 class Tree(NamedTuple):
-    """The key of a tree: codes of the root, its degree where degrees are part of the label, and its branches."""
+    """Key of a tree: two trees are equal exactly when their keys are."""
 
     codes: tuple[int, ...]
+    """Codes of the root."""
     degree: int | None
+    """Its degree; None where degrees are no part of the label."""
     branches: tuple[tuple[tuple[int, ...], int], ...]
     """For each child the codes of its edge, and the id of its tree one level lower."""
 
@@ -43,9 +45,9 @@ class Keys(NamedTuple):
     counts: np.ndarray
     """(count,), branches of each tree."""
     edges: np.ndarray
-    """(counts.sum(),), for each branch the position in ``Refinement.edge_labels`` and the id one level lower."""
+    """(counts.sum(),), for each branch the position in ``Refinement.edge_labels``."""
     children: np.ndarray
-    """(counts.sum(),), for each branch the position in ``Refinement.edge_labels`` and the id one level lower."""
+    """(counts.sum(),), for each branch the id of its tree one level lower."""
 
     @property
     def parents(self) -> np.ndarray:
@@ -62,14 +64,15 @@ class Refinement:
     labels: np.ndarray
     """The different labels of nodes, (labels, F), or (labels, F + 1) with degrees, which come last."""
     edge_labels: np.ndarray
-    """Those of edges, (edge labels, R)."""
+    """The different labels of edges, (edge labels, R)."""
     edges: Numbering
     """The numbering of edge labels."""
     levels: tuple[Numbering, ...]
-    """Those of labels, the trees of 0 hops, and of the trees of 1 ... ``hops`` hops."""
+    """The numberings of trees: of labels, which are the trees of 0 hops, and of trees of 1 ... ``hops`` hops."""
 
     @property
     def hops(self) -> int:
+        """Depth of the largest trees."""
         return len(self.levels) - 1
 
     @property
@@ -83,38 +86,52 @@ class Refinement:
         return tuple(len(level) for level in self.levels)
 
     def look_up(self, graphs: Graphs) -> tuple[np.ndarray, ...]:
-        """The ids of other graphs' trees, level by level, (n,) each; -1 for a tree that was never seen.
+        """Find the ids of other graphs' trees.
 
         A tree with an unseen part is unseen.
 
+        Args:
+            graphs: Graphs with the same columns of labels.
+
+        Returns:
+            Level by level the tree of every node, (n,), int64; -1 for a tree that was never seen.
+
         Raises:
-            ValueError: Graphs with other columns.
+            ValueError: The graphs have other columns.
         """
-        given = _Arrays(graphs, self.with_degrees)
-        if given.labels.shape[1] != self.labels.shape[1] or given.edge_labels.shape[1] != self.edge_labels.shape[1]:
+        arrays = _Arrays(graphs, self.with_degrees)
+        if arrays.labels.shape[1] != self.labels.shape[1] or arrays.edge_labels.shape[1] != self.edge_labels.shape[1]:
             raise ValueError("these graphs have more or fewer columns of labels than those that were refined")
-        edges = self.edges.look_up(*rows(given.edge_labels))
-        found = [self.levels[0].look_up(*rows(given.labels))]
+        edges = self.edges.look_up(*rows(arrays.edge_labels))
+        ids = [self.levels[0].look_up(*rows(arrays.labels))]
         for level in self.levels[1:]:
-            codes = _codes(edges, found[-1][given.sources], len(self.edges))
-            found.append(level.look_up(*trees(found[0], given.counts, codes)))
-        return tuple(found)
+            codes = _codes(edges, ids[-1][arrays.sources], len(self.edges))
+            ids.append(level.look_up(*trees(ids[0], arrays.counts, codes)))
+        return tuple(ids)
 
     @cached_property
     def keys(self) -> tuple[Keys, ...]:
         """For each level the keys of its trees."""
         none = np.empty(0, np.int64)
-        found = [Keys(np.arange(len(self.labels)), np.zeros(len(self.labels), np.int64), none, none)]
+        levels = [Keys(np.arange(len(self.labels)), np.zeros(len(self.labels), np.int64), none, none)]
         for level in self.levels[1:]:
             values, ends = level.sequences
             counts = np.diff(ends, prepend=0) - 1
             first = ends - counts - 1
             children, edges = np.divmod(np.delete(values, first) - 1, max(len(self.edges), 1))
-            found.append(Keys(values[first], counts, edges, children))
-        return tuple(found)
+            levels.append(Keys(values[first], counts, edges, children))
+        return tuple(levels)
 
     def tree(self, level: int, id: int) -> Tree:
-        """The key of one tree."""
+        """Read the key of one tree.
+
+        Args:
+            level: Hops of the tree.
+            id: Its id in that level.
+
+        Returns:
+            The key.
+        """
         keys = self.keys[level]
         codes = tuple(self.labels[keys.labels[id]].tolist())
         end = int(keys.counts[: id + 1].sum())
@@ -124,9 +141,15 @@ class Refinement:
         return Tree(codes[:-1], codes[-1], branches) if self.with_degrees else Tree(codes, None, branches)
 
     def unfolded_sizes(self, level: int) -> tuple[np.ndarray, np.ndarray]:
-        """Nodes and edges of every tree of this level when it is written out, (count,) each, int64.
+        """Count nodes and edges of every tree of a level when it is written out.
 
-        Added up along the keys: no tree is unfolded. Exact below 2 ** 53.
+        They are added up along the keys: no tree is unfolded. Exact below 2 ** 53.
+
+        Args:
+            level: Hops of the trees.
+
+        Returns:
+            Nodes and edges, (count,) each, int64.
         """
         nodes = np.ones(len(self.labels), np.int64)
         for keys in self.keys[1 : level + 1]:
@@ -135,33 +158,47 @@ class Refinement:
 
 
 def refine(graphs: Graphs, hops: int, *, with_degrees: bool = False) -> Refinement:
-    """The computation trees of all nodes of ``graphs`` up to ``hops`` hops; isolated nodes are trees of one node.
+    """Number the computation trees of all nodes; isolated nodes are trees of one node.
 
     Memory and time grow with nodes and edges and not with the size of the trees.
 
     Args:
-        with_degrees: Two trees are the same only if all their nodes also have the same degrees, which matters at the
-            leaves.
+        graphs: The graphs.
+        hops: Depth of the largest trees, 0 to 64.
+        with_degrees: Whether two trees are the same only if all their nodes also have the same degrees, which matters
+            at the leaves.
+
+    Returns:
+        Ids of all trees, level by level.
 
     Raises:
-        UserError: Hops that are negative or above 64.
+        UserError: Hops are negative or above 64.
     """
     if not 0 <= hops <= MOST_HOPS:
         raise UserError(
             f"computation trees can not have {hops} hops",
             fix=f"choose 1 to {MOST_HOPS}: as many as the networks have layers",
         )
-    given = _Arrays(graphs, with_degrees)
-    levels, edges = [Numbering(*rows(given.labels))], Numbering(*rows(given.edge_labels))
+    arrays = _Arrays(graphs, with_degrees)
+    levels, edges = [Numbering(*rows(arrays.labels))], Numbering(*rows(arrays.edge_labels))
     for _ in range(hops):
-        codes = _codes(edges.ids, levels[-1].ids[given.sources], len(edges))
-        levels.append(Numbering(*trees(levels[0].ids, given.counts, codes)))
-    labels, edge_labels = given.labels[levels[0].first], given.edge_labels[edges.first]
+        codes = _codes(edges.ids, levels[-1].ids[arrays.sources], len(edges))
+        levels.append(Numbering(*trees(levels[0].ids, arrays.counts, codes)))
+    labels, edge_labels = arrays.labels[levels[0].first], arrays.edge_labels[edges.first]
     return Refinement(with_degrees, labels, edge_labels, edges, tuple(levels))
 
 
 def grown(branches: np.ndarray, parents: np.ndarray, count: int) -> np.ndarray:
-    """Nodes of ``count`` trees, (count,), int64, from the nodes of their branches and the tree each belongs to."""
+    """Count the nodes of trees from those of their branches.
+
+    Args:
+        branches: Nodes of each branch, (b,).
+        parents: Tree that each branch belongs to, (b,).
+        count: Number of trees.
+
+    Returns:
+        (count,), int64, 2 ** 53 at most.
+    """
     nodes = 1 + np.bincount(parents, weights=branches.astype(np.float64), minlength=count)
     return np.minimum(nodes, LARGEST).astype(np.int64)
 

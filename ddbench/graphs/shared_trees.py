@@ -27,13 +27,15 @@ class SharedTrees:
     sizes: np.ndarray
     """(hops + 1,), entries of each level."""
     node_labels: np.ndarray
+    """(labels, F), the different labels of nodes."""
     edge_labels: np.ndarray
+    """(edge labels, R), the different labels of edges."""
     labels: np.ndarray
-    """(N,), rows of ``node_labels`` (labels, F)."""
+    """(N,), rows of ``node_labels``."""
     degrees: np.ndarray
     """(N,), how many neighbors the root has in its graph, and above level 0 as many branches."""
     edges: np.ndarray
-    """(branches,), rows of ``edge_labels`` (edge labels, R)."""
+    """(branches,), rows of ``edge_labels``."""
     children: np.ndarray
     """(branches,), the entries they lead to, those of the first entry's branches first."""
 
@@ -62,6 +64,7 @@ class SharedTrees:
 
     @property
     def hops(self) -> int:
+        """Depth of the largest trees."""
         return len(self.sizes) - 1
 
     @cached_property
@@ -85,16 +88,23 @@ class SharedTrees:
         leaves: what the root of each entry is where nothing is below it. The entries of level k itself, which no cut
         changes, are the first of each numbering.
         """
-        found = [Numbering(*leaves)]
+        numberings = [Numbering(*leaves)]
         for level, start in enumerate(self.starts.tolist()[1:], 1):
             first = self.branches[:start].sum()
-            below = found[-1].ids[self.children[first:] - self.starts[level - 1]]
+            below = numberings[-1].ids[self.children[first:] - self.starts[level - 1]]
             codes = below * len(self.edge_labels) + self.edges[first:]
-            found.append(Numbering(*trees(self.labels[start:], self.branches[start:], codes)))
-        return tuple(found)
+            numberings.append(Numbering(*trees(self.labels[start:], self.branches[start:], codes)))
+        return tuple(numberings)
 
     def branches_of(self, entries: np.ndarray) -> np.ndarray:
-        """Where the branches of these entries, (k,), lie in ``edges`` and ``children``, entry by entry."""
+        """Find the branches of some entries.
+
+        Args:
+            entries: (k,).
+
+        Returns:
+            Positions in ``edges`` and ``children``, entry by entry.
+        """
         return parts(self.branches, entries)
 
     @cached_property
@@ -108,9 +118,15 @@ class SharedTrees:
         return nodes
 
     def unfold(self, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The trees of these entries, (t,), written out: for every node its entry, its parent's number and its edge.
+        """Write trees out.
 
-        The roots are the first t nodes; parents and edges, rows of ``edge_labels``, are those of the nodes after them.
+        The roots are the first t nodes; parents and edges are those of the nodes after them.
+
+        Args:
+            roots: Entries whose trees are written out, (t,).
+
+        Returns:
+            For every node its entry, its parent's number, and its edge, a row of ``edge_labels``.
         """
         entries, parents, edges = [roots], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         before = 0
@@ -124,12 +140,16 @@ class SharedTrees:
         return np.concatenate(entries), np.concatenate(parents), np.concatenate(edges)
 
     def without_degrees(self) -> SharedTrees:
-        """The same trees where those that differ in degrees of leaves only are one; these degrees become 0."""
+        """Merge the trees that differ in degrees of leaves only.
+
+        Returns:
+            The same trees, the degrees of leaves being 0.
+        """
         same = self._cut(rows(self.labels[:, None]))
-        kept = [n.first[n.first < size] for n, size in zip(same, self.sizes.tolist(), strict=True)]
-        sizes = np.array([len(level) for level in kept])
+        first_entries = [n.first[n.first < size] for n, size in zip(same, self.sizes.tolist(), strict=True)]
+        sizes = np.array([len(level) for level in first_entries])
         starts = sizes.cumsum() - sizes
-        at = np.concatenate([level + start for level, start in zip(kept, self.starts.tolist(), strict=True)])
+        at = np.concatenate([level + start for level, start in zip(first_entries, self.starts.tolist(), strict=True)])
         moved = np.concatenate(
             [n.ids[:size] + start for n, size, start in zip(same, self.sizes.tolist(), starts.tolist(), strict=True)]
         )

@@ -12,14 +12,24 @@ from ddbench.errors import UserError
 
 
 def shuffled_split(count: int, validation: float, seed: int, where: str = "") -> tuple[Tensor, Tensor, Tensor]:
-    """Positions for training, validation and test: a permutation, its first tenth for test, the next part validation.
+    """Divide a set: a permutation, its first tenth for test, the next part for validation, the rest for training.
 
     The permutation is ``torch.randperm`` under ``torch.manual_seed(seed)``; a tenth is ceil(count / 10), validation
-    ceil(validation * count). With seed 0 and 0.1 it is the split of DosCond (its ``utils.py``) and of Mirage. The
-    global random state is neither read nor changed.
+    ceil(validation * count). The global random state is neither read nor changed.
+
+    Args:
+        count: Number of graphs.
+        validation: Fraction for validation, in [0, 1).
+        seed: Seed of the permutation.
+        where: The recipe's line, for errors; may be empty.
+
+    Returns:
+        Positions for training, validation and test, int64.
 
     Raises:
         UserError: The fraction is not in [0, 1), or leaves nothing to train on.
+
+    Source: with seed 0 and 0.1 it is the split of DosCond (its ``utils.py``) and of Mirage.
     """
     origin = f"from  {where}" if where else ""
     if not (math.isfinite(validation) and 0 <= validation < 1):
@@ -42,6 +52,14 @@ def shuffled_split(count: int, validation: float, seed: int, where: str = "") ->
 
 
 def split_in_words(validation: float, seed: int) -> str:
-    """What ``shuffled_split`` does, for rows and pages."""
+    """Describe what ``shuffled_split`` does, for rows and pages.
+
+    Args:
+        validation: Fraction for validation.
+        seed: Seed of the permutation.
+
+    Returns:
+        One line.
+    """
     part = "ceil(N/10)" if validation == 0.1 else f"ceil({validation:g} N)"
     return f"shuffled with seed {seed}: ceil(N/10) test, {part} validation, the rest training"

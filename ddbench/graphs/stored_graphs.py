@@ -15,8 +15,8 @@ Edges = tuple[Tensor, Tensor]
 
 
 def _once_of_sorted(ends: Tensor, codes: Tensor) -> Edges:
-    kept = ends[0] <= ends[1]
-    return ends[:, kept], codes[kept]
+    forward = ends[0] <= ends[1]
+    return ends[:, forward], codes[forward]
 
 
 def _all_of_sorted(ends: Tensor, codes: Tensor) -> Edges:
@@ -45,7 +45,14 @@ target, or where each is followed by its reverse; else as they are."""
 
 
 def pack_graphs(graphs: Graphs) -> dict[str, Tensor]:
-    """All that is needed to have the graphs again, by name, but for their classes; nodes are counted in each graph."""
+    """Pack all that is needed to have graphs again, but for their classes; nodes are counted in each graph.
+
+    Args:
+        graphs: The graphs.
+
+    Returns:
+        Tensors by name, in the smallest unsigned integers.
+    """
     whole = graphs.edge_index, graphs.edge_features
     name = next(name for name in LAYOUTS if _loses_nothing(whole, name))
     ends, codes = LAYOUTS[name][0](*whole)
@@ -61,14 +68,21 @@ def pack_graphs(graphs: Graphs) -> dict[str, Tensor]:
 
 def _loses_nothing(whole: Edges, layout: str) -> bool:
     once, everything = LAYOUTS[layout]
-    return all(torch.equal(found, wanted) for found, wanted in zip(everything(*once(*whole)), whole, strict=True))
+    return all(torch.equal(read, wanted) for read, wanted in zip(everything(*once(*whole)), whole, strict=True))
 
 
 def unpack_graphs(tensors: Mapping[str, Tensor], y: Tensor) -> Graphs:
-    """The graphs of which these are :func:`pack_graphs`, with these classes.
+    """Rebuild graphs from a file.
+
+    Args:
+        tensors: What :func:`pack_graphs` wrote.
+        y: Class of each graph, (G,), int64.
+
+    Returns:
+        The graphs.
 
     Raises:
-        ValueError: What is none.
+        ValueError: The tensors can be no graphs.
     """
     nodes, counts = unpacked(tensors, "node_counts"), unpacked(tensors, "edge_counts")
     name = next((layout for layout in LAYOUTS if layout in tensors), "edges")

@@ -12,10 +12,16 @@ from ddbench.graphs.shared_trees import MOST_NODES, SharedTrees
 
 
 def pack_trees(trees: SharedTrees) -> dict[str, Tensor]:
-    """All that is needed to have the trees again, by name.
+    """Pack all that is needed to have trees again.
 
     Children are counted from the first entry of their level. Of entries above level 0 the number of branches is the
     degree; "repeats", where it is there, says how many branches in a row each of ``branches`` stands for.
+
+    Args:
+        trees: The trees.
+
+    Returns:
+        Tensors by name, in the smallest unsigned integers.
     """
     leaves = int(trees.sizes[0])
     parents = np.repeat(np.arange(len(trees.labels)), trees.branches)
@@ -42,15 +48,21 @@ def pack_trees(trees: SharedTrees) -> dict[str, Tensor]:
 
 
 def _branches(trees: SharedTrees, children: np.ndarray, edges: np.ndarray, counts: np.ndarray) -> dict[str, Tensor]:
-    told = {"edges": packed(edges)} if len(trees.edge_labels) > 1 else {}
-    return {"branches": packed(counts), "children": packed(children), **told}
+    edge_tensors = {"edges": packed(edges)} if len(trees.edge_labels) > 1 else {}
+    return {"branches": packed(counts), "children": packed(children), **edge_tensors}
 
 
 def unpack_trees(tensors: Mapping[str, Tensor]) -> SharedTrees:
-    """The trees of which these are :func:`pack_trees`.
+    """Rebuild trees from a file.
+
+    Args:
+        tensors: What :func:`pack_trees` wrote.
+
+    Returns:
+        The trees.
 
     Raises:
-        ValueError: What can be no such thing.
+        ValueError: The tensors can be no trees.
     """
     sizes, labels, leaf_degrees, counts, children = (
         unpacked(tensors, name).numpy() for name in ("levels", "labels", "degrees", "branches", "children")

@@ -37,13 +37,17 @@ class SyntheticGraphs:
     labels: Tensor
     """(S,), int64, when ``label_kind`` is "hard", else (S, classes), float32, probabilities."""
     label_kind: Literal["hard", "probabilities"] = "hard"
+    """Kind of the labels."""
     frequency: Tensor
     """(S,), int64, how many training graphs each item stands for: the support of a set of trees, 1 for a graph."""
     ipc: int
     """The most items of a class that were allowed."""
     dataset: str
+    """Name of the data set that it was made from."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     method: str
+    """Method that made it."""
     node_cardinalities: tuple[int, ...]
     """Column j of the codes is below the j-th of these."""
     edge_cardinalities: tuple[int, ...]
@@ -95,6 +99,7 @@ class SyntheticGraphs:
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
@@ -124,18 +129,30 @@ class SyntheticGraphs:
         return self.payload.unfolded_bytes
 
     def hard_labels(self) -> Tensor:
-        """The class of each item, (S,), int64: the labels themselves, or the most likely class."""
+        """Reduce labels to classes.
+
+        Returns:
+            The labels themselves, or the most likely class of each item, (S,), int64.
+        """
         return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
 
     def to_pyg(self) -> list[Data]:
-        """One ``Data`` an item as the payload gives it, with y, (1,) or probabilities (1, classes), and freq, (1,)."""
+        """Turn the set into PyG's graphs.
+
+        Returns:
+            One ``Data`` an item as the payload gives it, with y, (1,) or probabilities (1, classes), and freq, (1,).
+        """
         made = self.payload.to_pyg()
         for item, data in enumerate(made):
             data.y, data.freq = self.labels[item : item + 1], self.frequency[item : item + 1]
         return made
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is stored, by name, in the smallest unsigned integers."""
+        """List all that is stored, by name, in the smallest unsigned integers.
+
+        Returns:
+            Tensors by name.
+        """
         payload = pack_graphs(self.payload) if isinstance(self.payload, Graphs) else self.payload.tensors()
         return {**{f"{_PAYLOAD}{name}": tensor for name, tensor in payload.items()}, **self._own_tensors()}
 
@@ -145,7 +162,17 @@ class SyntheticGraphs:
         return {"labels": labels, **({} if once else {"frequency": packed(self.frequency)})}
 
     def save(self, path: Path) -> str:
-        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        """Write one safe file, atomically.
+
+        Args:
+            path: The file, ``.safetensors``.
+
+        Returns:
+            The SHA-256 of its tensors.
+
+        Raises:
+            UserError: The file can not be written.
+        """
         document = {
             "payload": "graphs" if isinstance(self.payload, Graphs) else "forests",
             "class_names": list(self.class_names),
@@ -157,7 +184,13 @@ class SyntheticGraphs:
 
 
 def load_synthetic_graphs(path: str | Path) -> SyntheticGraphs:
-    """Read what :meth:`SyntheticGraphs.save` wrote.
+    """Read a synthetic set of graphs.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The set.
 
     Raises:
         UserError: It is absent, damaged, or something else.

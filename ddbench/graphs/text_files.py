@@ -26,13 +26,18 @@ LARGEST_NUMBER = 1 << 53
 
 
 def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
-    """The file's rows, (rows, columns): int64 where every number is whole, else float64.
+    """Read a table of numbers, separated by commas. Nothing in the file is run.
 
     Args:
-        columns: How many are expected, if that is known. Values are separated by commas. Nothing in the file is run.
+        path: The file, gzipped where its name ends in ``.gz``.
+        request: Of the recipe, for errors.
+        columns: Columns that it must have; None for any.
+
+    Returns:
+        (rows, columns): int64 where every number is whole, else float64.
 
     Raises:
-        UserError: That names the file when it is absent, damaged, or has other columns.
+        UserError: The file is absent, damaged, or has other columns; names the file.
     """
     _require_bounded(path, request)
     try:
@@ -56,7 +61,7 @@ def numbers(path: Path, request: Request, columns: int | None = None) -> Tensor:
 
 
 def _require_bounded(path: Path, request: Request) -> None:
-    """Errors: UserError where a file is absent, is none, or unpacks to more text than it can hold."""
+    """Refuse a file that is absent, is none, or unpacks to more text than it can hold."""
     if not path.exists() and not path.is_symlink():
         raise UserError(
             f"{path.name} is missing",
@@ -88,10 +93,19 @@ def _unpacked_bytes(path: Path, most: int) -> int:
 
 
 def whole_numbers(path: Path, request: Request, *, rows: int | None = None, columns: int | None = None) -> Tensor:
-    """The same, all integers, (rows, columns).
+    """Read a table of integers.
+
+    Args:
+        path: The file, gzipped where its name ends in ``.gz``.
+        request: Of the recipe, for errors.
+        rows: Rows that it must have; None for any.
+        columns: Columns that it must have; None for any.
+
+    Returns:
+        (rows, columns), int64.
 
     Raises:
-        UserError: Also for fractions and another number of rows.
+        UserError: As in :func:`numbers`; or it has fractions, or another number of rows.
     """
     table = numbers(path, request, columns)
     if table.is_floating_point():
@@ -102,7 +116,16 @@ def whole_numbers(path: Path, request: Request, *, rows: int | None = None, colu
 
 
 def damaged(path: Path, why: str, request: Request) -> UserError:
-    """The error for a file of a published set that is not what it should be."""
+    """Make the error for a file of a published set that is not what it should be.
+
+    Args:
+        path: The file.
+        why: The fault, in words.
+        request: Of the recipe.
+
+    Returns:
+        The error, to be raised.
+    """
     return UserError(
         f"{path.name} is damaged",
         request.origin,

@@ -12,21 +12,32 @@ UNSEEN = -1
 class Numbering:
     """Sequences of integers, numbered 0, 1, 2 ... in the order in which they are first met; equal ones alike.
 
-    Many sequences travel as two arrays: ``values``, int64, one sequence after the other, and ``ends``, (n,), where each
-    stops.
+    Many sequences travel as two arrays.
+
+    Args:
+        values: int64, one sequence after the other.
+        ends: Where each stops, (n,).
     """
 
     def __init__(self, values: np.ndarray, ends: np.ndarray) -> None:
         self._numbers: dict[bytes, int] = {}
         number = self._numbers.setdefault
-        found = (number(key, len(self._numbers)) for key in _keys(values, ends))
-        self.ids = np.fromiter(found, np.int64, len(ends))
+        numbers = (number(key, len(self._numbers)) for key in _keys(values, ends))
+        self.ids = np.fromiter(numbers, np.int64, len(ends))
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def look_up(self, values: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """The number of each sequence, (n,), int64; ``UNSEEN`` for sequences that were never met."""
+        """Find the numbers of sequences.
+
+        Args:
+            values: int64, one sequence after the other.
+            ends: Where each stops, (n,).
+
+        Returns:
+            (n,), int64; ``UNSEEN`` for sequences that were never met.
+        """
         return np.fromiter((self._numbers.get(key, UNSEEN) for key in _keys(values, ends)), np.int64, len(ends))
 
     @cached_property
@@ -47,17 +58,27 @@ def _keys(values: np.ndarray, ends: np.ndarray):
 
 
 def rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of an (n, k) table as sequences: values and ends."""
+    """Turn the rows of a table into sequences.
+
+    Args:
+        table: (n, k), integers.
+
+    Returns:
+        Values and ends.
+    """
     return np.ascontiguousarray(table, np.int64).reshape(-1), np.arange(1, len(table) + 1) * table.shape[1]
 
 
 def trees(labels: np.ndarray, counts: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each node's label and then, sorted, its children, as sequences: values and ends.
+    """Turn each node's label and then, sorted, its children into sequences.
 
     Args:
         labels: (n,).
-        counts: (n,), how many children each has.
-        codes: (counts.sum(),), not negative, those of node 0 first.
+        counts: Number of children of each, (n,).
+        codes: Children, (counts.sum(),), not negative, those of node 0 first.
+
+    Returns:
+        Values and ends.
     """
     ends = (counts + 1).cumsum()
     parents = np.repeat(np.arange(len(labels)), counts)
@@ -71,10 +92,14 @@ def trees(labels: np.ndarray, counts: np.ndarray, codes: np.ndarray) -> tuple[np
 
 
 def parts(counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Where the parts of these rows, (k,), lie among those of all, row by row;
+    """Find the parts of some rows among those of all.
 
     Args:
-        counts: (n,), how many each row has.
+        counts: Number of parts of each row, (n,).
+        chosen: Rows, (k,).
+
+    Returns:
+        Positions of the parts, row by row.
     """
     mine = counts[chosen]
     begin = (counts.cumsum() - counts)[chosen]

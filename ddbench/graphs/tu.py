@@ -24,28 +24,34 @@ URL = "https://www.chrsmrrs.com/graphkerneldatasets"
 
 
 def load(request: Request) -> RawGraphs:
-    """The set of this name, in PyG's layout ``NAME/raw/NAME_A.txt`` or as its archive unpacks, ``NAME/NAME_A.txt``.
+    """Load a set in PyG's layout ``NAME/raw/NAME_A.txt`` or as its archive unpacks, ``NAME/NAME_A.txt``.
 
     It is looked for in the data root and its folder ``tu``, then under home, else downloaded to home. Classes are
     numbered in the order of the labels, and so are the values of each column of node and edge labels. Without node
     labels the degree of a node is its label. Attributes (measured numbers) are left out.
 
+    Args:
+        request: ``what`` is the name of the set.
+
+    Returns:
+        The graphs.
+
     Raises:
-        UserError: A set with attributes but no labels of nodes, without classes of graphs, missing or damaged.
+        UserError: The set has attributes but no labels of nodes, has no classes of graphs, or is missing or damaged.
     """
     files = _Files(_folder(request), request)
     y, class_names = _classes(files)
     node_ptr = _node_ptr(files, len(y))
     nodes = int(node_ptr[-1])
-    edge_index, kept, listed = _edges(files, node_ptr)
+    edge_index, edge_rows, listed = _edges(files, node_ptr)
     if files.has("node_labels"):
         node_features = files.labels("node_labels", rows=nodes)
     else:
         _refuse_attributes_alone(files)
         node_features = torch.bincount(edge_index[1], minlength=nodes)[:, None]
-    edge_features = torch.zeros(len(kept), 0, dtype=torch.int64)
+    edge_features = torch.zeros(len(edge_rows), 0, dtype=torch.int64)
     if files.has("edge_labels"):
-        edge_features = files.labels("edge_labels", rows=listed)[kept]
+        edge_features = files.labels("edge_labels", rows=listed)[edge_rows]
     return RawGraphs(
         graphs=Graphs(
             node_features=node_features, node_ptr=node_ptr, edge_index=edge_index, edge_features=edge_features, y=y
@@ -80,13 +86,13 @@ class _Files:
 
 
 def _folder(request: Request) -> Path:
-    name, kept = request.what, request.home / "downloads" / "tu" / request.what
-    for folder in (request.data_root / name, request.data_root / "tu" / name, kept):
+    name, downloaded = request.what, request.home / "downloads" / "tu" / request.what
+    for folder in (request.data_root / name, request.data_root / "tu" / name, downloaded):
         for raw in (folder / "raw", folder):
             if (raw / f"{name}_graph_indicator.txt").exists() or (raw / f"{name}_A.txt").exists():
                 return raw
-    fetch_texts(f"{URL}/{name}.zip", kept / "raw", ".txt", request)
-    return kept / "raw"
+    fetch_texts(f"{URL}/{name}.zip", downloaded / "raw", ".txt", request)
+    return downloaded / "raw"
 
 
 def _classes(files: _Files) -> tuple[Tensor, tuple[str, ...]]:
@@ -122,12 +128,12 @@ def _edges(files: _Files, node_ptr: Tensor) -> tuple[Tensor, Tensor, int]:
     source, target = listed[order].T
     first = np.ones(len(order), dtype=bool)
     first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
-    kept = torch.from_numpy(order[first & (source != target)])
-    edge_index = torch.from_numpy(listed)[kept].T.contiguous()
+    edge_rows = torch.from_numpy(order[first & (source != target)])
+    edge_index = torch.from_numpy(listed)[edge_rows].T.contiguous()
     graph = torch.searchsorted(node_ptr, edge_index, right=True)
     if (graph[0] != graph[1]).any():
         raise files.damaged("A", "an edge joins nodes of two graphs")
-    return edge_index, kept, len(listed)
+    return edge_index, edge_rows, len(listed)
 
 
 def _refuse_attributes_alone(files: _Files) -> None:

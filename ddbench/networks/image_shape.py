@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class ImageShape(NamedTuple):
-    """What a network must know of a data set: images (channels, size, size) and a logit for each class."""
+    """Shape of images, (channels, size, size), and number of classes, which a network is built for."""
 
     channels: int
     """Color channels of an image."""

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from ddbench.artifact import describe
-from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.run_dir import Run
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
@@ -30,8 +29,8 @@ class CandidateSeries:
 def candidate_series(job: Job) -> list[CandidateSeries]:
     """The job's own series; and where that is of moving averages, a second one, of the images that were averaged."""
     run = Run(job.folder)
-    own = CandidateSeries(job.label, run.candidates, job.folder / "synthetic.safetensors")
-    if not isinstance(job.method, OptimizedMethod) or job.method.ema_decay is None:
+    own = CandidateSeries(job.label, run.candidates, job.set_path)
+    if not job.method.averaged:
         return [own]
     return [own, CandidateSeries(f"{job.label}-plain", run.plain, job.folder / "synthetic-plain.safetensors")]
 

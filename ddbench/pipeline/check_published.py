@@ -14,7 +14,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.score_files import real_set_of
+from ddbench.pipeline.real_set import real_set_of
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic.recorded import recorded_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic

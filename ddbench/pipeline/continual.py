@@ -16,8 +16,8 @@ from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.continual_files import order_of, parts_of_file
 from ddbench.pipeline.continual_sets import AT_ONCE, STEP_BY_STEP, StepByStep, parts_of_set
-from ddbench.pipeline.image_pipeline import Pipeline
-from ddbench.pipeline.score_files import real_set_of
+from ddbench.pipeline.pipeline import Pipeline
+from ddbench.pipeline.real_set import real_set_of
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic.synthetic_set import load_synthetic
 

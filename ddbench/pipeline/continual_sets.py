@@ -12,8 +12,8 @@ from ddbench.distillation.outer_state import require_same
 from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.continual.replay_memory import StepSet, split_by_class
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import Job
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 STEP_BY_STEP = "distilled step by step from the images of that step's classes; the set of the last outer step"
@@ -54,7 +54,7 @@ class StepByStep:
         mine = _of_classes(job, classes)
         last = last_candidate(mine.method, mine.folder)
         if not last.exists():
-            self._pipeline_of(classes).distill(mine)
+            self._pipeline_of(classes).stages.run(mine, last="distill")
         syn = load_synthetic(last)
         made_from = syn.provenance["identity"]
         now = {**made_from, "real images": subset_fingerprint(self.pipeline.real, classes)}

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from ddbench.data.known_sets import KNOWN
 from ddbench.data.split_words import splits_in_words
 from ddbench.networks.image_shape import ImageShape
-from ddbench.pipeline.data_summary import facts_in_words
 
 if TYPE_CHECKING:
-    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.pipeline.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
     known = KNOWN.get(asked.dataset)
     if known is None:
         with pipeline.ranks.rank_0_first():
-            real = pipeline.load("identity")
+            real = pipeline.load(preprocessing="identity")
         for ipc in asked.ipc:
             real.require_ipc(ipc, pipeline.loaded.where("ipc"))
-        return DatasetFacts(len(real.train), real.shape, len(real.test), len(real.validation), facts_in_words(real))
+        return DatasetFacts(len(real.train), real.shape, len(real.test), len(real.validation), real.in_words())
     images = round(known.train * (1 - asked.validation))
     held = known.train - images
     counted = splits_in_words(images, held, known.test)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ddbench.artifact import fingerprint
-from ddbench.distillation.method import Method, OptimizedMethod
+from ddbench.distillation.method import Method
 from ddbench.errors import UserError
-from ddbench.graphs.method import GraphMethod
 from ddbench.methods import METHODS
-from ddbench.pipeline.graph_checks import require_kind_of_data
+from ddbench.pipeline.domain import Domain
 from ddbench.pipeline.method_overrides import drop_keys_of_other_methods
 from ddbench.pipeline.plugins import require_method
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import Entry, LoadedRecipe
 from ddbench.recipe.settings import validate
-
-SOFT = "random-soft"
-"""The baseline beside every method whose labels are soft: random real images, labeled by the same experts."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,7 @@ class JobSpec:
     @property
     def row_labels(self) -> list[str]:
         """Of the sets that it leaves: see ``ddbench.pipeline.jobs``."""
-        averaged = isinstance(self.method, OptimizedMethod) and self.method.ema_decay is not None
-        return [self.label, *([f"{self.label}-plain"] if averaged else [])]
+        return [self.label, *([f"{self.label}-plain"] if self.method.averaged else [])]
 
     @property
     def outcome(self) -> tuple[Any, ...]:
@@ -55,21 +50,23 @@ class JobSpec:
 
 
 class RecipeExpander:
-    """Makes the drafts of a recipe.
+    """Makes the job specifications of a recipe.
 
     Args:
-        real: What names the data and the student.
-        network: What names the data and the student.
+        loaded: The recipe.
+        domain: Domain of its data.
+        real: What names the data.
+        network: Canonical name of the student.
     """
 
-    def __init__(self, loaded: LoadedRecipe, real: dict[str, Any], network: str) -> None:
-        self.loaded, self.real, self.network = loaded, real, network
+    def __init__(self, loaded: LoadedRecipe, domain: Domain, real: dict[str, Any], network: str) -> None:
+        self.loaded, self.domain, self.real, self.network = loaded, domain, real, network
 
     def specs(self) -> list[JobSpec]:
-        """Every method at every ipc, as it stands and under each entry of the sweep that changes it, and baselines."""
-        found = [spec for label in self.loaded.recipe.methods for spec in self._of(label)]
-        require_labels_apart(found)
-        return [*found, *self._soft_baselines(found)]
+        """Every method at every ipc, as it stands and under each entry of the sweep that changes it."""
+        specs = [spec for label in self.loaded.recipe.methods for spec in self._of(label)]
+        require_labels_apart(specs)
+        return specs
 
     def _of(self, label: str) -> Iterator[JobSpec]:
         plain = [self._spec(self.loaded, label, ipc) for ipc in self.loaded.recipe.ipc]
@@ -89,7 +86,7 @@ class RecipeExpander:
     def _spec(self, loaded: LoadedRecipe, label: str, ipc: int) -> JobSpec:
         entry = loaded.entry(label, ipc)
         kind = _kind_of(loaded, entry)
-        require_kind_of_data(loaded, label, issubclass(kind, GraphMethod))
+        _require_domain(loaded, label, kind, self.domain.name)
         settings = drop_keys_of_other_methods(loaded, entry, lambda other: _kind_of(loaded, other))
         method = validate(kind, settings, entry.source, ("methods", label))
         try:
@@ -116,19 +113,6 @@ class RecipeExpander:
         how = experts.model_dump(exclude={"count", "epochs"})
         return fingerprint({"real": self.real, "network": self.network, "experts": how})
 
-    def _soft_baselines(self, specs: list[JobSpec]) -> Iterator[JobSpec]:
-        """One at each ipc with soft labels, by the experts of the first such method, at the epoch that labels there."""
-        label = SOFT
-        while label in {taken for spec in specs for taken in spec.row_labels}:
-            label += "-labels"
-        for ipc in self.loaded.recipe.ipc:
-            here = [spec for spec in specs if spec.ipc == ipc]
-            soft = next((spec for spec in here if spec.method.soft_labels() and spec.needed), None)
-            if soft is not None and all(spec.name != SOFT for spec in here):
-                epoch = getattr(soft.method, "label_expert_epoch", None) or soft.needed
-                method = METHODS.get(SOFT).model_validate({"label_expert_epoch": epoch})
-                yield replace(soft, label=label, name=SOFT, method=method, needed=method.needed_epochs())
-
 
 def require_labels_apart(specs: list[JobSpec]) -> None:
     """Errors: UserError where rows of two methods would have one label."""
@@ -151,38 +135,11 @@ def _kind_of(loaded: LoadedRecipe, entry: Entry) -> type[Method]:
     return kind
 
 
-MIRAGE = "mirage"
-
-
-def graph_baselines(specs: Sequence[JobSpec]) -> Iterator[JobSpec]:
-    """Random graphs and herding of as many items and of as many bytes as each Mirage set; and all training graphs.
-
-    specs: what the recipe asks for. Where it has several Mirage entries, labels say which one a baseline equals. One
-    that the recipe asks for itself is not repeated.
-    """
-    requested = {spec.outcome for spec in specs}
-    mirages = [spec for spec in specs if spec.name == MIRAGE]
-    several = len({spec.label for spec in mirages}) > 1
-    for spec in mirages:
-        prefix = f"{spec.label}-" if several else ""
-        to = spec.method.model_dump()
-        for label, name, settings in (
-            (f"{prefix}random-items", "random-graphs", {"equal": "items", "to": to}),
-            (f"{prefix}random-bytes", "random-graphs", {"equal": "bytes", "to": to}),
-            (f"{prefix}herding-items", "herding-graphs", {"equal": "items", "to": to}),
-        ):
-            yield from _unless_requested(_spec(spec, label, name, settings), requested)
-    for ipc in dict.fromkeys(spec.ipc for spec in specs):
-        first = next(spec for spec in specs if spec.ipc == ipc)
-        yield from _unless_requested(_spec(first, "full", "full-graphs", {}), requested)
-
-
-def _spec(model: JobSpec, label: str, name: str, settings: dict[str, Any]) -> JobSpec:
-    method = METHODS.get(name).model_validate(settings)
-    return replace(model, label=label, name=name, method=method, source=f"the baseline {label}")
-
-
-def _unless_requested(spec: JobSpec, requested: set[Any]) -> Iterator[JobSpec]:
-    if spec.outcome not in requested:
-        requested.add(spec.outcome)
-        yield spec
+def _require_domain(loaded: LoadedRecipe, label: str, kind: type[Method], data: str) -> None:
+    """Errors: UserError where a method is to distill data of another domain than its own."""
+    if data != kind.DOMAIN:
+        raise UserError(
+            f"{label} distills {kind.DOMAIN}, and {loaded.recipe.dataset} is a set of {data}",
+            f"from  {loaded.where('methods', label)}",
+            fix=f"choose another method (ddbench methods), or a set of {kind.DOMAIN} (ddbench datasets)",
+        )

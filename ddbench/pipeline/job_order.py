@@ -10,11 +10,6 @@ from ddbench.files.folder_lock import is_free, locked
 from ddbench.runtime.rank_store import launched
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ddbench.evaluate.leaderboard.row import Row
-    from ddbench.pipeline.graph_pipeline import GraphPipeline
-    from ddbench.pipeline.image_pipeline import Pipeline
     from ddbench.pipeline.jobs import Job
 
 
@@ -37,16 +32,3 @@ def in_turns(jobs: Sequence[Job]) -> Iterator[Job]:
         left.remove(job)
         with locked(job.folder) if rank == 0 else nullcontext():
             yield job
-
-
-def evaluated_in_turns(pipeline: Pipeline | GraphPipeline) -> list[tuple[Row, Path]]:
-    """Every row of a recipe's jobs, with its file, in the order of the recipe.
-
-    Args:
-        pipeline: Of a recipe on images or on graphs.
-
-    Returns:
-        The rows, of a job after the other, without those of what needs no set.
-    """
-    found = {job.folder: list(pipeline.evaluate(job)) for job in in_turns(pipeline.jobs)}
-    return [entry for job in pipeline.jobs for entry in found[job.folder]]

@@ -14,7 +14,8 @@ from ddbench.data.sources import find_source
 from ddbench.distillation.method import Method
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import without_paths
-from ddbench.pipeline.expand_recipe import JobSpec, RecipeExpander, graph_baselines, require_labels_apart
+from ddbench.pipeline.domains import domain_named
+from ddbench.pipeline.expand_recipe import JobSpec, RecipeExpander
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import LoadedRecipe, Recipe
 
@@ -44,14 +45,21 @@ class Job:
     title: str
     """Names it among the jobs of its recipe, such as ``mtt ipc 10``; with its seed where the recipe has several."""
 
+    @property
+    def set_path(self) -> Path:
+        """File of its set: at first that of the last outer step, after selection the one that was chosen.
+
+        Where several networks select, each for itself, it is the choice of the first.
+        """
+        return self.folder / "synthetic.safetensors"
+
 
 def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
     """Every method of a recipe at every ipc and distillation seed, its settings checked, in the recipe's order; with
     its sweep and baselines.
 
-    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it.
-    Where labels are soft, ``random-soft`` is added, unless the recipe has it; on graphs, what stands beside every
-    method.
+    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it. What
+    is added as a baseline is the domain's choice.
 
     Args:
         network: Canonical name of the student.
@@ -61,10 +69,9 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
     """
     real = real_definition(loaded.recipe)
     source = find_source(loaded.recipe.dataset)
-    specs = RecipeExpander(loaded, real, network).specs()
-    if source.source.graphs:
-        specs = [*specs, *graph_baselines(specs)]
-        require_labels_apart(specs)
+    domain = domain_named(source.source.domain)
+    specs = RecipeExpander(loaded, domain, real, network).specs()
+    specs = [*specs, *domain.baselines(loaded, specs)]
     longest: dict[str, int] = {}
     for spec in specs:
         if spec.needed is not None:

@@ -9,8 +9,7 @@ from ddbench.errors import UserError
 
 if TYPE_CHECKING:
     from ddbench.pipeline.context import RunContext
-    from ddbench.pipeline.graph_pipeline import GraphPipeline
-    from ddbench.pipeline.image_pipeline import Pipeline
+    from ddbench.pipeline.pipeline import Pipeline
 
 
 def open_recipe(
@@ -20,7 +19,7 @@ def open_recipe(
     plugins: list[Path] | None,
     where: RunContext,
     seeds: str | None = None,
-) -> Pipeline | GraphPipeline:
+) -> Pipeline:
     """Open a recipe with what the options changed, checked whole.
 
     Args:
@@ -32,13 +31,14 @@ def open_recipe(
         seeds: Distillation seeds as ``--seeds`` lists them.
 
     Returns:
-        Its stages, on images or on graphs.
+        The recipe with its jobs and stages.
 
     Raises:
         UserError: Anything wrong in the recipe or the options.
     """
-    from ddbench.data.sources import find_source
     from ddbench.formats.recognize import refuse_foreign
+    from ddbench.pipeline.domains import domain_of_dataset
+    from ddbench.pipeline.pipeline import Pipeline
     from ddbench.pipeline.plugins import run_plugin
     from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
@@ -48,13 +48,9 @@ def open_recipe(
         run_plugin(plugin)
     extra = [] if seed is None else [f"seed={seed}"]
     loaded = load_recipe(name, [*with_seeds(overrides, seeds), *extra])
-    if find_source(loaded.recipe.dataset, loaded.where("dataset")).source.graphs:
-        where.executors.refuse("a recipe on graphs")
-        from ddbench.pipeline.graph_pipeline import GraphPipeline
-
-        return GraphPipeline(loaded, where)
-    from ddbench.pipeline.image_pipeline import Pipeline
-
+    domain = domain_of_dataset(loaded.recipe.dataset, loaded.where("dataset"))
+    if not domain.parallel:
+        where.executors.refuse(f"a recipe on {domain.name}")
     return Pipeline(loaded, where)
 
 
@@ -68,14 +64,12 @@ def open_image_recipe(
     """As ``open_recipe``, of a command that is about images alone.
 
     Raises:
-        UserError: A recipe on graphs.
+        UserError: A recipe on other data.
     """
-    from ddbench.pipeline.image_pipeline import Pipeline
-
     pipeline = open_recipe(name, overrides, seed, plugins, where)
-    if not isinstance(pipeline, Pipeline):
+    if pipeline.domain.name != "images":
         raise UserError(
-            f"this command is about images, and {pipeline.recipe.dataset} is a set of graphs",
+            f"this command is about images, and {pipeline.recipe.dataset} is a set of {pipeline.domain.name}",
             f"from  {pipeline.loaded.where('dataset')}",
             fix="give a recipe on images (ddbench recipes)",
         )

@@ -65,12 +65,12 @@ RENAMED_HOOKS = {
 
 def require_method(kind: object, name: str) -> None:
     """Errors: UserError when what is registered under ``name`` is not a whole method, with what it lacks."""
-    from ddbench.distillation.job_method import JobMethod
-    from ddbench.distillation.method import DirectMethod, OptimizedMethod
-    from ddbench.graphs.method import GraphMethod
+    from ddbench.distillation.method import Method
+    from ddbench.pipeline.domains import domain_named
 
-    kinds = OptimizedMethod | DirectMethod | JobMethod | GraphMethod
-    if not (isinstance(kind, type) and issubclass(kind, kinds)):
+    if not (
+        isinstance(kind, type) and issubclass(kind, Method) and issubclass(kind, domain_named(kind.DOMAIN).method_kinds)
+    ):
         raise UserError(
             f"what is registered as method {name!r} is not a method: {kind!r}",
             fix="make it a class that inherits from ddbench.method.DirectMethod or OptimizedMethod; for graphs, from "

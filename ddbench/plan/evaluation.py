@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ddbench.evaluate.protocols.network_pools import NetworkRequest
-    from ddbench.pipeline.image_pipeline import Pipeline
     from ddbench.pipeline.jobs import Job
+    from ddbench.pipeline.pipeline import Pipeline
 
 
 def evaluation_in_words(pipeline: Pipeline) -> str:
@@ -30,7 +30,7 @@ def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
     asked, sets = pipeline.recipe.evaluation, len(candidate_series(job))
     scoring = pipeline.networks.count(network) * asked.seeds
     evaluator = _candidates(pipeline, job) * asked.selection_seeds if network in _selecting(pipeline) else 0
-    policies = [_policy(pipeline, entry) for entry in pipeline.asked if entry.network == network]
+    policies = [_policy(pipeline, entry) for entry in pipeline.requests if entry.network == network]
     searching = policies.count("search") * _rates(pipeline) * asked.selection_seeds
     return sets * (scoring + evaluator + searching)
 
@@ -46,23 +46,21 @@ def _judges(pipeline: Pipeline) -> str:
 
 def _candidates(pipeline: Pipeline, job: Job) -> int:
     """How many candidates of a job are judged; 0 where there is nothing to choose."""
-    from ddbench.distillation.method import OptimizedMethod
-
-    if not isinstance(job.method, OptimizedMethod) or pipeline.recipe.evaluation.selection == "last":
+    if not job.method.outer_steps or pipeline.recipe.evaluation.selection == "last":
         return 0
-    every = job.method.keep_every or max(job.method.iterations // 10, 1)
-    candidates = -(-job.method.iterations // every)
+    every = getattr(job.method, "keep_every", None) or max(job.method.outer_steps // 10, 1)
+    candidates = -(-job.method.outer_steps // every)
     return candidates if candidates > 1 else 0
 
 
 def _selecting(pipeline: Pipeline) -> set[str]:
     """The networks that choose among candidates, each for itself."""
     own = pipeline.protocol.network or pipeline.network
-    return {own if entry.pools else entry.network for entry in pipeline.asked}
+    return {own if entry.pools else entry.network for entry in pipeline.requests}
 
 
 def _searchers(pipeline: Pipeline, sets: int) -> str:
-    policies, rates = [_policy(pipeline, entry) for entry in pipeline.asked], _rates(pipeline)
+    policies, rates = [_policy(pipeline, entry) for entry in pipeline.requests], _rates(pipeline)
     search_seeds = sets * policies.count("search") * rates * pipeline.recipe.evaluation.selection_seeds
     return f", rates searched among {rates} with {search_seeds} more networks" if search_seeds else ""
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ddbench.data.loader import loader_bytes
-from ddbench.distillation.run import last_candidate
 from ddbench.errors import UserError
-from ddbench.estimates.memory import PENALISED_PER_ACTIVATION, TRAINED_PER_ACTIVATION, inference_bytes, training_bytes
+from ddbench.estimates.estimate import Estimate
+from ddbench.estimates.memory import inference_bytes, training_bytes
 from ddbench.estimates.memory_check import available_bytes, require
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
 from ddbench.evaluate.training.train_and_test import TEST_BATCH
 from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
+from ddbench.expert_buffers.memory_estimate import expert_bytes, is_penalised
 from ddbench.networks import build_network
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
-from ddbench.pipeline.graph_pipeline import GraphPipeline
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import BufferSpec, Job
-from ddbench.recipe.experts import ExpertRecipe, SmoothExperts
+from ddbench.pipeline.pipeline import Pipeline
+from ddbench.recipe.experts import ExpertRecipe
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class MemoryRequirement:
     memory_suggestions: Callable[[int], Sequence[MemorySuggestion]]
 
 
-def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> None:
+def check_memory(pipeline: Pipeline, *, scored: bool = True) -> None:
     """See that what is still to be made fits in memory.
 
     Args:
@@ -41,9 +42,7 @@ def check_memory(pipeline: Pipeline | GraphPipeline, *, scored: bool = True) -> 
     Raises:
         UserError: Before anything is trained, with what to change; under ``--memory warn`` a warning.
     """
-    if not isinstance(pipeline, Pipeline):
-        return
-    left = [job for job in pipeline.jobs if not last_candidate(job.method, job.folder).exists()]
+    left = [job for job in pipeline.jobs if not pipeline.stages.distill.done(job)]
     if not left:
         return
     facts, wanted = dataset_facts(pipeline), {job.buffer.folder for job in left if job.buffer is not None}
@@ -102,23 +101,9 @@ def distillation_need(job: Job, sizes: Sizes) -> MemoryRequirement | None:
 
 def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, validation: int = 0) -> MemoryRequirement:
     """Of training one expert: its step, its trajectory as it grows, and the images, those for validation as well."""
-    on_cpu = sizes.device == "cpu"
-    trajectory = 2 * (epochs + 1) * 4 * sizes.parameters  # and once more while it is written
-    fed = loader_bytes(images, sizes.pixels) + loader_bytes(validation, sizes.pixels)
-    lying = trajectory + fed if on_cpu else 0
-    kind = recipe.optimizer.kind
-    vectors = 2 + (recipe.momentum > 0) + (recipe.weight_decay > 0) + (_GSAM_VECTORS if kind == "gsam" else 0)
-    penalised = isinstance(recipe.optimizer, SmoothExperts) and recipe.optimizer.penalty > 0
 
-    def needed(batch: int) -> int:
-        return lying + training_bytes(
-            parameters=sizes.parameters,
-            activations=sizes.activations,
-            batch=batch,
-            pixels=sizes.pixels,
-            vectors=vectors,
-            per_activation=PENALISED_PER_ACTIVATION if penalised else TRAINED_PER_ACTIVATION,
-        )
+    def needed(batch: int) -> Estimate:
+        return expert_bytes(recipe, epochs, sizes, images, validation, batch=batch)
 
     def memory_suggestions(available: int) -> list[MemorySuggestion]:
         batch = largest(recipe.batch, lambda batch: needed(batch) <= available)
@@ -130,12 +115,8 @@ def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, va
 
     batch = min(recipe.batch, images)
     return MemoryRequirement(
-        f"the training of experts by {kind} in batches of {batch}", needed(batch), memory_suggestions
+        f"the training of experts by {recipe.optimizer.kind} in batches of {batch}", needed(batch), memory_suggestions
     )
-
-
-_GSAM_VECTORS = 5
-"""The weights in one vector, both gradients, the weights nearby, and the way there."""
 
 
 def passes(recipe: ExpertRecipe) -> float:
@@ -144,7 +125,7 @@ def passes(recipe: ExpertRecipe) -> float:
     GSAM takes two. The gradient penalty of smooth experts is a forward and a backward pass, and a backward pass through
     both; measured on ConvNets, a step is 4.5 passes.
     """
-    if isinstance(recipe.optimizer, SmoothExperts) and recipe.optimizer.penalty > 0:
+    if is_penalised(recipe):
         return 4.5
     return 2.0 if recipe.optimizer.kind == "gsam" else 1.0
 
@@ -167,13 +148,17 @@ def evaluation_need(pipeline: Pipeline, network: str, facts: DatasetFacts) -> Me
     )
 
 
-def evaluation_bytes(config: TrainingConfig, sizes: Sizes, test_images: int) -> int:
+def evaluation_bytes(config: TrainingConfig, sizes: Sizes, test_images: int) -> Estimate:
     """Estimated peak of one fresh network in training, and in its test, with the test images that lie there."""
-    measures = {"parameters": sizes.parameters, "activations": sizes.activations, "pixels": sizes.pixels}
-    trained = training_bytes(**measures, batch=config.batch, vectors=5 if config.optimizer == "adamw" else 4)
+    measures: dict[str, Any] = {
+        "parameters": sizes.parameters,
+        "activations": sizes.activations,
+        "pixels": sizes.pixels,
+    }
+    trained = training_bytes(**measures, batch=config.batch, vectors=config.vectors)
     tested = inference_bytes(**measures, batch=min(TEST_BATCH, test_images))
     lying = loader_bytes(test_images, sizes.pixels) if sizes.device == "cpu" else 0
-    return max(trained, tested + lying)
+    return max(trained, tested.plus({"test images": lying}))
 
 
 def training_config_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -> TrainingConfig:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory_check import NEARLY, available_bytes, in_words
 from ddbench.expert_buffers.expert_training import buffer_bytes
 from ddbench.pipeline.dataset_sizes import DatasetFacts, dataset_facts
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.imported_experts import imported_buffer
 from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.plan.evaluation import evaluation_in_words
 from ddbench.plan.memory import (
     MemoryRequirement,
@@ -23,9 +24,6 @@ from ddbench.plan.memory import (
 )
 from ddbench.plan.time import Times
 from ddbench.recipe.experts import ExpertOptimization
-
-if TYPE_CHECKING:
-    from ddbench.pipeline.graph_pipeline import GraphPipeline
 
 
 def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
@@ -97,7 +95,7 @@ def _buffer_facts(
         "steps": count * need.epochs * -(-images // batch),
         "passes a step": passes(need.recipe),
         "bytes": buffer_bytes(parameters, need.epochs, count, need.recipe.dtype, need.recipe.momentum),
-        "peak bytes": memory.bytes,
+        **_peak(memory),
         **seconds,
         "for": "; ".join(f"{label} ipc {', '.join(at)}" for label, at in ipcs.items()),
     }
@@ -106,7 +104,7 @@ def _buffer_facts(
 def _set_facts(
     pipeline: Pipeline, job: Job, memory: MemoryRequirement | None, facts: DatasetFacts, times: Times | None
 ) -> dict[str, Any]:
-    there = pipeline.set_path(job).exists()
+    there = job.set_path.exists()
     row: dict[str, Any] = {
         "method": job.label,
         "ipc": job.ipc,
@@ -116,7 +114,7 @@ def _set_facts(
         **job.method.plan_summary(sizes_of(pipeline, facts), job.ipc),
     }
     if memory is not None:
-        row["peak bytes"] = memory.bytes
+        row |= _peak(memory)
     if times is not None and (seconds := times.distillation(job)) is not None:
         row["seconds"] = 0.0 if there else seconds
     return row
@@ -124,7 +122,13 @@ def _set_facts(
 
 def _network_facts(pipeline: Pipeline, name: str, memory: MemoryRequirement, times: Times | None) -> dict[str, Any]:
     seconds = {} if times is None else {"seconds": times.evaluation(name)}
-    return {"network": name, "protocol": pipeline.protocol.key, "peak bytes": memory.bytes, **seconds}
+    return {"network": name, "protocol": pipeline.protocol.key, **_peak(memory), **seconds}
+
+
+def _peak(memory: MemoryRequirement) -> dict[str, Any]:
+    """The bytes of an estimate and its parts, the largest first; a plugin's estimate may have none."""
+    parts = memory.bytes.parts if isinstance(memory.bytes, Estimate) else {}
+    return {"peak bytes": memory.bytes, "peak parts": dict(sorted(parts.items(), key=lambda part: -part[1]))}
 
 
 def _in_words(optimizer: ExpertOptimization) -> str:
@@ -146,40 +150,3 @@ def wrapped(sharers: str, width: int) -> str:
     whole = sharers.replace(" ", "\N{NO-BREAK SPACE}").replace(";\N{NO-BREAK SPACE}", "; ")
     lines = wrap(whole, width, break_long_words=False, break_on_hyphens=False) if width else [whole]
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def _data(pipeline: GraphPipeline) -> list[str]:
-    """The splits of the graphs, checked, where the set lies on this machine already; nothing is downloaded or run.
-
-    Errors: UserError where the graphs cannot be used, or an ipc is larger than a class.
-    """
-    from ddbench.graphs.load import NotHereError
-    from ddbench.pipeline.data_summary import facts_in_words
-
-    if pipeline.recipe.dataset.startswith("pyg:"):
-        return [f"{pipeline.recipe.dataset} is a function, which is called when the recipe runs"]
-    try:
-        return list(facts_in_words(pipeline.graphs(download=False)))
-    except NotHereError:
-        return [f"{pipeline.recipe.dataset} is not on this machine, and is downloaded when the recipe runs"]
-
-
-def graph_plan_facts(pipeline: GraphPipeline) -> dict[str, Any]:
-    """The plan of a recipe on graphs: ``buffers``, which there are none of, ``sets``, and what is trained."""
-    asked, count = pipeline.recipe.evaluation, len(pipeline.jobs) * len(pipeline.networks)
-    return {
-        "recipe": pipeline.loaded.name,
-        "data": _data(pipeline),
-        "buffers": [],
-        "sets": [
-            {
-                "method": job.label,
-                "ipc": job.ipc,
-                **({"seed": job.seed} if len(pipeline.recipe.distillation_seeds) > 1 else {}),
-                "there": "yes" if pipeline.set_path(job).exists() else "no",
-            }
-            for job in pipeline.jobs
-        ],
-        "evaluation": f"evaluation: {count * asked.seeds} fresh networks ({', '.join(pipeline.networks)}) by "
-        f"{pipeline.protocol.key}; node count, edge count and label histogram beside them, without any network",
-    }

@@ -7,8 +7,8 @@ from functools import cache
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.pipeline.candidate_series import candidate_series
 from ddbench.pipeline.dataset_sizes import DatasetFacts
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.plan.evaluation import trainings_of
 from ddbench.plan.memory import training_config_of
 from ddbench.plan.time_distillation import Stage, outer_step_seconds

@@ -9,7 +9,7 @@ from statistics import median
 import torch
 
 from ddbench.estimates.memory import activation_floats
-from ddbench.estimates.stacked_memory import training_seconds
+from ddbench.estimates.training_time import training_seconds
 from ddbench.evaluate.protocols.protocol import Protocol, TrainingConfig
 from ddbench.evaluate.score import score
 from ddbench.evaluate.training.train_and_test import TEST_BATCH

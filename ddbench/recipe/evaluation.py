@@ -15,9 +15,10 @@ Called = Annotated[str, Field(max_length=1000)]
 
 
 class EvaluationRecipe(Settings):
-    """How synthetic sets are scored."""
+    """Settings by which synthetic sets are scored."""
 
     protocol: Called = "mtt-v1"
+    """How networks are trained on a set; ``ddbench protocols`` lists the versions."""
     networks: Annotated[tuple[Called, ...], BeforeValidator(one_or_more), Field(max_length=1000)] = ()
     """Networks trained on the set, or pools of them (mtt-pool); empty means the network it was distilled with."""
     lr: Literal["protocol", "search"] | None = None

@@ -50,19 +50,27 @@ ExpertOptimization = Annotated[SgdExperts | GsamExperts | SmoothExperts, Field(d
 
 
 class ExpertRecipe(Settings):
-    """How experts are trained on real data. Defaults: MTT's released recipe (spec: SGD 0.01, batch 256, DSA)."""
+    """Training of experts on real data. Defaults: MTT's released recipe (SGD with 0.01, batches of 256, DSA)."""
 
     count: Count = 100
+    """Number of experts."""
     epochs: Count | Literal["auto"] = "auto"
     """How many epochs of each expert are recorded; "auto" takes what the methods need and no more."""
     optimizer: ExpertOptimization = SgdExperts()
+    """How an expert's parameters are updated."""
     lr: Positive = 0.01
+    """Learning rate."""
     momentum: Share = 0.0
+    """Heavy-ball momentum."""
     weight_decay: NotNegative = 0.0
+    """Weight decay, added to the gradient."""
     batch: Count = 256
+    """Real images per step."""
     augmentation: Literal["dsa", "none"] = "dsa"
+    """Augmentation of their batches."""
     lr_drop_epoch: Count | None = None
     """The epoch after which lr is multiplied by ``lr_drop_factor``, once, with a fresh optimizer; None: constant."""
     lr_drop_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor of lr after ``lr_drop_epoch``."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision in which trajectories are stored; training is always float32."""

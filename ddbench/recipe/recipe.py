@@ -45,23 +45,31 @@ class Recipe(Settings):
     """A whole run. ``methods`` maps labels of the user's choice to settings: see :meth:`LoadedRecipe.entry`."""
 
     description: str = ""
+    """One line for lists of recipes."""
     dataset: Annotated[str, AfterValidator(_can_be_a_path)]
+    """Data set, as ``ddbench datasets`` lists them."""
     size: Annotated[int, Field(ge=1, le=4096, strict=True)] | None = None
     """Side in pixels to which image files are resized; None keeps what the data set has."""
     mirror: bool | None = None
     """Whether a mirrored image is still of its class, so that augmentation may flip it; None asks the data set."""
     preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
+    """Space in which networks see images: as they are, standardized, or whitened."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""
     network: Called
+    """Student, as ``ddbench networks`` lists them."""
     ipc: Annotated[
         tuple[Annotated[Count, Field(le=MOST_IPC)], ...], BeforeValidator(one_or_more), AfterValidator(_each_once)
     ]
+    """Images per class: one number, or several."""
     experts: ExpertRecipe = ExpertRecipe()
+    """How experts are trained, for the methods that use them."""
     methods: dict[str, dict[str, Any]]
+    """Settings of each method, by labels of the user's choice."""
     sweep: dict[str, dict[str, Any]] = {}
     """Names to overrides, written as on the command line; under each, every method that it changes is run again."""
     evaluation: EvaluationRecipe = EvaluationRecipe()
+    """How sets are scored."""
     seed: Seed = 0
     """Seed of everything: the validation split, experts, distillation, and networks that score."""
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(one_or_more), AfterValidator(_each_once)] | None = None
@@ -89,6 +97,7 @@ class Entry:
     """One entry of ``methods`` as it is at one ipc, not yet checked by its method."""
 
     label: str
+    """Key of the entry."""
     name: str
     """Of the method."""
     settings: dict[str, Any]

@@ -18,6 +18,7 @@ class YamlSource:
     """A document read from YAML, and where each of its keys stood."""
 
     name: str
+    """Name of the file, for errors."""
     data: dict[Any, Any]
     """Plain dictionaries, lists and scalars."""
     lines: dict[Key, int] = field(default_factory=dict)

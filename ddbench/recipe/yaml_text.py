@@ -35,7 +35,7 @@ class YamlDocument:
 
 
 def parse_yaml(text: str, name: str) -> YamlDocument:
-    """The document that a text says.
+    """Parse a text of YAML.
 
     Args:
         text: YAML 1.1, in which 1e-5 is a number.
@@ -80,7 +80,7 @@ def yaml_problem(error: yaml.YAMLError) -> str:
 
 
 def _require_bounds(root: yaml.Node, name: str) -> None:
-    """Errors: UserError for too many values, aliases followed, too many levels, and what contains itself."""
+    """Refuse too many values, aliases followed, too many levels, and what contains itself."""
     counts: dict[int, int] = {}
     _count(root, (), counts, name)
 

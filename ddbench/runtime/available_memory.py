@@ -14,19 +14,25 @@ _UNLIMITED = 1 << 60
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Bytes that this process can still get on the device; None where nobody says.
+    """Measure the memory that this process can still get on a device.
 
-    On CUDA what the driver has free, and what torch's allocator keeps and does not use. On the CPU the least of what
-    the machine has available, of what the control groups of this process leave it (version 1 and 2), and of its own
-    limit of address space. macOS tells no more than the memory of the machine, which is then taken for free.
+    On CUDA it is what the driver has free, and what torch's allocator keeps and does not use. On the CPU it is the
+    least of what the machine has available, of what the control groups of this process leave it (version 1 and 2), and
+    of its own limit of address space. macOS tells no more than the memory of the machine, which is then taken for free.
+
+    Args:
+        device: The device.
+
+    Returns:
+        Bytes; None where the system does not say.
     """
     if device.type == "cuda":
         import torch
 
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + kept
-    found = [available for available in (_machine(), cgroup_available(), _address_space()) if available is not None]
-    return max(min(found), 0) if found else None
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    limits = [available for available in (_machine(), cgroup_available(), _address_space()) if available is not None]
+    return max(min(limits), 0) if limits else None
 
 
 def _machine() -> int | None:
@@ -41,14 +47,17 @@ def _machine() -> int | None:
 
 
 def cgroup_available(root: Path = Path("/")) -> int | None:
-    """What the control groups of this process leave it, the tightest counts; None where none sets a limit.
+    """Measure the memory that the control groups of this process leave it; the tightest counts.
 
     A group's use counts without files that it has cached and not used lately, which the kernel gives up for it.
 
     Args:
-        root: Under which ``proc`` and ``sys`` are looked for.
+        root: Folder under which ``proc`` and ``sys`` are looked for.
+
+    Returns:
+        Bytes; None where no group sets a limit.
     """
-    found = []
+    limits = []
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
         if controllers and "memory" not in controllers.split(","):
@@ -56,8 +65,8 @@ def cgroup_available(root: Path = Path("/")) -> int | None:
         names = _V1 if controllers else _V2
         for folder in _upwards(root / "sys/fs/cgroup" / ("memory" if controllers else ""), path):
             available = _available_of(folder, *names)
-            found += [] if available is None else [available]
-    return min(found) if found else None
+            limits += [] if available is None else [available]
+    return min(limits) if limits else None
 
 
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")

@@ -33,10 +33,18 @@ _VARIANTS = 64
 
 
 def should_compile(choice: Choice, *, seconds: float, device: str = "cpu") -> bool:
-    """Whether to compile what takes about ``seconds`` uncompiled on a device of this type.
+    """Decide whether to compile a computation.
+
+    Args:
+        choice: "auto", "on" or "off".
+        seconds: How long it takes uncompiled, about.
+        device: Type of the device, "cpu" or "cuda".
+
+    Returns:
+        True where it is to be compiled: with "auto" only where that saves time and this machine can.
 
     Raises:
-        UserError: Compiling was asked for ("on") and this machine can not.
+        UserError: The choice is "on" and this machine can not compile.
     """
     if choice == "off" or (choice == "auto" and seconds < LONG_ENOUGH):
         return False
@@ -51,10 +59,15 @@ def should_compile(choice: Choice, *, seconds: float, device: str = "cpu") -> bo
 
 
 def student_seconds(floats: int, steps: int, device: str = "cpu") -> float:
-    """About how long ``steps`` inner steps take uncompiled, there and back.
+    """Estimate how long inner steps take uncompiled, there and back.
 
     Args:
-        floats: A batch's activations.
+        floats: Numbers that the student's layers put out for a batch.
+        steps: Inner steps.
+        device: Type of the device, "cpu" or "cuda".
+
+    Returns:
+        Seconds.
     """
     if device == "cuda":
         return steps * max(CUDA_SECONDS_PER_FLOAT * floats, CUDA_LEAST)
@@ -62,7 +75,14 @@ def student_seconds(floats: int, steps: int, device: str = "cpu") -> float:
 
 
 def missing_requirement(device: str = "cpu") -> str | None:
-    """What torch.compile needs on a device of this type and does not find; None where it has all."""
+    """Look for what torch.compile needs.
+
+    Args:
+        device: Type of the device, "cpu" or "cuda".
+
+    Returns:
+        What is missing, in words; None where everything is there.
+    """
     if not any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++")):
         return "a C++ compiler (g++ or clang++)"
     if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
@@ -73,14 +93,19 @@ def missing_requirement(device: str = "cpu") -> str | None:
 
 
 def compiled(function: Callable[..., Any], device: str = "cpu", backend: str = "inductor") -> Callable[..., Any]:
-    """A function of tensors, compiled whole at its first call, and again for every new shape.
+    """Compile a function of tensors as a whole, at its first call, and again for every new shape.
 
     On CUDA it runs as a graph that is replayed, and its results lie in memory that the next call writes over: use them
     up, or copy them, before. Compiled code is kept where torch keeps it (``TORCHINDUCTOR_CACHE_DIR``), so that a second
     process reads it.
 
     Args:
-        backend: Of torch.compile.
+        function: A pure function of tensors.
+        device: Type of the device, "cpu" or "cuda".
+        backend: Backend of torch.compile.
+
+    Returns:
+        The same function, compiled.
     """
     import torch
 
@@ -91,10 +116,22 @@ def compiled(function: Callable[..., Any], device: str = "cpu", backend: str = "
 
 
 def warn_not_compiled(what: str, error: Exception) -> None:
-    """Say on stderr that ``what`` runs uncompiled, and why."""
+    """Say on stderr that something runs uncompiled, and why.
+
+    Args:
+        what: What runs, in words.
+        error: Why it does not compile.
+    """
     sys.stderr.write(f"{what} does not compile, and runs as it is: {reason_of(error)}\n")
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says first, or its kind where it says nothing."""
+    """Shorten an error to one line.
+
+    Args:
+        error: The error.
+
+    Returns:
+        Its first line, or its kind where it says nothing.
+    """
     return next(iter(str(error).splitlines()), "") or type(error).__name__

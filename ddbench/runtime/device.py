@@ -18,10 +18,16 @@ CHECKPOINT_SECONDS = 20.0
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """The device of this name; "auto" takes CUDA where it is present, with float32 at full precision.
+    """Find a device by name. On CUDA float32 is set to full precision.
+
+    Args:
+        wanted: "cpu", "cuda", "cuda:1", or "auto", which takes CUDA where it is present.
+
+    Returns:
+        The device.
 
     Raises:
-        UserError: An unknown name, for CUDA where there is none, for a CUDA index that does not exist.
+        UserError: An unknown name, CUDA where there is none, or a CUDA index that does not exist.
     """
     import torch
 
@@ -50,7 +56,11 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all it was given, so that a clock read next is true."""
+    """Wait until a device has done all it was given, so that a clock read next is true.
+
+    Args:
+        device: The device.
+    """
     if device.type == "cuda":
         import torch
 
@@ -58,9 +68,13 @@ def synchronize(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Most memory in use since :func:`reset_peak`: of the device's allocator on CUDA, of the process on the CPU.
+    """Read the most memory in use since :func:`reset_peak`.
 
-    0 on a CPU where the system does not say.
+    Args:
+        device: The device.
+
+    Returns:
+        Bytes of the device's allocator on CUDA, of the process on the CPU; 0 on a CPU where the system does not say.
     """
     if device.type == "cuda":
         import torch
@@ -78,7 +92,11 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Let :func:`peak_bytes` count from now; where the system can not, it counts from the start of the process."""
+    """Let :func:`peak_bytes` count from now; where the system can not, it counts from the start of the process.
+
+    Args:
+        device: The device.
+    """
     if device.type == "cuda":
         import torch
 

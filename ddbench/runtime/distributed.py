@@ -29,12 +29,12 @@ notice, which ends the others."""
 
 @dataclass(frozen=True)
 class Share:
-    """A rank's part of a batch."""
+    """Part that a rank has of a batch."""
 
     rows: slice
-    """Its own, one at least."""
+    """Rows of the batch, one at least."""
     weight: float
-    """What the mean over them counts in the mean over the batch; 0 where there are fewer images than ranks, and the row
+    """Weight of their mean in the mean over the batch; 0 where there are fewer images than ranks, and the row
     is another's."""
 
 
@@ -44,19 +44,21 @@ class Ranks:
     """The processes that work on one computation, as one of them sees it; by default there is this one alone."""
 
     rank: int = 0
-    """Which this is, from 0."""
+    """Number of this process, from 0."""
     world: int = 1
-    """How many."""
+    """Number of processes."""
     store: RankStore | None = field(default=None, repr=False)
-    """Where they talk. Alone, every method does nothing."""
+    """Store for messages; None for a process alone, for which every method does nothing."""
 
     @classmethod
     def from_environment(cls, device: torch.device) -> Ranks:
-        """Those that torchrun started, joined: by gloo on the CPU, by NCCL on CUDA; this process alone where it did
-        not.
+        """Join the ranks that torchrun started: by gloo on the CPU, by NCCL on CUDA.
 
         Args:
-            device: Of this rank (:func:`rank_device`).
+            device: Device of this rank, as :func:`rank_device` names it.
+
+        Returns:
+            All ranks; this process alone where torchrun did not start it.
         """
         if launched()[1] == 1:
             return cls()
@@ -77,6 +79,7 @@ class Ranks:
 
     @property
     def alone(self) -> bool:
+        """Whether there is one process only."""
         return self.world == 1
 
     @property
@@ -85,32 +88,97 @@ class Ranks:
         return self.rank == 0
 
     def share(self, images: int) -> Share:
-        """This rank's part of a batch of so many images: blocks in order, as equal as can be."""
+        """Divide a batch into blocks in order, as equal as can be.
+
+        Args:
+            images: Images of the batch.
+
+        Returns:
+            This rank's part.
+        """
         begin, end = (images * rank // self.world for rank in (self.rank, self.rank + 1))
         return Share(slice(begin, end), (end - begin) / images) if end > begin else Share(slice(0, 1), 0.0)
 
     def copied(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Tensors, the same on every rank, for work that differs: backward their cotangents are summed."""
+        """Hand tensors that are the same on every rank to work that differs; backward their cotangents are summed.
+
+        Args:
+            tensors: The same on every rank.
+
+        Returns:
+            The same tensors.
+
+        Source: Shoeybi et al. 2019 (Megatron-LM, arXiv:1909.08053), operator f.
+        """
         return tensors if self.alone else _Copied.apply(*tensors)  # pyright: ignore[reportReturnType]
 
     def summed(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The sums over all ranks; backward, every rank has the cotangent."""
+        """Sum tensors over all ranks; backward every rank has the cotangent.
+
+        Args:
+            tensors: Each rank's own, of equal shapes.
+
+        Returns:
+            The sums, the same on every rank.
+
+        Source: Shoeybi et al. 2019 (Megatron-LM, arXiv:1909.08053), operator g.
+        """
         return tensors if self.alone else _Summed.apply(*tensors)  # pyright: ignore[reportReturnType]
 
     def total(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The sums over all ranks, in one collective, without autograd; new tensors."""
+        """Sum tensors over all ranks, in one collective, without autograd.
+
+        Args:
+            tensors: Each rank's own, of equal shapes.
+
+        Returns:
+            The sums, new tensors, the same on every rank.
+
+        Raises:
+            UserError: Another rank has ended.
+        """
         return tensors if self.alone else _in_one(dist.all_reduce, tensors)
 
     def agreed(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Rank 0's tensors, so that what all ranks decide on them is the same to the bit."""
+        """Take rank 0's tensors, so that what all ranks decide on them is the same to the bit.
+
+        Args:
+            tensors: Each rank's own, of equal shapes.
+
+        Returns:
+            Rank 0's.
+
+        Raises:
+            UserError: Another rank has ended.
+        """
         return tensors if self.alone else _in_one(lambda flat: dist.broadcast(flat, 0), tensors)
 
     def decided(self, document: Any) -> Any:
-        """Rank 0's answer, JSON, to what only one rank must answer, such as whether a file is there."""
+        """Take rank 0's answer to what only one rank must answer, such as whether a file is there.
+
+        Args:
+            document: This rank's answer, JSON.
+
+        Returns:
+            Rank 0's answer.
+
+        Raises:
+            UserError: Another rank has ended.
+        """
         return document if self.store is None else self.store.decided(document)
 
     def gather(self, document: Any) -> list[Any]:
-        """Every rank's document, JSON, in the order of ranks."""
+        """Collect a document of every rank.
+
+        Args:
+            document: This rank's, JSON.
+
+        Returns:
+            All documents, in the order of ranks.
+
+        Raises:
+            UserError: Another rank has ended.
+        """
         return [document] if self.store is None else self.store.gather(document)
 
     def wait(self) -> None:
@@ -119,25 +187,41 @@ class Ranks:
 
     @contextmanager
     def rank_0_first(self) -> Iterator[None]:
-        """Inside, first rank 0 does its work, then the others, who find it done: downloads, the first set."""
+        """Run the block on rank 0 first, then on the others, who find its work done: downloads, the first set.
+
+        Yields:
+            Nothing.
+        """
         with nullcontext() if self.store is None else self.store.rank_0_first():
             yield
 
     def require_same(self, facts: Mapping[str, Any], fix: str) -> None:
-        """Errors: UserError, on all ranks, that names the first of these facts, JSON, that is not the same on all."""
-        given = self.gather(dict(facts))
-        for key in sorted({key for document in given for key in document}):
-            for rank, document in enumerate(given):
-                if document.get(key) != given[0].get(key):
+        """Check that facts are the same on all ranks.
+
+        Args:
+            facts: This rank's facts by name, JSON.
+            fix: What to do where they differ.
+
+        Raises:
+            UserError: On all ranks; names the first fact that differs.
+        """
+        documents = self.gather(dict(facts))
+        for key in sorted({key for document in documents for key in document}):
+            for rank, document in enumerate(documents):
+                if document.get(key) != documents[0].get(key):
                     raise UserError(
                         f"rank {rank} has another {key} than rank 0",
-                        f"rank 0 {given[0].get(key)}",
+                        f"rank 0 {documents[0].get(key)}",
                         f"rank {rank} {document.get(key)}",
                         fix=fix,
                     )
 
     def leave(self) -> Ranks:
-        """Part, when all are here. Returns the ranks of this process alone."""
+        """Part, when all ranks are here.
+
+        Returns:
+            This process alone.
+        """
         self.wait()
         if dist.is_initialized():
             dist.destroy_process_group()
@@ -148,12 +232,16 @@ ALONE = Ranks()
 
 
 def rank_device(wanted: str) -> str:
-    """The device of this rank where ``wanted`` was asked of all:
+    """Choose the device of this rank.
 
-    ``"cuda:1"`` for the second rank of a machine.
+    Args:
+        wanted: Device that was given for all ranks: "auto", "cpu", "cuda", or one of several.
+
+    Returns:
+        Its name, such as ``"cuda:1"`` for the second rank of a machine; ``wanted`` where there is one rank.
 
     Raises:
-        UserError: A machine has fewer GPUs than ranks, and where all would share one.
+        UserError: A machine has fewer GPUs than ranks, or all would share one.
     """
     local, beside = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if launched()[1] == 1 or wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
@@ -165,10 +253,10 @@ def rank_device(wanted: str) -> str:
             f"{beside} ranks of this machine can not share the device {wanted!r}",
             fix="--device cuda gives each rank a GPU of its own",
         )
-    if local >= (found := torch.cuda.device_count()):
+    if local >= (count := torch.cuda.device_count()):
         raise UserError(
-            f"this machine has {found} CUDA devices for {beside} ranks",
-            fix=f"torchrun --nproc-per-node {max(found, 1)}, or --device cpu",
+            f"this machine has {count} CUDA devices for {beside} ranks",
+            fix=f"torchrun --nproc-per-node {max(count, 1)}, or --device cpu",
         )
     return f"cuda:{local}"
 
@@ -197,9 +285,9 @@ class _Copied(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        asked = [c for c, needed in zip(cotangents, ctx.needs_input_grad, strict=True) if needed]
-        found = iter(_Summed.apply(*asked))  # pyright: ignore[reportArgumentType]
-        return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
+        needed_cotangents = [c for c, needed in zip(cotangents, ctx.needs_input_grad, strict=True) if needed]
+        sums = iter(_Summed.apply(*needed_cotangents))  # pyright: ignore[reportArgumentType]
+        return tuple(next(sums) if needed else None for needed in ctx.needs_input_grad)
 
 
 class _Summed(torch.autograd.Function):

@@ -11,7 +11,7 @@ import torch
 
 from ddbench.errors import UserError
 
-_SAID = (
+_MESSAGES = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
     "std::bad_alloc",
@@ -25,14 +25,25 @@ and its libraries, which allocate for themselves."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory was lacking, on the CPU or on CUDA."""
+    """Check whether an exception means that memory was lacking, on the CPU or on CUDA.
+
+    Args:
+        error: The exception, of whichever library.
+
+    Returns:
+        True where it does.
+    """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
 def let_go(error: BaseException) -> None:
-    """Free what the functions that an exception came through hold: the tensors of the step that did not fit."""
+    """Free what the functions that an exception came through hold: the tensors of the step that did not fit.
+
+    Args:
+        error: The exception.
+    """
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
@@ -56,14 +67,18 @@ def _empty_autograds_queue() -> None:
 def memory_errors(
     what: str, on_disk: Callable[[], str], memory_suggestions: Callable[[], Sequence[str]]
 ) -> Iterator[None]:
-    """Inside, running out of memory is a UserError; everything else passes.
+    """Turn running out of memory inside the block into a UserError; everything else passes.
 
     Args:
-        what: Was being done, such as ``"distilling"``. kept: says what is on disk. knobs: says what makes it smaller,
-            the best first. Both are asked once memory is free again.
+        what: What is being done, such as ``"distilling"``.
+        on_disk: Says what is on disk; called once memory is free again.
+        memory_suggestions: Says what makes it smaller, the best first; called once memory is free again.
+
+    Yields:
+        Nothing.
 
     Raises:
-        UserError: .
+        UserError: Memory was lacking; says what is on disk and what makes the computation smaller.
     """
     try:
         yield
@@ -80,7 +95,14 @@ def memory_errors(
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error says, without the place in torch's sources that it begins with."""
+    """Shorten an error to one line, without the place in torch's sources that it begins with.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The line.
+    """
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__
     return line[line.find("DefaultCPUAllocator") :] if "DefaultCPUAllocator" in line else line

@@ -7,11 +7,30 @@ from typing import Any, Protocol
 
 
 class Progress(Protocol):
-    """What a long computation tells while it runs."""
+    """Reporter of a long computation."""
 
-    def start(self, total: int, what: str, done: int = 0) -> None: ...
-    def update(self, done: int, **facts: Any) -> None: ...
-    def close(self) -> None: ...
+    def start(self, total: int, what: str, done: int = 0) -> None:
+        """Begin a computation.
+
+        Args:
+            total: Steps in all.
+            what: What is computed, in words.
+            done: Steps done already, of a computation that is resumed.
+        """
+        ...
+
+    def update(self, done: int, **facts: Any) -> None:
+        """Report progress.
+
+        Args:
+            done: Steps done.
+            facts: Numbers to be shown, such as the loss.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the report, whether the computation is finished or interrupted."""
+        ...
 
 
 class Silent:

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def device_name(device: torch.device) -> str:
-    """The hardware as rows name it: the GPU's model, or the processor's. Never the machine's own name."""
+    """Name the hardware as rows do. The machine's own name is never used.
+
+    Args:
+        device: The device.
+
+    Returns:
+        The GPU's model, or the processor's with its number of threads.
+    """
     import torch
 
     if device.type == "cuda":
@@ -33,18 +40,26 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a result depends on."""
+    """List the versions that a result depends on.
+
+    Returns:
+        Versions by name: ddbench, Python, the libraries, and CUDA where it is used.
+    """
     import torch
 
-    found = {"ddbench": __version__, "python": platform.python_version(), "torch": torch.__version__}
-    found |= {name: version(name) for name in ("torchvision", "timm", "numpy")}
+    by_name = {"ddbench": __version__, "python": platform.python_version(), "torch": torch.__version__}
+    by_name |= {name: version(name) for name in ("torchvision", "timm", "numpy")}
     if torch.version.cuda and torch.cuda.is_available():
-        found["cuda"] = torch.version.cuda
-    return found
+        by_name["cuda"] = torch.version.cuda
+    return by_name
 
 
 def code_identity() -> str:
-    """The commit of ddbench's own checkout, "+dirty" if changed, else its version; never another repository's."""
+    """Identify the code that computes, never another repository's.
+
+    Returns:
+        The commit of ddbench's own checkout, "+dirty" if changed; without a checkout its version.
+    """
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists() or not (root / "setup.cfg").exists():
         return f"ddbench {__version__}"

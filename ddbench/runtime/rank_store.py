@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
 _SET_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-_FAILED, _SAID = "failed", "said"
+_FAILED, _REPORTED = "failed", "said"
 
 
 def launched() -> tuple[int, int]:
-    """The rank of this process and how many ranks torchrun started; (0, 1) where it did not start this process."""
+    """Read whether torchrun started this process.
+
+    Returns:
+        The rank of this process, and the number of ranks; (0, 1) where torchrun did not.
+    """
     if not all(os.environ.get(name) for name in _SET_BY_TORCHRUN):
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -29,7 +33,11 @@ def launched() -> tuple[int, int]:
 
 @cache
 def rank_store() -> RankStore:
-    """The one store of this process, met at the first call by all ranks."""
+    """Open the one store of this process; at the first call all ranks meet.
+
+    Returns:
+        The store.
+    """
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
@@ -38,9 +46,14 @@ def rank_store() -> RankStore:
 
 
 class RankStore:
-    """A place where every rank reads what every other wrote. All ranks make the same calls in the same order.
+    """A store in which every rank reads what every other wrote. All ranks make the same calls in the same order.
 
     Waiting has no end of its own: rank 0 may train experts for a day meanwhile. It ends where another rank fails.
+
+    Args:
+        store: torchrun's.
+        rank: Number of this rank, from 0.
+        world: Number of ranks.
     """
 
     def __init__(self, store: Store, rank: int, world: int) -> None:
@@ -49,7 +62,13 @@ class RankStore:
         """How many calls were made, the same on all ranks."""
 
     def gather(self, document: Any) -> list[Any]:
-        """What every rank gave, JSON, in the order of ranks.
+        """Collect a document of every rank.
+
+        Args:
+            document: This rank's, JSON.
+
+        Returns:
+            All documents, in the order of ranks.
 
         Raises:
             UserError: A rank has failed.
@@ -59,7 +78,13 @@ class RankStore:
         return [self._read(f"{turn}/{rank}") for rank in range(self.world)]
 
     def decided(self, document: Any) -> Any:
-        """What rank 0 gave, JSON.
+        """Take rank 0's document.
+
+        Args:
+            document: This rank's, JSON.
+
+        Returns:
+            Rank 0's.
 
         Raises:
             UserError: A rank has failed.
@@ -71,7 +96,11 @@ class RankStore:
 
     @contextmanager
     def rank_0_first(self) -> Iterator[None]:
-        """Inside, first rank 0 does its work, then the others, who find it done."""
+        """Run the block on rank 0 first, then on the others, who find its work done.
+
+        Yields:
+            Nothing.
+        """
         if self.rank > 0:
             self.decided(None)
         yield
@@ -80,18 +109,21 @@ class RankStore:
 
     @contextmanager
     def reports_on_one_rank(self) -> Iterator[bool]:
-        """Around what is said of a failure: true on the rank that is to say it, the first that comes.
+        """Report a failure inside the block on one rank only.
 
-        The others stay until it has been said, for the first process that ends has torchrun end all.
+        The others stay until it has been reported, for the first process that ends has torchrun end all.
+
+        Yields:
+            True on the rank that is to report, the first that comes.
         """
         speaks = self.store.add(_FAILED, 1) == 1
         try:
             yield speaks
         finally:
             if speaks:
-                self.store.set(_SAID, "")
+                self.store.set(_REPORTED, "")
             else:
-                self._wait_a_little(_SAID)
+                self._wait_a_little(_REPORTED)
 
     def _next(self) -> int:
         self.turn += 1
@@ -114,10 +146,13 @@ class RankStore:
 
 
 def ended(seen: str = "") -> UserError:
-    """What a rank says that waits in vain for another.
+    """Make the error of a rank that waits in vain for another.
 
     Args:
-        seen: Of it, the first sentence counts.
+        seen: Message of the library that noticed, whose first sentence counts; "" for none.
+
+    Returns:
+        The error, to be raised.
     """
     return UserError(
         "another rank of this run has ended",

@@ -13,13 +13,28 @@ million, two threads save 6 % of a step on an idle machine and lose a factor of 
 
 
 def threads_for(floats: int, device: torch.device) -> AbstractContextManager[None]:
-    """One thread inside the block where a batch's activations, ``floats`` numbers, are few; else as they are."""
+    """Use one thread inside the block where a computation is small.
+
+    Args:
+        floats: Numbers that a batch's activations hold; below ``SMALL`` one thread is used.
+        device: Where it is computed.
+
+    Returns:
+        A context manager.
+    """
     return one_thread(device) if floats < SMALL else nullcontext()
 
 
 @contextmanager
 def one_thread(device: torch.device) -> Iterator[None]:
-    """One thread inside the block, on the CPU; then as many as before."""
+    """Use one thread inside the block, on the CPU; then as many as before.
+
+    Args:
+        device: Where it is computed; nothing changes for CUDA.
+
+    Yields:
+        Nothing.
+    """
     before = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)

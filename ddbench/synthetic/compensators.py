@@ -14,7 +14,7 @@ from ddbench.data.preprocessing import channelwise, seen_value
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compensation:
-    """What INFER adds to natural images, K of them of each class.
+    """Compensators that INFER adds to natural images, K of each class.
 
     Raises:
         ValueError: Shapes disagree, where there is nothing to train on, and for numbers that are not finite.
@@ -65,7 +65,11 @@ class Compensation:
             raise ValueError(f"{len(images)} natural images are not {sets} of each of {classes} classes")
 
     def tensors(self) -> dict[str, Tensor]:
-        """List the tensors by the names that they have in files."""
+        """List the tensors for a file.
+
+        Returns:
+            Tensors by name.
+        """
         return {"compensators": self.compensators, "rows": self.rows}
 
     def to(self, device: torch.device | str) -> Compensation:

@@ -29,11 +29,17 @@ class RecordedPreprocessing(Recorded):
     """``Preprocessing.describe()``, whose fingerprint is computed and not believed."""
 
     kind: Literal["identity", "meanstd", "zca"]
+    """Kind of the map."""
     fingerprint: Fingerprint
+    """Fingerprint that the file claims."""
     mean: list[Annotated[float, Field(allow_inf_nan=False)]] = []
+    """Mean of each channel, of "meanstd"."""
     std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
+    """Standard deviation of each channel, of "meanstd"."""
     eps: Amount | None = None
+    """Number that was added to eigenvalues, of "zca"."""
     fitted_on: Annotated[str, StringConstraints(max_length=200)] = ""
+    """Hash of the training images, of "zca"."""
 
     @model_validator(mode="after")
     def _is_what_its_fingerprint_says(self) -> RecordedPreprocessing:
@@ -58,22 +64,36 @@ class RecordedPreprocessing(Recorded):
 
 
 class RecordedProvenance(Recorded):
-    """Where a set comes from, as far as a command follows it; a method may add facts of its own."""
+    """Origin of a set, as far as a command follows it; a method may add facts of its own."""
 
     recipe: RecordedRecipe | None = None
+    """Recipe of the run."""
     label: Name | None = None
+    """Label of the method in the recipe."""
     student: Name | None = None
+    """Student of an imported set."""
     selection: Literal["last", "validation", "oracle", "given"] | None = None
+    """How the set was chosen among candidates."""
     step: Number | None = None
+    """Outer step after which it was stored."""
     seconds: Amount | None = None
+    """Seconds of the distillation."""
     expert_seconds: Amount = 0.0
+    """Seconds of the experts' training."""
     peak_bytes: Number | None = None
+    """Most memory in use, in bytes."""
     guard: dict[Name, Number] | None = None
+    """Counts of each guard."""
     charged: dict[Name, Number] | None = None
+    """Bytes by part, as the method's paper counts."""
     notes: Annotated[list[Text], Field(max_length=1000)] = []
+    """Sentences for readers of results."""
     buffer_fingerprint: Name | None = None
+    """Fingerprint of the experts."""
     real_fingerprint: Name | None = None
+    """Fingerprint of the real data."""
     identity: dict[str, Any] | None = None
+    """What the distillation follows from."""
 
 
 class _Set(Recorded):
@@ -99,15 +119,22 @@ class _EpochLabels(Recorded):
 
 
 class ImageSetDescription(_Set):
-    """Of a synthetic set of images, written by any version."""
+    """Description of a synthetic set of images, written by any version."""
 
     label_kind: Literal["hard", "probabilities", "logits"]
+    """Kind of the labels."""
     student_lr: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Learned rate; None where none was learned."""
     network: Name
+    """Student that it was distilled with."""
     preprocessing: RecordedPreprocessing
+    """Space of the images."""
     formation: Annotated[int, Field(ge=1, le=LARGEST_MOSAIC)] = 1
+    """Crops a side into which an image decodes."""
     compensation: _Compensation | None = None
+    """Facts about compensators; None where there are none."""
     epoch_labels: _EpochLabels | None = None
+    """Facts about labels of each epoch; None where there are none."""
 
 
 class ImageSetDescription2(ImageSetDescription):
@@ -117,12 +144,16 @@ class ImageSetDescription2(ImageSetDescription):
 
 
 class GraphSetDescription(_Set):
-    """Of a synthetic set of graphs, written by any version."""
+    """Description of a synthetic set of graphs, written by any version."""
 
     payload: Literal["graphs", "forests"]
+    """Graphs, or forests of computation trees."""
     label_kind: Literal["hard", "probabilities"]
+    """Kind of the labels."""
     node_cardinalities: Annotated[list[Annotated[int, Field(ge=1, le=2**24)]], Field(min_length=1, max_length=4096)]
+    """Number of codes of each column of node features."""
     edge_cardinalities: Annotated[list[Annotated[int, Field(ge=1, le=2**24)]], Field(max_length=4096)]
+    """Number of codes of each column of edge features."""
 
 
 class GraphSetDescription2(GraphSetDescription):

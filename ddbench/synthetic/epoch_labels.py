@@ -42,6 +42,7 @@ class EpochLabels:
     batch: int
     """Views a batch, the last may be smaller."""
     mixing: Mixed
+    """How views are mixed: "none", "cutmix" or "mixup"."""
 
     def __post_init__(self) -> None:
         if self.mixing not in get_args(Mixed) or self.batch < 1:
@@ -92,11 +93,19 @@ class EpochLabels:
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
-        """List all tensors by name."""
+        """List the tensors for a file.
+
+        Returns:
+            Tensors by name.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PLAIN}
 
     def document(self) -> dict[str, Any]:
-        """Describe what is no tensor; JSON."""
+        """Describe what is no tensor.
+
+        Returns:
+            JSON.
+        """
         return {name: getattr(self, name) for name in _PLAIN}
 
     def to(self, device: torch.device | str) -> EpochLabels:

@@ -39,29 +39,45 @@ class Recorded(BaseModel):
 
 
 class RecordedEvaluation(Recorded):
-    """What the recipe inside a file says of the evaluation, as far as a command follows it."""
+    """Evaluation in the recipe inside a file, as far as a command follows it."""
 
     protocol: Name = "mtt-v1"
+    """Protocol by which networks are trained."""
     networks: Annotated[list[Name], Field(max_length=1000)] = []
+    """Networks, or pools of them; empty for the one it was distilled with."""
     lr: Literal["protocol", "search"] | None = None
+    """Origin of the learning rate; None where the recipe leaves it open."""
     rates: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(max_length=1000)] | None = None
+    """Learning rates that a search tries."""
     steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] | None = None
+    """Optimizer steps; None for the protocol's epochs."""
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 5
+    """Networks of each kind."""
     selection_seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
+    """Networks for each candidate."""
 
 
 class RecordedRecipe(Recorded):
-    """What the recipe inside a set or a row says, as far as a command follows it."""
+    """Recipe inside a set or a row, as far as a command follows it."""
 
     name: Name | None = None
+    """Name of the recipe."""
     dataset: Annotated[str, StringConstraints(min_length=1, max_length=_TEXT), AfterValidator(_printable)] | None = None
+    """Data set, without paths."""
     network: Name | None = None
+    """Student."""
     size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Side of the images in pixels; None for their own."""
     mirror: bool | None = None
+    """Whether augmentation may flip images; None for what is known of the data set."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the training images held out."""
     seed: Number = 0
+    """Seed of the run."""
     ipc: Annotated[list[Ipc], Field(max_length=1000)] = []
+    """Images per class."""
     evaluation: RecordedEvaluation = RecordedEvaluation()
+    """How sets are scored."""
     held_back_afterwards: bool = False
     """A validation split was cut off only after the set was made."""
 

@@ -19,11 +19,14 @@ from ddbench.synthetic.compensators import Compensation, compensation_from, rend
 from ddbench.synthetic.description import check_image_set
 from ddbench.synthetic.epoch_labels import EpochLabels, epoch_labels_from
 from ddbench.synthetic.multi_formation import decode_formation, decoded_rows
-from ddbench.synthetic.tensor_checks import require_agreement
+from ddbench.synthetic.tensor_checks import require_agreement, require_fitting_parts
 from ddbench.training.losses import LabelKind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+KIND = "synthetic set"
+"""Kind of its files."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,48 +39,35 @@ class SyntheticSet:
     """(S,) int64 when ``label_kind`` is "hard", else (S, classes), probabilities or logits, float32 or float16; one for
     each image that is rendered, where there is a compensation."""
     label_kind: LabelKind = "hard"
+    """Kind of the labels: "hard", "probabilities" or "logits"."""
     student_lr: Tensor | None = None
     """The learned rate of the student's SGD, a scalar tensor, None where the method learns none."""
     warm_images: Tensor | None = None
     """Shaped as images, None but for sets made for the protocol ``ftd-warm-ema-v1``, which trains a network on them
     before it goes on with the images."""
     formation: int = 1
-    """f where each image is a mosaic of f x f smaller ones, which ``decoded()`` enlarges."""
+    """f, where each image is a mosaic of f x f smaller ones, which ``decoded()`` enlarges."""
     compensation: Compensation | None = None
     """What is added to the images, natural ones then, to make more of them, which ``decoded()`` renders."""
     epoch_labels: EpochLabels | None = None
-    """What a teacher said of every view in every epoch, for protocols that show the same views again."""
+    """Labels that a teacher gave every view in every epoch, for protocols that show the same views again."""
     ipc: int
+    """Images per class, as stored."""
     dataset: str
+    """Name of the data set that it was made from."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     network: str
+    """Student that it was distilled with."""
     preprocessing: dict[str, Any]
     """``Preprocessing.describe()``, with its fingerprint."""
     method: str
+    """Method that made it."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Recipe, outer step, seconds, versions and the fingerprints of what the set was made from; JSON only."""
 
     def __post_init__(self) -> None:
-        if (extra := self.compensation) is not None:
-            extra.check_compatible(self.images, self.classes)
-        if (shown := len(self) * (1 if extra is None else extra.blocks)) != len(self.labels):
-            raise ValueError(f"{shown} images but {len(self.labels)} labels")
-        if self.images.dtype == torch.uint8 and self.preprocessing["kind"] == "zca":
-            raise ValueError("whitened images are no pixels")
-        if (self.label_kind == "hard") != (self.labels.ndim == 1):
-            raise ValueError(f"{self.label_kind} labels can not have shape {tuple(self.labels.shape)}")
-        if self.labels.ndim == 2 and self.labels.shape[1] != self.classes:
-            raise ValueError(f"its labels are over {self.labels.shape[1]} classes, but {self.classes} are named")
-        if self.warm_images is not None and self.warm_images.shape != self.images.shape:
-            raise ValueError(f"warm_images of shape {tuple(self.warm_images.shape)} beside {tuple(self.images.shape)}")
-        if not 1 <= self.formation <= self.images.shape[-1]:
-            raise ValueError(f"images of {self.images.shape[-1]} pixels can not hold {self.formation} in a row")
-        if (stored := self.epoch_labels) is not None and (
-            bool((stored.order >= len(self)).any()) or stored.logits.shape[-1] != self.classes
-        ):
-            raise ValueError(f"its epoch labels are not of {len(self)} images and {self.classes} classes")
-        if stored is not None and int(stored.boxes.max()) > self.images.shape[-1]:
-            raise ValueError(f"boxes of its epoch labels leave images of {self.images.shape[-1]} pixels")
+        require_fitting_parts(self)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -108,6 +98,7 @@ class SyntheticSet:
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
@@ -228,10 +219,14 @@ class SyntheticSet:
             document["compensation"] = {"natural": self.compensation.natural}
         if self.epoch_labels is not None:
             document["epoch_labels"] = self.epoch_labels.document()
-        return artifact.save(path, "synthetic set", self.tensors(), document)
+        return artifact.save(path, KIND, self.tensors(), document)
 
     def tensors(self) -> dict[str, Tensor]:
-        """List all tensors by name; those of the epoch labels begin with ``epoch_labels.``."""
+        """List all tensors for a file.
+
+        Returns:
+            Tensors by name; those of the epoch labels begin with ``epoch_labels.``.
+        """
         stored = {} if self.epoch_labels is None else self.epoch_labels.tensors()
         extra = {} if self.compensation is None else self.compensation.tensors()
         return {**self._own_tensors(), **extra, **{f"{_EPOCH}{name}": tensor for name, tensor in stored.items()}}
@@ -261,7 +256,7 @@ def load_synthetic(path: str | Path) -> SyntheticSet:
             of bounds, a fingerprint that is not that of what it stands for, other counts than its tensors have.
     """
     path = Path(path)
-    tensors, document = artifact.load(path, "synthetic set")
+    tensors, document = artifact.load(path, KIND)
     about = check_image_set(document, path)
     try:
         require_agreement(tensors, about)

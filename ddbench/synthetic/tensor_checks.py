@@ -1,11 +1,47 @@
-"""Agreement of a set's tensors with its description."""
+"""Checks of a set's tensors: against each other, and against the description of its file."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ddbench.synthetic.description import ImageSetDescription
+
+if TYPE_CHECKING:
+    from ddbench.synthetic.synthetic_set import SyntheticSet
+
+
+def require_fitting_parts(syn: SyntheticSet) -> None:
+    """Refuse a set whose parts do not fit together.
+
+    Args:
+        syn: The set.
+
+    Raises:
+        ValueError: Counts, shapes or kinds of images and labels contradict each other; says which.
+    """
+    if (extra := syn.compensation) is not None:
+        extra.check_compatible(syn.images, syn.classes)
+    if (shown := len(syn) * (1 if extra is None else extra.blocks)) != len(syn.labels):
+        raise ValueError(f"{shown} images but {len(syn.labels)} labels")
+    if syn.images.dtype == torch.uint8 and syn.preprocessing["kind"] == "zca":
+        raise ValueError("whitened images are no pixels")
+    if (syn.label_kind == "hard") != (syn.labels.ndim == 1):
+        raise ValueError(f"{syn.label_kind} labels can not have shape {tuple(syn.labels.shape)}")
+    if syn.labels.ndim == 2 and syn.labels.shape[1] != syn.classes:
+        raise ValueError(f"its labels are over {syn.labels.shape[1]} classes, but {syn.classes} are named")
+    if syn.warm_images is not None and syn.warm_images.shape != syn.images.shape:
+        raise ValueError(f"warm_images of shape {tuple(syn.warm_images.shape)} beside {tuple(syn.images.shape)}")
+    if not 1 <= syn.formation <= syn.images.shape[-1]:
+        raise ValueError(f"images of {syn.images.shape[-1]} pixels can not hold {syn.formation} in a row")
+    if (stored := syn.epoch_labels) is not None and (
+        bool((stored.order >= len(syn)).any()) or stored.logits.shape[-1] != syn.classes
+    ):
+        raise ValueError(f"its epoch labels are not of {len(syn)} images and {syn.classes} classes")
+    if stored is not None and int(stored.boxes.max()) > syn.images.shape[-1]:
+        raise ValueError(f"boxes of its epoch labels leave images of {syn.images.shape[-1]} pixels")
 
 
 def require_agreement(tensors: dict[str, Tensor], about: ImageSetDescription) -> None:

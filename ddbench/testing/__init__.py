@@ -13,13 +13,14 @@ __all__ = ["check_method"]
 def check_method(method: type[Method] | Method, *, device: str = "cpu", **settings: Any) -> None:
     """Test whether a method keeps the contract that the engine relies on.
 
-    It is distilled on tiny data in memory: three classes of 8 x 8 images with drawn experts, or the ``motifs`` graphs.
+    It is distilled on tiny data in memory: three classes of 8 x 8 images with drawn experts and, where it needs some, a
+    drawn teacher; or the ``motifs`` graphs.
     Every method: it is frozen, refuses unknown settings, and its settings survive JSON. Methods of images and graphs:
     shapes, labels and facts of the set; the same seed gives the same bits; the global random state stays as it is; an
     ipc beyond the smallest class is refused. Optimized methods: the loss is a finite scalar, it reaches every tensor
     that ``outer_rates`` names, and it depends on the step but on nothing else.
 
-    Of a ``JobMethod``, and of a method that needs teachers, the settings alone are tested.
+    Of a ``JobMethod`` the settings alone are tested.
 
     Args:
         method: The class, or a method with its settings.
@@ -46,5 +47,5 @@ def check_method(method: type[Method] | Method, *, device: str = "cpu", **settin
     settings_contract.check(chosen)
     if isinstance(chosen, GraphMethod):
         graph_contract.check(chosen)
-    elif isinstance(chosen, OptimizedMethod | DirectMethod) and chosen.required_teachers() is None:
+    elif isinstance(chosen, OptimizedMethod | DirectMethod):
         image_contract.check(chosen, device)

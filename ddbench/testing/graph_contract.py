@@ -27,7 +27,13 @@ def check_shapes_and_facts(method: GraphMethod, task: GraphTask, ipc: int, *, at
     """Test the set's labels, frequencies and description.
 
     Args:
+        method: With its settings.
+        task: What to distill.
+        ipc: Items per class.
         at_most_ipc: Whether classes have ``ipc`` items at most.
+
+    Raises:
+        AssertionError: The method breaks the contract.
     """
     syn = method.distill(task, ipc, outer_step())
     counts = torch.bincount(syn.hard_labels(), minlength=2)
@@ -40,7 +46,15 @@ def check_shapes_and_facts(method: GraphMethod, task: GraphTask, ipc: int, *, at
 
 
 def check_same_seed_same_bits(method: GraphMethod, task: GraphTask) -> None:
-    """Test that the seed alone decides the set, and that torch's global random state stays as it is."""
+    """Test that the seed alone decides the set, and that torch's global random state stays as it is.
+
+    Args:
+        method: With its settings.
+        task: What to distill.
+
+    Raises:
+        AssertionError: The method breaks the contract.
+    """
     before = torch.get_rng_state()
     one, two = (method.distill(task, 2, outer_step()).tensors() for _ in range(2))
     assert torch.equal(before, torch.get_rng_state()), "torch's global random state changed: draw from at.stream(name)"

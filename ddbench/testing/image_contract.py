@@ -37,7 +37,7 @@ def check(method: ImageMethod, device: str = "cpu") -> None:
 
 
 def task_for(method: ImageMethod, device: str = "cpu") -> Task:
-    """Make a tiny task whose experts are as long as a method needs.
+    """Make a tiny task whose experts are as long as a method needs, with a drawn teacher where it needs one.
 
     Args:
         method: With its settings.
@@ -46,7 +46,8 @@ def task_for(method: ImageMethod, device: str = "cpu") -> Task:
     Returns:
         The task.
     """
-    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0))
+    teachers = method.required_teachers() is not None
+    return tiny_task(device=device, epochs=max(12, method.needed_epochs() or 0), teachers=teachers)
 
 
 def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> SyntheticSet:
@@ -67,7 +68,16 @@ def first_set(method: ImageMethod, task: Task, ipc: int, seed: int = 0) -> Synth
 
 
 def check_shapes_and_facts(method: ImageMethod, ipc: int, device: str = "cpu") -> None:
-    """Test the set's images, labels and description on three classes of 1 x 8 x 8 images."""
+    """Test the set's images, labels and description on three classes of 1 x 8 x 8 images.
+
+    Args:
+        method: With its settings.
+        ipc: Images per class.
+        device: Where to distill.
+
+    Raises:
+        AssertionError: The method breaks the contract.
+    """
     task = task_for(method, device)
     syn = first_set(method, task, ipc)
     shown = syn.decoded()
@@ -88,7 +98,14 @@ def check_shapes_and_facts(method: ImageMethod, ipc: int, device: str = "cpu") -
 
 
 def check_same_seed_same_bits(method: ImageMethod) -> None:
-    """Test that the seed alone decides the set."""
+    """Test that the seed alone decides the set.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: Two calls with one seed differ.
+    """
     task = task_for(method)
     one, two = (first_set(method, task, 2) for _ in range(2))
     assert torch.equal(one.images, two.images), (
@@ -100,7 +117,14 @@ def check_same_seed_same_bits(method: ImageMethod) -> None:
 
 
 def check_large_ipc_is_refused(method: ImageMethod) -> None:
-    """Test that an ipc beyond the smallest class is a UserError."""
+    """Test that an ipc beyond the smallest class is a UserError.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: The ipc is accepted, or another error is raised.
+    """
     try:
         first_set(method, task_for(method), 999)
     except UserError as error:
@@ -110,7 +134,14 @@ def check_large_ipc_is_refused(method: ImageMethod) -> None:
 
 
 def check_global_randomness(method: ImageMethod) -> None:
-    """Test that torch's global random state stays as it is."""
+    """Test that torch's global random state stays as it is.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: The state changed.
+    """
     before = torch.get_rng_state()
     task = task_for(method)
     syn = first_set(method, task, 1)
@@ -120,7 +151,15 @@ def check_global_randomness(method: ImageMethod) -> None:
 
 
 def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
-    """Test that the loss is a finite scalar that reaches all that is learned, and depends on the step."""
+    """Test that the loss is a finite scalar that reaches all that is learned, and depends on the step.
+
+    Args:
+        method: With its settings.
+        device: Where to distill.
+
+    Raises:
+        AssertionError: The method breaks the contract.
+    """
     task = task_for(method, device)
     syn = method.initialize(task, 2, outer_step()).to(device)
     leaves = {name: syn.tensors()[name].clone().requires_grad_() for name in method.outer_rates()}

@@ -24,7 +24,14 @@ def check(method: Method) -> None:
 
 
 def check_is_frozen(method: Method) -> None:
-    """Raises: AssertionError where an attribute can be set."""
+    """Test that attributes can not be set.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: An attribute can be set.
+    """
     changed: Any = method
     try:
         changed.anything = 1
@@ -34,7 +41,14 @@ def check_is_frozen(method: Method) -> None:
 
 
 def check_refuses_unknown_settings(method: Method) -> None:
-    """Raises: AssertionError where a setting that does not exist is accepted."""
+    """Test that a setting that does not exist is refused.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: It is accepted.
+    """
     try:
         type(method)(**{**method.model_dump(), "no_such_key": 1})
     except ValidationError:
@@ -45,6 +59,13 @@ def check_refuses_unknown_settings(method: Method) -> None:
 
 
 def check_survives_json(method: Method) -> None:
-    """Raises: AssertionError where writing the settings as JSON and reading them back changes them."""
+    """Test that settings survive being written as JSON and read back.
+
+    Args:
+        method: With its settings.
+
+    Raises:
+        AssertionError: They differ afterwards.
+    """
     again = type(method).model_validate_json(method.model_dump_json())
     assert again == method, f"settings of {type(method).__name__} do not survive JSON: {method!r} became {again!r}"

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphTask
-from ddbench.networks import FlatNetwork, build_network
+from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
+from ddbench.training.teachers import Teachers
 
 NETWORK = "convnet-d1-w4"
 """Student of the tiny task."""
@@ -44,7 +45,15 @@ class RandomWalkExperts:
         return len(self.rows)
 
     def statistics(self, expert: int, epoch: int) -> Tensor | None:
-        """Return None: the student has no batch norm."""
+        """Tell that the student has no batch norm.
+
+        Args:
+            expert: Number of the expert.
+            epoch: Epoch of its training.
+
+        Returns:
+            None.
+        """
         del expert, epoch
         return None
 
@@ -91,6 +100,7 @@ def tiny_task(
     compile: Any = "off",
     dtype: torch.dtype = torch.float32,
     epochs: int = 12,
+    teachers: bool = False,
     **changes: Any,
 ) -> Task:
     """Make a task of 3 classes and 60 training images, with two drawn experts.
@@ -101,6 +111,7 @@ def tiny_task(
         compile: Whether the student's steps are compiled.
         dtype: Of student and experts.
         epochs: Epochs of each expert.
+        teachers: Whether there is a drawn teacher with batch norm.
         **changes: Arguments of :func:`tiny_real`.
 
     Returns:
@@ -116,7 +127,50 @@ def tiny_task(
         experts=RandomWalkExperts(network.size, epochs=epochs, dtype=dtype) if experts else None,
         device=torch.device(device),
         compile=compile,
+        teachers=drawn_teachers(real).to(device) if teachers else None,
     )
+
+
+def drawn_teachers(real: RealSet, networks: tuple[str, ...] = (f"{NETWORK}-bn",), seed: int = 0) -> Teachers:
+    """Draw teachers, one a network, whose batch norm has running statistics that are drawn too.
+
+    Args:
+        real: The images that they say to know.
+        networks: Names of networks.
+        seed: Seed of the draw.
+
+    Returns:
+        Teachers that fit these images; their accuracy is made up.
+    """
+    states = [drawn_network(name, real.shape, seed + number).state_dict() for number, name in enumerate(networks)]
+    return Teachers(
+        networks=networks,
+        states=tuple(states),
+        dataset=real.name,
+        preprocessing=real.preprocessing.describe(),
+        accuracy=tuple(0.5 + 0.1 * number for number in range(len(networks))),
+        **real.shape._asdict(),
+    )
+
+
+def drawn_network(name: str, shape: ImageShape, seed: int = 0) -> nn.Module:
+    """Draw a network in eval mode, with the running statistics of its batch norm.
+
+    Args:
+        name: Name of the network.
+        shape: Images and classes.
+        seed: Seed of the draw.
+
+    Returns:
+        The network, its parameters frozen.
+    """
+    network = build_network(name, shape, seed=seed)
+    generator = stream(seed, "statistics")
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None and layer.running_var is not None:
+            layer.running_mean.copy_(0.3 * torch.randn(layer.num_features, generator=generator))
+            layer.running_var.copy_(0.5 + torch.rand(layer.num_features, generator=generator))
+    return network.eval().requires_grad_(False)
 
 
 def tiny_graph_task() -> GraphTask:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ddbench.augmentation.draw import Augmentation, Draw
-from ddbench.augmentation.dsa import DSA
+from ddbench.augmentation.dsa import DSAPolicy
 from ddbench.augmentation.stacked_dsa import apply_fused
 from ddbench.data.loader import ImageLoader
 from ddbench.training.epoch import Update
@@ -76,7 +76,7 @@ def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw]
     Args:
         fused: Whether all families are done in one compiled function, which computes more and launches less.
     """
-    if not isinstance(augmentation, DSA):
+    if not isinstance(augmentation, DSAPolicy):
         return torch.stack([augmentation.apply(own, draw) for own, draw in zip(images, draws, strict=True)])
     if fused:
         return apply_fused(augmentation, images, draws)

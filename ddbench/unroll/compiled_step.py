@@ -21,10 +21,25 @@ Batch = tuple[Tensor, ...]
 class Kernel(Protocol):
     """The gradient of a loss of ``(theta, *batch)`` by theta, and its way back; as of :class:`GradientKernel`."""
 
-    def __call__(self, theta: Tensor, batch: Batch) -> Tensor: ...
+    def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
+        """Compute d loss / d theta, (P,); not differentiable."""
+        ...
+
     def pull_back(
         self, theta: Tensor, batch: Batch, cotangent: Tensor, by: tuple[bool, ...]
-    ) -> tuple[Tensor, list[Tensor | None]]: ...
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """Compute the gradient and the shares of its inputs; as :meth:`GradientKernel.pull_back`.
+
+        Args:
+            theta: Parameters, (P,).
+            batch: The other arguments of the loss.
+            cotangent: (P,).
+            by: For theta and each tensor of the batch, whether its share is wanted.
+
+        Returns:
+            The gradient, (P,), and the shares; None for those that are not wanted.
+        """
+        ...
 
 
 @final

@@ -43,6 +43,7 @@ class SGDStep:
     """The inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``theta (P,)``
     without momentum, else ``(2, P)``: theta and velocity."""
     momentum: float = 0.0
+    """Heavy-ball momentum, in [0, 1)."""
 
     def start(self, theta: Tensor) -> Tensor:
         """Make the state of a student at rest.

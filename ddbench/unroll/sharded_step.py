@@ -21,7 +21,9 @@ class SharedKernel:
     """
 
     kernel: Kernel
+    """Gradient of this rank's part."""
     ranks: Ranks
+    """Processes that share the batch."""
 
     def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
         """d loss / d theta of the whole batch, (P,), the same on every rank."""

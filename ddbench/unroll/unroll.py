@@ -137,6 +137,7 @@ class TruncatedUnroll(Unroll):
     """Exact through the last ``last`` steps, nothing through those before: biased unless ``last >= N``."""
 
     last: int
+    """Steps that are differentiated, 1 or more."""
     exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

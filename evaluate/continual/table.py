@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-
-from tabulate import tabulate
+from decimal import Decimal
+from typing import Any
 
 from ddbench.evaluate.continual.curve import Curve
+from ddbench.files.tables import Report, Table
 
 
 def render(curves: Sequence[Curve], form: str) -> str:
-    """The table in a form: ``text``, ``markdown``, ``csv`` or ``json`` (the curves' documents).
+    """Write the table; accuracies are in %, mean and population standard deviation over all networks of all orders.
 
-    Accuracies are in %, mean and population standard deviation over all networks of all class orders.
+    Args:
+        curves: Of one data set and number of steps.
+        form: One of ``ddbench.files.tables.FORMS``; JSON is the curves' documents.
+
+    Returns:
+        The text, without a newline at its end.
+
+    Raises:
+        UserError: Another form.
     """
-    if form == "json":
-        return json.dumps([curve.document() for curve in curves], indent=2)
     heads = ["method", "ipc", *(f"{count} classes" for count in curves[0].seen), "average"]
-    if form == "csv":
-        spreads = [head for count in curves[0].seen for head in (f"{count} classes", f"{count} classes std")]
-        lines = [["method", "ipc", *spreads, "average"], *(_plain(curve) for curve in curves)]
-        return "\n".join(",".join(line) for line in lines)
     rows = [[curve.label, _ipc(curve), *_cells(curve), f"{100 * curve.average:.1f}"] for curve in curves]
-    style = "github" if form == "markdown" else "simple"
-    return tabulate(rows, headers=heads, tablefmt=style, stralign="right", colalign=("left",), disable_numparse=True)
+    return Report(
+        blocks=[Table(heads=heads, rows=rows, left=("method",), ruled=True)],
+        records=list(map(_record, curves)),
+        document=[curve.document() for curve in curves],
+    ).write(form)
 
 
 def caption(curves: Sequence[Curve]) -> str:
@@ -56,9 +61,15 @@ def _cells(curve: Curve) -> list[str]:
     return [f"{100 * mean:.1f} ± {100 * std:.1f}" for mean, std in zip(curve.mean, curve.std, strict=True)]
 
 
-def _plain(curve: Curve) -> list[str]:
-    numbers = [f"{100 * n:.2f}" for pair in zip(curve.mean, curve.std, strict=True) for n in pair]
-    return [curve.label, _ipc(curve), *numbers, f"{100 * curve.average:.2f}"]
+def _record(curve: Curve) -> dict[str, Any]:
+    record: dict[str, Any] = {"method": curve.label, "ipc": _ipc(curve)}
+    for count, mean, std in zip(curve.seen, curve.mean, curve.std, strict=True):
+        record |= {f"{count} classes": _percent(mean), f"{count} classes std": _percent(std)}
+    return {**record, "average": _percent(curve.average)}
+
+
+def _percent(fraction: float) -> Decimal:
+    return Decimal(f"{100 * fraction:.2f}")
 
 
 def _ipc(curve: Curve) -> str:

@@ -1,20 +1,17 @@
-"""Measurements as text for a terminal, markdown, json, or the columns of DD-Ranking's own leaderboard."""
+"""Measurements as text for a terminal, Markdown, JSON, LaTeX, or the columns of DD-Ranking's own leaderboard."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from statistics import fmean
+from typing import Any
 
-from tabulate import tabulate
-
-from ddbench.errors import unknown
 from ddbench.evaluate.ddranking.measurement import Measurement
 from ddbench.evaluate.ddranking.published import look_up
 from ddbench.evaluate.ddranking.scores import spread
 from ddbench.evaluate.leaderboard.formatting import percent
+from ddbench.files.tables import Report, Table, table_of
 
 LEADERBOARD_COLUMNS = ("method", "ref", "verified", "date", "dataset", "ipc", "label_type", "hlr", "ior")
 """Of DD-Ranking's ``data.csv``; hlr and ior there are percentage points."""
@@ -35,60 +32,43 @@ THEIR_NAMES = {
 
 
 def render(measurements: Sequence[Measurement], form: str = "text") -> str:
-    """These measurements, without a newline at the end.
+    """Write measurements, without a newline at the end.
 
     Args:
-        form: "text", "markdown", "csv" or "json" (a list of objects).
+        measurements: Robust scores of synthetic sets.
+        form: One of ``ddbench.files.tables.FORMS``; CSV has the columns of DD-Ranking's own leaderboard.
+
+    Returns:
+        The text.
 
     Raises:
         UserError: Another form.
     """
-    if form not in FORMS:
-        raise unknown("format", form, FORMS)
-    return FORMS[form](measurements)
+    return Report(
+        blocks=_blocks(measurements),
+        records=list(map(_record, measurements)),
+        document=[measurement.document() for measurement in measurements],
+        columns=LEADERBOARD_COLUMNS,
+    ).write(form)
 
 
-def as_json(measurements: Sequence[Measurement]) -> str:
-    return json.dumps([measurement.document() for measurement in measurements], indent=2)
+def _record(each: Measurement) -> dict[str, Any]:
+    """A line of the leaderboard. ref is empty, and verified false, for whoever submits it to fill in."""
+    label = each.label_robustness
+    points = [Decimal(f"{100 * fmean(runs):.2f}") for runs in (label.hlr, label.ior)]
+    dataset = THEIR_NAMES.get(each.dataset, each.dataset)
+    cells = [each.method, "", "false", each.date, dataset, each.ipc, each.track, *points]
+    return dict(zip(LEADERBOARD_COLUMNS, cells, strict=True))
 
 
-def as_csv(measurements: Sequence[Measurement]) -> str:
-    """One line a measurement. ref is empty, and verified false, for whoever submits it to fill in."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(LEADERBOARD_COLUMNS)
-    for each in measurements:
-        label = each.label_robustness
-        points = [f"{100 * fmean(runs):.2f}" for runs in (label.hlr, label.ior)]
-        dataset = THEIR_NAMES.get(each.dataset, each.dataset)
-        writer.writerow([each.method, "", "false", each.date, dataset, each.ipc, each.track, *points])
-    return text.getvalue().rstrip("\n")
-
-
-def as_text(measurements: Sequence[Measurement]) -> str:
-    return _tables(measurements, "simple")
-
-
-def as_markdown(measurements: Sequence[Measurement]) -> str:
-    return _tables(measurements, "pipe")
-
-
-FORMS: dict[str, Callable[[Sequence[Measurement]], str]] = {
-    "text": as_text,
-    "markdown": as_markdown,
-    "csv": as_csv,
-    "json": as_json,
-}
-
-
-def _tables(measurements: Sequence[Measurement], style: str) -> str:
-    blocks = [_scores(measurements, style)]
+def _blocks(measurements: Sequence[Measurement]) -> list[Table | str]:
+    blocks: list[Table | str] = [_scores(measurements)]
     for each in measurements:
         notes = [f"note: {note}" for note in each.notes]
         notes += [f"note: {name}: {note}" for name, side in each.sides.items() for note in side.notes]
-        blocks.append("\n".join([_title(each), "", _sides(each, style), *(["", *notes] if notes else [])]))
+        blocks += [_title(each), _sides(each), *(["\n".join(notes)] if notes else [])]
     printed = any(look_up(each.method, each.dataset, each.ipc, each.track) for each in measurements)
-    return "\n\n".join([*blocks, _LEGEND + (_PRINTED if printed else "")])
+    return [*blocks, _LEGEND + (_PRINTED if printed else "")]
 
 
 def _title(each: Measurement) -> str:
@@ -96,7 +76,7 @@ def _title(each: Measurement) -> str:
     return f"{each.method} · {each.dataset} · ipc {each.ipc} · {each.network} · {each.track} track{mode}"
 
 
-def _scores(measurements: Sequence[Measurement], style: str) -> str:
+def _scores(measurements: Sequence[Measurement]) -> Table:
     table_rows = []
     for each in measurements:
         label, augmentation = each.label_robustness, each.augmentation_robustness
@@ -115,11 +95,11 @@ def _scores(measurements: Sequence[Measurement], style: str) -> str:
             cells["beta"] = "{:+.4f} ± {:.4f}".format(*spread(augmentation.beta))
             cells["ARS"] = percent(*spread(augmentation.ars))
         table_rows.append(cells)
-    heads = list(dict.fromkeys(head for cells in table_rows for head, cell in cells.items() if cell))
-    return _tabulated([[cells.get(head, "") for head in heads] for cells in table_rows], heads, style)
+    shown = {head for cells in table_rows for head, cell in cells.items() if cell}
+    return table_of([{head: cell for head, cell in cells.items() if head in shown} for cells in table_rows], ruled=True)
 
 
-def _sides(each: Measurement, style: str) -> str:
+def _sides(each: Measurement) -> Table:
     table_rows = []
     for name, side in each.sides.items():
         tried = ", ".join(f"{rate:g}: {100 * fmean(runs):.1f}" for rate, runs in side.tried)
@@ -133,11 +113,8 @@ def _sides(each: Measurement, style: str) -> str:
                 tried,
             ]
         )
-    return _tabulated(table_rows, ["side", "recipe", "rate", "accuracy", "by run", "on validation, by rate"], style)
-
-
-def _tabulated(table_rows: list[list[str]], heads: list[str], style: str) -> str:
-    return tabulate(table_rows, headers=heads, tablefmt=style, disable_numparse=True)
+    heads = ["side", "recipe", "rate", "accuracy", "by run", "on validation, by rate"]
+    return Table(heads=heads, rows=table_rows, ruled=True)
 
 
 _LEGEND = """\

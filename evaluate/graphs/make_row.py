@@ -11,14 +11,12 @@ import torch
 
 from ddbench.artifact import canonical, tensors_sha256
 from ddbench.evaluate.graphs.score import GraphScores
-from ddbench.evaluate.leaderboard.make_row import seed_of
+from ddbench.evaluate.leaderboard.make_row import NO_PREPROCESSING, score_fields, set_fields
 from ddbench.evaluate.leaderboard.row import Row, without_paths
 from ddbench.evaluate.leaderboard.test_split import graph_test_split
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
-from ddbench.runtime.provenance import code_identity, device_name, versions
-
-NO_PREPROCESSING = "none"
+from ddbench.runtime.provenance import versions
 
 
 def graphs_sha256(syn: SyntheticGraphs) -> str:
@@ -33,21 +31,12 @@ def graph_versions() -> dict[str, str]:
 
 def make_graph_row(syn: SyntheticGraphs, real: GraphSet, scores: GraphScores, *, device: torch.device) -> Row:
     """The row of a set of graphs; method, label, cost and recipe are those that the set carries."""
-    made = syn.provenance
-    recipe = without_paths(dict(made.get("recipe") or {}))
     return Row(
-        method=syn.method,
-        label=made.get("label") or syn.method,
-        ipc=syn.ipc,
-        seconds=float(made.get("seconds") or 0.0),
-        peak_bytes=int(made.get("peak_bytes") or 0),
-        bytes=dict(syn.bytes),
+        **set_fields(syn),
         charged={"graphs": syn.charged_bytes},
         items=len(syn),
         synthetic_sha256=graphs_sha256(syn),
-        distillation_seed=seed_of(recipe),
-        recipe=recipe,
-        note="; ".join((*made.get("notes", ()), *scores.notes)),
+        note="; ".join((*syn.provenance.get("notes", ()), *scores.notes)),
         **_common(real, scores, device),
     )
 
@@ -89,19 +78,12 @@ def scores_of(row: Row, syn: SyntheticGraphs) -> GraphScores:
 
 def _common(real: GraphSet, scores: GraphScores, device: torch.device) -> dict[str, Any]:
     return {
-        "dataset": real.name,
-        "network": scores.network,
+        **score_fields(real, scores, device),
+        "domain": "graphs",
         "student": None,
-        "protocol": scores.protocol,
         "selection": "validation",
-        "accuracy": scores.accuracy,
         "roc_auc": scores.roc_auc,
-        "seeds": scores.seeds,
-        "evaluation_seconds": scores.seconds,
-        "device": device_name(device),
-        "code": code_identity(),
         "versions": graph_versions(),
-        "real_fingerprint": real.fingerprint,
         "tested_on": graph_test_split(real),
         "preprocessing_fingerprint": NO_PREPROCESSING,
     }

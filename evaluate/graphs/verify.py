@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,10 +12,9 @@ from ddbench.evaluate.graphs.make_row import graph_versions, graphs_sha256
 from ddbench.evaluate.graphs.score import score_graphs
 from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING, score_no_learning
 from ddbench.evaluate.leaderboard.row import Row
-from ddbench.evaluate.verify import TOLERANCE, Verification
+from ddbench.evaluate.verify import TOLERANCE, Verification, compare_accuracies, is_exact, require_same_origin
 from ddbench.graphs.graphset import GraphSet
 from ddbench.runtime.progress import Progress
-from ddbench.runtime.provenance import device_name
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs
@@ -65,28 +64,16 @@ def verify_graph_row(
         UserError: The set, or the real data, is not the one that the row is about, and as in ``score_graphs``.
     """
     learned = row.method not in NO_LEARNING
-    for what, recorded, given in (
-        ("synthetic set", row.synthetic_sha256 if learned else "none", graphs_sha256(syn) if syn else "none"),
-        ("real data", row.real_fingerprint, real.fingerprint),
-    ):
-        if recorded != given:
-            raise UserError(
-                f"this row is about another {what}",
-                f"row   {recorded[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
-                f"given {given[:16]}",
-                fix=f"give the {what} that the row was made from",
-            )
-    if not row.roc_auc:
-        raise UserError("this row is not about graphs: it has no ROC-AUC", fix="give a row of a set of graphs")
+    without_set = row.synthetic_sha256 if not learned else None
+    require_same_origin(row, without_set if syn is None else graphs_sha256(syn), real.fingerprint)
+    if row.domain != "graphs":
+        raise UserError(f"this row is about {row.domain}, not about graphs", fix="give a row of a set of graphs")
     device = torch.device(device)
     beside = {"protocol": row.protocol, "network": row.network}
     if syn is None:
         scores = score_no_learning(row.method, real, **beside)
     else:
         scores = score_graphs(syn, real, seeds=row.seeds, device=device, progress=progress, **beside)
-    exact = device.type == "cpu" and row.device == device_name(device) and row.versions == graph_versions()
-    compared = {"seeds": row.seeds, "exact": exact, "tolerance": tolerance}
-    return GraphVerification(
-        accuracy=Verification(recorded=row.accuracy, measured=scores.accuracy, **compared),
-        roc_auc=Verification(recorded=row.roc_auc, measured=scores.roc_auc, **compared),
-    )
+    accuracy = compare_accuracies(row, scores.accuracy, is_exact(row, device, graph_versions()), tolerance)
+    roc_auc = replace(accuracy, recorded=row.roc_auc, measured=scores.roc_auc)
+    return GraphVerification(accuracy=accuracy, roc_auc=roc_auc)

@@ -37,7 +37,7 @@ def with_pools(row: Row, names: Sequence[str]) -> Row:
     return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)
 
 
-def completed(row: Row, results: Path, tested_on: EvalSplit, pools: Sequence[str] = ()) -> tuple[Row, Path]:
+def completed(row: Row, results: Path, tested_on: EvalSplit | None, pools: Sequence[str] = ()) -> tuple[Row, Path]:
     """Add to a known row what it does not say yet.
 
     Args:

@@ -85,28 +85,20 @@ def make_row(
     """
     if scores.split != "test":
         raise ValueError(f"a row is about the test split, these scores are about {scores.split}")
-    made = syn.provenance
-    resolved: dict[str, Any] = without_paths(dict(made.get("recipe") or {} if recipe is None else recipe))
-    dataset = without_paths(real.name)
-    tested_on = image_test_split(real)
-    published = look_up(syn.method, dataset, syn.ipc, scores.network, scores.protocol, tested_on)
+    made, tested_on = syn.provenance, image_test_split(real)
+    fields = {**set_fields(syn, recipe), **score_fields(real, scores, torch.device(device))}
+    published = look_up(syn.method, fields["dataset"], syn.ipc, scores.network, scores.protocol, tested_on)
+    own = {
+        "label": label or syn.method,
+        "device": scores.device or fields["device"],
+        "distillation_seed": None if selection == "given" else fields["distillation_seed"],
+    }
     return Row(
-        method=syn.method,
-        label=label or syn.method,
-        dataset=dataset,
-        ipc=syn.ipc,
-        network=scores.network,
+        **{**fields, **own},
         student=student,
-        protocol=scores.protocol,
         selection=selection,
         selected_step=made.get("step") if selected_step is None else selected_step,
-        accuracy=scores.accuracy,
-        seeds=scores.seeds,
-        seconds=float(made.get("seconds") or 0.0),
         expert_seconds=expert_seconds,
-        evaluation_seconds=scores.seconds,
-        peak_bytes=int(made.get("peak_bytes") or 0),
-        bytes=dict(syn.bytes),
         charged=syn.charged,
         steps=scores.steps,
         compiled=scores.compiled,
@@ -117,20 +109,96 @@ def make_row(
         lr_policy="protocol" if rates is None else "search",
         lr_tried=() if rates is None else tuple(rates.tried),
         pool=pool,
-        device=scores.device or device_name(torch.device(device)),
-        code=code_identity(),
-        versions=versions(),
         synthetic_sha256=synthetic_sha256(syn),
         buffer_fingerprint=made.get("buffer_fingerprint"),
-        real_fingerprint=real.fingerprint,
         tested_on=tested_on,
         preprocessing_fingerprint=real.preprocessing.fingerprint,
-        distillation_seed=None if selection == "given" else seed_of(resolved),
         unranked=_unranked(made),
-        recipe=resolved,
         note="; ".join(filter(None, (note, *made.get("notes", ()), _guards(made.get("guard") or {}), *scores.notes))),
         reported=published and published.accuracy,
     )
+
+
+def set_fields(syn: Any, recipe: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Fields of a row that a set of any domain says.
+
+    Args:
+        syn: The set, with method, ipc, bytes and provenance.
+        recipe: Resolved recipe; None takes the one in its provenance.
+
+    Returns:
+        Values by the names of fields.
+    """
+    made = syn.provenance
+    resolved: dict[str, Any] = without_paths(dict(made.get("recipe") or {} if recipe is None else recipe))
+    return {
+        "method": syn.method,
+        "label": made.get("label") or syn.method,
+        "ipc": syn.ipc,
+        "seconds": float(made.get("seconds") or 0.0),
+        "peak_bytes": int(made.get("peak_bytes") or 0),
+        "bytes": dict(syn.bytes),
+        "distillation_seed": seed_of(resolved),
+        "recipe": resolved,
+    }
+
+
+def score_fields(real: Any, scores: Any, device: torch.device) -> dict[str, Any]:
+    """Fields of a row that follow from scores in any domain.
+
+    Args:
+        real: Real data, with name and fingerprint.
+        scores: Accuracies with their seeds, network, protocol and seconds.
+        device: Device that evaluated.
+
+    Returns:
+        Values by the names of fields.
+    """
+    return {
+        "dataset": without_paths(real.name),
+        "network": scores.network,
+        "protocol": scores.protocol,
+        "accuracy": scores.accuracy,
+        "seeds": scores.seeds,
+        "evaluation_seconds": scores.seconds,
+        "device": device_name(device),
+        "code": code_identity(),
+        "versions": versions(),
+        "real_fingerprint": real.fingerprint,
+    }
+
+
+def plain_row(
+    syn: Any, real: Any, scores: Any, domain: str, *, selection: RowSelection, device: torch.device, note: str = ""
+) -> Row:
+    """Make the row of a set of a domain that has nothing to say beyond what every domain does.
+
+    Args:
+        syn: The set, with ``tensors()``, method, ipc, bytes and provenance.
+        real: Real data, with name and fingerprint.
+        scores: Accuracies with their seeds, network, protocol and seconds.
+        domain: Name of the domain.
+        selection: How the set was chosen.
+        device: Device that evaluated.
+        note: What a reader of the row must know.
+
+    Returns:
+        The row.
+    """
+    return Row(
+        **set_fields(syn),
+        **score_fields(real, scores, device),
+        domain=domain,
+        student=None,
+        selection=selection,
+        synthetic_sha256=tensors_sha256(syn.tensors()),
+        preprocessing_fingerprint=NO_PREPROCESSING,
+        note="; ".join(filter(None, (note, *syn.provenance.get("notes", ()), *scores.notes))),
+    )
+
+
+NO_PREPROCESSING = "none"
+"""Fingerprint in rows of domains without preprocessing."""
 
 
 def seed_of(recipe: Mapping[str, Any]) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -44,52 +44,25 @@ def entries(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _entry(row: Row) -> dict[str, Any]:
     published, std, source = _reference_values(row)
-    return {
-        "dataset": row.dataset,
-        "ipc": row.ipc,
-        "protocol": row.protocol,
-        "network": row.network,
-        "conditions": row.conditions,
-        "method": row.method,
-        "label": row.label,
-        "student": row.student,
-        "selection": row.selection,
-        "selected_step": row.selected_step,
-        "accuracy": list(row.accuracy),
-        "accuracy_mean": row.accuracy_mean,
-        "accuracy_std": row.accuracy_std,
-        "roc_auc": list(row.roc_auc),
+    computed = {
         "metric": "roc-auc" if row.roc_auc else "accuracy",
-        "score_mean": row.score_mean,
-        "score_std": row.score_std,
-        "seeds": list(row.seeds),
-        "seconds": row.seconds,
-        "expert_seconds": row.expert_seconds,
-        "evaluation_seconds": row.evaluation_seconds,
-        "peak_bytes": row.peak_bytes,
         "bytes": row.total_bytes,
-        "bytes_by_part": dict(row.bytes),
-        "charged": dict(row.charged),
-        "items": row.items,
-        "steps": row.steps,
-        "label_versions": row.label_versions,
-        "teachers": dict(row.teachers),
-        "accuracy_per_byte": row.accuracy_per_byte,
-        "lr": row.lr,
-        "lr_policy": row.lr_policy,
-        "lr_tried": list(row.lr_tried),
-        "pool": row.pool,
-        "device": row.device,
-        "code": row.code,
-        "synthetic_sha256": row.synthetic_sha256,
+        "bytes_by_part": row.bytes,
         "published": published,
         "published_std": std,
         "published_source": source,
         "tested_on": None if row.tested_on is None else asdict(row.tested_on),
         "distillation_seed": row.made_with_seed,
-        "unranked": row.unranked,
-        "note": row.note,
     }
+    own = [name for name in _COLUMNS if name not in _OF_ALL_ROWS]
+    return {name: _as_json(computed[name] if name in computed else getattr(row, name)) for name in own}
+
+
+def _as_json(value: Any) -> Any:
+    """A value of a row as JSON has it."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _reference_values(row: Row) -> tuple[float | None, float | None, str | None]:
@@ -181,3 +154,6 @@ _COLUMNS = [
     "unranked",
     "note",
 ]
+
+_OF_ALL_ROWS = ("test_split", "setting", "over_seeds")
+"""Columns that follow from all rows together; the rest are attributes of a row, or computed from it."""

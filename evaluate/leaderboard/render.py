@@ -1,110 +1,87 @@
-"""The leaderboard as text for a terminal, markdown, csv, or json."""
+"""The leaderboard as text for a terminal, Markdown, CSV, JSON or LaTeX."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from ddbench.errors import unknown
 from ddbench.evaluate.leaderboard.formatting import duration, per_kilobyte, percent, size
 from ddbench.evaluate.leaderboard.ipc_table import ByIpc, shown_students
 from ddbench.evaluate.leaderboard.network_table import pool_blocks
 from ddbench.evaluate.leaderboard.over_seeds import SEVERAL, plus_minus
 from ddbench.evaluate.leaderboard.ranking import leaderboard
 from ddbench.evaluate.leaderboard.row import Row
-from ddbench.files.plain_text import csv_cell, markdown_cell, printable
+from ddbench.files.plain_text import markdown_cell, printable
+from ddbench.files.tables import Report, Table
 
 Cells = list[list[str]]
+Escape = Callable[[str], str]
 
 
 def render(rows: Sequence[Row], form: str = "text", details: bool = False) -> str:
-    """The leaderboard of these rows, without a newline at its end.
+    """Write the leaderboard of these rows, without a newline at its end.
 
     Args:
-        form: "text", "markdown", "csv" (accuracies and seeds joined by ";") or "json" (a list of objects, see
-            ``ddbench.evaluate.leaderboard.ranking.entry``).
-        details: In text and markdown, one line a row with seeds, selection and cost; without, a block of several ipcs
-            is a table of methods by ipc.
+        rows: Of any settings.
+        form: One of ``ddbench.files.tables.FORMS``: in CSV, accuracies and seeds are joined by ";"; JSON is a list of
+            objects, see ``ddbench.evaluate.leaderboard.ranking.entries``.
+        details: In text, Markdown and LaTeX, one line a row with seeds, selection and cost; without, a block of several
+            ipcs is a table of methods by ipc.
+
+    Returns:
+        The text.
 
     Raises:
         UserError: Another form.
     """
-    if form not in FORMS:
-        raise unknown("format", form, FORMS)
-    return FORMS[form](leaderboard(rows), details)
+    table = leaderboard(rows)
+    escape = markdown_cell if form == "markdown" else printable
+    columns = [column for column in table.columns if column not in _NESTED]
+    return Report(
+        blocks=["There are no rows yet."] if table.empty else _report(table, details, escape, form == "text"),
+        records=[_flat(record) for record in _records(table)],
+        document=[{key: _plain(value) for key, value in record.items()} for record in _records(table)],
+        columns=columns,
+    ).write(form)
 
 
-def as_json(table: pd.DataFrame, details: bool = True) -> str:
-    del details
-    return json.dumps([{key: _plain(value) for key, value in record.items()} for record in _records(table)], indent=2)
+_NESTED = ("bytes_by_part", "charged", "teachers", "tested_on", "over_seeds")
+"""Columns whose values are objects, which CSV does not hold."""
 
 
-def as_csv(table: pd.DataFrame, details: bool = True) -> str:
-    del details
-    flat = table.drop(columns=["bytes_by_part", "charged", "teachers", "tested_on", "over_seeds"])
-    for column in ("accuracy", "roc_auc", "seeds", "lr_tried"):
-        flat[column] = [";".join(str(value) for value in values) for values in flat[column]]
-    for column in flat.columns:
-        flat[column] = [csv_cell(value) if isinstance(value, str) else value for value in flat[column]]
-    return flat.to_csv(index=False, lineterminator="\n").rstrip("\n")
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A row as CSV has it."""
+    return {
+        key: ";".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in record.items()
+        if key not in _NESTED
+    }
 
 
-def as_text(table: pd.DataFrame, details: bool = False) -> str:
+def _report(table: pd.DataFrame, details: bool, escape: Escape, gaps: bool) -> list[Table | str]:
     """One block for each data set, protocol and network; the best of each ipc is marked ``*``, an oracle ``!``."""
-    if table.empty:
-        return "There are no rows yet."
-    blocks = []
+    blocks: list[Table | str] = []
     for title, records in _blocks(table):
-        head, *cells = _cells(records, details)
-        widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
-        text = [_aligned(row, head, widths) for row in cells]
-        if _is_by_row(records, details):
+        shown = [{**record, **_escaped(record, escape)} for record in records]
+        head, *cells = _cells(shown, details)
+        if gaps and _is_by_row(records, details):
             for number in reversed(range(1, len(records))):
                 if records[number - 1]["ipc"] != records[number]["ipc"]:
-                    text.insert(number, "")
-        blocks.append("\n".join([title, _aligned(head, head, widths), *text]))
+                    cells.insert(number, [])
+        blocks.append(Table(title=printable(title), heads=head, rows=cells, left=_LEFT, escaped=True))
     for title, (head, *cells) in pool_blocks(_records(table)):
-        widths = [max(len(row[column]) for row in (head, *cells)) for column in range(len(head))]
-        blocks.append("\n".join([title, *(_aligned(row, head, widths) for row in (head, *cells))]))
-    return printable("\n\n".join([*blocks, *_legend(table, details)]), keep="\n")
+        rows = [[escape(cell) for cell in row] for row in cells]
+        blocks.append(Table(title=printable(title), heads=head, rows=rows, left=_LEFT, escaped=True))
+    legend = "\n".join(_legend(table, details)).split("\n")
+    return [*blocks, "\n".join(map(escape, legend))]
 
 
-def as_markdown(table: pd.DataFrame, details: bool = False) -> str:
-    if table.empty:
-        return "There are no rows yet."
-    blocks = []
-    for title, records in _blocks(table):
-        escaped = [
-            {**record, **{key: markdown_cell(record[key]) for key in _NAMES if isinstance(record[key], str)}}
-            for record in records
-        ]
-        head, *cells = [[" ".join(cell.split()) for cell in row] for row in _cells(escaped, details)]
-        blocks.append(_markdown_table(title, head, cells))
-    for title, (head, *cells) in pool_blocks(_records(table)):
-        blocks.append(_markdown_table(title, head, [[markdown_cell(cell) for cell in row] for row in cells]))
-    legend = ["\n".join(markdown_cell(record) for record in part.split("\n")) for part in _legend(table, details)]
-    return "\n\n".join([*blocks, *legend])
-
-
-def _markdown_table(title: str, head: list[str], cells: Cells) -> str:
-    rule = ["---" if name in _LEFT else "---:" for name in head]
-    records = ["| " + " | ".join(row) + " |" for row in (head, rule, *cells)]
-    return "\n".join([f"### {markdown_cell(title)}", "", *records])
-
-
-_NAMES = ("label", "method", "student", "network")
-"""Parts of a line's cells that somebody else may have named."""
-
-
-FORMS: dict[str, Callable[[pd.DataFrame, bool], str]] = {
-    "text": as_text,
-    "markdown": as_markdown,
-    "csv": as_csv,
-    "json": as_json,
-}
+def _escaped(record: dict[str, Any], escape: Escape) -> dict[str, str]:
+    """Parts of a line's cells that somebody else may have named."""
+    names = ("label", "method", "student", "network")
+    return {name: escape(record[name]) for name in names if isinstance(record[name], str)}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -183,14 +160,6 @@ def _seeds(seeds: list[int | None]) -> str:
 
 _OPTIONAL = ("roc-auc", "distilled", "items", "charged", "published", "student", "labels", "teachers", "rate")
 _LEFT = ("method", "selection", "distilled", "student")
-
-
-def _aligned(row: list[str], head: list[str], widths: list[int]) -> str:
-    cells = [
-        cell.ljust(width) if name in _LEFT else cell.rjust(width)
-        for cell, name, width in zip(row, head, widths, strict=True)
-    ]
-    return "  ".join(cells).rstrip()
 
 
 def _legend(table: pd.DataFrame, details: bool) -> list[str]:

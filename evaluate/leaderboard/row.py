@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Literal
 
 from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
-from ddbench.evaluate.leaderboard.row_checks import check_values
+from ddbench.evaluate.leaderboard.row_checks import check_values, inferred_domain
 from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
 from ddbench.recipe.renamed_keys import recipe_with_current_names, recipe_with_former_names
 
-SCHEMA = 2
-"""Since 2 a row says what it was tested on, and the seed of its distillation."""
+SCHEMA = 3
+"""Since 2 a row says what it was tested on, and the seed of its distillation; since 3, of which domain it is."""
 
 Selection = Literal["last", "validation", "oracle"]
 RowSelection = Literal["last", "validation", "oracle", "given"]
@@ -43,6 +43,8 @@ class Row:
     """Name of the method."""
     label: str
     """Name of the method in its recipe."""
+    domain: str = "images"
+    """Domain of the data: ``images``, ``graphs``, or one of a plugin."""
     dataset: str
     """Name of the real set."""
     ipc: int
@@ -174,13 +176,13 @@ class Row:
     def conditions(self) -> str:
         """Circumstances of the training beyond the protocol, in words; empty where there are none.
 
-        Graphs have no test split of their own: it follows from the seed, so rows say which one they are of.
+        Images alone have a test split of their own: that of other data follows from the seed, so rows say which it is.
         """
         searched = f"rate searched on validation among {', '.join(f'{rate:g}' for rate in self.lr_tried)}"
         labelers = f"labeled by {', '.join(sorted(self.teachers))} ({(self.teachers_fingerprint or '')[:8]})"
         stored = self.label_versions > 1 and not self.teachers
         parts = [
-            f"split {self.real_fingerprint[:8]}" if self.roc_auc else "",
+            f"split {self.real_fingerprint[:8]}" if self.domain != "images" else "",
             f"{self.steps} steps each" if self.steps else "",
             searched if self.lr_policy == "search" else "",
             labelers if self.teachers else "",
@@ -225,9 +227,6 @@ class Row:
         return path
 
 
-_MISNAMED = "unexpected_keyword_argument"
-
-
 def folder_of(results: Path, dataset: str, ipc: int) -> Path:
     """Where the rows of a data set at an ipc lie under a results folder."""
     return results / _slug(dataset) / f"ipc{ipc}"
@@ -252,12 +251,14 @@ def load_row(path: Path) -> Row:
         raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
     try:
         row = _row_adapter().validate_json(path.read_bytes(), strict=True)
-        return replace(row, recipe=recipe_with_current_names(row.recipe))
+        domain = row.domain if "domain" in document else inferred_domain(row)
+        return replace(row, domain=domain, recipe=recipe_with_current_names(row.recipe))
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        first = next((problem for problem in problems if problem["type"] == _MISNAMED), problems[0])
+        misnamed = "unexpected_keyword_argument"
+        first = next((problem for problem in problems if problem["type"] == misnamed), problems[0])
         key = ".".join(str(part) for part in first["loc"])
-        guess = nearest(key, Row.__dataclass_fields__) if first["type"] == _MISNAMED else None
+        guess = nearest(key, Row.__dataclass_fields__) if first["type"] == misnamed else None
         raise UserError(
             f"{path} is not a row of the leaderboard",
             f"key   {key}" if key else "",

@@ -1,4 +1,4 @@
-"""Checks of a row's scores, amounts and texts, and removal of paths from what it records."""
+"""Checks of a row's scores, amounts and texts, what older rows leave out, and removal of paths."""
 
 from __future__ import annotations
 
@@ -59,6 +59,18 @@ def check_values(row: Row) -> None:
         if not all(least <= value <= _MOST for value in values):
             raise ValueError(f"{name} is from {least} to {_MOST}, not {values}")
     check_document(asdict(row))
+
+
+def inferred_domain(row: Row) -> str:
+    """Tell the domain of a row that was written before rows said it: graphs alone had ROC-AUCs.
+
+    Args:
+        row: Row of schema 1 or 2.
+
+    Returns:
+        ``graphs`` or ``images``.
+    """
+    return "graphs" if row.roc_auc else "images"
 
 
 def without_paths(document: Any) -> Any:

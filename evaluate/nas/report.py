@@ -1,33 +1,38 @@
-"""A ranking as text, markdown, csv or json."""
+"""A ranking as text, Markdown, CSV, JSON or LaTeX."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-import pandas as pd
-from tabulate import tabulate
-
-from ddbench.errors import unknown
 from ddbench.evaluate.leaderboard.formatting import duration, percent, size
 from ddbench.evaluate.nas.rank_correlation import KS, Estimate
 from ddbench.evaluate.nas.ranking import Ranking, RankingEntry
+from ddbench.files.tables import Heading, Report, table_of
 
 
 def render(ranking: Ranking, form: str = "text") -> str:
-    """A ranking without a newline at its end.
+    """Write a ranking, without a newline at its end.
 
     Args:
-        form: One of FORMS.
+        ranking: Networks ranked by what they were trained on.
+        form: One of ``ddbench.files.tables.FORMS``; in CSV one line a ranking: a measure, and the ends of its interval
+            as ``_low`` and ``_high``, empty where undefined.
+
+    Returns:
+        The text.
 
     Raises:
-        UserError: Another.
+        UserError: Another form.
     """
-    if form not in FORMS:
-        raise unknown("format", form, FORMS)
-    return FORMS[form](ranking)
+    tables = [table_of(cells) for cells in (_whole(ranking), _among_the_best(ranking), _chosen(ranking)) if cells]
+    document = as_dict(ranking)
+    return Report(
+        blocks=[Heading(title(ranking)), *tables, "\n".join(_legend(ranking))],
+        records=list(map(_record, document["rankings"])),
+        document=document,
+    ).write(form)
 
 
 def as_dict(ranking: Ranking) -> dict[str, Any]:
@@ -69,52 +74,20 @@ def as_dict(ranking: Ranking) -> dict[str, Any]:
     }
 
 
-def as_json(ranking: Ranking) -> str:
-    return json.dumps(as_dict(ranking), indent=2)
-
-
-def as_csv(ranking: Ranking) -> str:
-    """One line a ranking; a measure, and the ends of its interval as ``_low`` and ``_high``; empty where undefined."""
-    lines = []
-    for entry in as_dict(ranking)["rankings"]:
-        line = {key: entry[key] for key in ("trained_on", "images", "bytes", "seconds")}
-        for name, measure in entry["measures"].items():
-            line |= {name: measure["value"], f"{name}_low": measure["low"], f"{name}_high": measure["high"]}
-        test = entry["chosen_test"]
-        chosen = {key: entry[key] for key in ("chosen", "ties", "chosen_accuracy")}
-        lines.append({**line, **chosen, "chosen_test": fmean(test) if test else None})
-    return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n").rstrip("\n")
-
-
-def as_text(ranking: Ranking) -> str:
-    return _pages(ranking, "plain")
-
-
-def as_markdown(ranking: Ranking) -> str:
-    return _pages(ranking, "github")
-
-
-FORMS: dict[str, Callable[[Ranking], str]] = {
-    "text": as_text,
-    "markdown": as_markdown,
-    "csv": as_csv,
-    "json": as_json,
-}
+def _record(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A ranking as a line of CSV."""
+    record = {key: entry[key] for key in ("trained_on", "images", "bytes", "seconds")}
+    for name, measure in entry["measures"].items():
+        record |= {name: measure["value"], f"{name}_low": measure["low"], f"{name}_high": measure["high"]}
+    test = entry["chosen_test"]
+    chosen = {key: entry[key] for key in ("chosen", "ties", "chosen_accuracy")}
+    return {**record, **chosen, "chosen_test": fmean(test) if test else None}
 
 
 def title(ranking: Ranking) -> str:
     facts = ranking.facts
     recipe = f"{facts['protocol'][0]}, {facts['epochs']} epochs, {facts['augmentation']}"
     return f"{ranking.dataset} · {ranking.space}, {len(ranking.networks)} networks · {recipe} · {_seeds(ranking)}"
-
-
-def _pages(ranking: Ranking, style: str) -> str:
-    tables = [_whole(ranking), _chosen(ranking)]
-    if among := _among_the_best(ranking):
-        tables.insert(1, among)
-    drawn = [tabulate(table, headers="keys", tablefmt=style, disable_numparse=True) for table in tables]
-    head = f"### {title(ranking)}" if style == "github" else title(ranking)
-    return "\n\n".join([head, *drawn, "\n".join(_legend(ranking))])
 
 
 def _whole(ranking: Ranking) -> list[dict[str, str]]:

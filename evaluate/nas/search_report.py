@@ -1,39 +1,30 @@
-"""A search as text, markdown, csv or json."""
+"""A search as text, Markdown, CSV, JSON or LaTeX."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
-import pandas as pd
-from tabulate import tabulate
-
-from ddbench.errors import unknown
 from ddbench.evaluate.leaderboard.formatting import duration, percent
 from ddbench.evaluate.nas.search import Search, SearchedNetwork
+from ddbench.files.tables import Heading, Report, Table, table_of
 
 
 def render_search(search: Search, form: str = "text") -> str:
-    """A search without a newline at its end.
+    """Write a search, without a newline at its end.
 
     Args:
-        form: "text", "markdown", "csv", "json".
+        search: Networks that were tried and found.
+        form: One of ``ddbench.files.tables.FORMS``.
+
+    Returns:
+        The text.
 
     Raises:
-        UserError: Another.
+        UserError: Another form.
     """
-    forms: dict[str, Callable[[Search], str]] = {
-        "text": lambda found: _page(found, "plain"),
-        "markdown": lambda found: _page(found, "github"),
-        "csv": _csv,
-        "json": lambda found: json.dumps(asdict(found), indent=2),
-    }
-    if form not in forms:
-        raise unknown("format", form, forms)
-    return forms[form](search)
+    return Report(blocks=_blocks(search), records=_records(search), document=asdict(search)).write(form)
 
 
 def chosen(search: Search) -> SearchedNetwork:
@@ -41,7 +32,7 @@ def chosen(search: Search) -> SearchedNetwork:
     return max((found for found in search.found if found.by == "search"), key=lambda found: fmean(found.validation))
 
 
-def _page(search: Search, style: str) -> str:
+def _blocks(search: Search) -> list[Table | Heading | str]:
     facts = search.facts
     head = (
         f"{search.dataset} · {search.space} · {search.proxy} as proxy · {facts['protocol'][0]}, "
@@ -67,11 +58,10 @@ def _page(search: Search, style: str) -> str:
         "* chosen: of those found, the best on the validation split when trained on real images",
         "on the set: validation accuracy when trained on the set; validation, test: when trained on real images",
     ]
-    table = tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True)
-    return "\n\n".join([f"### {head}" if style == "github" else head, table, "\n".join(said)])
+    return [Heading(head), table_of(lines), "\n".join(said)]
 
 
-def _csv(search: Search) -> str:
+def _records(search: Search) -> list[dict[str, Any]]:
     """One line a network that was tried, in order, and those trained on real images with what they reached."""
     on_real = {found.network: found for found in search.found}
     tried = dict.fromkeys(search.trials, "search") | {
@@ -90,4 +80,4 @@ def _csv(search: Search) -> str:
                 "test": fmean(found.test) if found else None,
             }
         )
-    return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n").rstrip("\n")
+    return lines

@@ -88,6 +88,14 @@ class TrainingConfig:
     temperature: float
     targets: Targets
 
+    @property
+    def vectors(self) -> int:
+        """Vectors of the size of the parameters that a step holds.
+
+        Parameters, gradients, what the optimizer keeps, and what it needs in passing.
+        """
+        return 5 if self.optimizer == "adamw" else 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from ddbench.data.realset import RealSet
-from ddbench.estimates.memory import activation_floats
-from ddbench.estimates.stacked_memory import side_by_side, training_bytes, training_seconds
+from ddbench.estimates import memory_check
+from ddbench.estimates.memory import activation_floats, training_bytes
+from ddbench.estimates.training_time import training_seconds
 from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol, TrainingConfig
 from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.evaluate.training.training_source import TrainingSource
@@ -156,5 +157,12 @@ def stack_size(config: EvaluationConfig, source: TrainingSource, networks: int) 
         return 1
     parameters = sum(parameter.numel() for parameter in config.example.parameters())
     batch = min(config.training.batch, max(map(len, source.sets)))
-    each = training_bytes(parameters, config.activations, batch)
-    return side_by_side(config.together, networks, config.device, each)
+    each = training_bytes(
+        parameters=parameters,
+        activations=config.activations,
+        batch=batch,
+        pixels=config.shape.pixels,
+        vectors=config.training.vectors,
+        stacked=True,
+    )
+    return memory_check.stack_size(config.together, networks, config.device, each)

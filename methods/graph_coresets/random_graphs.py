@@ -32,7 +32,12 @@ class RandomGraphs(GraphMethod):
 
 
 class Shuffled:
-    """Positions 0 to ``count - 1`` in an order that is drawn once."""
+    """Positions 0 to ``count - 1`` in an order that is drawn once.
+
+    Args:
+        count: Number of positions.
+        generator: Source of the draw.
+    """
 
     def __init__(self, count: int, generator: torch.Generator) -> None:
         self._left = torch.randperm(count, generator=generator).tolist()

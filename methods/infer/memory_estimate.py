@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import final
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import activation_floats, training_bytes
 from ddbench.estimates.model_size import MemorySuggestion
 from ddbench.methods.infer.budget import Budget
@@ -39,6 +40,7 @@ class InferMemory:
     """Settings that decide how much memory INFER takes."""
 
     budget: Budget
+    """Natural images and compensators."""
     teachers: tuple[tuple[int, int], ...]
     """Parameters and activations of each teacher, as :func:`teacher_sizes` gives them."""
     classes: int
@@ -49,12 +51,13 @@ class InferMemory:
     """Numbers of an image."""
 
     @property
-    def bytes(self) -> int:
-        """Estimated peak, above what lies there before, in bytes: all teachers, and a step against the largest."""
+    def bytes(self) -> Estimate:
+        """Estimated peak, above what lies there before: all teachers, and a step against the largest."""
         batch, most = self.jobs * self.classes, max(activations for _, activations in self.teachers)
         step = training_bytes(parameters=0, activations=most, batch=batch, pixels=self.pixels)
         own = self.jobs * self.pixels * (self.budget.classes + _COMPENSATOR_COPIES * self.budget.groups)
-        return step + 4 * (own + sum(parameters for parameters, _ in self.teachers))
+        teachers = sum(parameters for parameters, _ in self.teachers)
+        return step.plus({"compensators": 4 * own, "teachers": 4 * teachers})
 
     def memory_suggestions(self, available: int) -> Sequence[MemorySuggestion]:
         """Suggest to find fewer compensators together, and where one is too many, to show fewer classes together.

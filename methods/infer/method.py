@@ -17,7 +17,7 @@ from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
-from ddbench.estimates.stacked_memory import training_seconds
+from ddbench.estimates.training_time import training_seconds
 from ddbench.methods.infer import provenance
 from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.charge import paper_bytes
@@ -27,11 +27,11 @@ from ddbench.methods.infer.memory_estimate import InferMemory, teacher_sizes
 from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.optimize import Optimization
 from ddbench.methods.infer.real_images import natural_pixels, natural_rows
+from ddbench.methods.parts.task_teachers import task_teachers
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
 from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.synthetic.compensators import Compensation, seen_pixels
 from ddbench.synthetic.synthetic_set import SyntheticSet
-from ddbench.training.teachers import Teachers
 
 CIFAR_TEACHERS = TeachersRecipe(
     networks=("resnet18-cifar", "mobilenet-v2-cifar", "efficientnet-b0-cifar", "shufflenet-g2-cifar"),
@@ -143,7 +143,7 @@ class INFER(JobMethod):
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
         self.validate_data(task.real, ipc, task.teachers and len(task.teachers.networks))
         if self.required_teachers():
-            _fitting(task)
+            task_teachers(task, "INFER")
         return list(self._groups(task, ipc))
 
     def seconds(self, task: Task, ipc: int) -> float:
@@ -151,7 +151,7 @@ class INFER(JobMethod):
         each = self.iterations * real.classes
         return sum(
             training_seconds(
-                activation_floats(_fitting(task).member(group.teacher), real.shape),
+                activation_floats(task_teachers(task, "INFER").member(group.teacher), real.shape),
                 each * len(group.sets),
                 real.classes,
                 task.device,
@@ -165,7 +165,7 @@ class INFER(JobMethod):
         pixels, _ = natural_pixels(real, rows.flatten())
         natural = seen_pixels(pixels, real.preprocessing.describe()).unflatten(0, rows.shape)
         objective = Objective(
-            teacher=_fitting(task).member(group.teacher),
+            teacher=task_teachers(task, "INFER").member(group.teacher),
             natural=natural.to(task.device),
             **self.model_dump(include={"bn_weight", "first_bn", "classes_at_once"}),
         )
@@ -184,7 +184,7 @@ class INFER(JobMethod):
             rows=rows,
             natural=self.blocks != "additive",
         )
-        teachers = _fitting(task) if self.required_teachers() else None
+        teachers = task_teachers(task, "INFER") if self.required_teachers() else None
         if teachers is None or not self.soft_labels():
             labels = torch.arange(task.real.classes).repeat(budget.sets * compensation.blocks)
         else:
@@ -219,19 +219,3 @@ class INFER(JobMethod):
     def _together(self, real: RealSet) -> int:
         """Classes of a natural set that a teacher sees together."""
         return min(self.classes_at_once or real.classes, real.classes)
-
-
-def _fitting(task: Task) -> Teachers:
-    """The task's teachers.
-
-    Raises:
-        UserError: It has none, or they know other images.
-    """
-    if task.teachers is None:
-        raise UserError("INFER needs teachers", fix="give the task teachers, trained on the same data (ddbench teach)")
-    task.teachers.check_compatible(
-        dataset=task.real.name,
-        shape=task.real.shape,
-        preprocessing=task.real.preprocessing.fingerprint,
-    )
-    return task.teachers

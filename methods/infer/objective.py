@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ddbench.methods.infer.augmentation import View, seen_under
-from ddbench.methods.infer.statistics import BatchStatistics, Seen, Sums, added, matching_loss
+from ddbench.methods.parts.batch_statistics import BatchStatistics, Seen, Sums, added, matching_loss
+from ddbench.methods.parts.shared_view import View, seen_under
 
 
 @final

@@ -13,8 +13,8 @@ from torch import Tensor
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.task import OuterStep
 from ddbench.errors import UserError
-from ddbench.methods.infer.augmentation import View, drawn_view
 from ddbench.methods.infer.objective import Objective
+from ddbench.methods.parts.shared_view import View, drawn_view
 
 READ_EVERY = 10
 """Steps between those whose losses are read, which a GPU has to be waited for."""

@@ -18,7 +18,7 @@ def facts(budget: Budget, teachers: Teachers | None) -> dict[str, Any]:
         teachers: Teachers that were used; None where there were none.
 
     Returns:
-        JSON: what the budget bought; of teachers names, accuracies on the test split and fingerprint.
+        What the budget bought; of teachers names, accuracies on the test split and fingerprint.
     """
     document: dict[str, Any] = {"budget": budget.facts()}
     if teachers is not None:

@@ -33,6 +33,7 @@ class Mining:
     columns: int
     """Codes of a node, F."""
     class_names: tuple[str, ...]
+    """One name a class, in the order of labels."""
     classes: tuple[Transactions, ...]
     """Which graphs of each class have which trees."""
     miner: Literal["exact", "compat"]

@@ -53,8 +53,8 @@ class Selection:
         """Label the items, and count the graphs that have them.
 
         Returns:
-            Hard: the class, (S,), int64, and how many of its graphs have the set, (S,). Soft: the classes' shares among
-            the graphs that have the set, (S, classes), float32, and how many those are, (S,).
+            Hard labels (S,), int64, and how many graphs of its class have each set, (S,). Where sets are shared, the
+            classes' shares among the graphs that have each set, (S, classes), float32, and how many those are, (S,).
         """
         supports = torch.tensor([self.mining.support(trees) for trees in self.items])
         if self.shared == "soft":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Transactions:
-    """Which of the ``size`` graphs of one class have which trees; how often a graph has a tree does not count."""
+    """Trees that each of the ``size`` graphs of one class has; how often a graph has a tree does not count."""
 
     size: int
     """Graphs of the class."""

@@ -101,7 +101,7 @@ class HardLabels(Labels):
 
 
 class TargetLabels(Labels):
-    """At every outer step, the probabilities that the target expert of that step gives the images; constants of it.
+    """Probabilities, at every outer step, that the target expert of that step gives the images; constants of it.
 
     Source: Cui et al. 2023 (TESLA, arXiv:2211.10586), released ``distill.py``, ``teacher_label``: no augmentation.
     Differs: the set that is kept is labeled by all experts at ``label_expert_epoch`` together ("experts"); the released

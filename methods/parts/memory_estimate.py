@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.methods.parts.unroll_choice import UnrollChoice
@@ -38,14 +39,14 @@ class TrajectoryMemory:
     compiled: bool = False
     """Whether the student's step is compiled."""
 
-    def bytes(self, sizes: Sizes) -> int:
+    def bytes(self, sizes: Sizes) -> Estimate:
         """Estimate the peak beyond what lies there before.
 
         Args:
             sizes: Sizes of student and data.
 
         Returns:
-            Bytes.
+            Bytes, by what takes them.
         """
         pixels = self.images * sizes.pixels
         learned = pixels + (self.images * sizes.classes if self.soft else 0)

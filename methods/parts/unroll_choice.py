@@ -11,7 +11,7 @@ from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, Trunca
 
 
 class UnrollChoice(Part):
-    """Which unroll differentiates the student; in a recipe a bare name will do: ``unroll: tesla``."""
+    """Unroll that differentiates the student; in a recipe a bare name will do: ``unroll: tesla``."""
 
     kind: Literal["adjoint", "full", "tesla", "truncated"] = "adjoint"
     """adjoint: exact, one graph at a time; full: exact, all graphs; tesla: first-order; truncated: the last steps."""

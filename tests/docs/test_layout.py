@@ -67,6 +67,7 @@ FLOORS = (
     ("methods", "evaluate", "figures", "configs"),
     ("pipeline",),
     ("plan",),
+    ("domains",),
     ("commands", "api", "testing"),
 )
 """Rooms of the package from the ground up: each may import those below it, and, but for methods and evaluation, its own

@@ -13,8 +13,8 @@ from ddbench.evaluate.leaderboard.published import look_up
 from ddbench.methods import METHODS
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import jobs_of
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 

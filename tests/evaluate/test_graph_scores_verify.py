@@ -64,8 +64,8 @@ def test_row_of_another_set_or_other_data():
         verify_graph_row(row, other, REAL)
     with pytest.raises(UserError, match="another real data"):
         verify_graph_row(row, syn, sized_set(3))
-    with pytest.raises(UserError, match="no ROC-AUC"):
-        verify_graph_row(replace(row, roc_auc=()), syn, REAL)
+    with pytest.raises(UserError, match="about images, not about graphs"):
+        verify_graph_row(replace(row, domain="images", roc_auc=()), syn, REAL)
 
 
 def test_row_without_learning():

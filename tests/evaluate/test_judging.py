@@ -7,6 +7,7 @@ import torch
 from helpers.evaluation_makers import NETWORK, make_tiny_row, short, tiny_real, tiny_synthetic
 
 from ddbench.artifact import describe, tensors_sha256
+from ddbench.domains.images.evaluator import ImageEvaluator
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import described_sha256, synthetic_sha256
 from ddbench.evaluate.leaderboard.published import PublishedResult
@@ -21,7 +22,6 @@ from ddbench.evaluate.scores import Scores
 from ddbench.evaluate.verify import verify
 from ddbench.networks import network_names
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.evaluator import Evaluator
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ class TestRates:
             asked.append((syn.method, split, lr, tuple(seeds)))
             return score(syn, real, split=split, lr=lr, seeds=seeds, **rest)
 
-        monkeypatch.setattr("ddbench.pipeline.evaluator.score", counted)
+        monkeypatch.setattr("ddbench.domains.images.evaluator.score", counted)
         monkeypatch.setattr("ddbench.evaluate.score.protocol_named", lambda name: short(epochs=2))
-        evaluator = Evaluator(
+        evaluator = ImageEvaluator(
             real=real,
             protocol=short(epochs=2),
             device=torch.device("cpu"),
@@ -121,9 +121,9 @@ class TestPools:
             "context": RunContext(tmp_path),
             "seeds": (),
         }
-        assert Evaluator(**given).policy(NetworkRequest("mlp", (pool,))) == "search"
-        assert Evaluator(**given).policy(NetworkRequest("mlp")) == "protocol"
-        assert Evaluator(**given, lr_policy="protocol").policy(NetworkRequest("mlp", (pool,))) == "protocol"
+        assert ImageEvaluator(**given).policy(NetworkRequest("mlp", (pool,))) == "search"
+        assert ImageEvaluator(**given).policy(NetworkRequest("mlp")) == "protocol"
+        assert ImageEvaluator(**given, lr_policy="protocol").policy(NetworkRequest("mlp", (pool,))) == "protocol"
 
     @pytest.fixture
     def small(self, monkeypatch):
@@ -163,7 +163,7 @@ class TestPools:
 
     def test_asked_again_a_row_keeps_its_pools(self, real, tmp_path):
         given = {"real": real, "protocol": short(), "device": torch.device("cpu"), "seeds": (0,)}
-        evaluator, syn = Evaluator(**given, context=RunContext(tmp_path, quiet=True)), tiny_synthetic(real)
+        evaluator, syn = ImageEvaluator(**given, context=RunContext(tmp_path, quiet=True)), tiny_synthetic(real)
         one, two = (Pool(name=name, networks=(), lr_policy="protocol", title="", source="") for name in ("one", "two"))
         files = {evaluator.row(syn, NetworkRequest(NETWORK, pools), "last")[1] for pools in ((one,), (), (two, one))}
         assert len(files) == 1 and load_row(files.pop()).pools == ("two", "one")

@@ -14,7 +14,7 @@ from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.formatting import duration, percent, size
 from ddbench.evaluate.leaderboard.published import look_up, published_numbers
 from ddbench.evaluate.leaderboard.ranking import GROUP, leaderboard
-from ddbench.evaluate.leaderboard.render import FORMS, render
+from ddbench.evaluate.leaderboard.render import render
 from ddbench.networks import canonical_network_name
 
 RANDOM = {"method": "random", "label": "random", "student": None}
@@ -136,7 +136,14 @@ def test_no_rows():
 def test_unknown_form():
     with pytest.raises(UserError, match="did you mean 'markdown'"):
         render([], "markdwon")
-    assert set(FORMS) == {"text", "markdown", "csv", "json"}
+
+
+def test_latex_has_a_table_of_booktabs_for_each_block_and_escapes_names():
+    rows = [make_tiny_row(label="50% of_it", ipc=1), make_tiny_row(label="50% of_it", ipc=10)]
+    text = render([*rows, make_tiny_row(protocol="dm-v1")], "latex")
+    assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") == 2
+    assert r"50\% of\_it" in text and r"$\pm$" in text
+    assert all(line.startswith("% ") for line in text.split(r"\end{tabular}")[-1].strip().splitlines())
 
 
 def test_published_numbers_are_in_our_words():

@@ -33,8 +33,8 @@ class TestRanks:
         table = leaderboard(MIXED)
         assert table["label"].tolist() == [line.row.label for line in lines]
         assert table["best"].tolist() == [line.best for line in lines]
-        high = make_tiny_row(roc_auc=(0.6, 0.6), accuracy=(0.9, 0.9), label="accurate")
-        better = make_tiny_row(roc_auc=(0.7, 0.7), accuracy=(0.5, 0.5), label="ranks better")
+        high = make_tiny_row(domain="graphs", roc_auc=(0.6, 0.6), accuracy=(0.9, 0.9), label="accurate")
+        better = make_tiny_row(domain="graphs", roc_auc=(0.7, 0.7), accuracy=(0.5, 0.5), label="ranks better")
         assert [(line.row.label, line.rank) for line in page_rows([high, better], {})] == [
             ("ranks better", 1),
             ("accurate", 2),
@@ -65,7 +65,9 @@ class TestSaid:
         assert "ROC" not in outside and "graph" not in outside
 
     def test_every_measure_of_every_network(self):
-        row = make_tiny_row(roc_auc=(0.6, 0.7), accuracy=(0.5, 0.75), items=7, steps=2000, charged={"graphs": 318})
+        row = make_tiny_row(
+            domain="graphs", roc_auc=(0.6, 0.7), accuracy=(0.5, 0.75), items=7, steps=2000, charged={"graphs": 318}
+        )
         reader = read([row])
         assert ["Seed", "ROC-AUC, %", "Accuracy, %"] in reader.cells
         assert ["0", "60.00", "50.00"] in reader.cells and ["1", "70.00", "75.00"] in reader.cells

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.page.document import page
 from ddbench.evaluate.leaderboard.render import render
-from ddbench.evaluate.leaderboard.row import load_row, load_rows, without_paths
+from ddbench.evaluate.leaderboard.row import SCHEMA, load_row, load_rows, without_paths
 
 fractions = st.floats(0, 1, allow_nan=False)
 rows = st.lists(st.tuples(fractions, st.integers(0, 2**62)), min_size=1, max_size=9).flatmap(
@@ -130,7 +130,7 @@ def test_values_that_are_refused(changed, says):
         (lambda document: document.update(seeds=[0.5, 1]), r"key   seeds\.0"),
         (lambda document: document.pop("protocol"), "key   protocol"),
         (lambda document: document.update(acuracy=document.pop("accuracy")), "did you mean 'accuracy'"),
-        (lambda document: document.update(schema=3), "newer ddbench"),
+        (lambda document: document.update(schema=SCHEMA + 1), "newer ddbench"),
         (lambda document: document.update(seconds=float("inf")), "Infinity is no number of JSON"),
         (lambda document: document.update(ipc=10**30), "ipc is from 1"),
         (lambda document: document.update(bytes={"images": 10**400}), "a number of 401 digits"),

@@ -6,13 +6,13 @@ import pytest
 import torch
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
+from ddbench.domains.images.evaluator import ImageEvaluator
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.train_teachers import checked_teachers, train_teachers
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.evaluator import Evaluator
 from ddbench.training.teachers import Teachers, combined, load_teachers
 
 
@@ -153,7 +153,7 @@ class TestTeachers:
             "seeds": (0,),
         }
         for name, used in (("infer-dynamic-v1", True), ("mtt-v1", False)):
-            evaluator = Evaluator(**given, protocol=short(name, augmentation="none"), teachers=teachers)
+            evaluator = ImageEvaluator(**given, protocol=short(name, augmentation="none"), teachers=teachers)
             row, _ = evaluator.row(syn, NetworkRequest(NETWORK), "last")
             assert row.teachers == (teachers.bytes if used else {})
             assert row.total_bytes == sum(syn.bytes.values())

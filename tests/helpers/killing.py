@@ -14,7 +14,7 @@ from helpers.command_line import ENVIRONMENT
 NURSERY = """
 import json, os, signal, sys, time
 import torch, torchvision, timm, safetensors.torch, scipy, sklearn.datasets, matplotlib.pyplot, PIL.Image
-import ddbench.pipeline.image_pipeline, ddbench.pipeline.score_files, ddbench.commands.show, ddbench.figures.image_grid
+import ddbench.domains.images.domain, ddbench.pipeline.score_files, ddbench.commands.show, ddbench.figures.image_grid
 import ddbench.pipeline.import_set, ddbench.plan.memory, ddbench.evaluate.leaderboard.render
 import ddbench.expert_buffers.replay_buffer
 from ddbench.commands import main

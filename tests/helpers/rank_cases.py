@@ -12,7 +12,7 @@ from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.image_pipeline import Pipeline
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -94,8 +94,8 @@ def job_of_a_recipe(ranks, recipe, homes, overrides):
     with patch("ddbench.pipeline.rank_consistency._PATIENCE", 0.3):
         pipeline = Pipeline(load_recipe(str(recipe), overrides[ranks.rank]), context)
     job = pipeline.jobs[-1]
-    pipeline.distill(job)
-    return load_synthetic(pipeline.set_path(job)).images.tolist()
+    pipeline.stages.run(job, last="distill")
+    return load_synthetic(job.set_path).images.tolist()
 
 
 def batch_norm(ranks):

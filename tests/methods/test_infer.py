@@ -15,10 +15,10 @@ from ddbench.distillation.run import run
 from ddbench.errors import UserError
 from ddbench.evaluate.score import score
 from ddbench.evaluate.train_teachers import train_teachers
-from ddbench.methods.infer.augmentation import View
 from ddbench.methods.infer.method import INFER
 from ddbench.methods.infer.objective import Objective
 from ddbench.methods.infer.optimize import Optimization
+from ddbench.methods.parts.shared_view import View
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.compensators import rendered
 from ddbench.synthetic.synthetic_set import load_synthetic

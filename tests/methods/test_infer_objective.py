@@ -10,9 +10,10 @@ from torch.nn import functional
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resized_crop
 
-from ddbench.methods.infer.augmentation import View, drawn_view, seen_under
 from ddbench.methods.infer.objective import Objective
-from ddbench.methods.infer.statistics import BatchStatistics, matching_loss
+from ddbench.methods.parts.batch_statistics import BatchStatistics, matching_loss
+from ddbench.methods.parts.shared_view import View, drawn_view, seen_under
+from ddbench.networks import ImageShape
 from ddbench.randomness import stream
 
 STILL = View(None, False, 0, 0)
@@ -27,7 +28,7 @@ def drawn(*shape, seed=0):
 
 def problem(name, jobs=2, groups=1, size=16, seed=0, **settings):
     """A teacher in float64, natural images, compensators, and a view a job."""
-    teacher = drawn_network(name, channels=3, size=size, classes=CLASSES, seed=seed).double()
+    teacher = drawn_network(name, ImageShape(3, size, CLASSES), seed).double()
     objective = Objective(teacher=teacher, natural=drawn(jobs, CLASSES, 3, size, size, seed=seed), **settings)
     generator = stream(seed, "views")
     views = [drawn_view(size, shift=3, crop=True, mirror=True, generator=generator) for _ in range(jobs)]
@@ -128,7 +129,7 @@ class TestGradient:
 
 class TestStatistics:
     def test_zero_where_a_batch_has_the_running_statistics(self):
-        network = drawn_network("convnet-d2-w4-bn", classes=CLASSES).double()
+        network = drawn_network("convnet-d2-w4-bn", ImageShape(1, 8, CLASSES)).double()
         images = drawn(5, 1, 8, 8)
         layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         for number in range(len(layers)):  # one after the other, since each changes what the next sees
@@ -140,7 +141,7 @@ class TestStatistics:
             assert float(matching_loss(statistics.take(), 10.0)) < 1e-12
 
     def test_a_layer_that_is_never_used_is_left_out(self):
-        network = drawn_network("convnet-d2-w4-bn")
+        network = drawn_network("convnet-d2-w4-bn", ImageShape(1, 8, 3))
         network.idle = nn.BatchNorm2d(4)
         with BatchStatistics(network, 1) as statistics:
             network(torch.randn(2, 1, 8, 8, generator=stream(0, "x")))
@@ -148,7 +149,7 @@ class TestStatistics:
         assert len(seen) == 2 and network.idle not in seen and not statistics.take()
 
     def test_the_layer_an_image_meets_first_has_a_weight(self):
-        network, images = drawn_network("convnet-d2-w4-bn").double(), drawn(4, 1, 8, 8)
+        network, images = drawn_network("convnet-d2-w4-bn", ImageShape(1, 8, 3)).double(), drawn(4, 1, 8, 8)
         with BatchStatistics(network, 1) as statistics:
             network(images)
             seen = statistics.take()
@@ -156,7 +157,7 @@ class TestStatistics:
         torch.testing.assert_close(matching_loss(seen, 10.0) - matching_loss(seen, 1.0), 9 * first)
 
     def test_moments_pass_gradcheck(self):
-        from ddbench.methods.infer.statistics import _Moments
+        from ddbench.methods.parts.batch_statistics import _Moments
 
         images, mean = drawn(4, 2, 3, 3).requires_grad_(), drawn(2, seed=1)
         assert torch.autograd.gradcheck(lambda x: _Moments.apply(x, mean, 2), images)

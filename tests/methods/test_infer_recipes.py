@@ -11,8 +11,8 @@ from ddbench.methods.infer.budget import Budget
 from ddbench.methods.infer.method import INFER
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
-from ddbench.pipeline.image_pipeline import Pipeline
 from ddbench.pipeline.jobs import jobs_of
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 # iterations, lr, bn_weight, shift, crop, teachers, epochs of the rendered images

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ddbench.data.image_folder import list_classes, pictures_of
+from ddbench.data.folder_listing import list_classes
+from ddbench.data.image_folder import pictures_of
 from ddbench.data.preprocessing import load_preprocessing
 from ddbench.data.realset import Split
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes

@@ -172,7 +172,7 @@ def test_a_picture_that_fails_does_not_end_a_run(tmp_path, monkeypatch, capsys):
     def fail(*arguments):
         raise UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed")
 
-    monkeypatch.setattr("ddbench.figures.draw_set.draw_set", fail)
+    monkeypatch.setattr("ddbench.pipeline.pictures.draw_set", fail)
     assert run(tmp_path) == 0
     said = capsys.readouterr()
     assert said.err.count("note: the picture ") == 2 and "surrogates" in said.err and "mtt" in said.out

@@ -160,7 +160,7 @@ class TestCommand:
     def test_files_are_looked_at_before_a_whitening_is_fitted(self, ddbench, recipe, legacy, tmp_path, monkeypatch):
         loaded = []
         monkeypatch.setattr(
-            "ddbench.pipeline.image_pipeline.load_dataset", lambda *a, **k: loaded.append(k["preprocessing"])
+            "ddbench.domains.images.domain.load_dataset", lambda *a, **k: loaded.append(k["preprocessing"])
         )
         (legacy / "replay_buffer_0.pt").write_bytes(b"\x80\x02]q\x00.")
         asked = ("--recipe", recipe, "--home", tmp_path / "new", "-o", "preprocessing=zca")

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 import ddbench
 from ddbench.errors import UserError
-from ddbench.estimates.memory_check import available_bytes, format_gb, require
+from ddbench.estimates.estimate import Estimate
+from ddbench.estimates.memory import STACKED
+from ddbench.estimates.memory_check import available_bytes, breakdown, format_gb, require
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
+from ddbench.expert_buffers.memory_estimate import step_bytes
 from ddbench.methods import METHODS
 from ddbench.methods.mtt import MTT
 from ddbench.networks import ImageShape
+from ddbench.plan.memory import expert_need
+from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.available_memory import cgroup_available, free_bytes
 
 CPU = torch.device("cpu")
@@ -46,6 +51,24 @@ def test_knobs_that_are_not_enough_are_told_and_not_recommended():
         require("the work", 300, CPU, 100, lambda available: memory_suggestions)
     assert caught.value.facts[0] == "helps this (0.0 MB; slower)"
     assert caught.value.fix == "this; or begin all the same with --memory warn"
+
+
+def test_an_estimate_tells_its_parts_apart():
+    estimate = Estimate({"weights": 100, "activations": 10**9}).plus({"weights": 20.9, "set": 0})
+    assert estimate == sum(estimate.parts.values()) == 10**9 + 120
+    assert breakdown(estimate) == "activations 1.00 GB, weights 0.0 MB"
+    assert Estimate({"weights": 30}).fitting(100) == 3
+    with pytest.raises(UserError) as caught:
+        require("the work", estimate, CPU, 100, nothing_helps)
+    assert caught.value.facts == ("parts activations 1.00 GB, weights 0.0 MB",)
+
+
+def test_the_plan_and_the_stack_take_one_estimate_of_a_training():
+    recipe = ExpertRecipe(count=1)
+    step = step_bytes(recipe, SIZES, 256)
+    assert expert_need(recipe, 1, SIZES, 50_000).bytes.parts.items() >= step.parts.items()
+    stacked = step_bytes(recipe, SIZES, 256, stacked=True)
+    assert stacked.parts == {**step.parts, "activations": int(4 * 256 * 0.97 * STACKED * SIZES.activations)}
 
 
 def test_bytes_as_people_compare_them():

@@ -38,9 +38,13 @@ RUNS = {
     ),
     "scaling": ("--axes step-N opening-experts span-experts --points 2 --picture axes.png", {"axes"}),
     "limits": ("--ipc 1 --steps 1 --size 8 --batch 8 --updates 30 --side 64 --compile off", {"peaks", "work", "tf32"}),
+    "training_memory": (
+        "--networks convnet-d1-w4 --batches 8 --stacks 1 2 --size 8",
+        {"peak_bytes", "estimated_bytes"},
+    ),
     "startup": ("", {"seconds", "loaded"}),
 }
-WITHOUT_NETWORK = {"mirage", "startup"}
+WITHOUT_NETWORK = {"mirage", "startup", "training_memory"}
 LIBRARIES = {"measure", "steps", "imagenet_stages"}
 """What the scripts share, which runs nothing by itself."""
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from ddbench import artifact
 from ddbench.data import decode
-from ddbench.data.image_folder import image_files, list_classes, pictures_of, subfolders
+from ddbench.data.folder_listing import image_files, list_classes, subfolders
+from ddbench.data.image_folder import pictures_of
 from ddbench.errors import UserError
 
 

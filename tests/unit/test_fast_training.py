@@ -9,7 +9,9 @@ from helpers.evaluation_makers import tiny_real as real_to_score
 from helpers.expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
 from torch import nn
 
-from ddbench.estimates.stacked_memory import MOST_TOGETHER, side_by_side, training_bytes, training_seconds
+from ddbench.estimates.estimate import Estimate
+from ddbench.estimates.memory_check import MOST_STACKED, stack_size
+from ddbench.estimates.training_time import training_seconds
 from ddbench.evaluate.leaderboard.make_row import make_row
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.score import score
@@ -169,19 +171,17 @@ def test_costs_grow_with_what_is_trained():
     cuda = torch.device("cuda")
     assert training_seconds(1, 1000, 10, cuda) == pytest.approx(0.1)
     assert training_seconds(10**8, 1000, 10, cuda) > training_seconds(10**7, 1000, 10, cuda)
-    assert training_bytes(1000, 10, 3) > training_bytes(1000, 10, 2) > 4 * 4 * 1000
-    assert side_by_side(None, 7, CPU, 1) == 1
-    assert side_by_side(3, 7, CPU, 1) == 3
-    assert side_by_side(9, 7, CPU, 1) == 7
+    assert [stack_size(stacked, 7, CPU, Estimate({"all": 1})) for stacked in (None, 3, 9)] == [1, 3, 7]
+    with pytest.raises(ValueError, match="at least 1 network"):
+        stack_size(0, 7, CPU, Estimate({"all": 1}))
 
 
 def test_on_cuda_as_many_are_trained_at_once_as_fit(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
+    monkeypatch.setattr("ddbench.estimates.memory_check.free_bytes", lambda device: 1000)
     cuda = torch.device("cuda")
-    assert side_by_side(None, 100, cuda, 100) == 5
-    assert side_by_side(None, 100, cuda, 1) == MOST_TOGETHER
-    assert side_by_side(None, 3, cuda, 1) == 3
-    assert side_by_side(None, 3, cuda, 10**6) == 1
+    cases = [(100, 100, 5), (100, 1, MOST_STACKED), (3, 1, 3), (3, 10**6, 1)]
+    for count, each, expected in cases:
+        assert stack_size(None, count, cuda, Estimate({"all": each})) == expected
 
 
 @pytest.mark.slow

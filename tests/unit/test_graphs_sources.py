@@ -31,8 +31,8 @@ from ddbench.graphs.splits import shuffled_split, split_in_words
 def test_names_of_graph_sets(name, short):
     check_dataset_name(name)
     found = find_source(name)
-    assert found.source.graphs and found.short == short
-    assert not find_source("digits").source.graphs
+    assert found.source.domain == "graphs" and found.short == short
+    assert find_source("digits").source.domain == "images"
 
 
 @pytest.mark.parametrize("name", ["tu:", "tu:../NCI1", "tu:a/b", "ogb:a.b", "pyg:module", "pyg:a:b:c", "pyg:a-b:c"])

@@ -1,15 +1,15 @@
-"""Pictures of synthetic sets, images and graphs, from their files."""
+"""Pictures of synthetic sets of any domain, from their files."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from ddbench.artifact import describe
+from ddbench.pipeline.domains import domain_of_file
 
 
 def draw_set(file: Path, target: Path, home: Path) -> None:
-    """Draw a synthetic set of images or graphs.
+    """Draw a synthetic set.
 
     Args:
         file: The set.
@@ -19,20 +19,26 @@ def draw_set(file: Path, target: Path, home: Path) -> None:
     Raises:
         UserError: The file is no synthetic set, or its whitening is missing.
     """
-    from ddbench.graphs.synthetic_graphs import KIND as GRAPHS
+    domain = domain_of_file(file)
+    domain.draw(domain.load_set(file), target, home)
 
-    if describe(file).get("kind") == GRAPHS:
-        from ddbench.figures.graph_grid import draw_graphs
-        from ddbench.graphs.synthetic_graphs import load_synthetic_graphs
 
-        draw_graphs(load_synthetic_graphs(file), target)
-        return
-    from ddbench.data.preprocessing import load_preprocessing
-    from ddbench.figures.image_grid import draw
-    from ddbench.synthetic.synthetic_set import load_synthetic
+def thumbnail_of(file: Path, home: Path, limit: int) -> bytes | None:
+    """Draw a synthetic set so small that it can be sent along.
 
-    syn = load_synthetic(file)
-    draw(syn, load_preprocessing(syn.preprocessing, home), target)
+    Args:
+        file: The set.
+        home: Folder of the whitening, for images that were whitened.
+        limit: Bytes of the picture, at most.
+
+    Returns:
+        The picture as a PNG or WebP file; None where its domain draws none.
+
+    Raises:
+        UserError: The file is no synthetic set, or its whitening is missing.
+    """
+    domain = domain_of_file(file)
+    return domain.thumbnail(domain.load_set(file), home, limit)
 
 
 def draw_if_changed(file: Path, home: Path) -> None:

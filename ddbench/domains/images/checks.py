@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from ddbench.data import RealSet
-from ddbench.distillation.method import OptimizedMethod
 from ddbench.errors import UserError
 from ddbench.evaluate.protocols.builtin import Protocol, teaching_protocol
 from ddbench.evaluate.protocols.network_pools import expanded
@@ -23,7 +22,7 @@ def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -
     asked = loaded.recipe.evaluation
     if loaded.recipe.validation:
         return
-    if asked.selection == "validation" and any(isinstance(job.method, OptimizedMethod) for job in jobs):
+    if asked.selection == "validation" and any(job.method.outer_steps for job in jobs):
         raise UserError(
             "selection is by validation, but there are no validation images",
             f"from  {loaded.where('validation')}",

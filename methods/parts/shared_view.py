@@ -26,14 +26,25 @@ class View(NamedTuple):
     """Move to the right, in pixels."""
 
 
-def drawn_view(size: int, *, shift: int, crop: bool, mirror: bool, generator: torch.Generator) -> View:
+def drawn_view(
+    size: int,
+    *,
+    shift: int,
+    crop: bool,
+    mirror: bool,
+    generator: torch.Generator,
+    least_area: float = 0.08,
+    both_ways: bool = False,
+) -> View:
     """Draw a view.
 
     Args:
         size: Side of the images, in pixels.
         shift: Largest move, in pixels; it goes down and right, by 0 to ``shift`` each.
-        crop: Whether a part of 8 % of the area or more is enlarged and mirrored half the time.
+        crop: Whether a part is enlarged and mirrored half the time.
         mirror: Whether a mirrored image is still of its class; where not, a crop is not mirrored.
+        least_area: Least part that is enlarged, a fraction of the area.
+        both_ways: Whether moves go up and left as well, by ``-shift`` to ``shift``.
         generator: Source of the draws.
 
     Returns:
@@ -43,10 +54,11 @@ def drawn_view(size: int, *, shift: int, crop: bool, mirror: bool, generator: to
     """
     box, mirrored = None, False
     if crop:
-        part, flipped = CropsFlip(mirror=mirror).draw(1, size, generator).parameters
+        part, flipped = CropsFlip(smallest=least_area, mirror=mirror).draw(1, size, generator).parameters
         top, left, height, width = part.mul(size).round().long()[0].tolist()
         box, mirrored = (top, left, height, width), bool(flipped.item())
-    down, right = torch.randint(shift + 1, (2,), generator=generator).tolist()
+    least = -shift if both_ways else 0
+    down, right = torch.randint(least, shift + 1, (2,), generator=generator).tolist()
     return View(box, mirrored, down, right)
 
 

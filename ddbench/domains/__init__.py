@@ -1,0 +1,1 @@
+"""The domains: images and graphs."""

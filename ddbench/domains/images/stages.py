@@ -1,0 +1,249 @@
+"""Stages of a recipe on images, each carried out once: experts, distillation, selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from ddbench.artifact import describe
+from ddbench.distillation.outer_state import require_same
+from ddbench.distillation.run import last_candidate, run
+from ddbench.distillation.task import Task
+from ddbench.domains.images.evaluator import ImageEvaluator
+from ddbench.domains.images.task import make_student, make_task
+from ddbench.domains.images.teachers import get_teachers
+from ddbench.evaluate.leaderboard.row import RowSelection
+from ddbench.evaluate.lr_search import RATES
+from ddbench.evaluate.protocols.network_pools import NetworkRequest
+from ddbench.evaluate.selection import select
+from ddbench.evaluate.training.worker_count import should_parallelize
+from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.expert_training import train_experts, training_cost
+from ddbench.networks import FlatNetwork
+from ddbench.pipeline.candidate_series import CandidateSeries, candidate_series, with_run_facts, write_selected
+from ddbench.pipeline.executor_choice import MIN_PARALLEL_SECONDS
+from ddbench.pipeline.imported_experts import imported_experts
+from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.pipeline.pipeline import Pipeline
+from ddbench.randomness import derive
+from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.runtime.executors import Executor
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
+from ddbench.training.teachers import Teachers
+
+
+class TeacherNetworks:
+    """Teachers of a recipe, trained where they are missing."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @cached_property
+    def of_evaluation(self) -> Teachers | None:
+        """Who label while networks are trained; None where the recipe names none."""
+        recipe = self.pipeline.recipe.evaluation.teachers
+        return recipe and self.get(recipe)
+
+    def get(self, recipe: TeachersRecipe) -> Teachers:
+        """Train teachers, or read them."""
+        with self.pipeline.ranks.rank_0_first():
+            pipeline = self.pipeline
+            return get_teachers(recipe, pipeline.real, pipeline.context, pipeline.recipe.seed, pipeline.device)
+
+
+class TrainExperts:
+    """Training of the experts that a job's method looks at. A set that is made needs none any more."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self._buffers: dict[tuple[Path, int, int], ExpertBuffer] = {}
+
+    def done(self, job: Job) -> bool:
+        return (
+            job.buffer is None or _key(job.buffer) in self._buffers or last_candidate(job.method, job.folder).exists()
+        )
+
+    def run(self, job: Job) -> None:
+        ranks = self.pipeline.ranks
+        if job.buffer is not None and not ranks.decided(ranks.writes and self.done(job)):
+            self.train(job.buffer)
+
+    def train(self, spec: BufferSpec) -> ExpertBuffer:
+        """Train the experts of a buffer that are missing, and open it; imported ones serve as they are."""
+        key, pipeline = _key(spec), self.pipeline
+        if key not in self._buffers:
+            imported = imported_experts(spec, lambda: pipeline.real, pipeline.network)
+            self._buffers[key] = imported or train_experts(
+                spec.folder,
+                pipeline.real,
+                pipeline.network,
+                spec.recipe,
+                epochs=spec.epochs,
+                seed=pipeline.recipe.seed,
+                device=pipeline.device,
+                progress=pipeline.context.progress(),
+                checkpoint_seconds=pipeline.context.checkpoint_seconds,
+                compile=pipeline.context.compile,
+                ranks=pipeline.ranks,
+                executor=self._executor(spec),
+            )
+        return self._buffers[key]
+
+    def _executor(self, spec: BufferSpec) -> Executor | None:
+        """Who trains the experts of a buffer. Ranks share them out themselves."""
+        pipeline = self.pipeline
+        if not pipeline.ranks.alone:
+            return None
+        seconds, each = training_cost(pipeline.real, pipeline.network, spec.recipe, spec.epochs, pipeline.device)
+        worth = spec.recipe.count * seconds > MIN_PARALLEL_SECONDS
+        return pipeline.context.executors.on(pipeline.device, worth=worth, each=each)
+
+
+def _key(spec: BufferSpec) -> tuple[Path, int, int]:
+    return spec.folder, spec.recipe.count, spec.epochs
+
+
+class Distill:
+    """Distillation by a method, with ranks or executors where it can use them."""
+
+    def __init__(self, pipeline: Pipeline, experts: TrainExperts, teachers: TeacherNetworks) -> None:
+        self.pipeline, self.experts, self.teachers = pipeline, experts, teachers
+
+    def done(self, job: Job) -> bool:
+        return last_candidate(job.method, job.folder).exists()
+
+    def run(self, job: Job) -> None:
+        """Make the candidates of a job, one file each, and its set, at first the last of them.
+
+        Raises:
+            UserError: A run that is done was made from other images than lie there now.
+        """
+        pipeline, ranks, last = self.pipeline, self.pipeline.ranks, last_candidate(job.method, job.folder)
+        if ranks.decided(ranks.writes and self.done(job)):
+            made_from = describe(last).get("provenance", {}).get("identity") or {}
+            require_same(made_from, {**made_from, "real images": pipeline.real.fingerprint}, job.folder)
+        else:
+            task = self._task(job)
+            run(
+                job.method,
+                task,
+                job.ipc,
+                job.folder,
+                seed=derive(job.seed, "distill"),
+                checkpoint_seconds=pipeline.context.checkpoint_seconds,
+                progress=pipeline.context.progress(),
+                executor=self._executor(job, task),
+            )
+        for series in candidate_series(job):
+            if ranks.writes and not series.set_path.exists():
+                evaluation = pipeline.resolved(job)["evaluation"]
+                write_selected(series, with_run_facts(series, series.folder / last.name, "last", evaluation))
+        ranks.wait()
+
+    @cached_property
+    def _student(self) -> FlatNetwork:
+        pipeline = self.pipeline
+        seed = derive(pipeline.recipe.seed, "student")
+        return make_student(pipeline.real, pipeline.network, seed, pipeline.device)
+
+    def _task(self, job: Job) -> Task:
+        pipeline, wanted = self.pipeline, job.method.required_teachers()
+        return make_task(
+            job.method,
+            job.name,
+            pipeline.real,
+            self._student,
+            pipeline.network,
+            device=pipeline.device,
+            experts=None if job.buffer is None else self.experts.train(job.buffer),
+            teachers=wanted and self.teachers.get(wanted),
+            compile=pipeline.context.compile,
+            ranks=pipeline.ranks,
+            provenance={"recipe": pipeline.resolved(job), "label": job.label},
+        )
+
+    def _executor(self, job: Job, task: Task) -> Executor | None:
+        """Who does the jobs of a method that is made of independent ones."""
+        seconds = job.method.seconds(task, job.ipc)
+        if seconds is None or not self.pipeline.ranks.alone:
+            return None
+        return self.pipeline.context.executors.on(self.pipeline.device, worth=seconds > MIN_PARALLEL_SECONDS)
+
+
+class SelectCandidate:
+    """Selection of the candidate that is scored, by every network for itself.
+
+    The networks of a pool all score the set that the student selects.
+    """
+
+    def __init__(self, pipeline: Pipeline, distill: Distill, teachers: TeacherNetworks) -> None:
+        self.pipeline, self.distill, self.teachers = pipeline, distill, teachers
+        self._chosen: dict[tuple[Path, str], Path] = {}
+        self._worth: dict[Path, bool] = {}
+
+    def done(self, job: Job) -> bool:
+        return self.distill.done(job) and all(path.exists() for path in self.pipeline.set_paths(job))
+
+    def run(self, job: Job) -> None:
+        """Choose, and make the choice of the first network the set of the job."""
+        for series, request in product(candidate_series(job), self.pipeline.requests):
+            chosen = self._choose(job, series, request)
+            if request is self.pipeline.requests[0]:
+                write_selected(series, self._with_facts(job, series, chosen))
+
+    def sets(self, job: Job) -> Iterator[tuple[SyntheticSet, NetworkRequest, RowSelection]]:
+        for series, request in product(candidate_series(job), self.pipeline.requests):
+            syn = self._with_facts(job, series, self._choose(job, series, request))
+            yield syn, request, self.pipeline.recipe.evaluation.selection
+
+    def _with_facts(self, job: Job, series: CandidateSeries, candidate: Path) -> SyntheticSet:
+        selection = self.pipeline.recipe.evaluation.selection
+        return with_run_facts(series, candidate, selection, self.pipeline.resolved(job)["evaluation"])
+
+    def _choose(self, job: Job, series: CandidateSeries, request: NetworkRequest) -> Path:
+        """The candidate that a network selects."""
+        pipeline, evaluation = self.pipeline, self.pipeline.recipe.evaluation
+        network = (pipeline.protocol.network or pipeline.network) if request.pools else request.network
+        if (known := self._chosen.get((series.set_path, network))) is not None:
+            return known
+        chosen = select(
+            series.folder,
+            evaluation.selection,
+            pipeline.real,
+            protocol=pipeline.protocol,
+            network=network,
+            networks=evaluation.selection_seeds,
+            seed=job.seed,
+            device=pipeline.device,
+            steps=evaluation.steps,
+            teachers=self.teachers.of_evaluation,
+            progress=pipeline.context.progress(),
+            executor=self.executor(job),
+            compile=pipeline.context.compile,
+        )
+        self._chosen[series.set_path, network] = chosen.path
+        return chosen.path
+
+    def executor(self, job: Job) -> Executor:
+        """Who trains the networks that select and score."""
+        pipeline, count = self.pipeline, self.pipeline.recipe.evaluation.seeds
+        if job.folder not in self._worth:
+            syn = load_synthetic(last_candidate(job.method, job.folder))
+            self._worth[job.folder] = should_parallelize(syn, pipeline.protocol, pipeline.networks, count)
+        return pipeline.context.executors.on(pipeline.device, worth=self._worth[job.folder])
+
+    def evaluator(self, job: Job) -> ImageEvaluator:
+        """Evaluator of the sets of a job."""
+        evaluation = self.pipeline.recipe.evaluation
+        return ImageEvaluator(
+            **self.pipeline.evaluator_fields(job),
+            seed=job.seed,
+            lr_policy=evaluation.lr,
+            rates=evaluation.rates or RATES,
+            steps=evaluation.steps,
+            search_seeds=evaluation.selection_seeds,
+            teachers=self.teachers.of_evaluation,
+            executor=self.executor(job),
+        )

@@ -1,0 +1,61 @@
+"""Teachers as a recipe asks for them, trained where they are missing, and those of a row."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from ddbench.data import RealSet
+from ddbench.errors import UserError
+from ddbench.evaluate.leaderboard.row import Row
+from ddbench.evaluate.train_teachers import train_teachers
+from ddbench.files.folder_lock import locked
+from ddbench.pipeline.context import RunContext
+from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.training.teachers import Teachers, load_teachers
+
+
+def get_teachers(
+    recipe: TeachersRecipe, real: RealSet, context: RunContext, seed: int, device: torch.device
+) -> Teachers:
+    """The teachers of ``real``. Several are kept together in a file as well, so that who verifies a row finds them."""
+    folder = context.home / "teachers"
+    with locked(folder):
+        found = train_teachers(
+            real,
+            recipe.networks,
+            folder,
+            protocol=recipe.protocol,
+            epochs=recipe.epochs,
+            seed=seed,
+            device=device,
+            progress=context.progress,
+            checkpoint_seconds=context.checkpoint_seconds,
+            compile=context.compile,
+        )
+        together = folder / f"{found.fingerprint}.safetensors"
+        if len(found.networks) > 1 and not together.exists():
+            found.save(together)
+        return found
+
+
+def teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
+    """Those that labeled for a row: given, or found under HOME/teachers by what is recorded of them.
+
+    Errors: UserError where the row had teachers and they are not found.
+    """
+    if not row.teachers:
+        return None
+    if given is not None:
+        return load_teachers(given)
+    for path in sorted((home / "teachers").glob("*.safetensors")):
+        with suppress(UserError):  # a damaged file is no reason to look no further
+            if (found := load_teachers(path)).fingerprint == row.teachers_fingerprint:
+                return found
+    raise UserError(
+        f"the teachers that labeled for this row are not under {home / 'teachers'}",
+        *(f"teacher {name}" for name in row.teachers),
+        fix="give them with --teachers FILE",
+    )

@@ -1,0 +1,29 @@
+"""Estimates of the seconds that an ordinary training takes."""
+
+from __future__ import annotations
+
+import torch
+
+SECONDS_PER_FLOAT = 6e-9
+"""Of a training step, for each number that the network's layers put out: ConvNet-D3 on one core."""
+
+CUDA_SECONDS_PER_FLOAT, CUDA_LEAST = 4e-11, 1e-3
+"""The same on a GPU, where a step takes about a millisecond to launch however little it computes. Not measured: from
+the ratio of the machines' arithmetic, and a hundred launches of ten microseconds."""
+
+
+def training_seconds(floats: int, images: int, batch: int, device: torch.device) -> float:
+    """Estimate how long the uncompiled training of one network takes.
+
+    Args:
+        floats: Activations for one image (``ddbench.estimates.memory.activation_floats``).
+        images: Images seen in the whole training.
+        batch: Images in a step.
+        device: Device that trains.
+
+    Returns:
+        Seconds.
+    """
+    if device.type == "cuda":
+        return max(CUDA_SECONDS_PER_FLOAT * floats * images, CUDA_LEAST * images / batch)
+    return SECONDS_PER_FLOAT * floats * images

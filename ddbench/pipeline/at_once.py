@@ -1,0 +1,120 @@
+"""Distillation by methods that make a set at once, from the real data alone: stages of recipes, and the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddbench.distillation.outer_state import require_same
+from ddbench.distillation.run import at_once
+from ddbench.errors import UserError
+from ddbench.evaluate.leaderboard.row import RowSelection
+from ddbench.evaluate.protocols.network_pools import NetworkRequest
+from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.pipeline.stages import Stage
+from ddbench.randomness import derive
+from ddbench.runtime.device import choose_device
+from ddbench.runtime.provenance import code_identity, device_name, versions
+
+if TYPE_CHECKING:
+    from ddbench.distillation.method import Method
+    from ddbench.pipeline.domain import Domain
+    from ddbench.pipeline.pipeline import Pipeline
+
+
+class NoExperts:
+    """The first stage of a domain whose methods need no experts."""
+
+    def done(self, job: Job) -> bool:
+        del job
+        return True
+
+    def run(self, job: Job) -> None:
+        del job
+
+    def train(self, spec: BufferSpec) -> Any:
+        raise NotImplementedError(f"nobody trains {spec.folder}")
+
+
+class MakeAtOnce:
+    """Distillation by methods that make a set at once; their set is the only candidate."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def done(self, job: Job) -> bool:
+        return job.set_path.exists()
+
+    def run(self, job: Job) -> Path:
+        """Raises: UserError where the set that is there was made from other data, and what the method finds wrong."""
+        domain, real = self.pipeline.domain, self.pipeline.real
+        settings = job.method.model_dump(mode="json")
+        identity = {"method": job.name, "ipc": job.ipc, "seed": job.seed, **settings}
+        identity[f"real {domain.name}"] = real.fingerprint
+        if self.done(job):
+            require_same(domain.load_set(job.set_path).provenance["identity"], identity, job.folder)
+            return job.set_path
+        task = domain.task(real, job.name, self._provenance(job))
+        try:
+            made = at_once(job.method, task, job.ipc, derive(job.seed, "distill"), self.pipeline.device)
+        except UserError as error:
+            raise error.at(self._location_of(job)) from None
+        replace(made, provenance={**made.provenance, "identity": identity}).save(job.set_path)
+        return job.set_path
+
+    def _location_of(self, job: Job) -> str:
+        asked_for = job.label in self.pipeline.recipe.methods
+        beside = f"{job.label}, which stands beside every method"
+        return self.pipeline.loaded.where("methods", job.label) if asked_for else beside
+
+    def _provenance(self, job: Job) -> dict[str, Any]:
+        return {
+            "recipe": self.pipeline.resolved(job),
+            "label": job.label,
+            "real_fingerprint": self.pipeline.real.fingerprint,
+            "code": code_identity(),
+            "versions": versions(),
+            "device": device_name(self.pipeline.device),
+        }
+
+
+class SetAsItIs:
+    """Selection where there is one candidate: it is scored on every network."""
+
+    def __init__(self, pipeline: Pipeline, distill: Stage) -> None:
+        self.pipeline, self.done = pipeline, distill.done
+
+    def run(self, job: Job) -> None:
+        del job
+
+    def sets(self, job: Job) -> Iterator[tuple[Any, NetworkRequest, RowSelection]]:
+        syn = self.pipeline.domain.load_set(job.set_path)
+        facts = {"recipe": self.pipeline.resolved(job), "label": job.label}
+        syn = replace(syn, provenance={**syn.provenance, **facts})
+        for request in self.pipeline.requests:
+            yield syn, request, "validation"
+
+
+def distill_at_once(
+    domain: Domain,
+    method: Method,
+    name: str,
+    real: Any,
+    ipc: int | None,
+    seed: int,
+    device: str,
+    options: Mapping[str, Any],
+) -> Any:
+    """Distill real data by a call; see :meth:`ddbench.pipeline.domain.Domain.distill`."""
+    if extra := [option for option, value in options.items() if value is not None]:
+        raise UserError(
+            f"{extra[0]} does not apply to {domain.name}", fix=f"call distill(method, {domain.name}, ipc=...)"
+        )
+    if ipc is None:
+        raise UserError(f"the number of {domain.name} per class is missing", fix="give ipc, such as ipc=10")
+    method.validate_ipc(ipc)
+    real.require_ipc(ipc)
+    provenance = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
+    return at_once(method, domain.task(real, name, provenance), ipc, derive(seed, "distill"), choose_device(device))

@@ -1,0 +1,59 @@
+"""The registered domains, by name, by data set, and by file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ddbench.errors import UserError
+from ddbench.registry import Registry
+
+if TYPE_CHECKING:
+    from ddbench.pipeline.domain import Domain
+
+DOMAINS: Registry[type[Domain]] = Registry(
+    "domain",
+    {"graphs": "ddbench.domains.graphs.domain:Graphs", "images": "ddbench.domains.images.domain:Images"},
+    group="ddbench.domains",
+)
+
+
+def domain_named(name: str) -> Domain:
+    """Find a domain by the name that a data set, a method or a row has of it.
+
+    Args:
+        name: Such as ``images``.
+
+    Returns:
+        The domain.
+
+    Raises:
+        UserError: None is registered under it.
+    """
+    if name not in DOMAINS.names():
+        raise UserError(
+            f"there is no domain {name!r}",
+            f"known {', '.join(DOMAINS.names())}",
+            fix="install the package, or give the --plugin, that brings it",
+        )
+    return DOMAINS.get(name)()
+
+
+def domain_of_dataset(name: str, where: str = "") -> Domain:
+    """Find the domain of a data set by its name; UserError, which says ``where``, for one that is unknown."""
+    from ddbench.data.sources import find_source
+
+    return domain_named(find_source(name, where).source.domain)
+
+
+def domain_of_kind(kind: object) -> Domain | None:
+    """Find the domain whose synthetic sets lie in files of a kind; None where no domain's do."""
+    domains = (domain_named(name) for name in DOMAINS.names())
+    return next((domain for domain in domains if domain.set_kind == kind), None)
+
+
+def domain_of_file(file: Path) -> Domain:
+    """Find the domain of a synthetic set in a file; that of images for any other artifact, which they refuse."""
+    from ddbench.artifact import describe
+
+    return domain_of_kind(describe(file).get("kind")) or domain_named("images")

@@ -1,0 +1,82 @@
+"""Evaluation of the synthetic set of a file: what the command asks for, and what is then scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ddbench.evaluate.leaderboard.row import RowSelection
+    from ddbench.evaluate.protocols.network_pools import NetworkRequest
+    from ddbench.pipeline.evaluator import Evaluator
+    from ddbench.synthetic.recorded import RecordedRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetOptions:
+    """What is to be other than the recipe says that made a set, when the set is scored."""
+
+    protocol: str | None = None
+    """Name of the protocol."""
+    networks: Sequence[str] = ()
+    """Names of networks, or pools."""
+    seeds: int | None = None
+    """Number of fresh networks."""
+    seed: int | None = None
+    """Seed from which those of the networks follow."""
+    dataset: str | None = None
+    """Name under which the real data is found now."""
+    lr: Any = None
+    """Of images: ``protocol`` or ``search``."""
+    teachers: Path | None = None
+    """Of images: file of networks that label."""
+    validation: float | None = None
+    """Of images: share of the training images to choose on, where the set was not made with any."""
+
+    def refuse_image_options(self, data: str) -> None:
+        """Check that no option is given that is about images alone.
+
+        Args:
+            data: What the set holds, other than images.
+
+        Raises:
+            UserError: One is given.
+        """
+        for name in ("lr", "teachers", "validation"):
+            if getattr(self, name) is not None:
+                raise UserError(f"--{name} is about images, and this is a set of {data}", fix=f"leave --{name} out")
+
+
+@dataclass(frozen=True)
+class SetEvaluation:
+    """A set that is about to be scored."""
+
+    syn: Any
+    """The set, with what the evaluation changes in its provenance."""
+    evaluator: Evaluator
+    """Scores it."""
+    requests: Sequence[NetworkRequest]
+    """Networks, one row each."""
+    selection: RowSelection
+    """How the set was chosen."""
+    note: str = ""
+    """What a reader of the rows must know."""
+
+
+def evaluation_seeds(options: SetOptions, recipe: RecordedRecipe) -> list[int]:
+    """Seeds of the networks that score the set of a file.
+
+    Args:
+        options: Options of the command.
+        recipe: Recipe inside the file.
+
+    Returns:
+        One seed per network.
+    """
+    count = options.seeds or recipe.evaluation.seeds
+    first = recipe.seed if options.seed is None else options.seed
+    return [first * count + number for number in range(count)]

@@ -1,0 +1,1 @@
+"""RDED: realistic patches, chosen by a teacher and put together."""

@@ -1,0 +1,166 @@
+"""A third domain, as a plugin would bring it: tables of numbers (scikit-learn's wine), scored by a linear probe."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from sklearn.datasets import load_wine
+
+from ddbench import artifact
+from ddbench.data.sources import SOURCES, DatasetSource
+from ddbench.distillation.method import Method
+from ddbench.errors import UserError, unknown
+from ddbench.evaluate.leaderboard.make_row import plain_row
+from ddbench.evaluate.scores import Scores
+from ddbench.evaluate.verify import compare_accuracies, is_exact, require_same_origin
+from ddbench.methods import METHODS
+from ddbench.pipeline.domain import Domain
+from ddbench.pipeline.domains import DOMAINS
+from ddbench.pipeline.evaluator import Evaluator
+from ddbench.randomness import stream
+from ddbench.runtime.provenance import versions
+
+
+@dataclass(frozen=True)
+class Protocol:
+    key: str = "probe-v1"
+    steps: int = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows (n, 13) and their classes (n,), divided."""
+
+    name: str
+    train: tuple[torch.Tensor, torch.Tensor]
+    test: tuple[torch.Tensor, torch.Tensor]
+    DOMAIN = "tables"
+
+    @property
+    def fingerprint(self):
+        return artifact.tensors_sha256({"train": self.train[0], "test": self.test[0]})[:16]
+
+    def require_ipc(self, ipc, where=""):
+        if ipc > int(torch.bincount(self.train[1]).min()):
+            raise UserError(f"ipc {ipc} is larger than a class", fix="choose a smaller one")
+
+    def in_words(self):
+        return (f"train {len(self.train[1])} rows, test {len(self.test[1])} rows",)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TableSet:
+    """A few rows with labels."""
+
+    rows: torch.Tensor
+    labels: torch.Tensor
+    method: str
+    ipc: int
+    dataset: str
+    provenance: dict = field(default_factory=dict)
+
+    def tensors(self):
+        return {"rows": self.rows, "labels": self.labels}
+
+    @property
+    def bytes(self):
+        return {name: tensor.nbytes for name, tensor in self.tensors().items()}
+
+    def save(self, path):
+        facts = {name: value for name, value in asdict(self).items() if name not in ("rows", "labels")}
+        return artifact.save(path, "table set", self.tensors(), facts)
+
+
+class ClassMeans(Method):
+    """The mean of so many drawn rows of a class, ``ipc`` times."""
+
+    DOMAIN = "tables"
+    KIND = "tables"
+    drawn: int = 5
+
+    def distill(self, task, ipc, at):
+        (rows, labels), generator = task["real"].train, at.stream("rows")
+        means = [
+            rows[labels == c][torch.randperm(int((labels == c).sum()), generator=generator)[: self.drawn]].mean(0)
+            for c in range(3)
+            for _ in range(ipc)
+        ]
+        made = {"method": task["method"], "ipc": ipc, "dataset": "wine", "provenance": dict(task["provenance"])}
+        return TableSet(rows=torch.stack(means), labels=torch.arange(3).repeat_interleave(ipc), **made)
+
+
+class TableEvaluator(Evaluator):
+    """Trains linear probes."""
+
+    def evaluate(self, syn, request, selection, note=""):
+        scores = self.score(syn, request.network)
+        return plain_row(syn, self.real, scores, "tables", selection=selection, device=self.device, note=note)
+
+    def score(self, syn, network):
+        begun = time.perf_counter()
+        cost = {"seconds": time.perf_counter() - begun, "peak_bytes": 0}
+        accuracy = tuple(self._probe(syn, seed) for seed in self.seeds)
+        what = {"network": network, "protocol": self.protocol.key, "split": "test"}
+        return Scores(accuracy=accuracy, seeds=tuple(self.seeds), **what, **cost)
+
+    def _probe(self, syn, seed):
+        weight = torch.randn(13, 3, generator=stream(seed, "probe")).mul(0.01).requires_grad_()
+        optimizer = torch.optim.SGD([weight], lr=0.1)
+        for _ in range(self.protocol.steps):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(syn.rows @ weight, syn.labels).backward()
+            optimizer.step()
+        rows, labels = self.real.test
+        return ((rows @ weight).argmax(1) == labels).double().mean().item()
+
+
+class Tables(Domain):
+    """Tables of numbers."""
+
+    name = "tables"
+    set_kind = "table set"
+    method_kinds = (ClassMeans,)
+    usual_network = "linear"
+
+    def network(self, name, where=""):
+        if name != "linear":
+            raise unknown("network of tables", name, ["linear"], where)
+        return name
+
+    def protocol(self, name, where=""):
+        return Protocol()
+
+    def load(self, name, *, validation, seed, context, where=""):
+        rows, labels = (torch.from_numpy(part) for part in load_wine(return_X_y=True))
+        rows = ((rows - rows.mean(0)) / rows.std(0)).float()
+        order = torch.randperm(len(rows), generator=stream(seed, "split")).split([118, 60])
+        return Table(name, *((rows[part], labels[part]) for part in order))
+
+    def load_set(self, file):
+        tensors, facts = artifact.load(Path(file), self.set_kind)
+        return TableSet(**tensors, **{name: facts[name] for name in ("method", "ipc", "dataset", "provenance")})
+
+    def task(self, real, method, provenance):
+        return {"real": real, "method": method, "provenance": provenance}
+
+    def evaluator(self, **common):
+        return TableEvaluator(**common)
+
+    def verify(self, row, syn, real, *, context, device, teachers):
+        evaluator = self.evaluator(real=real, protocol=Protocol(), device=device, context=context, seeds=row.seeds)
+        require_same_origin(row, evaluator.sha256(syn), real.fingerprint)
+        scores = evaluator.score(syn, row.network)
+        return compare_accuracies(row, scores.accuracy, is_exact(row, device, versions()))
+
+    def draw(self, syn, target, home):
+        from matplotlib import image
+
+        image.imsave(target, syn.rows.numpy())
+
+
+def register():
+    """Bring the domain, its method and its data set, as a plugin does when it is imported."""
+    DOMAINS.register("tables")(Tables)
+    METHODS.register("class-means")(ClassMeans)
+    SOURCES["wine"] = DatasetSource("", "178", 3, "13 numbers", "scikit-learn (embedded)", domain="tables")
