@@ -135,6 +135,7 @@ class TestParquetMemory:
 
     CODE = """
 import resource, sys
+from pathlib import Path
 import torch
 from helpers.foreign_makers import real_set
 from ddbench.errors import UserError
