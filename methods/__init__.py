@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ddbench.methods.coresets.random_images import RandomImages
     from ddbench.methods.coresets.random_soft import RandomSoft
     from ddbench.methods.datm import DATM
+    from ddbench.methods.dc import DC
+    from ddbench.methods.dm import DM
+    from ddbench.methods.dsa import DSA
     from ddbench.methods.ftd import FTD
     from ddbench.methods.graph_coresets.full_graphs import FullGraphs
     from ddbench.methods.graph_coresets.herding_graphs import HerdingGraphs
@@ -32,6 +35,9 @@ _BUILTIN = {
     "tesla": "ddbench.methods.tesla:TESLA",
     "datm": "ddbench.methods.datm:DATM",
     "ast": "ddbench.methods.ast:AST",
+    "dc": "ddbench.methods.dc:DC",
+    "dsa": "ddbench.methods.dsa:DSA",
+    "dm": "ddbench.methods.dm:DM",
     "infer": "ddbench.methods.infer.method:INFER",
     "rded": "ddbench.methods.rded.method:RDED",
     "sre2l": "ddbench.methods.sre2l.method:SRe2L",
@@ -59,6 +65,9 @@ _CLASSES = {target.partition(":")[2]: target.partition(":")[0] for target in _BU
 __all__ = [
     "AST",
     "DATM",
+    "DC",
+    "DM",
+    "DSA",
     "FTD",
     "INFER",
     "METHODS",

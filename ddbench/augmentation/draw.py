@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -38,6 +39,17 @@ class Draw(NamedTuple):
         """
         return Draw(self.family, tuple(parameter[images] for parameter in self.parameters))
 
+    def shared(self, images: int) -> Draw:
+        """Give the parameters of the first image to a whole batch.
+
+        Args:
+            images: Images of the batch.
+
+        Returns:
+            A draw for so many images, all alike.
+        """
+        return Draw(self.family, tuple(p[:1].expand(images, *p.shape[1:]) for p in self.parameters))
+
 
 class Augmentation(Protocol):
     """Anything that can be drawn for a batch of square images and applied to it."""
@@ -66,6 +78,26 @@ class Augmentation(Protocol):
             (B, C, H, W), of the same device and dtype; differentiable in the images.
         """
         ...
+
+
+def siamese(policy: Augmentation | None, size: int, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """Draw one augmentation for every image of any number of batches.
+
+    Args:
+        policy: What is drawn from; None draws nothing.
+        size: Side of the images, in pixels.
+        generator: Source of the draw.
+
+    Returns:
+        A function of images (B, C, H, W), to all of which it does the same, differentiable; the identity without a
+        policy.
+
+    Source: Zhao and Bilen 2021 (DSA, arXiv:2102.08259), where real and synthetic images of a class share a draw.
+    """
+    if policy is None:
+        return lambda images: images
+    draw = policy.draw(1, size, generator)
+    return lambda images: policy.apply(images, draw.shared(len(images)))
 
 
 def uniform(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

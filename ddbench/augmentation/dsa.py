@@ -1,7 +1,9 @@
 """DSA: differentiable siamese augmentation as trajectory matching uses it, one family a call, parameters an image.
 
 Source: Zhao and Bilen 2021 (arXiv:2102.08259); the transforms after Zhao et al. 2020 (arXiv:2006.10738). It works on
-whatever values the network sees, normalized or whitened.
+whatever values the network sees, normalized or whitened. Scales and rotations are sampled with ``align_corners=True``,
+the default of torch 1.2, for which the released codes were written; run under a present torch these sample with False,
+which moves what they see by up to half a pixel.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ FAMILIES = ("color", "crop", "cutout", "flip", "scale", "rotate")
 
 @final
 @dataclass(frozen=True)
-class DSA:
+class DSAPolicy:
     """One of ``families``, each as likely, for the whole batch; its parameters independently for every image."""
 
     families: tuple[str, ...] = FAMILIES
@@ -51,7 +53,7 @@ class DSA:
             if family not in FAMILIES:
                 raise unknown("DSA family", family, FAMILIES)
 
-    def without(self, *families: str) -> DSA:
+    def without(self, *families: str) -> DSAPolicy:
         """Leave families out.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ddbench.data.realset import RealSet
 from ddbench.distillation.task import Task
@@ -33,6 +33,18 @@ class Method(Settings, abc.ABC):
     def averaged(self) -> bool:
         """Whether its set is a moving average, beside which the images themselves are kept."""
         return False
+
+    def for_ipc(self, ipc: int) -> Self:
+        """Fill in what follows from the number of images per class, where settings leave it open.
+
+        Args:
+            ipc: Images per class, 1 or more.
+
+        Returns:
+            The settings with which a set of this size is made and recorded; the same where nothing is open.
+        """
+        del ipc
+        return self
 
     def soft_labels(self) -> bool:
         """Check whether the method's sets carry soft labels.

@@ -50,7 +50,7 @@ def optimize(
     Raises:
         UserError: The guards stop the run, or memory does, its last good state kept; or the folder holds another run.
     """
-    run = Run(folder, writes=task.ranks.writes)
+    method, run = method.for_ipc(ipc), Run(folder, writes=task.ranks.writes)
     for candidates in [run.candidates] if method.ema_decay is None else [run.candidates, run.plain]:
         candidates.mkdir(parents=True, exist_ok=True)
     reset_peak(task.device)

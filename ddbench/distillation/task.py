@@ -117,7 +117,7 @@ class Task:
     def _kernels(self) -> dict[str, Kernel | None]:
         return {}
 
-    @property
+    @cached_property
     def sizes(self) -> Sizes:
         """How large student and data are, and how they are computed."""
         return Sizes.of(

@@ -38,7 +38,7 @@ class Table:
         """
         split = [[cell.split("\n") for cell in row] for row in (self.heads, *self.rows)]
         widths = [max(map(len, (line for row in split if row for line in row[i]))) for i in range(len(self.heads))]
-        lines = [[self._aligned(line, widths) for line in _lines(row)] or [""] for row in split]
+        lines = [[self._aligned(line, widths) for line in _split_row(row)] or [""] for row in split]
         if self.ruled:
             lines.insert(1, ["  ".join("-" * width for width in widths)])
         return "\n".join([*filter(None, [self.title]), *(line for row in lines for line in row)])
@@ -75,14 +75,14 @@ class Table:
     def _is_left(self, head: str) -> bool:
         return self.left is None or head in self.left
 
-    def _aligned(self, line: Sequence[str], widths: Sequence[int]) -> str:
-        cells = zip(line, self.heads, widths, strict=True)
+    def _aligned(self, texts: Sequence[str], widths: Sequence[int]) -> str:
+        cells = zip(texts, self.heads, widths, strict=True)
         return "  ".join(
             cell.ljust(width) if self._is_left(head) else cell.rjust(width) for cell, head, width in cells
         ).rstrip()
 
 
-def _lines(row: Sequence[Sequence[str]]) -> list[list[str]]:
+def _split_row(row: Sequence[Sequence[str]]) -> list[list[str]]:
     """The lines of a row whose cells have several."""
     height = max(map(len, row), default=0)
     return [[cell[i] if i < len(cell) else "" for cell in row] for i in range(height)]

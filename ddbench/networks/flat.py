@@ -8,7 +8,9 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from ddbench.errors import UserError
 from ddbench.networks.build import build_network
 from ddbench.networks.image_shape import ImageShape
 from ddbench.networks.students import batch_statistics_only, refuse_non_students
@@ -71,6 +73,61 @@ class FlatNetwork:
     def __call__(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Logits (B, K) of inputs (B, ...) under the parameters theta (P,); differentiable in both, any times."""
         return functional_call(self.module, {**self.unflatten(theta), **self._constants}, (inputs,), strict=True)
+
+    def embed(self, theta: Tensor, inputs: Tensor) -> Tensor:
+        """Compute what the last linear layer sees.
+
+        Args:
+            theta: Parameters, (P,).
+            inputs: (B, ...).
+
+        Returns:
+            (B, F), differentiable in both arguments.
+
+        Raises:
+            UserError: The network has no linear layer.
+        """
+        linear = [module for module in self.module.modules() if isinstance(module, nn.Linear)]
+        if not linear:
+            raise UserError(
+                f"{type(self.module).__name__} has no linear layer to take features from", fix="choose another network"
+            )
+        features: list[Tensor] = []
+        handle = linear[-1].register_forward_pre_hook(lambda module, entering: features.append(entering[0].flatten(1)))
+        try:
+            self(theta, inputs)
+        finally:
+            handle.remove()
+        return features[0]
+
+    def with_frozen_norms(self, theta: Tensor, inputs: Tensor) -> FlatNetwork:
+        """Fix batch norm to the statistics of one batch.
+
+        Args:
+            theta: Parameters, (P,).
+            inputs: The batch, (B, ...).
+
+        Returns:
+            A network of the same parameters that treats every image by itself; on the batch its logits are those of
+            this one.
+        """
+        frozen = FlatNetwork(self.module)
+
+        def freeze(layer: nn.Module, entering: tuple[Tensor, ...]) -> None:
+            var, mean = torch.var_mean(entering[0], [0, *range(2, entering[0].ndim)], correction=0)
+            layer.running_mean, layer.running_var = mean, var
+            layer.eval()
+
+        layers = [layer for layer in frozen.module.modules() if isinstance(layer, _BatchNorm)]
+        handles = [layer.register_forward_pre_hook(freeze) for layer in layers]
+        try:
+            with torch.no_grad():
+                frozen(theta, inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
+        frozen._constants = dict(frozen.module.named_buffers())
+        return frozen
 
     def flatten(self, module: nn.Module | None = None) -> Tensor:
         """Copy parameters into one vector.

@@ -11,6 +11,18 @@ from ddbench.networks.image_shape import ImageShape
 from ddbench.randomness import stream
 
 
+def batch_norms(network: FlatNetwork) -> list[str]:
+    """List the batch norms of a network.
+
+    Args:
+        network: The student.
+
+    Returns:
+        Names of layers, in their order.
+    """
+    return [name for name, layer in network.module.named_modules() if isinstance(layer, _BatchNorm)]
+
+
 def mixes_batch(network: FlatNetwork, shape: ImageShape) -> bool:
     """Check whether the logits of one image depend on the others of its batch; tried on drawn images, in float64.
 
@@ -41,7 +53,7 @@ def refuse_mixed_batches(network: FlatNetwork, shape: ImageShape) -> None:
     """
     if not mixes_batch(network, shape):
         return
-    layers = [name for name, layer in network.module.named_modules() if isinstance(layer, _BatchNorm)]
+    layers = batch_norms(network)
     raise UserError(
         "several ranks can not share the batches of a student whose images are normalized together",
         f"layer {layers[0]} is a batch norm" if layers else "seen  the logits of one image depend on the others",

@@ -93,6 +93,7 @@ class RecipeExpander:
             method.validate_ipc(ipc)
         except UserError as error:
             raise error.at(entry.source.where("methods", label)) from None
+        method = method.for_ipc(ipc)
         experts = loaded.experts(entry, kind.EXPERTS)
         whose = ("methods", label) if "epochs" in entry.experts else ()
         return JobSpec(

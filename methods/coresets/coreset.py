@@ -60,16 +60,5 @@ def expert_features(task: Task, rows: Tensor, epoch: int, chunk: int = 512) -> T
     if task.experts is None:
         raise UserError("selection by features needs an expert", fix="give the task an expert buffer")
     theta = task.experts[0, epoch].to(task.device)
-    linear = [module for module in task.network.module.modules() if isinstance(module, torch.nn.Linear)]
-    if not linear:
-        raise UserError(f"{task.network_name} has no linear layer to take features from", fix="choose another network")
-    features: list[Tensor] = []
-    handle = linear[-1].register_forward_pre_hook(
-        lambda module, entering: features.append(entering[0].flatten(1).cpu())
-    )
-    try:
-        for part in rows.split(chunk):
-            task.network(theta, task.real.inputs(task.real.train, part))
-    finally:
-        handle.remove()
-    return torch.cat(features)
+    parts = (task.real.inputs(task.real.train, part) for part in rows.split(chunk))
+    return torch.cat([task.network.embed(theta, part).cpu() for part in parts])

@@ -14,7 +14,7 @@ _SHARED = [key for key in GROUP if key != "network"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatrixLine:
+class MatrixRow:
     """One set, on several networks."""
 
     label: str
@@ -43,7 +43,7 @@ class Matrix:
     """A row that says what all share."""
     networks: Sequence[str]
     """Columns."""
-    lines: Sequence[MatrixLine]
+    lines: Sequence[MatrixRow]
     """Sets, the best mean first."""
     pool: str
     """Pool that all rows were evaluated by; empty for none, or several."""
@@ -84,7 +84,7 @@ def _matrix(page_rows: list[PageRow]) -> Matrix:
     return Matrix(
         first=page_rows[0],
         networks=sorted({network for _, cells in several for network in cells}),
-        lines=[MatrixLine(label=label, student=student, cells=cells) for (label, student, _), cells in several],
+        lines=[MatrixRow(label=label, student=student, cells=cells) for (label, student, _), cells in several],
         pool=(page_rows[0].row.pool or "") if len(pools) == 1 else "",
         students=len({student for (_, student, _), _ in several if student}) > 1,
     )

@@ -1,4 +1,4 @@
-"""What the table of all rows says above its rows."""
+"""Titles and captions of the table of all rows."""
 
 from __future__ import annotations
 
