@@ -37,7 +37,7 @@ from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.pipeline.jobs import jobs_of
-from ddbench.plan.time_distillation import Stage, outer_step_seconds
+from ddbench.plan.time_distillation import TimingSetup, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 from ddbench.randomness import stream
 from ddbench.recipe.recipe import load_recipe
@@ -147,7 +147,7 @@ def time_cell(options: argparse.Namespace, device: torch.device, folder: Path, i
     """Predicted and measured seconds of each stage, medians of rounds in which they take turns."""
     images, classes = min(options.images), options.classes
     task, method = task_on(options, device, folder, images), method_of(options, folder, inner_steps)
-    stage = Stage(network=options.network, shape=ImageShape(3, options.size, classes), device=device)
+    stage = TimingSetup(network=options.network, shape=ImageShape(3, options.size, classes), device=device)
     shown = classes * options.ipc
     predict: dict[str, Callable[[], float]] = {
         "distillation": lambda: outer_step_seconds(method, options.ipc, stage),

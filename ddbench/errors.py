@@ -42,6 +42,18 @@ _LONGEST = 200
 """Letters of a wrong name that are repeated, and compared."""
 
 
+def error_summary(error: BaseException) -> str:
+    """Shorten an error to one line.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The first line of its text, or its kind where it says nothing.
+    """
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Find the known name that a misspelt one was most likely meant to be.
 

@@ -12,6 +12,7 @@ import torch
 
 from ddbench.artifact import describe, fingerprint, read_json
 from ddbench.data.realset import RealSet
+from ddbench.distillation.run_dir import candidates_by_step
 from ddbench.errors import UserError, unknown
 from ddbench.evaluate.leaderboard.row import Selection
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
@@ -50,10 +51,10 @@ def candidates(folder: Path) -> dict[int, Path]:
     Raises:
         UserError: There is none.
     """
-    found = {int(path.stem): path for path in folder.glob("*.safetensors") if path.stem.isdecimal()}
-    if not found:
+    files = candidates_by_step(folder)
+    if not files:
         raise UserError(f"there is no synthetic set to choose from in {folder}", fix="run the distillation first")
-    return dict(sorted(found.items()))
+    return files
 
 
 def selection_seeds(seed: int, networks: int) -> tuple[int, ...]:

@@ -17,8 +17,8 @@ from ddbench.errors import UserError
 from ddbench.evaluate.protocols.builtin import Protocol, teaching_protocol
 from ddbench.evaluate.score_real import real_job
 from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
+from ddbench.evaluate.training.networks import is_finite
 from ddbench.evaluate.training.train_and_test import TEST_BATCH, train
-from ddbench.evaluate.training.train_network import is_finite
 from ddbench.randomness import derive
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS

@@ -58,6 +58,11 @@ def write_description(folder: Path, description: BufferDescription) -> None:
     artifact.write_json(folder / DESCRIPTION, {**kind, **description.document()})
 
 
+def is_buffer(folder: Path) -> bool:
+    """Tell whether a folder is that of an expert buffer, also of one whose description is missing."""
+    return (folder / DESCRIPTION).exists() or any(folder.glob("expert-*.safetensors"))
+
+
 def read_description(folder: Path) -> BufferDescription:
     """What the folder's experts are.
 

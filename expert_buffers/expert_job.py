@@ -57,7 +57,7 @@ class ExpertJob(WorkerJob):
         meter = JobProgress(report)
         meter.start(len(left) * self.epochs, "")
         with one_thread(self.device), memory_errors("training experts", _remains, self._memory_suggestions):
-            results = self._trainer.train_stacked(checkpoints, self.epochs, self.description, meter, 0)
+            results = self._trainer.train(checkpoints, self.epochs, self.description, meter)
         for expert, result in results.items():
             if not isinstance(result, UserError):
                 trajectory, end = result

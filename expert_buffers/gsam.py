@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from ddbench.expert_buffers.sgd import SgdBased
 from ddbench.recipe.experts import GsamExperts
+from ddbench.training.loop import B, ScheduledOptimizer
+from ddbench.training.model_stack import Trainable
 
 _EPSILON = 1e-12
 
 
 @final
-class Gsam(SgdBased[GsamExperts]):
+@dataclass(frozen=True)
+class GsamStep:
     """Two gradients a batch, g at the weights and gp at the perturbed ones: the experts of FTD and DATM.
 
     Loss and logits are those of the first pass, and batch norm's running statistics follow it alone. SGD takes
@@ -25,36 +28,41 @@ class Gsam(SgdBased[GsamExperts]):
     as it is there in effect; see also :func:`gap_direction`.
     """
 
-    def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
-        del originals
-        settings, each = self.settings, self.trainable.each
-        logits = self.trainable.logits(inputs)
-        losses = self.losses(logits, labels)
-        found = torch.autograd.grad(losses.sum(), self.parameters, allow_unused=True, materialize_grads=True)
+    settings: GsamExperts
+    """Length of the perturbation, weight of the gap, and whether it adapts."""
+
+    def __call__(self, training: ScheduledOptimizer[B], batch: B) -> tuple[Tensor, Tensor]:
+        """Step on a batch; see ``ddbench.training.loop.Step``."""
+        trainable, settings = training.trainable, self.settings
+        parameters = list(trainable.parameters.values())
+        logits = trainable.logits(batch.inputs)
+        losses = batch.criterion(logits)
+        gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True, materialize_grads=True)
         with torch.no_grad():
-            weights, gradient = self._flat(self.parameters), self._flat(found)
-            ascent = each(partial(perturbation, rho=settings.rho, adaptive=settings.adaptive))
+            weights, gradient = _flat(trainable, parameters), _flat(trainable, gradients)
+            ascent = trainable.each(partial(perturbation, rho=settings.rho, adaptive=settings.adaptive))
             moved = weights + ascent(weights, gradient)
         moved.requires_grad_()
-        nearby = self.trainable.functional_logits(
-            dict(zip(self.trainable.parameters, self._shaped(moved), strict=True)), inputs
-        )
-        (perturbed,) = torch.autograd.grad(self.losses(nearby, labels).sum(), moved)
-        direction = each(partial(gap_direction, alpha=settings.alpha))(gradient, perturbed)
-        for parameter, part in zip(self.parameters, self._shaped(direction), strict=True):
+        nearby = dict(zip(trainable.parameters, _shaped(moved, parameters), strict=True))
+        perturbed_losses = batch.criterion(trainable.functional_logits(nearby, batch.inputs))
+        (perturbed,) = torch.autograd.grad(perturbed_losses.sum(), moved)
+        direction = trainable.each(partial(gap_direction, alpha=settings.alpha))(gradient, perturbed)
+        for parameter, part in zip(parameters, _shaped(direction, parameters), strict=True):
             parameter.grad = part
-        self.optimizer.step()
+        training.optimizer.step()
         return losses.detach(), logits.detach()
 
-    def _flat(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Tensors of the parameters' shapes as one vector: (P,), or (k, P) of several networks."""
-        return self.trainable.each(lambda *parts: torch.cat([part.reshape(-1) for part in parts]))(*tensors)
 
-    def _shaped(self, vector: Tensor) -> list[Tensor]:
-        """Such a vector in the shapes of the parameters."""
-        networks = vector.shape[:-1].numel()
-        parts = vector.split([parameter.numel() // networks for parameter in self.parameters], dim=-1)
-        return [part.reshape(parameter.shape) for part, parameter in zip(parts, self.parameters, strict=True)]
+def _flat(trainable: Trainable, tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors of the parameters' shapes as one vector: (P,), or (k, P) of several networks."""
+    return trainable.each(lambda *parts: torch.cat([part.reshape(-1) for part in parts]))(*tensors)
+
+
+def _shaped(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Such a vector in the shapes of the parameters."""
+    networks = vector.shape[:-1].numel()
+    parts = vector.split([parameter.numel() // networks for parameter in parameters], dim=-1)
+    return [part.reshape(parameter.shape) for part, parameter in zip(parts, parameters, strict=True)]
 
 
 def perturbation(weights: Tensor, gradient: Tensor, rho: float, adaptive: bool) -> Tensor:

@@ -1,83 +1,90 @@
-"""Optimizers of experts: one small class each, chosen by ``experts.optimizer``."""
+"""Optimizers of experts: SGD with the recipe's numbers, by one of three steps, and the state it keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
-from ddbench.expert_buffers.gsam import Gsam
-from ddbench.expert_buffers.sgd import Sgd
-from ddbench.expert_buffers.smooth import Smooth
+from ddbench.expert_buffers.batches import ExpertBatch
+from ddbench.expert_buffers.gsam import GsamStep
+from ddbench.expert_buffers.smooth import SmoothStep
+from ddbench.expert_buffers.trajectory import flat, unflatten_into
 from ddbench.recipe.experts import ExpertRecipe
+from ddbench.training.loop import ScheduledOptimizer, Step, gradient_step
 from ddbench.training.model_stack import SingleModel, Trainable
 
+ExpertOptimizer = ScheduledOptimizer[ExpertBatch]
 
-class ExpertState(Protocol):
-    """The rate of an expert, and what its optimizer keeps between epochs."""
-
-    def learning_rate(self, epoch: int) -> float:
-        """In the given epoch, counted from 0."""
-        ...
-
-    def state(self) -> dict[str, Tensor]:
-        """What must be kept between epochs, on the CPU, by name; empty where nothing is."""
-        ...
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`state` gave."""
-        ...
+STEPS: Mapping[str, Callable[[Any], Step[ExpertBatch]]] = {
+    "sgd": lambda settings: gradient_step,
+    "gsam": GsamStep,
+    "smooth": SmoothStep,
+}
+"""Steps by the kind of a recipe's optimizer, made from its settings. "sgd" is that of the experts of MTT, TESLA and
+others: Cazenavette et al. 2022 (arXiv:2203.11932), released ``buffer.py``."""
 
 
-class ExpertOptimizer(ExpertState, Protocol):
-    """Owns one update on one batch, and the learning rate by epoch, of one expert, or of several at once.
+def expert_optimizer(trainable: Trainable | nn.Module, recipe: ExpertRecipe) -> ExpertOptimizer:
+    """Make the optimizer that a recipe names.
 
-    Built from what is trained, the recipe and the recipe's settings of its kind. Its state at an epoch's end, with the
-    network's parameters, must be all that the rest of the training depends on: an interrupted expert continues from it
-    to the same bits. Of several experts, ``member`` says whose state is meant.
+    After ``lr_drop_epoch`` epochs the rate is multiplied by ``lr_drop_factor`` and the optimizer begins anew, without
+    its velocity, as in MTT's released ``buffer.py``. Its state at an epoch's end, with the network's parameters, is all
+    that the rest of the training depends on: an interrupted expert continues from it to the same bits.
+
+    Args:
+        trainable: Expert, or stack of experts, that it trains.
+        recipe: Rates, momentum, weight decay and kind.
+
+    Returns:
+        The optimizer, at the beginning.
     """
+    bound = SingleModel(trainable) if isinstance(trainable, nn.Module) else trainable
+    drop = recipe.lr_drop_epoch
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Called before an epoch's first batch, also after :meth:`restore`."""
-        ...
+    def rate(epoch: int) -> float:
+        return recipe.lr * (recipe.lr_drop_factor if drop is not None and epoch >= drop else 1.0)
 
-    def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
-        """Change the network by one batch; returns loss () and logits (B, K), detached. See ``training.Update``."""
-        ...
-
-    def state(self, member: int | None = None) -> dict[str, Tensor]: ...
-
-    def restore(self, state: Mapping[str, Tensor], member: int | None = None) -> None: ...
+    sgd = torch.optim.SGD(
+        list(bound.parameters.values()), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    return ScheduledOptimizer(bound, sgd, rate, restart=drop, step=STEPS[recipe.optimizer.kind](recipe.optimizer))
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Member:
-    """One expert of several that share an optimizer."""
+class ExpertState:
+    """What the optimizer of an expert keeps between epochs."""
 
     optimizer: ExpertOptimizer
-    number: int
-
-    def learning_rate(self, epoch: int) -> float:
-        return self.optimizer.learning_rate(epoch)
+    """Optimizer of the expert, or of several at once."""
+    member: int | None = None
+    """Place of the expert in the stack; None where it is trained alone."""
 
     def state(self) -> dict[str, Tensor]:
-        return self.optimizer.state(self.number)
+        """Copy what must be kept, on the CPU, by name; empty where nothing is."""
+        parameters = self.optimizer.trainable.parameters.values()
+        found = [self.optimizer.optimizer.state[p].get("momentum_buffer") for p in parameters]
+        if all(velocity is None for velocity in found):
+            return {}
+        whole = (torch.zeros_like(p) if v is None else v for v, p in zip(found, parameters, strict=True))
+        return {"velocity": flat(v if self.member is None else v[self.member] for v in whole)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.optimizer.restore(state, self.number)
+        """Take back what :meth:`state` gave."""
+        if self.member is None:
+            self.optimizer.optimizer.state.clear()
+        if "velocity" in state:
+            velocity = [self._velocity(p) for p in self.optimizer.trainable.parameters.values()]
+            own = velocity if self.member is None else [v[self.member] for v in velocity]
+            unflatten_into(state["velocity"], own)
 
-
-OPTIMIZERS: Mapping[str, Callable[[Trainable, ExpertRecipe, Any], ExpertOptimizer]] = {
-    "sgd": Sgd,
-    "gsam": Gsam,
-    "smooth": Smooth,
-}
-
-
-def expert_optimizer(trainable: Trainable | nn.Module, recipe: ExpertRecipe) -> ExpertOptimizer:
-    """The optimizer that the recipe names, bound to what it trains."""
-    bound = SingleModel(trainable) if isinstance(trainable, nn.Module) else trainable
-    return OPTIMIZERS[recipe.optimizer.kind](bound, recipe, recipe.optimizer)
+    def _velocity(self, parameter: Tensor) -> Tensor:
+        """The live buffer; zero where there was none, which is as good."""
+        state = self.optimizer.optimizer.state[parameter]
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
+        return state["momentum_buffer"]

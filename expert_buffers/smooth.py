@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, final
 
@@ -9,16 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad
 
-from ddbench.expert_buffers.sgd import SgdBased
+from ddbench.expert_buffers.batches import ExpertBatch
 from ddbench.recipe.experts import SmoothExperts
 from ddbench.training.forward_pass import Logits, Tensors
+from ddbench.training.loop import ScheduledOptimizer
 from ddbench.training.model_stack import SingleModel, Trainable
 
 NormOver = Literal["channel", "sample"]
 
 
 @final
-class Smooth(SgdBased[SmoothExperts]):
+@dataclass(frozen=True)
+class SmoothStep:
     """Along the gradient of ``clip[epoch] * cross-entropy + penalty * gradient_penalty``: the experts of AST.
 
     The cross-entropy is of the images as augmented, the penalty of the images as they are; batch norm's running
@@ -27,19 +30,21 @@ class Smooth(SgdBased[SmoothExperts]):
     Source: Shen et al. 2023 (arXiv:2310.10541), released ``buffer.py``. Differs: none.
     """
 
-    def update(self, inputs: Tensor, labels: Tensor, originals: Tensor) -> tuple[Tensor, Tensor]:
-        self.optimizer.zero_grad(set_to_none=True)
-        logits = self.trainable.logits(inputs)
-        losses = self.losses(logits, labels)
-        total = losses * self._clip()
-        if self.settings.penalty:
-            total = total + self.settings.penalty * penalties(self.trainable, originals, self.settings.norm_over)
-        total.sum().backward()
-        self.optimizer.step()
-        return losses.detach(), logits.detach()
+    settings: SmoothExperts
+    """Factors of the first epochs, and weight and norm of the penalty."""
 
-    def _clip(self) -> float:
-        return self.settings.clip[self.epoch] if self.epoch < len(self.settings.clip) else 1.0
+    def __call__(self, training: ScheduledOptimizer[ExpertBatch], batch: ExpertBatch) -> tuple[Tensor, Tensor]:
+        """Step on a batch; see ``ddbench.training.loop.Step``."""
+        settings, epoch = self.settings, training.epoch
+        training.optimizer.zero_grad(set_to_none=True)
+        logits = training.trainable.logits(batch.inputs)
+        losses = batch.criterion(logits)
+        total = losses * (settings.clip[epoch] if epoch < len(settings.clip) else 1.0)
+        if settings.penalty:
+            total = total + settings.penalty * penalties(training.trainable, batch.originals, settings.norm_over)
+        total.sum().backward()
+        training.optimizer.step()
+        return losses.detach(), logits.detach()
 
 
 def penalties(trainable: Trainable, images: Tensor, norm_over: NormOver) -> Tensor:

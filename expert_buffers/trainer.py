@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -15,9 +15,10 @@ from ddbench.augmentation import augmentation
 from ddbench.data.loader import ImageLoader
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
+from ddbench.expert_buffers.batches import ExpertBatch, batches_alone, batches_together
 from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
 from ddbench.expert_buffers.metadata import BufferDescription
-from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, Member, expert_optimizer
+from ddbench.expert_buffers.optimizers import ExpertState, expert_optimizer
 from ddbench.expert_buffers.training_state import end_state
 from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.networks import build_network
@@ -25,10 +26,10 @@ from ddbench.randomness import derive, stream
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.oom import is_out_of_memory, let_go
 from ddbench.runtime.progress import Progress
-from ddbench.training.epoch import consecutive_batches, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.training.epoch import RunningMeans, consecutive_batches, top1_accuracy
 from ddbench.training.forward_pass import forward_pass
+from ddbench.training.loop import train_epochs
 from ddbench.training.model_stack import SingleModel, StackedModels
-from ddbench.training.stacked_epoch import batches_together, train_epoch_together
 
 _VALIDATION_BATCH = 512
 
@@ -36,15 +37,15 @@ Finished = tuple[Trajectory, dict[str, Tensor]]
 """An expert's rows and curves, and what goes on from them."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Begun:
+@dataclass(eq=False)
+class _ExpertRun:
     """One expert in training: ``epochs`` of it were done before."""
 
     expert: int
     network: nn.Module
     optimizer: ExpertState
     trajectory: Trajectory
-    unfinished: ExpertCheckpoint
+    checkpoint: ExpertCheckpoint
     epochs: int
 
 
@@ -77,128 +78,103 @@ class Trainer:
 
     def train(
         self,
-        expert: int,
-        epochs: int,
-        description: BufferDescription,
-        unfinished: ExpertCheckpoint,
-        report: Progress,
-        done: int,
-    ) -> Finished:
-        """One expert, from its initialization or from where ``unfinished`` says it was left, and its end state."""
-        optimizer, run = self._begun(expert, epochs, description, unfinished)
-        report.update(done + run.epochs)
-        with _written_when_interrupted([run]):
-            for epoch in range(run.epochs, epochs):
-                optimizer.begin_epoch(epoch)
-                order = shuffled_batches(len(self.real.train), self.recipe.batch, self._order(expert, epoch))
-                loss, accuracy = train_epoch(
-                    optimizer.update,
-                    self.train_feed.batches(order),
-                    self.augmentation,
-                    self._draws(expert, epoch),
-                )
-                measured = self._note(run, epoch, loss, accuracy)
-                run.unfinished.keep(epoch + 1, run.network, run.optimizer, run.trajectory)
-                report.update(done + epoch + 1, expert=expert, **{name: f"{v:.3f}" for name, v in measured.items()})
-        return run.trajectory, end_state(run.network, run.optimizer, run.trajectory.parameters.dtype)
-
-    def train_stacked(
-        self,
-        unfinished: Mapping[int, ExpertCheckpoint],
+        checkpoints: Mapping[int, ExpertCheckpoint],
         epochs: int,
         description: BufferDescription,
         report: Progress,
-        done: int,
     ) -> dict[int, Finished | UserError]:
-        """Several experts at once, by their numbers; each comes out as it would alone, up to rounding.
+        """Train experts to their last epoch, from their initialization or from where they were left.
+
+        Several are trained at once; each comes out as it would alone, up to rounding. Those that were left at different
+        epochs are trained one group after the other.
 
         Args:
-            unfinished: Of each expert. Those that were left at different epochs are trained one group after the other.
-                One that diverges is an error among the results, and leaves the others alone. A single one is trained
-                plainly.
+            checkpoints: Checkpoint of each expert, by its number.
+            epochs: Epochs of each.
+            description: Description of the buffer.
+            report: Shown the epochs of all together.
+
+        Returns:
+            Rows, curves and end state of each expert, by its number; an error for one that diverged, which leaves the
+            others alone.
         """
-        if len(unfinished) == 1:
-            ((expert, state),) = unfinished.items()
-            return {expert: self.train(expert, epochs, description, state, report, done)}
-        groups: dict[int, list[_Begun]] = {}
-        for expert, state in unfinished.items():
-            _, run = self._begun(expert, epochs, description, state, together=True)
+        groups: dict[int, list[_ExpertRun]] = {}
+        for expert, checkpoint in checkpoints.items():
+            run = self._begun(expert, epochs, description, checkpoint)
             groups.setdefault(run.epochs, []).append(run)
-        report.update(done + sum(begin * len(group) for begin, group in groups.items()))
+        report.update(sum(begin * len(group) for begin, group in groups.items()))
         results: dict[int, Finished | UserError] = {}
-        for begin, group in groups.items():
-            results |= self._carry_on(group, begin, epochs, report, done)
-            done += epochs * len(group)
-        return {expert: results[expert] for expert in unfinished}
+        for group in groups.values():
+            results |= self._carry_on(group, epochs, report, epochs * len(results), stacked=len(checkpoints) > 1)
+        return {expert: results[expert] for expert in checkpoints}
 
     def _carry_on(
-        self, runs: Sequence[_Begun], begin: int, epochs: int, report: Progress, done: int
+        self, runs: Sequence[_ExpertRun], epochs: int, report: Progress, done: int, *, stacked: bool
     ) -> dict[int, Finished | UserError]:
-        stack = StackedModels([run.network for run in runs], self._pass(stacked=True, **self._options))
-        optimizer = expert_optimizer(stack, self.recipe)
+        """Train experts that were left at the same epoch."""
+        trainable = self._trainable(runs, stacked)
+        optimizer = expert_optimizer(trainable, self.recipe)
         for member, run in enumerate(runs):
-            optimizer.restore(run.optimizer.state(), member)
-            run.unfinished.together = len(runs)
-        runs = [replace(run, optimizer=Member(optimizer, member)) for member, run in enumerate(runs)]
+            state = ExpertState(optimizer, member if stacked else None)
+            state.restore(run.optimizer.state())
+            run.optimizer, run.checkpoint.together = state, len(runs)
         failed: dict[int, Finished | UserError] = {}
+        means = RunningMeans()
         with _written_when_interrupted(runs):
-            for epoch in range(begin, epochs):
-                optimizer.begin_epoch(epoch)
-                orders = [self._order(run.expert, epoch) for run in runs]
-                found = train_epoch_together(
-                    optimizer.update,
-                    batches_together(self.train_feed, self.recipe.batch, orders),
-                    self.augmentation,
-                    [self._draws(run.expert, epoch) for run in runs],
-                    fused=stack.fused,
-                )
-                for run, (loss, accuracy) in zip(runs, found, strict=True):
+            for epoch in train_epochs(
+                optimizer,
+                lambda epoch: self._batches(runs, epoch, trainable),
+                range(runs[0].epochs, epochs),
+                observe=lambda batch, losses, logits: means.add(batch.labels, losses, logits),
+            ):
+                measured: dict[str, float] = {}
+                for run, (loss, accuracy) in zip(runs, means.take(), strict=True):
                     if run.expert not in failed:
                         try:
-                            self._note(run, epoch, loss, accuracy)
+                            measured = self._note(run, epoch, loss, accuracy, optimizer.rate(epoch))
                         except UserError as error:
                             failed[run.expert] = error
                         else:
-                            run.unfinished.keep(epoch + 1, run.network, run.optimizer, run.trajectory)
-                report.update(done + (epoch + 1) * len(runs), together=len(runs))
+                            run.checkpoint.keep(epoch + 1, run.network, run.optimizer, run.trajectory)
                 if len(failed) == len(runs):
                     break
+                facts = {"together": len(runs)} if stacked else {"expert": runs[0].expert, **_shown(measured)}
+                report.update(done + (epoch + 1) * len(runs), **facts)
         dtype = getattr(torch, self.recipe.dtype)
         ended = [run for run in runs if run.expert not in failed]
         return failed | {run.expert: (run.trajectory, end_state(run.network, run.optimizer, dtype)) for run in ended}
 
-    def _begun(
-        self,
-        expert: int,
-        epochs: int,
-        description: BufferDescription,
-        unfinished: ExpertCheckpoint,
-        *,
-        together: bool = False,
-    ) -> tuple[ExpertOptimizer, _Begun]:
-        """An expert where it begins, or goes on;
+    def _trainable(self, runs: Sequence[_ExpertRun], stacked: bool) -> SingleModel | StackedModels:
+        if stacked:
+            return StackedModels([run.network for run in runs], self._pass(stacked=True, **self._options))
+        return SingleModel(runs[0].network, self._pass(**self._options) if self.compile else None)
 
-        Args:
-            together: To be joined with others.
-        """
-        real, recipe = self.real, self.recipe
-        network = build_network(
-            self.network_name,
-            real.shape,
-            seed=derive(self.seed, "expert", expert, "init"),
-        ).to(self.device)
-        forward = self._pass(**self._options) if self.compile and not together else None
-        optimizer = expert_optimizer(SingleModel(network, forward), recipe)
+    def _batches(
+        self, runs: Sequence[_ExpertRun], epoch: int, trainable: SingleModel | StackedModels
+    ) -> Iterator[ExpertBatch]:
+        shared = self.train_feed, self.recipe.batch, self.augmentation
+        orders, draws = ([make(run.expert, epoch) for run in runs] for make in (self._order, self._draws))
+        if isinstance(trainable, StackedModels):
+            return batches_together(*shared, orders, draws, fused=trainable.fused)
+        return batches_alone(*shared, orders[0], draws[0])
+
+    def _begun(
+        self, expert: int, epochs: int, description: BufferDescription, checkpoint: ExpertCheckpoint
+    ) -> _ExpertRun:
+        """An expert where it begins, or goes on."""
+        seed = derive(self.seed, "expert", expert, "init")
+        network = build_network(self.network_name, self.real.shape, seed=seed).to(self.device)
+        optimizer = ExpertState(expert_optimizer(network, self.recipe))
         trajectory = Trajectory.blank(
             epochs,
             description.parameter_count,
             description.statistic_count,
-            getattr(torch, recipe.dtype),
+            getattr(torch, self.recipe.dtype),
             validated=self.validation_feed is not None,
         )
         trajectory.snapshot(0, network)
-        begin = unfinished.restore(network, optimizer, trajectory)
-        return optimizer, _Begun(expert, network, optimizer, trajectory, unfinished, begin)
+        begin = checkpoint.restore(network, optimizer, trajectory)
+        return _ExpertRun(expert, network, optimizer, trajectory, checkpoint, begin)
 
     def _order(self, expert: int, epoch: int) -> torch.Generator:
         return stream(self.seed, "expert", expert, "epoch", epoch, "order")
@@ -206,16 +182,16 @@ class Trainer:
     def _draws(self, expert: int, epoch: int) -> torch.Generator:
         return stream(self.seed, "expert", expert, "epoch", epoch, "augmentation")
 
-    def _note(self, run: _Begun, epoch: int, loss: float, accuracy: float) -> dict[str, float]:
+    def _note(self, run: _ExpertRun, epoch: int, loss: float, accuracy: float, rate: float) -> dict[str, float]:
         """Write down what an epoch did.
 
         Raises:
             UserError: The expert diverged in it.
         """
-        trajectory, rate = run.trajectory, run.optimizer.learning_rate(epoch)
+        trajectory = run.trajectory
         trajectory.snapshot(epoch + 1, run.network)
         if not (math.isfinite(loss) and trajectory.parameters[epoch + 1].isfinite().all()):
-            run.unfinished.discard()
+            run.checkpoint.discard()
             raise _diverged(run.expert, epoch, loss, rate, self.recipe)
         measured = {"train_loss": loss, "train_accuracy": accuracy}
         if self.validation_feed is not None:
@@ -232,8 +208,12 @@ class Trainer:
         return accuracy
 
 
+def _shown(measured: Mapping[str, float]) -> dict[str, str]:
+    return {name: f"{value:.3f}" for name, value in measured.items()}
+
+
 @contextmanager
-def _written_when_interrupted(runs: Sequence[_Begun]) -> Iterator[None]:
+def _written_when_interrupted(runs: Sequence[_ExpertRun]) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, MemoryError, RuntimeError) as error:
@@ -242,7 +222,7 @@ def _written_when_interrupted(runs: Sequence[_Begun]) -> Iterator[None]:
         elif not isinstance(error, KeyboardInterrupt):
             raise
         for run in runs:
-            run.unfinished.flush()
+            run.checkpoint.flush()
         raise
 
 

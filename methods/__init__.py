@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddbench.registry import Registry
 
 if TYPE_CHECKING:
-    from ddbench.distillation.method import Method
+    from ddbench.distillation.base_method import Method
     from ddbench.methods.ast import AST
     from ddbench.methods.coresets.herding import Herding
     from ddbench.methods.coresets.k_center import KCenter

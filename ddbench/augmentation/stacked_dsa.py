@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ddbench.augmentation.draw import Draw
+from ddbench.augmentation.draw import Augmentation, Draw
 from ddbench.augmentation.dsa import DSAPolicy
 from ddbench.runtime.compile import compiled, missing_requirement
 
@@ -75,6 +75,30 @@ def apply_fused(dsa: DSAPolicy, images: Tensor, draws: Sequence[Draw]) -> Tensor
     """
     chosen, parameters = packed(draws, dsa.families)
     return _fused(dsa, images.device.type)(images, chosen.to(images.device), parameters.to(images.device))
+
+
+def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw], *, fused: bool = False) -> Tensor:
+    """Images (k, B, C, H, W), those of each network as its draw has them.
+
+    DSA changes every image by itself, so equal families are done in one go; others may look at their whole batch.
+
+    Args:
+        fused: Whether all families are done in one compiled function, which computes more and launches less.
+    """
+    if not isinstance(augmentation, DSAPolicy):
+        return torch.stack([augmentation.apply(own, draw) for own, draw in zip(images, draws, strict=True)])
+    if fused:
+        return apply_fused(augmentation, images, draws)
+    members: dict[str, list[int]] = {}
+    for number, draw in enumerate(draws):
+        members.setdefault(draw.family, []).append(number)
+    seen: dict[int, Tensor] = {}
+    for family, numbers in members.items():
+        parts = zip(*(draws[number].parameters for number in numbers), strict=True)
+        together = Draw(family, tuple(torch.cat(part) for part in parts))
+        augmented = augmentation.apply(torch.cat([images[number] for number in numbers]), together)
+        seen |= dict(zip(numbers, augmented.chunk(len(numbers)), strict=True))
+    return torch.stack([seen[number] for number in range(len(draws))])
 
 
 @lru_cache(maxsize=8)

@@ -41,6 +41,7 @@ def export(
     What a format can not hold, or holds otherwise, is said line by line after the files.
     """
     from ddbench.errors import UserError
+    from ddbench.expert_buffers.buffer import is_buffer
     from ddbench.formats.export import EXPORTS, export_set
     from ddbench.pipeline.set_home import require_whitening
     from ddbench.synthetic.synthetic_set import load_synthetic
@@ -67,11 +68,6 @@ def export(
         typer.echo(str(file))
     for note in exported.notes:
         typer.echo(f"note: {note}")
-
-
-def is_buffer(path: Path) -> bool:
-    """Whether this is the folder of an expert buffer, also of one whose description is missing."""
-    return (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors"))
 
 
 def export_buffer(buffer: Path, out: Path, per_file: int) -> None:

@@ -35,11 +35,12 @@ def facts_of(path: Path) -> dict[str, Any]:
         UserError: It is nothing of ddbench's.
     """
     from ddbench.artifact import describe, uncovered
+    from ddbench.expert_buffers.buffer import is_buffer
     from ddbench.formats.recognize import refuse_foreign
     from ddbench.pipeline.domains import domain_of_kind
 
     refuse_foreign(path)
-    if (path / "buffer.json").exists() or any(path.glob("expert-*.safetensors")):
+    if is_buffer(path):
         return _buffer(path)
     if path.is_dir():
         return _run(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,12 +93,14 @@ def _rows(results: Sequence[Path]) -> dict[Path, Row]:
 def _page(rows: Mapping[Path, Row], home: Path, quiet: bool) -> str:
     from ddbench.evaluate.leaderboard.page import PICTURE_BYTES, PICTURES_BYTES, page, row_key
     from ddbench.figures.thumbnails import thumbnails
+    from ddbench.pipeline.find_sets import find_sets
     from ddbench.pipeline.pictures import thumbnail_of
     from ddbench.runtime.progress import Bar, Silent
 
     digests = [row.synthetic_sha256 for row in rows.values()]
-    progress = Silent() if quiet else Bar()
-    pictures = thumbnails(home, digests, PICTURE_BYTES, PICTURES_BYTES, progress, thumbnail_of)
+    draw = partial(thumbnail_of, home=home, limit=PICTURE_BYTES)
+    files = find_sets(home, digests)
+    pictures = thumbnails(files, PICTURES_BYTES, PICTURE_BYTES, Silent() if quiet else Bar(), draw)
     paths = {row_key(row): _as_called(path, home) for path, row in rows.items()}
     return page(list(rows.values()), pictures, paths)
 

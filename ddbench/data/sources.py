@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """What a name stands for."""
+    """Loader of a data set, and facts about the set for ``ddbench datasets``."""
 
     target: str
     """The loader, ``"module:function"`` in the package of its domain, of ``Request -> RawData`` for images and of
@@ -36,17 +36,30 @@ class DatasetSource:
     """Name of the domain (``ddbench.pipeline.domain``) whose data it is."""
 
     def load(self, request: Request) -> RawData:
-        """The images.
+        """Load the images.
+
+        Args:
+            request: Of the recipe.
+
+        Returns:
+            The set, before its validation split is cut.
 
         Raises:
-            UserError: A set of another domain.
+            UserError: It is a set of another domain; or as its loader.
         """
         if self.domain != "images":
             raise other_kind(request, self.domain, "images", "a set of images, such as digits or cifar10")
         return self.loader("ddbench.data")(request)
 
     def loader(self, package: str) -> Callable[[Request], Any]:
-        """The function that reads such a set, in the package of its kind of data."""
+        """Import the function that reads such a set.
+
+        Args:
+            package: Package of its kind of data, such as "ddbench.data".
+
+        Returns:
+            The function, of a ``Request``.
+        """
         module, function = self.target.split(":")
         return getattr(importlib.import_module(f"{package}.{module}"), function)
 

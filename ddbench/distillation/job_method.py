@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.job_checkpoint import JobCheckpoint
-from ddbench.distillation.method import Method
 from ddbench.distillation.outer_state import identity
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
@@ -25,13 +25,24 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 class JobMethod(Method):
-    """A method of jobs that know nothing of each other: done in any order, anywhere, each resumed by itself."""
+    """A method of jobs that know nothing of each other: done in any order, anywhere, each resumed by itself.
+
+    In call order: ``validate_ipc``, ``validate_data``, ``jobs``; ``run`` for each job, perhaps in another process or on
+    another machine; ``assemble`` once, when all are done.
+    """
 
     KIND: ClassVar[str] = "jobs"
 
     @abc.abstractmethod
     def jobs(self, task: Task, ipc: int) -> Sequence[str]:
-        """The names of the jobs, which files can have.
+        """Divide the distillation into jobs.
+
+        Args:
+            task: What is distilled from.
+            ipc: Images per class.
+
+        Returns:
+            Names of the jobs, each once, in the order in which they are begun; each names a file.
 
         Raises:
             UserError: The task does not suit the method.
@@ -39,38 +50,82 @@ class JobMethod(Method):
 
     @abc.abstractmethod
     def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
-        """What one job makes. Drawn from ``at``'s streams, in each of which the job's name is a part; interrupted, it
-        goes on from what ``checkpoint`` resumes."""
+        """Do one job, and go on from its checkpoint where it was interrupted.
+
+        Args:
+            name: Name of the job, which is a part of the name of each of its streams of randomness.
+            task: What is distilled from, on the job's device.
+            ipc: Images per class.
+            at: The step 0, with its streams of randomness; no other randomness may be used.
+            checkpoint: State of the job on disk: ``resume`` it first, ``checkpoint`` it after every step.
+
+        Returns:
+            Tensors by name, which ``assemble`` gets.
+
+        Raises:
+            UserError: The job fails for a reason that the user can mend.
+        """
 
     def seconds(self, task: Task, ipc: int) -> float:
-        """About how long all jobs take, one after the other; 0 where that is too little to share them out."""
+        """Estimate how long all jobs take, one after the other.
+
+        Args:
+            task: What is distilled from.
+            ipc: Images per class.
+
+        Returns:
+            Seconds; 0 where that is too little to share them out.
+        """
         del task, ipc
         return 0.0
 
     @abc.abstractmethod
     def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
-        """The set, from what the jobs made, by name."""
+        """Put the set together from what the jobs made.
+
+        Args:
+            task: What is distilled from.
+            ipc: Images per class.
+            at: The step 0, with its streams of randomness.
+            made: Tensors of each job, by its name.
+
+        Returns:
+            The set, made by :meth:`Task.synthetic`.
+        """
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class IndependentJob(WorkerJob):
-    """Called with a job's name, it leaves the job's file in ``folder``."""
+    """A job that can travel to another process: called with a job's name, it leaves the job's file in ``folder``."""
 
     moved = ("task",)
     method: JobMethod
+    """The method, with its settings."""
     task: Task
+    """Data that is distilled from."""
     ipc: int
+    """Images per class."""
     seed: int
+    """Seed of every draw."""
     folder: Path
+    """Folder of the jobs' files."""
     identity: Mapping[str, Any]
-    """What the files follow from."""
+    """Document that the files follow from, JSON."""
     pause: float
     """Seconds between writings of its state. On a CPU one thread computes, so that the bits do not depend on how many
     the machine has."""
 
     def __call__(self, name: str, report: ReportProgress) -> None:
-        """Errors: UserError for a file of another distillation, what the method finds wrong, and where this machine has
-        no such folder."""
+        """Do a job, unless its file is there.
+
+        Args:
+            name: Name of the job.
+            report: Called with the progress of the job.
+
+        Raises:
+            UserError: A file is of another distillation, the method finds something wrong, or this machine has no such
+                folder.
+        """
         require_seen(self.folder)
         checkpoint = self.checkpoint(name, JobProgress(report))
         if checkpoint.finished() is not None:
@@ -81,7 +136,15 @@ class IndependentJob(WorkerJob):
         checkpoint.finish(tensors, {"peak_bytes": peak_bytes(self.device)})
 
     def checkpoint(self, name: str, progress: Progress | None = None) -> JobCheckpoint:
-        """Where a job keeps what it has done."""
+        """Open the checkpoint of a job.
+
+        Args:
+            name: Name of the job.
+            progress: Meter that is shown its steps; None for none.
+
+        Returns:
+            Its files, whether they exist or not.
+        """
         path = self.folder / f"{name}.safetensors"
         return JobCheckpoint(path, {**self.identity, "job": name}, pause=self.pause, progress=progress)
 
@@ -97,13 +160,23 @@ def run_jobs(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> SyntheticSet:
-    """Do the jobs that are not done yet, their files in ``folder``, and put the set together, its cost noted.
+    """Do the jobs that are not done yet, their files in a folder, and put the set together, its cost noted.
 
     Args:
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        folder: Folder of the jobs' files; it is made where it is missing.
+        seed: Seed of every draw.
+        checkpoint_seconds: Seconds between checkpoints of a job.
+        progress: Meter that is shown the jobs; None for none.
         executor: Who does them; None is this process, one after the other.
 
+    Returns:
+        The set.
+
     Raises:
-        UserError: Files of another distillation, what the method itself finds wrong, and as ``executor`` says.
+        UserError: Files are of another distillation, the method itself finds something wrong, or as ``executor`` says.
     """
     by, names = executor or Serial(), list(method.jobs(task, ipc))
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimizedMethod
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Clock, Run
 from ddbench.distillation.task import OuterStep, Task

@@ -108,7 +108,16 @@ class OuterOptimizer(Settings, abc.ABC):
 
     @abc.abstractmethod
     def move(self, values: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take one step without clip and projection; arguments and results as of :meth:`step`."""
+        """Take one step without clip and projection.
+
+        Args:
+            values: The part, without history.
+            gradient: Gradient of the outer loss by the part.
+            state: Tensors that the step before returned; empty before the first.
+
+        Returns:
+            The moved part and the new state, in new tensors.
+        """
 
 
 class SGD(OuterOptimizer):
@@ -120,7 +129,6 @@ class SGD(OuterOptimizer):
     """Heavy-ball momentum."""
 
     def move(self, values: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take one step without clip and projection; arguments and results as of :meth:`step`."""
         if self.momentum == 0:
             return values.add(gradient, alpha=-self.lr), {}
         velocity = state["velocity"].mul(self.momentum).add(gradient) if state else gradient.clone()
@@ -138,7 +146,6 @@ class Adam(OuterOptimizer):
     """Added to the root of the average of squares."""
 
     def move(self, values: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take one step without clip and projection; arguments and results as of :meth:`step`."""
         (first, second), steps = self.betas, 1 + (int(state["steps"]) if state else 0)
         mean = (state["exp_avg"] if state else gradient.new_zeros(gradient.shape)).lerp(gradient, 1 - first)
         square = state["exp_avg_sq"] if state else gradient.new_zeros(gradient.shape)
@@ -155,5 +162,4 @@ class AdamW(Adam):
     """Decay a step, in units of the learning rate."""
 
     def move(self, values: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
-        """Take one step without clip and projection; arguments and results as of :meth:`step`."""
         return super().move(values * (1 - self.lr * self.weight_decay), gradient, state)

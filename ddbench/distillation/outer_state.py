@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.guard import GuardCounts
-from ddbench.distillation.method import Method, OptimizedMethod
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_optimizer import State
 from ddbench.distillation.run_dir import Clock, Run
 from ddbench.distillation.task import OuterStep, Task
@@ -267,10 +268,10 @@ def require_same(recorded: dict[str, Any], requested: dict[str, Any], folder: Pa
         UserError: They differ; names the first thing in which they do.
     """
     if (difference := first_difference(recorded, requested)) is not None:
-        key, there, asked = difference
+        key, there, wanted = difference
         raise UserError(
             f"the run in {folder} was made with another {key}",
             f"there {there}",
-            f"asked {asked}",
+            f"asked {wanted}",
             fix="delete that folder to distill anew, or choose another",
         )

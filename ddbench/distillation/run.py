@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import torch
 
 from ddbench.artifact import describe
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.job_method import JobMethod, run_jobs
-from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
+from ddbench.distillation.method import DirectMethod, OptimizedMethod
 from ddbench.distillation.outer_loop import less_memory, optimize
 from ddbench.distillation.outer_state import identity, require_same
 from ddbench.distillation.run_dir import Run
@@ -30,7 +31,15 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
 def last_candidate(method: Method, folder: Path) -> Path:
-    """The candidate that a finished run of ``method`` in ``folder`` has."""
+    """Name the file of the candidate that a finished run has.
+
+    Args:
+        method: The method, with its settings.
+        folder: Folder of the run.
+
+    Returns:
+        The path, whether it exists or not.
+    """
     return Run(folder).candidate(method.outer_steps)
 
 
@@ -45,16 +54,24 @@ def run(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> list[Path]:
-    """Run, or go on with, a method in ``folder``.
-
-    Returns the candidates, by outer step; but for an optimized method there is one.
+    """Run, or go on with, a method in a folder.
 
     Args:
-        executor: Who does the jobs of a method that is made of independent ones; None is this process. Nobody else
-            works in the folder meanwhile: where another process does, this one waits until it has ended.
+        method: The method, with its settings.
+        task: What it distills from.
+        ipc: Images per class.
+        folder: Folder of the run. Nobody else works in it meanwhile: where another process does, this one waits until
+            it has ended.
+        seed: Seed of every draw.
+        checkpoint_seconds: Seconds between checkpoints.
+        progress: Meter that is shown steps or jobs; None for none.
+        executor: Who does the jobs of a method that is made of independent ones; None is this process.
+
+    Returns:
+        The candidates, by outer step; but for an optimized method there is one.
 
     Raises:
-        UserError: A class that is no kind of method, and what the method itself finds wrong.
+        UserError: The class is no kind of method, or the method itself finds something wrong.
     """
     with locked(folder) if task.ranks.writes else nullcontext():
         task.ranks.wait()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ddbench import artifact
-from ddbench.errors import UserError
+from ddbench.errors import UserError, error_summary
 from ddbench.files.strict_json import parse_json
 
 
@@ -26,6 +26,19 @@ class Clock:
     """Seconds spent on them, over all processes that took part one after the other."""
     peak_bytes: int = 0
     """Most memory in use on the device, in bytes."""
+
+
+def candidates_by_step(folder: Path) -> dict[int, Path]:
+    """List the candidates that a distillation left, ``000100.safetensors`` and so on.
+
+    Args:
+        folder: Folder of candidates.
+
+    Returns:
+        Files by outer step, ascending.
+    """
+    files = {int(path.stem): path for path in folder.glob("*.safetensors") if path.stem.isdecimal()}
+    return dict(sorted(files.items()))
 
 
 class Run:
@@ -75,8 +88,7 @@ class Run:
         Returns:
             Paths, in the order of their outer steps.
         """
-        files = {int(path.stem): path for path in self.candidates.glob("*.safetensors") if path.stem.isdecimal()}
-        return [files[step] for step in sorted(files)]
+        return list(candidates_by_step(self.candidates).values())
 
     def log(self, event: dict[str, Any]) -> None:
         """Append one line of JSON to the log.
@@ -114,7 +126,7 @@ class Run:
             yield
         except (OSError, UserError) as error:
             if not self._reported:
-                why = str(error).splitlines()[0]
+                why = error_summary(error)
                 sys.stderr.write(f"note: the log {self.events} can not be written, and the run goes on: {why}\n")
             self._reported = True
 

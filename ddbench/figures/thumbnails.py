@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,61 +30,28 @@ SIDE = 640
 """Pixels of the picture's longer side, at most."""
 
 
-def set_files(home: Path, digests: Iterable[str]) -> dict[str, Path]:
-    """Find the files under HOME/runs that hold the sets of some hashes, candidates among them.
-
-    What can not be read is passed over, as if it were not there.
-
-    Args:
-        home: The home folder.
-        digests: SHA-256 of the sets' tensors.
-
-    Returns:
-        Files by hash, of those that are there.
-    """
-    from ddbench.artifact import describe
-
-    wanted, files = set(digests), {}
-    for pattern in ("runs/*/synthetic*.safetensors", "runs/*/candidates*/*.safetensors"):
-        for path in sorted(home.glob(pattern)):
-            with suppress(UserError):
-                digest = describe(path).get("sha256")
-                if digest in wanted:
-                    files.setdefault(digest, path)
-        if len(files) == len(wanted):
-            break
-    return files
-
-
 def thumbnails(
-    home: Path,
-    digests: Iterable[str],
-    limit: int,
-    total: int,
-    progress: Progress,
-    draw: Callable[[Path, Path, int], bytes | None],
+    files: Mapping[str, Path], total: int, limit: int, progress: Progress, draw: Callable[[Path], bytes | None]
 ) -> dict[str, bytes]:
-    """Draw the sets of some hashes that lie under HOME and can be read and un-preprocessed there.
+    """Draw sets that can be read, and whose preprocessing can be undone.
 
     Args:
-        home: Home folder.
-        digests: Hashes of the sets.
+        files: Files of the sets by hash.
+        total: Bytes of all pictures; nothing is drawn beyond it.
         limit: Bytes of one picture.
-        total: Bytes of all; nothing is drawn beyond it.
         progress: Shown while they are drawn.
-        draw: Draws the set of a file, from the file, the home and the limit; None where there is no such picture.
+        draw: Draws the set of a file; None where there is no such picture.
 
     Returns:
         Pictures by hash, PNG or WebP.
     """
-    files = set_files(home, digests)
     pictures: dict[str, bytes] = {}
     progress.start(len(files), "pictures")
     for done, (digest, path) in enumerate(files.items(), start=1):
         if sum(map(len, pictures.values())) + limit > total:
             break
         with suppress(UserError):
-            if (picture := draw(path, home, limit)) is not None:
+            if (picture := draw(path)) is not None:
                 pictures[digest] = picture
         progress.update(done)
     progress.close()

@@ -26,6 +26,12 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c in keep or unicodedata.category(c) not in _UNPRINTED else "�" for c in text)
 
 
+def as_page_text(text: str) -> str:
+    """Replace characters that no HTML page may hold: controls, lone surrogates, and what Unicode never assigns."""
+    return _NOT_IN_PAGES.sub("\ufffd", text)
+
+
+_NOT_IN_PAGES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 

@@ -31,16 +31,24 @@ class Table:
     """Whether the cells are Markdown already, for a report in that form."""
 
     def text(self) -> str:
-        """Lay the table out for a terminal; cells may have several lines."""
+        """Lay the table out for a terminal; cells may have several lines.
+
+        Returns:
+            Lines, without an end of line after the last.
+        """
         split = [[cell.split("\n") for cell in row] for row in (self.heads, *self.rows)]
         widths = [max(map(len, (line for row in split if row for line in row[i]))) for i in range(len(self.heads))]
-        lines = [[self._aligned(line, widths) for line in _lines(row)] or [""] for row in split]
+        lines = [[self._aligned(line, widths) for line in _split_row(row)] or [""] for row in split]
         if self.ruled:
             lines.insert(1, ["  ".join("-" * width for width in widths)])
         return "\n".join([*filter(None, [self.title]), *(line for row in lines for line in row)])
 
     def markdown(self) -> str:
-        """Write the table in Markdown, with names of others escaped."""
+        """Write the table in Markdown, with names of others escaped.
+
+        Returns:
+            Lines, without an end of line after the last.
+        """
         escape = str if self.escaped else markdown_cell
         rule = ["---" if self._is_left(head) else "---:" for head in self.heads]
         body = [[" ".join(escape(cell).split()) for cell in row] for row in (self.heads, *self.rows) if row]
@@ -48,7 +56,11 @@ class Table:
         return "\n".join([*([f"### {markdown_cell(self.title)}", ""] if self.title else []), *lines])
 
     def latex(self) -> str:
-        """Write the table in LaTeX; it needs the package ``booktabs``."""
+        """Write the table in LaTeX; it needs the package ``booktabs``.
+
+        Returns:
+            Lines, without an end of line after the last.
+        """
         import pandas
 
         body = [[" ".join(cell.split()) for cell in row] for row in self.rows if row]
@@ -63,14 +75,14 @@ class Table:
     def _is_left(self, head: str) -> bool:
         return self.left is None or head in self.left
 
-    def _aligned(self, line: Sequence[str], widths: Sequence[int]) -> str:
-        cells = zip(line, self.heads, widths, strict=True)
+    def _aligned(self, texts: Sequence[str], widths: Sequence[int]) -> str:
+        cells = zip(texts, self.heads, widths, strict=True)
         return "  ".join(
             cell.ljust(width) if self._is_left(head) else cell.rjust(width) for cell, head, width in cells
         ).rstrip()
 
 
-def _lines(row: Sequence[Sequence[str]]) -> list[list[str]]:
+def _split_row(row: Sequence[Sequence[str]]) -> list[list[str]]:
     """The lines of a row whose cells have several."""
     height = max(map(len, row), default=0)
     return [[cell[i] if i < len(cell) else "" for cell in row] for i in range(height)]

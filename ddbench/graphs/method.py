@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from ddbench.distillation.method import Method
+from ddbench.distillation.base_method import Method
 from ddbench.distillation.task import OuterStep
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphTask:
-    """What a method distills from."""
+    """Data that a method of graphs distills from."""
 
     real: GraphSet
+    """The real graphs."""
     method: str = ""
-    """As in :class:`ddbench.distillation.task.Task`."""
+    """Name of the method in the registry."""
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """As in :class:`ddbench.distillation.task.Task`."""
+    """Fingerprints of what must stay the same while a run goes on, JSON."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """As in :class:`ddbench.distillation.task.Task`."""
+    """Facts about where data and settings come from, which the sets carry, JSON."""
 
     def synthetic(
         self,
@@ -41,13 +42,23 @@ class GraphTask:
         charged: Mapping[str, int] | None = None,
         **more: Any,
     ) -> SyntheticGraphs:
-        """A set of this task: the facts about data and origin are filled in.
+        """Make a synthetic set of this task: the facts about data and origin are filled in.
 
         Args:
+            payload: Graphs, or forests of computation trees.
+            labels: (S,), int64, or (S, classes), probabilities, with ``label_kind`` among ``more``.
+            ipc: Items per class that were allowed.
             notes: Sentences that a reader of its results must know.
-            charged: Bytes by part as the method's paper counts.
+            charged: Bytes by part as the method's paper counts; None where it counts as ddbench does.
+            more: Other attributes of the set, such as ``frequency``.
+
+        Returns:
+            The set.
+
+        Raises:
+            ValueError: Parts do not fit together.
         """
-        told = {
+        provenance = {
             **self.provenance,
             "notes": [*self.real.notes, *notes],
             **({} if charged is None else {"charged": dict(charged)}),
@@ -57,7 +68,7 @@ class GraphTask:
             labels=labels,
             ipc=ipc,
             method=self.method,
-            provenance=told,
+            provenance=provenance,
             dataset=self.real.name,
             class_names=self.real.class_names,
             node_cardinalities=self.real.node_cardinalities,
@@ -74,4 +85,16 @@ class GraphMethod(Method):
 
     @abc.abstractmethod
     def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:
-        """The set, at most ``ipc`` items of a class. Drawn from ``at``'s streams; no global randomness."""
+        """Make the set.
+
+        Args:
+            task: Data that is distilled from.
+            ipc: Items of a class, at most.
+            at: The step 0, with its streams of randomness; no other randomness may be used.
+
+        Returns:
+            The set, made by :meth:`GraphTask.synthetic`.
+
+        Raises:
+            UserError: Task and settings do not go together.
+        """

@@ -6,9 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ddbench.distillation.base_method import Method
     from ddbench.distillation.guard import Guard
     from ddbench.distillation.job_method import JobMethod
-    from ddbench.distillation.method import DirectMethod, Method, OptimizedMethod
+    from ddbench.distillation.method import DirectMethod, OptimizedMethod
     from ddbench.distillation.outer_optimizer import SGD, Adam, AdamW, Clamp, EmaClip, OuterOptimizer
     from ddbench.distillation.outer_optimizer import SGD as OuterRate
     from ddbench.distillation.task import OuterStep, Task, Trajectories, student_loss
@@ -23,7 +24,7 @@ _HOME = {
     "EmaClip": "ddbench.distillation.outer_optimizer",
     "Guard": "ddbench.distillation.guard",
     "JobMethod": "ddbench.distillation.job_method",
-    "Method": "ddbench.distillation.method",
+    "Method": "ddbench.distillation.base_method",
     "OptimizedMethod": "ddbench.distillation.method",
     "OuterOptimizer": "ddbench.distillation.outer_optimizer",
     "OuterStep": "ddbench.distillation.task",

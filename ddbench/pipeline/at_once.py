@@ -115,6 +115,7 @@ def distill_at_once(
     if ipc is None:
         raise UserError(f"the number of {domain.name} per class is missing", fix="give ipc, such as ipc=10")
     method.validate_ipc(ipc)
+    method = method.for_ipc(ipc)
     real.require_ipc(ipc)
     provenance = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
     return at_once(method, domain.task(real, name, provenance), ipc, derive(seed, "distill"), choose_device(device))

@@ -267,7 +267,7 @@ class Domain(abc.ABC):
         count = len(pipeline.jobs) * len(pipeline.networks) * seeds
         return {
             "recipe": pipeline.loaded.name,
-            "data": list(self.data_lines(pipeline)),
+            "data": list(self.describe_data(pipeline)),
             "buffers": [],
             "sets": [
                 {
@@ -282,7 +282,7 @@ class Domain(abc.ABC):
             f"{pipeline.protocol.key}",
         }
 
-    def data_lines(self, pipeline: Pipeline) -> Sequence[str]:
+    def describe_data(self, pipeline: Pipeline) -> Sequence[str]:
         """Describe the data of a recipe for its plan."""
         return pipeline.real.in_words()
 

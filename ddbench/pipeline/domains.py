@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DOMAINS: Registry[type[Domain]] = Registry(
     "domain",
-    {"graphs": "ddbench.domains.graphs.domain:Graphs", "images": "ddbench.domains.images.domain:Images"},
+    {"graphs": "ddbench.domains.graphs.domain:GraphDomain", "images": "ddbench.domains.images.domain:ImageDomain"},
     group="ddbench.domains",
 )
 

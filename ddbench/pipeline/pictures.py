@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ddbench.errors import error_summary
 from ddbench.pipeline.domains import domain_of_file
 
 
@@ -53,5 +54,4 @@ def draw_if_changed(file: Path, home: Path) -> None:
         if not picture.exists() or picture.stat().st_mtime < file.stat().st_mtime:
             draw_set(file, picture, home)
     except Exception as error:  # a picture is no reason to end a run, whatever the library that draws it says
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        sys.stderr.write(f"note: the picture {picture} could not be drawn: {reason}\n")
+        sys.stderr.write(f"note: the picture {picture} could not be drawn: {error_summary(error)}\n")

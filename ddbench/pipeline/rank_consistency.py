@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,8 @@ from ddbench.pipeline.jobs import Job, resolved
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device
 from ddbench.runtime.distributed import ALONE, Ranks, rank_device
+from ddbench.runtime.executors.shared_filesystem import appears
 from ddbench.runtime.provenance import code_identity, versions
-
-_PATIENCE = 5.0
-"""Seconds in which a file must be seen that another machine wrote; network file systems take some."""
 
 
 def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
@@ -63,7 +60,7 @@ def _require_one_home(ranks: Ranks, home: Path) -> None:
             home.mkdir(parents=True, exist_ok=True)
             (home / name).touch()
         ranks.wait()
-        blind = [rank for rank, sees in enumerate(ranks.gather(_appears(home / name))) if not sees]
+        blind = [rank for rank, sees in enumerate(ranks.gather(appears(home / name))) if not sees]
     finally:
         if ranks.writes:
             (home / name).unlink(missing_ok=True)
@@ -73,13 +70,3 @@ def _require_one_home(ranks: Ranks, home: Path) -> None:
             f"home  {home}",
             fix="give --home a folder on a file system that all machines share",
         )
-
-
-def _appears(path: Path) -> bool:
-    """Whether a file is there, or comes soon."""
-    until = time.monotonic() + _PATIENCE
-    while not path.exists():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ddbench.evaluate.leaderboard.row import Row, load_row
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.domain import Comparison, Domain
 from ddbench.pipeline.domains import domain_named, domain_of_file
+from ddbench.pipeline.find_sets import set_of_row
 from ddbench.pipeline.set_evaluation import SetOptions
 from ddbench.runtime.device import choose_device
 from ddbench.synthetic.recorded import MOST_SEEDS, MOST_STEPS, recorded_recipe
@@ -89,7 +89,7 @@ def verify_rows(
         domain = domain_named(row.domain)
         recipe = recorded_recipe(row.recipe, file)
         has_set = domain.has_set(row)
-        syn = load_once(domain, set_path or find_set(row, domain, context.home)) if has_set else None
+        syn = load_once(domain, set_path or set_of_row(row, context.home)) if has_set else None
         require_recorded_training(row, file)
         real = domain.real_of_set(row.dataset, recipe, syn, context, dataset, file)
         yield file, row, domain.verify(row, syn, real, context=context, device=device, teachers=teachers)
@@ -111,30 +111,3 @@ def require_recorded_training(row: Row, file: Path) -> None:
                 f"given {value}, at most {most}",
                 fix="restore the file, or delete it and evaluate again",
             )
-
-
-def find_set(row: Row, domain: Domain, home: Path) -> Path:
-    """Find the file under HOME/runs or HOME/imported that holds the row's synthetic set, be it a candidate.
-
-    Args:
-        row: The row.
-        domain: Its domain.
-        home: Home folder.
-
-    Returns:
-        The file.
-
-    Raises:
-        UserError: There is none.
-    """
-    runs, imported = home / "runs", home / "imported"
-    made = [*runs.glob("*/synthetic*.safetensors"), *runs.glob("*/candidates*/*.safetensors")]
-    for path in sorted([*made, *imported.glob("*.safetensors")]):
-        with suppress(UserError):  # a damaged file of another run is no reason to look no further
-            if domain.file_sha256(describe(path)) == row.synthetic_sha256:
-                return path
-    raise UserError(
-        f"the synthetic set of this row is not under {home / 'runs'}",
-        f"hash  {row.synthetic_sha256[:16]}",
-        fix="say where it is with --set, or distill it again from the row's recipe",
-    )

@@ -13,8 +13,8 @@ from ddbench.estimates.memory import inference_bytes, training_bytes
 from ddbench.estimates.memory_check import available_bytes, require
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.evaluate.protocols.protocol import EvaluationContext, TrainingConfig
+from ddbench.evaluate.training.networks import has_batch_norm
 from ddbench.evaluate.training.train_and_test import TEST_BATCH
-from ddbench.evaluate.training.train_network import has_batch_norm
 from ddbench.expert_buffers.buffer import DESCRIPTION, read_description, scan
 from ddbench.expert_buffers.memory_estimate import expert_bytes, is_penalised
 from ddbench.networks import build_network

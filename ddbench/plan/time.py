@@ -11,7 +11,7 @@ from ddbench.pipeline.jobs import BufferSpec, Job
 from ddbench.pipeline.pipeline import Pipeline
 from ddbench.plan.evaluation import trainings_of
 from ddbench.plan.memory import training_config_of
-from ddbench.plan.time_distillation import Stage, outer_step_seconds
+from ddbench.plan.time_distillation import TimingSetup, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 
 
@@ -22,9 +22,9 @@ class Times:
         self.pipeline, self.facts = pipeline, facts
         self._evaluation_of = cache(self._evaluation_at)
 
-    def _stage(self, network: str) -> Stage:
+    def _stage(self, network: str) -> TimingSetup:
         facts, pipeline = self.facts, self.pipeline
-        return Stage(
+        return TimingSetup(
             network=network,
             shape=facts.shape,
             device=pipeline.device,

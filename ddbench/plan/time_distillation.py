@@ -38,7 +38,7 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class TimingSetup:
     """Where steps are rehearsed: a student or another network, on images of this shape, on a device."""
 
     network: str
@@ -88,7 +88,7 @@ class DrawnExpert:
         return self._rows[key[1] % len(self._rows)]
 
 
-def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> float:
+def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: TimingSetup) -> float:
     """Of one outer step, as the method would take it, at this ipc.
 
     Steps of two numbers of inner steps are timed, and a line drawn through them: an inner step takes as long at any
@@ -116,7 +116,7 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: Stage) -> fl
     return found[many] + slope * (method.inner_steps - many)
 
 
-def _outer_state(method: TrajectoryMatching, ipc: int, stage: Stage, run: Run) -> OuterState:
+def _outer_state(method: TrajectoryMatching, ipc: int, stage: TimingSetup, run: Run) -> OuterState:
     module = build_network(stage.network, stage.shape, seed=0)
     network = FlatNetwork(module)
     task = Task(

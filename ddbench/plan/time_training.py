@@ -16,7 +16,7 @@ from ddbench.evaluate.training.train_and_test import TEST_BATCH
 from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import build_network
 from ddbench.plan.memory import passes
-from ddbench.plan.time_distillation import Stage, in_turns, seconds
+from ddbench.plan.time_distillation import TimingSetup, in_turns, seconds
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import should_compile
 from ddbench.runtime.progress import Silent
@@ -49,7 +49,7 @@ class _Clock(Silent):
 
 
 def expert_seconds(
-    recipe: ExpertRecipe, epochs: int, images: int, validation: int, missing: int, stage: Stage
+    recipe: ExpertRecipe, epochs: int, images: int, validation: int, missing: int, stage: TimingSetup
 ) -> float:
     """Of one expert of so many epochs.
 
@@ -82,7 +82,7 @@ def expert_seconds(
 
 
 def evaluation_seconds(
-    protocol: Protocol, config: TrainingConfig, images: int, seen: int, tested: int, networks: int, stage: Stage
+    protocol: Protocol, config: TrainingConfig, images: int, seen: int, tested: int, networks: int, stage: TimingSetup
 ) -> float:
     """Of one fresh network, trained by a course and tested.
 
@@ -128,7 +128,7 @@ def evaluation_seconds(
     return clock.each() * seen / shown + _test_seconds(tested, stage)
 
 
-def _test_seconds(images: int, stage: Stage) -> float:
+def _test_seconds(images: int, stage: TimingSetup) -> float:
     """Of a look at so many real images, as many at once as in a test."""
     network = build_network(stage.network, stage.shape, seed=0).to(stage.device).eval()
     seen = torch.randn(min(TEST_BATCH, images), *stage.shape.image, device=stage.device)
@@ -141,5 +141,5 @@ def _test_seconds(images: int, stage: Stage) -> float:
         return in_turns({"test": lambda: seconds(look, stage.device)}, {})["test"] * images / len(seen)
 
 
-def _floats(stage: Stage) -> int:
+def _floats(stage: TimingSetup) -> int:
     return activation_floats(build_network(stage.network, stage.shape, seed=0), stage.shape)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from yaml.composer import ComposerError
 
-from ddbench.errors import UserError
+from ddbench.errors import UserError, error_summary
 
 Key = tuple[str | int, ...]
 
@@ -162,7 +162,7 @@ class _Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
         except (ValueError, TypeError, OverflowError, KeyError, IndexError, AttributeError) as error:
-            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            why = error_summary(error)
             if "string conversion" in why:  # which Python refuses in words about itself
                 why = "a number has too many digits"
             raise yaml.constructor.ConstructorError(None, None, why, node.start_mark) from None

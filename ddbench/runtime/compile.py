@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from ddbench.errors import UserError
+from ddbench.errors import UserError, error_summary
 
 Choice = Literal["auto", "on", "off"]
 """auto: where the run is long enough to gain and this machine can compile; on: always, or an error; off: never."""
@@ -122,16 +122,4 @@ def warn_not_compiled(what: str, error: Exception) -> None:
         what: What runs, in words.
         error: Why it does not compile.
     """
-    sys.stderr.write(f"{what} does not compile, and runs as it is: {reason_of(error)}\n")
-
-
-def reason_of(error: Exception) -> str:
-    """Shorten an error to one line.
-
-    Args:
-        error: The error.
-
-    Returns:
-        Its first line, or its kind where it says nothing.
-    """
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    sys.stderr.write(f"{what} does not compile, and runs as it is: {error_summary(error)}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ddbench.distillation.method import Method
+    from ddbench.distillation.base_method import Method
 
 __all__ = ["check_method"]
 

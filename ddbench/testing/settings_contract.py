@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ddbench.distillation.method import Method
+from ddbench.distillation.base_method import Method
 
 
 def check(method: Method) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ddbench import artifact
-from ddbench.errors import UserError
+from ddbench.errors import UserError, error_summary
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 
 SHARE = 10
@@ -97,8 +97,7 @@ class Checkpoint:
         try:
             yield
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-            raise artifact.damaged(self.path, f"it is not of {expected}: {first}") from None
+            raise artifact.damaged(self.path, f"it is not of {expected}: {error_summary(error)}") from None
 
     def due(self) -> bool:
         """Whether the last writing is long enough ago."""

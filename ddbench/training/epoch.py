@@ -1,27 +1,16 @@
-"""One pass of a network over images: the part that experts and evaluation students share.
-
-Losses and hits are summed on the device where they arise, and read once an epoch.
-"""
+"""Orders of batches, and running means of losses and hits, which are summed on the device where they arise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ddbench.training.losses import hard_labels
 
-if TYPE_CHECKING:
-    from ddbench.augmentation.draw import Augmentation
-
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Pairs of inputs (B, C, H, W), preprocessed, and labels (B,) or (B, K), on one device."""
-
-Update = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""One update of a network on inputs, as augmented, their labels, and the same inputs as they were before augmentation;
-returns the loss () and the logits (B, K) of the augmented inputs before the update, detached."""
 
 
 def shuffled_batches(n: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -42,34 +31,39 @@ def consecutive_batches(n: int, batch: int) -> Iterator[slice]:
     return (slice(start, min(start + batch, n)) for start in range(0, n, batch))
 
 
-def train_epoch(
-    update: Update, batches: Batches, augmentation: Augmentation | None, generator: torch.Generator
-) -> tuple[float, float]:
-    """Update a network on every batch.
+class RunningMeans:
+    """Mean loss and accuracy over the images of an epoch, of one network or of k; read once from the device."""
 
-    Returns the mean loss and the accuracy, in [0, 1], over the images as seen.
+    def __init__(self) -> None:
+        self._seen, self._losses, self._hits = 0, torch.zeros(()), torch.zeros(())
 
-    Args:
-        augmentation: Drawn anew for each batch from ``generator``, on whose device the draws arise; None leaves batches
-            as they are. Both results are of the network as it was before each update.
+    def add(self, labels: Tensor, losses: Tensor, logits: Tensor) -> None:
+        """Add a batch.
 
-    Raises:
-        ValueError: There is no batch.
-    """
-    loss_sum = hits = None
-    seen = 0
-    for originals, labels in batches:
-        inputs = originals
-        if augmentation is not None:
-            inputs = augmentation.apply(originals, augmentation.draw(len(inputs), inputs.shape[-1], generator))
-        loss, logits = update(inputs, labels, originals)
-        batch_hits = (logits.argmax(1) == hard_labels(labels)).sum()
-        loss_sum = loss * len(inputs) if loss_sum is None else loss_sum + loss * len(inputs)
-        hits = batch_hits if hits is None else hits + batch_hits
-        seen += len(inputs)
-    if loss_sum is None or hits is None:
-        raise ValueError("an epoch needs at least one batch")
-    return loss_sum.item() / seen, hits.item() / seen
+        Args:
+            labels: Classes of its images, (B,) or (k, B).
+            losses: Mean loss of each network, () or (k,).
+            logits: Logits from before the update, (B, K) or (k, B, K).
+        """
+        images, hits = labels.shape[-1], (logits.argmax(-1) == labels).sum(-1)
+        self._losses = self._losses + losses * images if self._seen else losses * images
+        self._hits = self._hits + hits if self._seen else hits
+        self._seen += images
+
+    def take(self) -> list[tuple[float, float]]:
+        """Read the means, and begin anew.
+
+        Returns:
+            Mean loss and accuracy, in [0, 1], of each network.
+
+        Raises:
+            ValueError: There was no batch.
+        """
+        if not self._seen:
+            raise ValueError("an epoch needs at least one batch")
+        seen, self._seen = self._seen, 0
+        sums = (torch.atleast_1d(total).tolist() for total in (self._losses, self._hits))
+        return [(loss / seen, hits / seen) for loss, hits in zip(*sums, strict=True)]
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor
 
-from ddbench.errors import UserError
+from ddbench.errors import UserError, error_summary
 from ddbench.files.regular_file import require_regular
 from ddbench.files.torch_file import WEIGHTS, read_torch
 from ddbench.networks import build_network
@@ -41,7 +41,7 @@ def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"the weights {weights.name} do not fit the network as ddbench builds it",
-            f"why   {str(error).strip().splitlines()[0]}",
+            f"why   {error_summary(error)}",
             fix="choose other weights",
         ) from None
     return {name: tensor.detach().clone() for name, tensor in built.state_dict().items()}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ddbench import artifact
-from ddbench.errors import UserError
+from ddbench.errors import UserError, error_summary
 from ddbench.networks import ImageShape, build_network, canonical_network_name
 
 KIND = "teachers"
@@ -153,9 +153,8 @@ def load_teachers(path: str | Path) -> Teachers:
         if not networks or not found._members:
             raise ValueError("there is no teacher in it")
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"{path} does not hold whole teachers: {first}", fix="train them again (ddbench teach)"
+            f"{path} does not hold whole teachers: {error_summary(error)}", fix="train them again (ddbench teach)"
         ) from None
     return found
 

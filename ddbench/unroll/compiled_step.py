@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from ddbench.errors import UserError
-from ddbench.runtime.compile import compiled, reason_of, warn_not_compiled
+from ddbench.errors import UserError, error_summary
+from ddbench.runtime.compile import compiled, warn_not_compiled
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep
 from ddbench.unroll.unroll import Outer
 
@@ -110,7 +110,7 @@ class GradientKernel:
             if self.strict:
                 raise UserError(
                     "the student's step does not compile",
-                    f"why   {reason_of(error)}",
+                    f"why   {error_summary(error)}",
                     fix="give --compile off, or auto, which goes on uncompiled",
                 ) from error
             warn_not_compiled("the student's step", error)

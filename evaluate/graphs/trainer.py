@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ddbench.evaluate.graphs.batches import GraphBatch, GraphTrainingSet, mean_loss
 from ddbench.evaluate.graphs.metrics import accuracy, roc_auc
 from ddbench.evaluate.graphs.protocol import GraphProtocol, GraphSetting
-from ddbench.evaluate.training.train_network import layers_seeded
+from ddbench.evaluate.training.networks import layers_seeded
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.message_passing import Computation, of_distinct_trees

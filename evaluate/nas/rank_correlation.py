@@ -21,7 +21,7 @@ RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RankEstimate:
     """A number with its 95 % interval over seeds; None where it is undefined, the interval also of single seeds."""
 
     value: float | None
@@ -78,7 +78,7 @@ def measures(proxy: Floats, truth: Floats) -> dict[str, float]:
     return {**found, "regret": regret(proxy, truth)}
 
 
-def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Estimate]:
+def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, RankEstimate]:
     """Every measure of the mean scores, with an interval over the seeds of both.
 
     Args:
@@ -111,13 +111,13 @@ def _means(scores: Floats) -> Floats:
     return scores.mean(1).round(12)
 
 
-def _measure(value: float, drawn: Any) -> Estimate:
+def _measure(value: float, drawn: Any) -> RankEstimate:
     if np.isnan(value):
-        return Estimate(None)
+        return RankEstimate(None)
     if drawn is None:
-        return Estimate(value)
+        return RankEstimate(value)
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
+    return RankEstimate(value, float(low), float(high))
 
 
 def _undefined(first: Floats, second: Floats) -> bool:

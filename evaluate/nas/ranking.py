@@ -24,7 +24,7 @@ from ddbench.evaluate.nas.proxies import (
     require_validation,
     synthetic_proxy,
 )
-from ddbench.evaluate.nas.rank_correlation import Estimate, agreement
+from ddbench.evaluate.nas.rank_correlation import RankEstimate, agreement
 from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
 from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
@@ -53,7 +53,7 @@ class RankingEntry:
     """Of all its trainings."""
     scores: Mapping[str, tuple[float, ...]]
     """By network, accuracies of its seeds on validation, or what else it ranks by."""
-    measures: Mapping[str, Estimate]
+    measures: Mapping[str, RankEstimate]
     """Agreement with the truth, by name."""
     chosen: str
     """The network it puts first; of ``ties`` with the same score, the first in the space's order."""

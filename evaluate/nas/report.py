@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from ddbench.evaluate.leaderboard.formatting import duration, percent, size
-from ddbench.evaluate.nas.rank_correlation import KS, Estimate
+from ddbench.evaluate.nas.rank_correlation import KS, RankEstimate
 from ddbench.evaluate.nas.ranking import Ranking, RankingEntry
 from ddbench.files.tables import Heading, Report, table_of
 
@@ -182,17 +182,17 @@ def _accuracy(accuracies: Mapping[str, tuple[float, ...]], network: str) -> str:
     return percent(fmean(values), None) if values else ""
 
 
-def _describe(measure: Estimate) -> str:
+def _describe(measure: RankEstimate) -> str:
     if measure.value is None:
         return "undefined"
     return f"{measure.value:.2f}{_interval(measure, 1, 2)}"
 
 
-def _points(measure: Estimate) -> str:
+def _points(measure: RankEstimate) -> str:
     return "undefined" if measure.value is None else f"{100 * measure.value:.1f}{_interval(measure, 100, 1)}"
 
 
-def _interval(measure: Estimate, scale: float, digits: int) -> str:
+def _interval(measure: RankEstimate, scale: float, digits: int) -> str:
     if measure.low is None or measure.high is None:
         return ""
     return f" [{scale * measure.low:.{digits}f}, {scale * measure.high:.{digits}f}]"

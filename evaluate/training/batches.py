@@ -11,16 +11,17 @@ from torch import Tensor
 
 from ddbench.augmentation import transforms
 from ddbench.augmentation.crops import resized_crops
+from ddbench.augmentation.stacked_dsa import apply_each
 from ddbench.evaluate.protocols.protocol import TrainingConfig
 from ddbench.evaluate.training.augment import Augment
 from ddbench.evaluate.training.checkpoint import Stream
-from ddbench.evaluate.training.losses import Criterion, as_logits, cross_entropy, kl_divergence, mixed_logits
+from ddbench.evaluate.training.losses import as_logits, cross_entropy, kl_divergence, mixed_logits
 from ddbench.evaluate.training.mixing import Mixer, Mixture
 from ddbench.evaluate.training.training_sets import TrainingSet
 from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.training.epoch import joined_last
+from ddbench.training.loop import Batch, Criterion
 from ddbench.training.losses import classification_loss
-from ddbench.training.stacked_epoch import apply_each
 
 _CPU = torch.device("cpu")
 
@@ -65,7 +66,7 @@ class AugmentedBatches:
         augmenting = {} if self.augment is None else self.augment.streams
         return {"shuffling": self.generator, **augmenting, **self.mixer.streams}
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Criterion]]:
+    def epoch(self, number: int) -> Iterator[Batch]:
         """Draw the batches of an epoch: images (B, C, H, W), and the loss of their logits (B, K)."""
         del number
         for rows in self.batches():
@@ -80,11 +81,11 @@ class AugmentedBatches:
         batches = order.to(self.device).split(self.config.batch)
         return joined_last(batches) if self.config.joins_last else list(batches)
 
-    def mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Criterion]:
+    def mixed(self, images: Tensor, labels: Tensor) -> Batch:
         """Mix a batch with itself where the configuration does; returns the images and the loss of their logits."""
         mixture = self.mixer.draw(len(images), images.shape[-1])
         seen = images if mixture is None else mixture.apply(images)
-        return seen, self._criterion(seen, labels, mixture)
+        return Batch(seen, self._criterion(seen, labels, mixture))
 
     def _criterion(self, seen: Tensor, labels: Tensor, mixture: Mixture | None) -> Criterion:
         config, kind = self.config, self.training_set.label_kind
@@ -115,7 +116,7 @@ class StoredBatches:
         """No generators: nothing here is drawn."""
         return {}
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Criterion]]:
+    def epoch(self, number: int) -> Iterator[Batch]:
         """Give the batches of an epoch as stored: images (B, C, H, W), and the loss of their logits (B, K)."""
         stored, epoch = self.stored, number % self.stored.epochs
         every = list(torch.arange(stored.batches).split(1))
@@ -124,7 +125,7 @@ class StoredBatches:
         for batches in every:
             parts = [self._batch(epoch, batch) for batch in batches.tolist()]
             images, logits = (torch.cat(part) for part in zip(*parts, strict=True))
-            yield images, kl_divergence(logits, self.config.temperature)
+            yield Batch(images, kl_divergence(logits, self.config.temperature))
 
     def _batch(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Give a batch as it was stored: images, and the teacher's logits of them."""
@@ -150,15 +151,13 @@ Batches = AugmentedBatches | StoredBatches
 """Batches of one network's training, by epoch."""
 
 
-def stacked_epoch(
-    batches: Sequence[Batches], number: int, *, fused: bool = False
-) -> Iterator[tuple[Tensor, Criterion]]:
+def stacked_epoch(batches: Sequence[Batches], number: int, *, fused: bool = False) -> Iterator[Batch]:
     """Give an epoch of k networks at once; every network sees what its own batches would show it.
 
     Args:
         batches: Those of each network, of one training set and configuration.
         number: Number of the epoch, counted from 0.
-        fused: As in ``ddbench.training.stacked_epoch.apply_each``.
+        fused: As in ``ddbench.augmentation.stacked_dsa.apply_each``.
 
     Yields:
         Images (k, B, C, H, W), and the sum of the networks' losses by their logits (k, B, K).
@@ -170,7 +169,7 @@ def stacked_epoch(
         yield from map(_side_by_side, zip(*(one.epoch(number) for one in batches), strict=True))
 
 
-def _drawn_at_once(networks: Sequence[AugmentedBatches], fused: bool) -> Iterator[tuple[Tensor, Criterion]]:
+def _drawn_at_once(networks: Sequence[AugmentedBatches], fused: bool) -> Iterator[Batch]:
     """Give the epoch of batches that are drawn, with as much as can be done in one go for all networks."""
     training_set, config = networks[0].training_set, networks[0].config
     augments = [one.augment for one in networks if one.augment is not None]
@@ -182,15 +181,15 @@ def _drawn_at_once(networks: Sequence[AugmentedBatches], fused: bool) -> Iterato
             draws = [augment.draw(*shape) for augment in augments]
             images = apply_each(augments[0].chosen, images, draws, fused=fused)
         if config.mixing == "none" and config.loss == "ce" and config.targets == "set":
-            yield images, partial(_cross_entropies, labels, training_set.label_kind)
+            yield Batch(images, partial(_cross_entropies, labels, training_set.label_kind))
         else:
             yield _side_by_side([one.mixed(*own) for one, *own in zip(networks, images, labels, strict=True)])
 
 
-def _side_by_side(batches: Iterable[tuple[Tensor, Criterion]]) -> tuple[Tensor, Criterion]:
+def _side_by_side(batches: Iterable[Batch]) -> Batch:
     """Stack one batch of each network, with the sum of their losses."""
-    images, criteria = zip(*batches, strict=True)
-    return torch.stack(images), partial(_summed, criteria)
+    own = list(batches)
+    return Batch(torch.stack([one.inputs for one in own]), partial(_summed, [one.criterion for one in own]))
 
 
 def _summed(criteria: Sequence[Criterion], logits: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from ddbench.estimates import memory_check
 from ddbench.estimates.memory import activation_floats, training_bytes
 from ddbench.estimates.training_time import training_seconds
 from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol, TrainingConfig
-from ddbench.evaluate.training.train_network import has_batch_norm
+from ddbench.evaluate.training.networks import has_batch_norm
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import derive

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor
 from torch.nn import functional
 
 from ddbench.evaluate.training.mixing import Mixture
+from ddbench.training.loop import Criterion
 from ddbench.training.losses import classification_loss
-
-Criterion = Callable[[Tensor], Tensor]
-"""Logits (B, K) of what is seen to the loss, a scalar."""
 
 
 def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criterion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,22 +10,19 @@ import torch
 from torch import nn
 
 from ddbench.errors import UserError
+from ddbench.evaluate.training.batches import stacked_epoch
 from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
 from ddbench.evaluate.training.evaluation_config import EvaluationConfig
+from ddbench.evaluate.training.networks import is_finite, layers_seeded, trains_on_one
+from ddbench.evaluate.training.optimizer import protocol_optimizer
 from ddbench.evaluate.training.real_split import RealSplit
-from ddbench.evaluate.training.train_network import (
-    is_finite,
-    layers_seeded,
-    train_network,
-    train_stacked,
-    trains_on_one,
-)
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.randomness import derive
 from ddbench.runtime.threads import one_thread
 from ddbench.training.epoch import consecutive_batches, top1_accuracy
 from ddbench.training.forward_pass import ForwardPass, forward_pass
-from ddbench.training.model_stack import StackedModels
+from ddbench.training.loop import Batch, ScheduledOptimizer, train_epochs
+from ddbench.training.model_stack import SingleModel, StackedModels
 
 TEST_BATCH = 256
 """Images that are tested at once."""
@@ -102,34 +99,51 @@ def train(
     """
     if checkpoint is not None and len(source.sets) > 1:
         raise ValueError("a training on several sets can not be continued")
+    if checkpoint is not None and config.steps is not None:
+        raise ValueError("a training that stops after some steps can not be continued")
     network = config.build(seed)
     _check_batches(config, source, network)
     forward = _forward(config, stacked=False) if config.compiled else None
     with layers_seeded(derive(seed, "evaluation", "layers"), config.device):
         for number, batches in enumerate(source.batches(config.training, seed, config.device)):
-            train_network(
-                network,
-                batches,
-                config.training,
-                steps=config.steps,
-                after_epoch=_counted(config, source, number, after_epoch),
-                checkpoint=checkpoint,
-                forward=forward,
-            )
+            network.train()
+            optimizer, begin = protocol_optimizer(SingleModel(network, forward), config.training), 0
+            if checkpoint is not None:
+                begin = checkpoint.restore(network, optimizer.optimizer, batches.streams)
+            for epoch in _epochs(config, optimizer, batches.epoch, begin):
+                if checkpoint is not None:
+                    checkpoint.keep(epoch + 1, network, optimizer.optimizer, batches.streams)
+                after_epoch(*_counted(config, source, number, epoch))
     return network
 
 
 def _train_at_once(
     config: EvaluationConfig, source: TrainingSource, seeds: Sequence[int], after_epoch: AfterEpoch
 ) -> list[nn.Module]:
-    networks = [config.build(seed) for seed in seeds]
+    networks = [config.build(seed).train() for seed in seeds]
     _check_batches(config, source, networks[0])
     stack = StackedModels(networks, _forward(config, stacked=True))
     trainings = zip(*(source.batches(config.training, seed, config.device) for seed in seeds), strict=True)
     for number, batches in enumerate(trainings):
-        counted = _counted(config, source, number, after_epoch)
-        train_stacked(stack, batches, config.training, steps=config.steps, after_epoch=counted)
+        optimizer = protocol_optimizer(stack, config.training)
+        for epoch in _epochs(config, optimizer, partial(stacked_epoch, batches, fused=stack.fused)):
+            after_epoch(*_counted(config, source, number, epoch))
     return networks
+
+
+def _epochs(
+    config: EvaluationConfig,
+    optimizer: ScheduledOptimizer[Batch],
+    batches: Callable[[int], Iterable[Batch]],
+    begin: int = 0,
+) -> Iterator[int]:
+    return train_epochs(optimizer, batches, range(begin, config.training.trained_epochs), steps=config.steps)
+
+
+def _counted(config: EvaluationConfig, source: TrainingSource, number: int, epoch: int) -> tuple[int, int]:
+    """Count the epochs done, those of the trainings before this one included, and all."""
+    epochs = config.training.trained_epochs
+    return number * epochs + epoch + 1, len(source.sets) * epochs
 
 
 def _test(network: nn.Module, split: RealSplit) -> SeedResult:
@@ -163,15 +177,3 @@ def _check_batches(config: EvaluationConfig, source: TrainingSource, network: nn
             f"given {images} images, {batch} a batch",
             fix="give two images or more, or a network with another norm",
         )
-
-
-def _counted(
-    config: EvaluationConfig, source: TrainingSource, number: int, after_epoch: AfterEpoch
-) -> Callable[[int], None]:
-    """Count the epochs of one training of several on from those before it."""
-    epochs = config.training.trained_epochs
-    return partial(_report, after_epoch, number * epochs, len(source.sets) * epochs)
-
-
-def _report(after_epoch: AfterEpoch, before: int, total: int, done: int) -> None:
-    after_epoch(before + done, total)

@@ -11,11 +11,11 @@ from ddbench.evaluate.protocols.protocol import EvaluationContext
 from ddbench.methods import METHODS
 from ddbench.networks import ImageShape
 from ddbench.plan import time_distillation, time_training
-from ddbench.plan.time_distillation import Stage, in_turns, outer_step_seconds
+from ddbench.plan.time_distillation import TimingSetup, in_turns, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 from ddbench.recipe.experts import ExpertRecipe
 
-STAGE = Stage(network="convnet-d1-w4", shape=ImageShape(1, 8, 3), device=torch.device("cpu"))
+STAGE = TimingSetup(network="convnet-d1-w4", shape=ImageShape(1, 8, 3), device=torch.device("cpu"))
 TRAJECTORY = {"max_start_epoch": 2, "image_lr": 1.0, "iterations": 5}
 
 

@@ -103,9 +103,8 @@ class TestWhole:
 
     def test_methods_by_network(self):
         text = page(some_rows())
-        matrix = Reader(
-            text[text.index('class="scroll matrix"') - 5 : text.index("</table></div></div>")] + "</table></div>"
-        )
+        start = text.index('class="scroll matrix"') - 5
+        matrix = Reader(text[start : text.index("</table>", start)] + "</table></div>")
         head, *body = matrix.cells
         assert head == ["Method", "convnet-d3", "resnet18", "vgg11", "Mean of 3"]
         assert [row[0] for row in body] in (["mtt", "datm"], ["datm", "mtt"])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.evaluation_makers import train_by
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
@@ -13,7 +14,6 @@ from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
 from ddbench.evaluate.training.augment import augment_by
 from ddbench.evaluate.training.batches import AugmentedBatches, StoredBatches
 from ddbench.evaluate.training.mixing import Mixer, Mixture, cut_box
-from ddbench.evaluate.training.train_network import train_network
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import build_network
 from ddbench.synthetic.epoch_labels import EpochLabels
@@ -60,8 +60,7 @@ def trained(name, seed, count, kind, epochs, batch, **changes):
         generator=torch.Generator().manual_seed(seed),
         label=teacher if config.targets == "teacher" else None,
     )
-    history = []
-    train_network(network, views, config, after_epoch=lambda epoch: history.append(flat(network)))
+    history = [flat(network) for _ in train_by(config, views.epoch, network)]
     assert len(history) == config.trained_epochs
     return history
 
@@ -224,7 +223,8 @@ class TestStoredViews:
         logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
         views = StoredBatches(images=images, stored=stored, config=config)
         for epoch in (0, 1, 2):
-            for number, (seen, criterion) in enumerate(views.epoch(epoch)):
+            for number, drawn in enumerate(views.epoch(epoch)):
+                seen, criterion = drawn.inputs, drawn.criterion
                 begin = number * 3
                 which = stored.order[epoch % 2, begin : begin + 3]
                 crops = functional.interpolate(images[which][:, :, 2:6, 0:6], (SIDE, SIDE), mode="bilinear")
@@ -253,10 +253,10 @@ class TestStoredViews:
                     training_config_of("sre2l-v1", 4, 4, joins_last=True),
                 )
             )
-            assert [len(seen) for seen, _ in apart] == [4, 1] and len(join_ranks) == 1
-            assert torch.equal(torch.cat([seen for seen, _ in apart]), join_ranks[0][0])
-            wanted = (4 * apart[0][1](logits[:4]) + apart[1][1](logits[4:])) / 5
-            torch.testing.assert_close(join_ranks[0][1](logits), wanted)
+            assert [len(one.inputs) for one in apart] == [4, 1] and len(join_ranks) == 1
+            assert torch.equal(torch.cat([one.inputs for one in apart]), join_ranks[0].inputs)
+            wanted = (4 * apart[0].criterion(logits[:4]) + apart[1].criterion(logits[4:])) / 5
+            torch.testing.assert_close(join_ranks[0].criterion(logits), wanted)
 
 
 @settings(max_examples=10, deadline=None)
@@ -273,7 +273,7 @@ def test_with_batch_norm_no_batch_has_one_image_and_all_are_seen(seed, count, ba
             mixer=Mixer(config, seed, CPU),
             generator=torch.Generator().manual_seed(seed),
         )
-        sizes[joins] = [seen for seen, _ in views.epoch(0)]
+        sizes[joins] = [drawn.inputs for drawn in views.epoch(0)]
     assert torch.equal(torch.cat(sizes[False]), torch.cat(sizes[True]))
     assert [len(seen) for seen in sizes[False]] == [len(piece) for piece in torch.arange(count).split(batch)]
     assert count == 1 or min(len(seen) for seen in sizes[True]) > 1

@@ -15,7 +15,7 @@ from ddbench.evaluate.protocols.builtin import (
     teaching_protocol,
 )
 from ddbench.evaluate.training.augment import augment_by
-from ddbench.evaluate.training.train_network import has_batch_norm, layers_seeded
+from ddbench.evaluate.training.networks import has_batch_norm, layers_seeded
 from ddbench.networks import build_network
 
 # A fingerprint that changes here means rows that can not be compared with those before: add a version instead.

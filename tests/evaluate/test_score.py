@@ -70,8 +70,8 @@ def test_progress_counts_epochs_and_is_closed(real):
 def rates_used(monkeypatch, syn, real, protocol):
     seen = []
     monkeypatch.setattr(
-        "ddbench.evaluate.training.train_and_test.train_network",
-        lambda net, views, config, **rest: seen.append(config.lr),
+        "ddbench.evaluate.training.train_and_test.train_epochs",
+        lambda optimizer, *rest, **more: seen.append(optimizer.rate(0)) or (),
     )
     scores = score(syn, real, protocol=protocol, seeds=(0,))
     return seen, scores.notes

@@ -6,22 +6,21 @@ from functools import partial
 
 import pytest
 import torch
-from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
+from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic, train_by
 
 from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import real_job
 from ddbench.evaluate.training.augment import augment_by
-from ddbench.evaluate.training.batches import AugmentedBatches
+from ddbench.evaluate.training.batches import AugmentedBatches, stacked_epoch
 from ddbench.evaluate.training.evaluation_config import EvaluationConfig
 from ddbench.evaluate.training.mixing import Mixer
 from ddbench.evaluate.training.train_and_test import train_and_test
-from ddbench.evaluate.training.train_network import train_network, train_stacked
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.training.forward_pass import ForwardPass, draws_at_random, forward_pass
-from ddbench.training.model_stack import StackedModels
+from ddbench.training.model_stack import SingleModel, StackedModels
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 CPU = torch.device("cpu")
@@ -66,16 +65,9 @@ def test_every_course_together_is_that_of_each(name, network, steps):
     starts = copy.deepcopy(networks)
     alone = copy.deepcopy(networks)
     for seed, one in enumerate(alone):
-        train_network(one, views(seed), config, steps=steps)
-    told = []
-    forward = ForwardPass(networks[0], stacked=True)
-    train_stacked(
-        StackedModels(networks, forward),
-        [views(seed) for seed in range(3)],
-        config,
-        steps=steps,
-        after_epoch=told.append,
-    )
+        list(train_by(config, views(seed).epoch, one, steps))
+    stack, every = StackedModels(networks, ForwardPass(networks[0], stacked=True)), [views(seed) for seed in range(3)]
+    told = list(train_by(config, partial(stacked_epoch, every), stack, steps))
     assert told == ([1, 2, 3, 4, 5] if steps is None else told)
     for got, want, start in zip(networks, alone, starts, strict=True):
         for key, tensor in want.state_dict().items():
@@ -89,8 +81,9 @@ def test_a_captured_pass_trains_as_the_plain_one(name, network):
     config = replace(COURSES[name], joins_last=network.endswith("bn"))
     (plain, *_), views = problem(config, network)
     fast, start = copy.deepcopy(plain), copy.deepcopy(plain)
-    train_network(plain, views(0), config)
-    train_network(fast, views(0), config, forward=ForwardPass(start, compile=True, backend="aot_eager"))
+    captured = SingleModel(fast, ForwardPass(start, compile=True, backend="aot_eager"))
+    for trainable in (plain, captured):
+        list(train_by(config, views(0).epoch, trainable))
     for key, tensor in plain.state_dict().items():
         exactly(fast.state_dict()[key], tensor)
         assert not torch.equal(tensor, start.state_dict()[key])

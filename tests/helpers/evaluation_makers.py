@@ -11,7 +11,10 @@ from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.protocols.builtin import PROTOCOLS, Protocol, ProtocolOverrides
+from ddbench.evaluate.training.optimizer import protocol_optimizer
 from ddbench.synthetic.synthetic_set import SyntheticSet
+from ddbench.training.loop import train_epochs
+from ddbench.training.model_stack import SingleModel
 
 NETWORK = "convnet-d1-w4"
 CLASSES = 3
@@ -88,3 +91,11 @@ def make_tiny_row(**changes) -> Row:
         "recipe": {"dataset": "digits", "ipc": [1]},
     }
     return Row(**{**fields, **changes})
+
+
+def train_by(config, batches, trainable, steps=None):
+    """Train a network, or a stack of them, by a protocol; yields the number of epochs that are done."""
+    trainable = SingleModel(trainable) if isinstance(trainable, torch.nn.Module) else trainable
+    optimizer = protocol_optimizer(trainable, config)
+    for epoch in train_epochs(optimizer, batches, range(config.trained_epochs), steps=steps):
+        yield epoch + 1

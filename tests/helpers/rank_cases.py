@@ -94,7 +94,7 @@ def refusal(ranks, question, *arguments):
 def job_of_a_recipe(ranks, recipe, homes, overrides):
     """The images of the set that a recipe's last job leaves. homes, overrides: of each rank."""
     context = RunContext(homes[ranks.rank], quiet=True, together=not ranks.alone)
-    with patch("ddbench.pipeline.rank_consistency._PATIENCE", 0.3):
+    with patch("ddbench.runtime.executors.shared_filesystem.PATIENCE", 0.3):
         pipeline = Pipeline(load_recipe(str(recipe), overrides[ranks.rank]), context)
     job = pipeline.jobs[-1]
     pipeline.stages.run(job, last="distill")

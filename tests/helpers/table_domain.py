@@ -1,16 +1,16 @@
 """A third domain, as a plugin would bring it: tables of numbers (scikit-learn's wine), scored by a linear probe."""
 
-import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import torch
+from matplotlib import image
 from sklearn.datasets import load_wine
 
 from ddbench import artifact
 from ddbench.data.sources import SOURCES, DatasetSource
 from ddbench.distillation.method import Method
-from ddbench.errors import UserError, unknown
+from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.make_row import plain_row
 from ddbench.evaluate.scores import Scores
 from ddbench.evaluate.verify import compare_accuracies, is_exact, require_same_origin
@@ -21,11 +21,7 @@ from ddbench.pipeline.evaluator import Evaluator
 from ddbench.randomness import stream
 from ddbench.runtime.provenance import versions
 
-
-@dataclass(frozen=True)
-class Protocol:
-    key: str = "probe-v1"
-    steps: int = 100
+PROTOCOL, STEPS, FACTS = SimpleNamespace(key="probe-v1"), 100, ("method", "ipc", "dataset", "provenance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,26 +64,21 @@ class TableSet:
         return {name: tensor.nbytes for name, tensor in self.tensors().items()}
 
     def save(self, path):
-        facts = {name: value for name, value in asdict(self).items() if name not in ("rows", "labels")}
-        return artifact.save(path, "table set", self.tensors(), facts)
+        return artifact.save(path, "table set", self.tensors(), {name: getattr(self, name) for name in FACTS})
 
 
 class ClassMeans(Method):
     """The mean of so many drawn rows of a class, ``ipc`` times."""
 
     DOMAIN = "tables"
-    KIND = "tables"
     drawn: int = 5
 
     def distill(self, task, ipc, at):
-        (rows, labels), generator = task["real"].train, at.stream("rows")
-        means = [
-            rows[labels == c][torch.randperm(int((labels == c).sum()), generator=generator)[: self.drawn]].mean(0)
-            for c in range(3)
-            for _ in range(ipc)
-        ]
-        made = {"method": task["method"], "ipc": ipc, "dataset": "wine", "provenance": dict(task["provenance"])}
-        return TableSet(rows=torch.stack(means), labels=torch.arange(3).repeat_interleave(ipc), **made)
+        (rows, labels), generator = task.real.train, at.stream("rows")
+        classes = torch.arange(3).repeat_interleave(ipc)
+        drawn = [rows[labels == c][torch.randperm(int((labels == c).sum()), generator=generator)] for c in classes]
+        means = torch.stack([some[: self.drawn].mean(0) for some in drawn])
+        return TableSet(rows=means, labels=classes, ipc=ipc, dataset="wine", **task.made)
 
 
 class TableEvaluator(Evaluator):
@@ -98,21 +89,18 @@ class TableEvaluator(Evaluator):
         return plain_row(syn, self.real, scores, "tables", selection=selection, device=self.device, note=note)
 
     def score(self, syn, network):
-        begun = time.perf_counter()
-        cost = {"seconds": time.perf_counter() - begun, "peak_bytes": 0}
         accuracy = tuple(self._probe(syn, seed) for seed in self.seeds)
-        what = {"network": network, "protocol": self.protocol.key, "split": "test"}
-        return Scores(accuracy=accuracy, seeds=tuple(self.seeds), **what, **cost)
+        facts = {"network": network, "protocol": self.protocol.key, "split": "test", "seconds": 0.0, "peak_bytes": 0}
+        return Scores(accuracy=accuracy, seeds=tuple(self.seeds), **facts)
 
     def _probe(self, syn, seed):
         weight = torch.randn(13, 3, generator=stream(seed, "probe")).mul(0.01).requires_grad_()
         optimizer = torch.optim.SGD([weight], lr=0.1)
-        for _ in range(self.protocol.steps):
+        for _ in range(STEPS):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(syn.rows @ weight, syn.labels).backward()
             optimizer.step()
-        rows, labels = self.real.test
-        return ((rows @ weight).argmax(1) == labels).double().mean().item()
+        return ((self.real.test[0] @ weight).argmax(1) == self.real.test[1]).double().mean().item()
 
 
 class Tables(Domain):
@@ -121,15 +109,12 @@ class Tables(Domain):
     name = "tables"
     set_kind = "table set"
     method_kinds = (ClassMeans,)
-    usual_network = "linear"
 
     def network(self, name, where=""):
-        if name != "linear":
-            raise unknown("network of tables", name, ["linear"], where)
         return name
 
     def protocol(self, name, where=""):
-        return Protocol()
+        return PROTOCOL
 
     def load(self, name, *, validation, seed, context, where=""):
         rows, labels = (torch.from_numpy(part) for part in load_wine(return_X_y=True))
@@ -138,24 +123,22 @@ class Tables(Domain):
         return Table(name, *((rows[part], labels[part]) for part in order))
 
     def load_set(self, file):
-        tensors, facts = artifact.load(Path(file), self.set_kind)
-        return TableSet(**tensors, **{name: facts[name] for name in ("method", "ipc", "dataset", "provenance")})
+        tensors, facts = artifact.load(file, self.set_kind)
+        return TableSet(**tensors, **{name: facts[name] for name in FACTS})
 
     def task(self, real, method, provenance):
-        return {"real": real, "method": method, "provenance": provenance}
+        return SimpleNamespace(real=real, made={"method": method, "provenance": dict(provenance)})
 
     def evaluator(self, **common):
         return TableEvaluator(**common)
 
     def verify(self, row, syn, real, *, context, device, teachers):
-        evaluator = self.evaluator(real=real, protocol=Protocol(), device=device, context=context, seeds=row.seeds)
+        evaluator = self.evaluator(real=real, protocol=PROTOCOL, device=device, context=context, seeds=row.seeds)
         require_same_origin(row, evaluator.sha256(syn), real.fingerprint)
         scores = evaluator.score(syn, row.network)
         return compare_accuracies(row, scores.accuracy, is_exact(row, device, versions()))
 
     def draw(self, syn, target, home):
-        from matplotlib import image
-
         image.imsave(target, syn.rows.numpy())
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
+from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic, train_by
 
 from ddbench.evaluate.score import score
 from ddbench.evaluate.training.batches import AugmentedBatches
@@ -12,7 +12,6 @@ from ddbench.evaluate.training.evaluation_config import resolve_config
 from ddbench.evaluate.training.mixing import Mixer
 from ddbench.evaluate.training.real_split import RealSplit
 from ddbench.evaluate.training.train_and_test import train_and_test
-from ddbench.evaluate.training.train_network import train_network
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import build_network
@@ -45,7 +44,7 @@ def test_is_two_trainings_of_one_network_with_a_fresh_optimizer(real):
     for images in (syn.warm_images, syn.images):
         lesson = TensorTrainingSet(images=images, labels=syn.labels)
         views = AugmentedBatches(training_set=lesson, config=config, augment=None, mixer=mixer, generator=generator)
-        train_network(network, views, config)
+        list(train_by(config, views.epoch, network))
     with torch.no_grad():
         seen = network.eval()(real.inputs(real.test)).argmax(1)
     assert got == [((seen == real.test.labels).sum().item() / 15, True)]

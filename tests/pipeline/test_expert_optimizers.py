@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from ddbench.expert_buffers.batches import expert_batch
 from ddbench.expert_buffers.gsam import gap_direction, perturbation
-from ddbench.expert_buffers.optimizers import expert_optimizer
+from ddbench.expert_buffers.optimizers import ExpertOptimizer, ExpertState, expert_optimizer
 from ddbench.expert_buffers.smooth import gradient_penalty
 from ddbench.networks import flatten_parameters
 from ddbench.randomness import isolated, stream
@@ -31,6 +32,11 @@ def small_network(seed: int, batch_norm: bool = False) -> nn.Sequential:
         return nn.Sequential(*layers).double()
 
 
+def updated(optimizer: ExpertOptimizer, batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss and logits of an update on inputs, labels, and images in the place of the inputs before augmentation."""
+    return optimizer.update(expert_batch(*batch))
+
+
 def drawn_batches(seed: int, count: int, batch: int = 5) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """What an update is given: inputs, labels, and other images in the place of the inputs before augmentation."""
     generator = stream(seed, "batches")
@@ -43,7 +49,7 @@ def trained(network: nn.Module, batches, *, epoch: int = 0, **recipe) -> tuple[n
     network = copy.deepcopy(network)
     optimizer = expert_optimizer(network, tiny_recipe(**recipe))
     optimizer.begin_epoch(epoch)
-    return network, [optimizer.update(*batch)[0] for batch in batches]
+    return network, [updated(optimizer, batch)[0] for batch in batches]
 
 
 def by_torch(network: nn.Module, batches, **options) -> nn.Module:
@@ -245,13 +251,13 @@ class TestEveryKind:
         recipe = tiny_recipe(optimizer=optimizer, momentum=0.9, lr_drop_epoch=2, lr_drop_factor=0.2)
         network, (first, second) = small_network(3), drawn_batches(3, 2)
         training = expert_optimizer(network, recipe)
-        assert [training.learning_rate(epoch) for epoch in range(4)] == pytest.approx([0.05, 0.05, 0.01, 0.01])
+        assert [training.rate(epoch) for epoch in range(4)] == pytest.approx([0.05, 0.05, 0.01, 0.01])
         training.begin_epoch(1)
-        training.update(*first)
+        updated(training, first)
         training.begin_epoch(2)
-        assert training.state() == {}
+        assert ExpertState(training).state() == {}
         before = copy.deepcopy(network)
-        training.update(*second)
+        updated(training, second)
         want, _ = trained(before, [second], epoch=2, optimizer=optimizer, lr=0.01)
         assert_same_move(network, want, before)
 
@@ -265,20 +271,20 @@ class TestEveryKind:
         whole = expert_optimizer(network, recipe)
         whole.begin_epoch(0)
         for batch in batches[:3]:
-            whole.update(*batch)
+            updated(whole, batch)
         other = copy.deepcopy(network)
         resumed = expert_optimizer(other, recipe)
-        resumed.restore(whole.state())
+        ExpertState(resumed).restore(ExpertState(whole).state())
         for training in (whole, resumed):
             training.begin_epoch(1)
             for batch in batches[3:]:
-                training.update(*batch)
+                updated(training, batch)
         assert all(map(torch.equal, network.state_dict().values(), other.state_dict().values()))
 
     def test_loss_and_logits_are_of_the_network_before_the_update_and_detached(self, optimizer):
         network, (batch,) = small_network(5), drawn_batches(5, 1)
         before = network(batch[0]).detach()
-        loss, logits = expert_optimizer(network, tiny_recipe(optimizer=optimizer)).update(*batch)
+        loss, logits = updated(expert_optimizer(network, tiny_recipe(optimizer=optimizer)), batch)
         assert torch.equal(logits, before) and not logits.requires_grad
         assert torch.equal(loss, cross_entropy(before, batch[1])) and not loss.requires_grad
 

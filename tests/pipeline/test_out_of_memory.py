@@ -157,7 +157,7 @@ def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
     real, recipe = tiny_real(images=60), ExpertRecipe(count=2, batch=20, lr=0.05)
     asked = {"epochs": 4, "seed": 1, "checkpoint_seconds": 1e9}
     whole = train_experts(tmp_path / "whole", real, "convnet-d1-w4", recipe, **asked)
-    failing(monkeypatch, "ddbench.expert_buffers.sgd.Sgd.update", ERRORS[1], {17})
+    failing(monkeypatch, "ddbench.training.loop.ScheduledOptimizer.update", ERRORS[1], {17})
     with pytest.raises(UserError, match="out of memory while training experts") as caught:
         train_experts(tmp_path / "parts", real, "convnet-d1-w4", recipe, **asked)
     assert "-o experts.batch=10" in caught.value.fix

@@ -8,20 +8,21 @@ import torch
 from helpers.expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_expert_optimizers import drawn_batches, small_network
+from test_expert_optimizers import drawn_batches, small_network, updated
 
 from ddbench.augmentation import AUGMENTATIONS, DSAPolicy, augmentation
-from ddbench.augmentation.stacked_dsa import apply_packed, packed
+from ddbench.augmentation.stacked_dsa import apply_each, apply_packed, packed
 from ddbench.data.loader import ImageLoader
 from ddbench.errors import UserError
+from ddbench.expert_buffers.batches import batches_alone, batches_together
 from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
-from ddbench.expert_buffers.optimizers import expert_optimizer
+from ddbench.expert_buffers.optimizers import ExpertState, expert_optimizer
 from ddbench.randomness import stream
 from ddbench.runtime.compile import compiled
-from ddbench.training.epoch import shuffled_batches, train_epoch
+from ddbench.training.epoch import RunningMeans
 from ddbench.training.forward_pass import ForwardPass
+from ddbench.training.loop import train_epochs
 from ddbench.training.model_stack import SingleModel, StackedModels
-from ddbench.training.stacked_epoch import apply_each, batches_together, train_epoch_together
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 
@@ -39,7 +40,7 @@ def test_updates_are_those_of_each_network_alone(kind, batch_norm, fast):
         losses.append([])
         for epoch in range(2):
             optimizer.begin_epoch(epoch)
-            losses[-1] += [optimizer.update(*batch) for batch in own[2 * epoch : 2 * epoch + 2]]
+            losses[-1] += [updated(optimizer, batch) for batch in own[2 * epoch : 2 * epoch + 2]]
     together = copy.deepcopy(starts)
     forward = ForwardPass(starts[0], stacked=True, compile=fast == "captured", backend="eager")
     optimizer = expert_optimizer(StackedModels(together, forward), recipe)
@@ -47,7 +48,7 @@ def test_updates_are_those_of_each_network_alone(kind, batch_norm, fast):
         if number % 2 == 0:
             optimizer.begin_epoch(number // 2)
         join_ranks = [torch.stack(parts) for parts in zip(*(own[number] for own in batches), strict=True)]
-        found, logits = optimizer.update(*join_ranks)
+        found, logits = updated(optimizer, join_ranks)
         for member in range(3):
             exactly(found[member], losses[member][number][0])
             exactly(logits[member], losses[member][number][1])
@@ -56,9 +57,9 @@ def test_updates_are_those_of_each_network_alone(kind, batch_norm, fast):
             exactly(got.state_dict()[name], tensor)
             assert not torch.equal(tensor, start.state_dict()[name])
     for member, want in enumerate(alone):
-        again = expert_optimizer(copy.deepcopy(want), recipe)
-        again.restore(optimizer.state(member))
-        exactly(again.state()["velocity"], optimizer.state(member)["velocity"])
+        again, own = ExpertState(expert_optimizer(copy.deepcopy(want), recipe)), ExpertState(optimizer, member)
+        again.restore(own.state())
+        exactly(again.state()["velocity"], own.state()["velocity"])
 
 
 @EVERY_KIND
@@ -70,7 +71,7 @@ def test_a_captured_pass_updates_a_network_as_the_plain_one(kind, batch_norm):
     forward = ForwardPass(start, compile=True, backend="aot_eager")
     trained = expert_optimizer(plain, recipe), expert_optimizer(SingleModel(fast, forward), recipe)
     for batch in drawn_batches(0, 4):
-        for got, want in zip(*(optimizer.update(*batch) for optimizer in trained), strict=True):
+        for got, want in zip(*(updated(optimizer, batch) for optimizer in trained), strict=True):
             exactly(got, want)
     for name, tensor in plain.state_dict().items():
         exactly(fast.state_dict()[name], tensor)
@@ -84,8 +85,8 @@ def test_one_that_diverges_leaves_the_others_alone():
     optimizer = expert_optimizer(alone, recipe)
     both = expert_optimizer(StackedModels(together, ForwardPass(alone, stacked=True)), recipe)
     for first, second in zip(*batches, strict=True):
-        optimizer.update(*second)
-        both.update(*(torch.stack(parts) for parts in zip(first, second, strict=True)))
+        updated(optimizer, second)
+        updated(both, [torch.stack(parts) for parts in zip(first, second, strict=True)])
     assert not any(parameter.isfinite().all() for parameter in together[0].parameters())
     for got, want in zip(together[1].parameters(), alone.parameters(), strict=True):
         exactly(got, want)
@@ -134,22 +135,25 @@ def test_an_epoch_of_many_is_that_of_each():
     starts = [small_like(seed) for seed in range(3)]
     want = []
     for number, network in enumerate(copied := copy.deepcopy(starts)):
-        rows = shuffled_batches(len(loader), 8, stream(number, "order"))
-        update = expert_optimizer(network, recipe).update
-        want.append(train_epoch(update, (loader[r] for r in rows), DSAPolicy(), stream(number, "draws")))
+        batches = batches_alone(loader, 8, DSAPolicy(), stream(number, "order"), stream(number, "draws"))
+        want += epoch_of(expert_optimizer(network, recipe), batches)
     optimizer = expert_optimizer(StackedModels(starts, ForwardPass(starts[0], stacked=True)), recipe)
-    got = train_epoch_together(
-        optimizer.update,
-        batches_together(loader, 8, [stream(number, "order") for number in range(3)]),
-        DSAPolicy(),
-        [stream(number, "draws") for number in range(3)],
-    )
+    orders, draws = ([stream(number, name) for number in range(3)] for name in ("order", "draws"))
+    got = epoch_of(optimizer, batches_together(loader, 8, DSAPolicy(), orders, draws))
     assert got == [pytest.approx(one, rel=1e-5) for one in want]
     for network, alone in zip(starts, copied, strict=True):
         for a, b in zip(network.parameters(), alone.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="at least one batch"):
-        train_epoch_together(optimizer.update, [], None, [])
+        epoch_of(optimizer, [])
+
+
+def epoch_of(optimizer, batches):
+    """Mean loss and accuracy of an epoch on these batches."""
+    means = RunningMeans()
+    observe = lambda batch, losses, logits: means.add(batch.labels, losses, logits)  # noqa: E731
+    assert list(train_epochs(optimizer, lambda epoch: batches, [0], observe=observe)) == [0]
+    return means.take()
 
 
 def small_like(seed):

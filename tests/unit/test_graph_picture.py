@@ -18,6 +18,7 @@ from ddbench.graphs.forests import build_forests
 from ddbench.graphs.graphs import Graphs
 from ddbench.graphs.refine import refine
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
+from ddbench.pipeline.find_sets import find_sets
 from ddbench.pipeline.pictures import thumbnail_of
 from ddbench.runtime.progress import Silent
 
@@ -220,5 +221,6 @@ class TestThumbnail:
         folder.mkdir(parents=True)
         digest = syn.save(folder / "synthetic.safetensors")
         (folder / "synthetic-2.safetensors").write_bytes(b"nothing")
-        found = thumbnails(tmp_path, [digest, "another"], 40_000, 10**6, Silent(), thumbnail_of)
+        files = find_sets(tmp_path, [digest, "another"])
+        found = thumbnails(files, 10**6, 40_000, Silent(), lambda file: thumbnail_of(file, tmp_path, 40_000))
         assert list(found) == [digest] and found[digest].startswith(b"\x89PNG")

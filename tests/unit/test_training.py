@@ -1,5 +1,7 @@
 """Losses and epochs against four-line versions, in float64."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,8 +10,10 @@ from hypothesis import strategies as st
 from ddbench.augmentation import Draw
 from ddbench.errors import UserError
 from ddbench.randomness import stream
-from ddbench.training.epoch import consecutive_batches, joined_last, shuffled_batches, top1_accuracy, train_epoch
+from ddbench.training.epoch import RunningMeans, consecutive_batches, joined_last, shuffled_batches, top1_accuracy
+from ddbench.training.loop import Batch, ScheduledOptimizer, train_epochs
 from ddbench.training.losses import classification_loss, hard_labels
+from ddbench.training.model_stack import SingleModel
 
 
 def drawn_batch(seed: int, batch: int, classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -76,44 +80,41 @@ def test_an_epoch_equals_the_loop_written_out(seed, augmented, kind):
     with torch.no_grad():
         linear.weight.copy_(weight)
     orders = list(shuffled_batches(11, 4, stream(seed, "order")))
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    seen = []
-
-    def watched(inputs, labels, originals):
-        seen.append((inputs, originals))
-        optimizer.zero_grad()
-        logits = network(inputs)
-        loss = classification_loss(logits, labels, kind)
-        loss.backward()
-        optimizer.step()
-        return loss.detach(), logits.detach()
-
-    loss, accuracy = train_epoch(
-        watched,
-        ((images[rows], labels[rows]) for rows in orders),
-        Brightening() if augmented else None,
-        stream(seed, "augmentation"),
+    optimizer = ScheduledOptimizer(
+        SingleModel(network), torch.optim.SGD(network.parameters(), lr=9.0), lambda epoch: 0.1 / (epoch + 1)
     )
+    brightening, draws, means, seen = Brightening(), stream(seed, "augmentation"), RunningMeans(), []
+
+    def batches(epoch):
+        for rows in orders:
+            x = images[rows]
+            if augmented:
+                x = brightening.apply(x, brightening.draw(len(rows), 2, draws))
+            seen.append(hard_labels(labels[rows]))
+            yield Batch(x, partial(classification_loss, labels=labels[rows], kind=kind))
+
+    def observe(batch, loss, logits):
+        assert not (loss.requires_grad or logits.requires_grad)
+        means.add(seen[-1], loss, logits)
+
+    found = [(epoch, *means.take()) for epoch in train_epochs(optimizer, batches, range(2), observe=observe)]
 
     draws = stream(seed, "augmentation")
-    total = hits = 0.0
-    for rows, (inputs, originals) in zip(orders, seen, strict=True):
-        x = images[rows]
-        assert torch.equal(originals, x)
-        if augmented:
-            x = x * (1 + torch.rand(len(rows), 1, 1, 1, generator=draws, dtype=torch.float64))
-        assert torch.equal(inputs, x)
-        weight = weight.detach().requires_grad_()
-        logits = x.flatten(1) @ weight.T
-        batch_loss = classification_loss(logits, labels[rows], kind)
-        (gradient,) = torch.autograd.grad(batch_loss, weight)
-        total += batch_loss.item() * len(rows)
-        hits += (logits.argmax(1) == hard_labels(labels[rows])).sum().item()
-        weight = weight - 0.1 * gradient
+    for epoch, (number, (loss, accuracy)) in enumerate(found):
+        total = hits = 0.0
+        for rows in orders:
+            x = images[rows]
+            if augmented:
+                x = x * (1 + torch.rand(len(rows), 1, 1, 1, generator=draws, dtype=torch.float64))
+            weight = weight.detach().requires_grad_()
+            logits = x.flatten(1) @ weight.T
+            batch_loss = classification_loss(logits, labels[rows], kind)
+            (gradient,) = torch.autograd.grad(batch_loss, weight)
+            total += batch_loss.item() * len(rows)
+            hits += (logits.argmax(1) == hard_labels(labels[rows])).sum().item()
+            weight = weight - 0.1 / (epoch + 1) * gradient
+        assert number == epoch and loss == pytest.approx(total / 11, rel=1e-12) and accuracy == hits / 11 and loss > 0
     torch.testing.assert_close(linear.weight.detach(), weight.detach(), rtol=1e-12, atol=1e-14)
-    assert loss == pytest.approx(total / 11, rel=1e-12)
-    assert accuracy == hits / 11
-    assert loss > 0
 
     test_pieces = [(images[rows], labels[rows]) for rows in consecutive_batches(11, 5)]
     want = ((images.flatten(1) @ weight.T).argmax(1) == hard_labels(labels)).double().mean().item()
@@ -124,7 +125,41 @@ def test_nothing_to_see_is_said():
     with pytest.raises(ValueError, match="at least one image"):
         top1_accuracy(lambda x: x, [])
     with pytest.raises(ValueError, match="at least one batch"):
-        train_epoch(lambda x, y, originals: (x, y), [], None, stream(0, "none"))
+        RunningMeans().take()
+
+
+class Counting(torch.nn.Module):
+    """A network of one weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(5.0))
+
+    def forward(self, inputs):
+        return self.weight * inputs
+
+
+@given(steps=st.none() | st.integers(0, 14), batches=st.integers(1, 4), begin=st.integers(0, 3))
+def test_it_stops_after_so_many_steps_and_yields_whole_epochs(steps, batches, begin):
+    network = Counting()
+    optimizer = ScheduledOptimizer(SingleModel(network), torch.optim.SGD(network.parameters(), lr=1.0), lambda _: 0.125)
+    one = Batch(torch.ones(1), lambda logits: logits.sum())
+    epochs = list(train_epochs(optimizer, lambda epoch: [one] * batches, range(begin, 4), steps=steps))
+    whole = batches * (4 - begin)
+    taken = whole if steps is None else min(steps, whole)
+    assert network.weight.item() == 5 - taken / 8
+    assert epochs == [begin + number for number in range(taken // batches)]
+
+
+def test_an_optimizer_that_restarts_forgets_its_velocity():
+    weights, one = {}, Batch(torch.ones(1), lambda logits: logits.sum())
+    for restart in (None, 2):
+        network = Counting()
+        sgd = torch.optim.SGD(network.parameters(), lr=1.0, momentum=0.5)
+        optimizer = ScheduledOptimizer(SingleModel(network), sgd, lambda epoch: 1 / 2**epoch, restart=restart)
+        weights[restart] = [network.weight.item() for _ in train_epochs(optimizer, lambda epoch: [one], range(4))]
+    assert weights[None] == [4.0, 3.25, 2.8125, 2.578125]
+    assert weights[2] == [4.0, 3.25, 3.0, 2.8125]
 
 
 @given(n=st.integers(0, 30), batch=st.integers(2, 9))

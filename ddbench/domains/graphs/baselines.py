@@ -25,12 +25,12 @@ def graph_baselines(specs: Sequence[JobSpec]) -> list[JobSpec]:
         UserError: One would have the label of a method of the recipe.
     """
     requested = {spec.outcome for spec in specs}
-    added = list(_beside(specs, requested))
+    added = list(_baselines(specs, requested))
     require_labels_apart([*specs, *added])
     return added
 
 
-def _beside(specs: Sequence[JobSpec], requested: set[Any]) -> Iterator[JobSpec]:
+def _baselines(specs: Sequence[JobSpec], requested: set[Any]) -> Iterator[JobSpec]:
     mirages = [spec for spec in specs if spec.name == MIRAGE]
     several = len({spec.label for spec in mirages}) > 1
     for spec in mirages:

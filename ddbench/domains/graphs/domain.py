@@ -26,7 +26,7 @@ from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.recipe import LoadedRecipe
 
 
-class Graphs(Domain):
+class GraphDomain(Domain):
     """Graphs, whose methods make a set at once, and beside which statistics without a network stand."""
 
     name = "graphs"
@@ -97,7 +97,7 @@ class Graphs(Domain):
         beside = "node count, edge count and label histogram beside them, without any network"
         return {**plan, "evaluation": f"{plan['evaluation']}; {beside}"}
 
-    def data_lines(self, pipeline: Pipeline) -> Sequence[str]:
+    def describe_data(self, pipeline: Pipeline) -> Sequence[str]:
         """The splits, checked, where the set lies on this machine already; nothing is downloaded or run."""
         name = pipeline.recipe.dataset
         if name.startswith("pyg:"):

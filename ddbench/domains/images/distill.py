@@ -69,6 +69,7 @@ def distill_images(
     if network is None or ipc is None:
         missing = "network" if network is None else "ipc"
         raise UserError(f"{missing} is missing", fix='call distill(method, real, "convnet-d3", ipc=10)')
+    method = method.for_ipc(ipc)
     epochs = method.needed_epochs()
     if method.required_teachers() and teachers is None:
         raise UserError(f"{name} needs teachers", fix="give teachers=ddbench.train_teachers(...)")

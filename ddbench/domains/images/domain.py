@@ -45,7 +45,7 @@ from ddbench.synthetic.synthetic_set import KIND, SyntheticSet, load_synthetic
 from ddbench.training.teachers import load_teachers
 
 
-class Images(Domain):
+class ImageDomain(Domain):
     """Images, whose methods may match experts, and of whose candidates one is selected."""
 
     name = "images"

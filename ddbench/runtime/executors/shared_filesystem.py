@@ -12,15 +12,22 @@ PATIENCE = 5.0
 """Seconds in which a file must be seen that another machine wrote; network file systems take some."""
 
 
-def require_seen(path: Path) -> None:
-    """Errors: UserError where a file or folder that is there for the sender is not, nor comes soon, here."""
+def appears(path: Path) -> bool:
+    """Tell whether a file or folder that another machine wrote is there, or comes soon."""
     until = time.monotonic() + PATIENCE
     while not path.exists():
         if time.monotonic() > until:
-            raise UserError(
-                "a machine that was given a job does not see the folder that its result goes to",
-                f"in    {path}",
-                f"on    {platform.node()}",
-                fix="give --home a folder on a file system that all machines share, at the same path",
-            )
+            return False
         time.sleep(0.1)
+    return True
+
+
+def require_seen(path: Path) -> None:
+    """Errors: UserError where a file or folder that is there for the sender is not, nor comes soon, here."""
+    if not appears(path):
+        raise UserError(
+            "a machine that was given a job does not see the folder that its result goes to",
+            f"in    {path}",
+            f"on    {platform.node()}",
+            fix="give --home a folder on a file system that all machines share, at the same path",
+        )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ddbench.evaluate.leaderboard.formatting import percent, size
-from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
 from ddbench.evaluate.leaderboard.page.page_rows import ROC_AUC, PageRow
 from ddbench.evaluate.leaderboard.row import Row
 
@@ -19,11 +19,49 @@ PICTURES_BYTES = 4_000_000
 _KINDS = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff": "jpeg"}
 
 
-def gallery(page_rows: Sequence[PageRow], pictures: Mapping[str, bytes]) -> Html:
-    """One figure a set, best rows first in each group, and how many sets have no picture; rows without a set have none.
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One set with its picture."""
+
+    row: Row
+    """First row of the set."""
+    keys: Sequence[str]
+    """Keys of all its rows."""
+    source: str
+    """Picture as a data URL."""
+    items: str
+    """What the set holds: images or graphs."""
+    score: str
+    """Result of the first row, in words."""
+    several: bool
+    """Whether the method was distilled with several seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Pictures that the page shows, and counts of those that it does not."""
+
+    figures: Sequence[Figure]
+    """Sets with a picture, the best rows first in each group."""
+    sets: int
+    """Sets in all."""
+    without: int
+    """Sets without a picture."""
+    left_out: int
+    """Pictures that are too large."""
+    limits: str
+    """How large they may be, in words."""
+
+
+def gallery(page_rows: Sequence[PageRow], pictures: Mapping[str, bytes]) -> Gallery:
+    """Collect one figure a set; rows without a set have none.
 
     Args:
+        page_rows: Rows of the page.
         pictures: PNG, WebP or JPEG files by the SHA-256 of their sets.
+
+    Returns:
+        The figures, and how many sets have none.
 
     Raises:
         ValueError: A file of another kind.
@@ -42,28 +80,21 @@ def gallery(page_rows: Sequence[PageRow], pictures: Mapping[str, bytes]) -> Html
         else:
             total += len(picture)
             figures.append(_figure(shown, picture))
-    text = []
-    if without:
-        text.append(f"{without} of {len(sets)} sets have no picture here: their files were not there, or not readable.")
-    if left_out:
-        limits = f"{size(PICTURE_BYTES)} a picture, {size(PICTURES_BYTES)} in all"
-        text.append(f"{left_out} pictures were left out to keep the page small ({limits}).")
-    shown_figures = tag("div", *figures, class_="pictures") if figures else ""
-    return join(shown_figures, *(tag("p", sentence, class_="hint") for sentence in text))
+    limits = f"{size(PICTURE_BYTES)} a picture, {size(PICTURES_BYTES)} in all"
+    return Gallery(figures=figures, sets=len(sets), without=without, left_out=left_out, limits=limits)
 
 
-def _figure(shown: list[tuple[PageRow, Row]], picture: bytes) -> Html:
-    page_rows, row = [page_row for page_row, _ in shown], shown[0][1]
+def _figure(shown: list[tuple[PageRow, Row]], picture: bytes) -> Figure:
+    page_row, row = shown[0]
     kind = next((kind for start, kind in _KINDS.items() if picture.startswith(start)), None)
     if kind is None:
         raise ValueError("a picture must be a PNG, WebP or JPEG file")
-    source = f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-    of_graphs = page_rows[0].measure == ROC_AUC
-    what = "graphs" if of_graphs else "images"
-    about = f"Synthetic {what} of {row.label} for {row.dataset}, ipc {row.ipc}, class by class"
-    image = tag("img", src=source, alt=about, decoding="async")
-    score = percent(row.score_mean, None) + (f" {ROC_AUC}" if of_graphs else "")
-    under = [name_of(row.dataset), f", ipc {row.ipc} · {score} on ", name_of(row.network)]
-    seed = [f" (seed {row.made_with_seed})"] if len(page_rows[0].runs) > 1 else []
-    caption = tag("figcaption", tag("strong", name_of(row.label), *seed), tag("span", *under, class_="sub"))
-    return tag("figure", image, caption, data_keys=" ".join(page_row.key for page_row in page_rows))
+    of_graphs = page_row.measure == ROC_AUC
+    return Figure(
+        row=row,
+        keys=[page_row.key for page_row, _ in shown],
+        source=f"data:image/{kind};base64,{base64.b64encode(picture).decode()}",
+        items="graphs" if of_graphs else "images",
+        score=percent(row.score_mean, None) + (f" {ROC_AUC}" if of_graphs else ""),
+        several=len(page_row.runs) > 1,
+    )

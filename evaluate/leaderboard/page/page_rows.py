@@ -77,6 +77,12 @@ class PageRow:
         return self.row.lr_policy == "search"
 
     @property
+    def policy(self) -> list[str]:
+        """Where its rate and its labels come from, in words, where that is not the protocol and the set."""
+        labels = ["teachers"] if self.row.teachers else ["stored labels"] if self.row.label_versions > 1 else []
+        return [*(["lr searched"] if self.searched else []), *labels]
+
+    @property
     def no_learning(self) -> bool:
         """Whether no set was distilled and no network trained: what the size of a graph says of its class."""
         return self.row.method in NO_LEARNING

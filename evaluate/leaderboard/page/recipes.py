@@ -1,14 +1,11 @@
-"""The recipes of the rows, each once, as YAML."""
+"""The recipes of the rows, each once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from ddbench.artifact import fingerprint
-from ddbench.evaluate.leaderboard.page.markup import Html, join, name_of, tag
 from ddbench.evaluate.leaderboard.page.page_rows import PageRow, plain
 
 
@@ -19,23 +16,3 @@ def recipes_of(page_rows: Sequence[PageRow]) -> dict[str, dict[str, Any]]:
 
 def recipe_key(recipe: dict[str, Any]) -> str:
     return fingerprint(plain(recipe))
-
-
-def as_yaml(recipe: dict[str, Any]) -> str:
-    return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
-
-
-def recipes(recipe_texts: dict[str, dict[str, Any]]) -> Html:
-    """One panel a recipe."""
-    return join(
-        *(
-            tag(
-                "details",
-                tag("summary", "Recipe ", name_of(recipe.get("name") or key)),
-                tag("pre", tag("code", as_yaml(recipe)), tabindex=0),
-                id=f"recipe-{key}",
-                class_="panel",
-            )
-            for key, recipe in recipe_texts.items()
-        )
-    )
