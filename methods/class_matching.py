@@ -136,7 +136,7 @@ class ClassMatching(OptimizedMethod):
             "loop": "by rule" if self.loop_notes(ipc) else "published",
         }
 
-    def peak_bytes(self, sizes: Sizes, ipc: int) -> int:
+    def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
         return self._peak(sizes, ipc, self._chunk(sizes, ipc))
 
     def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
@@ -158,8 +158,7 @@ class ClassMatching(OptimizedMethod):
         step = self.match.bytes(sizes, self.real_batches.per_class, ipc, classes)
         pixels = sizes.classes * ipc * sizes.pixels
         averaged = 0 if self.ema_decay is None else pixels
-        whole = Estimate({"class batches": step, "images and their gradient": 4 * 2 * pixels})
-        return distillation_bytes(whole, pixels, averaged=averaged)
+        return distillation_bytes(step.plus({"derivative": 4 * 2 * pixels}), pixels, averaged=averaged)
 
     def _chunk(self, sizes: Sizes, ipc: int) -> int:
         """How many classes are matched side by side."""

@@ -133,5 +133,6 @@ def _distill(
 ) -> Any:
     domain = domain_named(real.DOMAIN)
     name, chosen = resolve_method(method, settings, caller, domain)
+    chosen = chosen if ipc is None else chosen.for_ipc(ipc)
     own = how if domain.parallel else {}
     return domain.distill(chosen, name, real, ipc, seed=seed, device=device, **own, **options)

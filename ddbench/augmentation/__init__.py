@@ -8,16 +8,16 @@ from dataclasses import replace
 from torch import Tensor
 
 from ddbench.augmentation.crops import CropFlip, CropsFlip
-from ddbench.augmentation.dc import DC
+from ddbench.augmentation.dc import DCPolicy
 from ddbench.augmentation.draw import Augmentation, Draw
-from ddbench.augmentation.dsa import DSA
+from ddbench.augmentation.dsa import DSAPolicy
 from ddbench.augmentation.layered import LayeredDSA
 from ddbench.errors import unknown
 
 __all__ = [
     "AUGMENTATIONS",
-    "DC",
-    "DSA",
+    "DCPolicy",
+    "DSAPolicy",
     "Augmentation",
     "CropFlip",
     "CropsFlip",
@@ -27,11 +27,11 @@ __all__ = [
     "check_augmentation_name",
 ]
 
-AUGMENTATIONS: dict[str, Callable[[], DSA | DC | LayeredDSA | CropFlip | CropsFlip | None]] = {
+AUGMENTATIONS: dict[str, Callable[[], DSAPolicy | DCPolicy | LayeredDSA | CropFlip | CropsFlip | None]] = {
     "none": lambda: None,
-    "dsa": DSA,
-    "dc": DC,
-    "dc-bn": lambda: DC(families=("crop", "noise")),
+    "dsa": DSAPolicy,
+    "dc": DCPolicy,
+    "dc-bn": lambda: DCPolicy(families=("crop", "noise")),
     "dsa-idc": LayeredDSA,
     "crop-flip": CropFlip,
     "crops-flip": CropsFlip,
@@ -74,7 +74,7 @@ def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) ->
     """
     check_augmentation_name(name)
     made = AUGMENTATIONS[name]()
-    if isinstance(made, DSA):
+    if isinstance(made, DSAPolicy):
         return made if mirror else made.without("flip")
     if isinstance(made, LayeredDSA | CropsFlip):
         return replace(made, mirror=mirror)

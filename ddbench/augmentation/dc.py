@@ -21,7 +21,7 @@ FAMILIES = ("crop", "scale", "rotate", "noise")
 
 @final
 @dataclass(frozen=True)
-class DC:
+class DCPolicy:
     """One of ``families`` for every image, each as likely."""
 
     families: tuple[str, ...] = ("crop", "scale", "rotate")

@@ -24,7 +24,7 @@ FAMILIES = ("color", "crop", "cutout", "flip", "scale", "rotate")
 
 @final
 @dataclass(frozen=True)
-class DSA:
+class DSAPolicy:
     """One of ``families``, each as likely, for the whole batch; its parameters independently for every image."""
 
     families: tuple[str, ...] = FAMILIES
@@ -53,7 +53,7 @@ class DSA:
             if family not in FAMILIES:
                 raise unknown("DSA family", family, FAMILIES)
 
-    def without(self, *families: str) -> DSA:
+    def without(self, *families: str) -> DSAPolicy:
         """Leave families out.
 
         Args:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ddbench.augmentation.draw import Draw
-from ddbench.augmentation.dsa import DSA
+from ddbench.augmentation.dsa import DSAPolicy
 
 _ALWAYS = ("flip", "color")
 
@@ -22,7 +22,7 @@ class LayeredDSA:
     Source: Kim et al. 2022 (arXiv:2205.14959), the evaluation of IDC, which leaves cutout to CutMix.
     """
 
-    dsa: DSA = DSA()
+    dsa: DSAPolicy = DSAPolicy()
     """The strengths."""
     families: tuple[str, ...] = ("crop", "scale", "rotate")
     """Families that move the image, of which a batch has one."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ddbench.augmentation.draw import Augmentation, Draw
-from ddbench.augmentation.dsa import DSA
+from ddbench.augmentation.dsa import DSAPolicy
 from ddbench.runtime.compile import compiled, missing_requirement
 
 _ROWS = 3
@@ -40,7 +40,7 @@ def packed(draws: Sequence[Draw], families: Sequence[str]) -> tuple[Tensor, Tens
     return chosen, parameters
 
 
-def apply_packed(dsa: DSA, images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
+def apply_packed(dsa: DSAPolicy, images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
     """Augment many batches, each by its own draw: all families are computed, and one is taken.
 
     Args:
@@ -62,7 +62,7 @@ def apply_packed(dsa: DSA, images: Tensor, chosen: Tensor, parameters: Tensor) -
     return seen.unflatten(0, images.shape[:2])
 
 
-def apply_fused(dsa: DSA, images: Tensor, draws: Sequence[Draw]) -> Tensor:
+def apply_fused(dsa: DSAPolicy, images: Tensor, draws: Sequence[Draw]) -> Tensor:
     """Augment many batches, each by its own draw, in a few launches.
 
     Args:
@@ -85,7 +85,7 @@ def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw]
     Args:
         fused: Whether all families are done in one compiled function, which computes more and launches less.
     """
-    if not isinstance(augmentation, DSA):
+    if not isinstance(augmentation, DSAPolicy):
         return torch.stack([augmentation.apply(own, draw) for own, draw in zip(images, draws, strict=True)])
     if fused:
         return apply_fused(augmentation, images, draws)
@@ -102,7 +102,7 @@ def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw]
 
 
 @lru_cache(maxsize=8)
-def _fused(dsa: DSA, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _fused(dsa: DSAPolicy, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """:func:`apply_packed`, compiled where that can be; without a graph to replay, whose results would not last."""
 
     def apply(images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:

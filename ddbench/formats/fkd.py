@@ -22,7 +22,7 @@ from torch import Tensor
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.formats.class_folders import ClassListing
-from ddbench.formats.fkd_batch import Batch, read_batch
+from ddbench.formats.fkd_batch import StoredBatch, read_batch
 from ddbench.formats.fkd_order import order_of_views
 from ddbench.formats.reader import Facts, Read
 from ddbench.synthetic.epoch_labels import EpochLabels, Mixed
@@ -128,7 +128,7 @@ def _numbered(folder: Path, pattern: str, word: str) -> list[Path]:
     return [by_number[number] for number in range(len(by_number))]
 
 
-def _check_memory(epochs: int, count: int, first: Batch, root: Path) -> None:
+def _check_memory(epochs: int, count: int, first: StoredBatch, root: Path) -> None:
     needed = epochs * count * first.logits.shape[1] * first.logits.element_size()
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -143,7 +143,7 @@ def _check_memory(epochs: int, count: int, first: Batch, root: Path) -> None:
         )
 
 
-def _empty(epochs: int, count: int, batch: int, first: Batch) -> dict[str, Tensor]:
+def _empty(epochs: int, count: int, batch: int, first: StoredBatch) -> dict[str, Tensor]:
     batches = -(-count // batch)
     return {
         "coords": torch.empty(epochs, count, 4),
@@ -155,7 +155,7 @@ def _empty(epochs: int, count: int, batch: int, first: Batch) -> dict[str, Tenso
     }
 
 
-def _put(labels: dict[str, Tensor], read: Batch, epoch: int, context: int, start: int) -> None:
+def _put(labels: dict[str, Tensor], read: StoredBatch, epoch: int, context: int, start: int) -> None:
     views = slice(start, start + len(read.coords))
     labels["coords"][epoch, views] = read.coords
     labels["flips"][epoch, views] = read.flips
@@ -165,7 +165,7 @@ def _put(labels: dict[str, Tensor], read: Batch, epoch: int, context: int, start
     labels["boxes"][epoch, context] = torch.tensor(read.box)
 
 
-def _check_batch(read: Batch, first: Batch, file: Path, *, last: bool) -> None:
+def _check_batch(read: StoredBatch, first: StoredBatch, file: Path, *, last: bool) -> None:
     """Refuse a batch that is unlike the first; only the last of an epoch may be smaller."""
     views, full = len(read.coords), len(first.coords)
     if views > full or (views < full and not last):

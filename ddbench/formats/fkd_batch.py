@@ -20,7 +20,7 @@ _LOGITS = (torch.float16, torch.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Batch:
+class StoredBatch:
     """Labels and views of B images."""
 
     coords: Tensor
@@ -39,7 +39,7 @@ class Batch:
     """How views are mixed."""
 
 
-def read_batch(file: Path, real: RealSet) -> Batch:
+def read_batch(file: Path, real: RealSet) -> StoredBatch:
     """Read the batch in a file.
 
     Args:
@@ -67,7 +67,7 @@ def read_batch(file: Path, real: RealSet) -> Batch:
     if tuple(coords.shape) != (count, 4) or len(flips) != count:
         raise _not_fkd(file, f"{count} labels, crops of shape {tuple(coords.shape)}, {len(flips)} flips")
     numbers, mixing = _mixing(partners, lam, box, file)
-    return Batch(
+    return StoredBatch(
         coords=_coords(coords, file),
         flips=flips != 0,
         partners=_partners(partners, count, file),

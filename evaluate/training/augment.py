@@ -9,7 +9,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
-from ddbench.augmentation import DSA, Augmentation, Draw, LayeredDSA, augmentation
+from ddbench.augmentation import Augmentation, Draw, DSAPolicy, LayeredDSA, augmentation
 from ddbench.evaluate.training.checkpoint import Stream
 from ddbench.randomness import stream
 
@@ -73,7 +73,7 @@ class IndependentAugmentation:
     def draw(self, count: int, side: int) -> Draw:
         """Draw for ``count`` images of ``side`` pixels."""
         chosen = self.chosen
-        if not isinstance(chosen, DSA | LayeredDSA):
+        if not isinstance(chosen, DSAPolicy | LayeredDSA):
             return chosen.draw(count, side, self.generator)
         # The family is a decision of the CPU: drawn on the device, it would have to be waited for at every step.
         family = chosen.families[int(torch.randint(len(chosen.families), (), generator=self.families))]

@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.func import grad, vmap
 from torch.nn import functional as F
 
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import (
     KEPT_PER_ACTIVATION,
     PASSING_PER_ACTIVATION,
+    STACKED,
     TESTED_PER_ACTIVATION,
     TRAINED_PER_ACTIVATION,
 )
@@ -23,6 +25,9 @@ from ddbench.recipe.settings import Part
 
 EPS = 1e-6
 """Added to products of norms."""
+
+_COPIES = 2
+"""Of a batch: as it was drawn, and as it is augmented."""
 
 Gradients = Sequence[Tensor]
 """Gradients by the parameters of a network, one tensor a parameter, (k, *shape): of k classes side by side."""
@@ -52,8 +57,8 @@ class ClassMatch(Part, abc.ABC):
         """
 
     @abc.abstractmethod
-    def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> int:
-        """Estimate the peak memory of one such sum and its derivative.
+    def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> Estimate:
+        """Estimate the peak memory of one such sum and its derivative, for float32.
 
         Args:
             sizes: Sizes of network and data.
@@ -62,7 +67,7 @@ class ClassMatch(Part, abc.ABC):
             classes: Classes that are summed.
 
         Returns:
-            Bytes.
+            Bytes of the real images, the activations and the weights.
         """
 
 
@@ -87,11 +92,16 @@ class MeanEmbedding(ClassMatch):
         means = network.embed(theta, synthetic.flatten(0, 1)).unflatten(0, synthetic.shape[:2]).mean(1)
         return (wanted - means).square().sum()
 
-    def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> int:
+    def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> Estimate:
         """Estimate the peak memory; arguments as of :meth:`ClassMatch.bytes`."""
-        looking = (TESTED_PER_ACTIVATION * sizes.activations + 2 * sizes.pixels) * real
-        learning = (TRAINED_PER_ACTIVATION * sizes.activations + 2 * sizes.pixels) * synthetic
-        return int(4 * (sizes.parameters + classes * (sizes.pixels * real + max(looking, learning))))
+        passes = max(TESTED_PER_ACTIVATION * real, TRAINED_PER_ACTIVATION * synthetic)
+        return Estimate(
+            {
+                "batches": 4 * classes * _COPIES * sizes.pixels * (real + synthetic),
+                "activations": 4 * classes * passes * sizes.activations,
+                "weights": 4 * sizes.parameters,
+            }
+        )
 
 
 class GradientMatch(ClassMatch):
@@ -116,12 +126,18 @@ class GradientMatch(ClassMatch):
         gradients = class_gradients(network, theta, synthetic, labels, even, differentiable=torch.is_grad_enabled())
         return DISTANCES[self.distance](wanted, gradients)
 
-    def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> int:
+    def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> Estimate:
         """Estimate the peak memory; arguments as of :meth:`ClassMatch.bytes`."""
-        learned = (TRAINED_PER_ACTIVATION * sizes.activations + 2 * sizes.pixels) * real
-        twice = ((KEPT_PER_ACTIVATION + PASSING_PER_ACTIVATION) * sizes.activations + 2 * sizes.pixels) * synthetic
-        gradients = 4 * sizes.parameters  # real and synthetic ones, the derivative by the latter, and rows in passing
-        return int(4 * (sizes.parameters + classes * (gradients + sizes.pixels * real + max(learned, twice))))
+        twice = KEPT_PER_ACTIVATION + PASSING_PER_ACTIVATION
+        passes = max(TRAINED_PER_ACTIVATION * real, twice * synthetic) * (STACKED if classes > 1 else 1)
+        gradients = 4 * classes  # real and synthetic ones, the derivative by the latter, and rows in passing
+        return Estimate(
+            {
+                "batches": 4 * classes * _COPIES * sizes.pixels * (real + synthetic),
+                "activations": 4 * classes * passes * sizes.activations,
+                "weights": 4 * (1 + gradients) * sizes.parameters,
+            }
+        )
 
 
 def padded(batches: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

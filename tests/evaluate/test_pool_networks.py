@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 from ddbench.errors import UserError
-from ddbench.networks import build_network, canonical_network_name, parameter_count
+from ddbench.networks import ImageShape, build_network, canonical_network_name, parameter_count
 from ddbench.networks.build import _construct
 
 NAMES = [
@@ -127,7 +127,7 @@ def test_shapes_and_the_last_maps_of_every_size(name, sides):
     for size in sides:
         channels = 1 if size == 28 else 3
         with torch.device("meta"):
-            network = _construct(name, channels=channels, size=size, classes=7)
+            network = _construct(name, ImageShape(channels, size, 7))
             at = next(i for i, layer in enumerate(network.features) if isinstance(layer, nn.AdaptiveAvgPool2d))
             maps = network.features[:at](torch.zeros(2, channels, size, size))
             features = network.features[at:](maps).flatten(1)
@@ -140,7 +140,7 @@ def test_shapes_and_the_last_maps_of_every_size(name, sides):
 @pytest.mark.parametrize("name", NAMES)
 def test_norms_are_those_of_the_name(name):
     with torch.device("meta"):
-        network = _construct(name, channels=3, size=32, classes=10)
+        network = _construct(name, ImageShape(3, 32, 10))
     has_batch_norm = any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
     assert has_batch_norm == (name != "resnet10-ap")
     if "-ap" in name:

@@ -32,14 +32,17 @@ def outer_gradients(ranks, cases, captured=False):
 
 def _outer_gradient(ranks, name, settings, captured):
     task = replace(tiny_task(dtype=F64, compile="on" if captured else "off", mirror=True), ranks=ranks)
-    method = METHODS.get(name, "test")(
-        **{"inner_steps": 4, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 1.0, **settings}
-    )
+    kind = METHODS.get(name, "test")
+    usual = {"inner_steps": 4, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 1.0}
+    method = kind(**{key: value for key, value in usual.items() if key in kind.model_fields}, **settings)
     syn = method.initialize(task, 2, at())
+    double = replace(syn, images=syn.images.double())
+    step = replace(at(3), carried=method.carry(double, task, at(2)))
+    step = replace(step, carried=method.carry(double, task, step))
     names = [name for name in ("images", "labels", "student_lr") if name in method.outer_rates()]
     learned = {name: getattr(syn, name).double().requires_grad_() for name in names}
     with patch("ddbench.distillation.task.GradientKernel", partial(GradientKernel, backend="eager")):
-        loss, _ = method.outer_loss(replace(syn, **learned), task, at(3))
+        loss, _ = method.outer_loss(replace(syn, **learned), task, step)
     gradients = torch.autograd.grad(loss, list(learned.values()))
     return [loss.item(), *(gradient.tolist() for gradient in gradients)]
 

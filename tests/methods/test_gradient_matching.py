@@ -7,7 +7,7 @@ import torch
 from helpers.distillation_makers import at, tiny_task
 from torch.nn import functional as F
 
-from ddbench.augmentation import DSA as Augmentation
+from ddbench.augmentation import DSAPolicy
 from ddbench.augmentation.draw import siamese
 from ddbench.estimates.model_size import Sizes
 from ddbench.methods import DC, DSA
@@ -253,7 +253,7 @@ class TestRealBatches:
 class TestSiameseAugmentation:
     @pytest.mark.parametrize("family", ["color", "crop", "cutout", "flip", "scale", "rotate"])
     def test_one_batch_on_both_sides_stays_equal(self, family):
-        policy, image = Augmentation(families=(family,)), torch.rand(1, 3, 8, 8)
+        policy, image = DSAPolicy(families=(family,)), torch.rand(1, 3, 8, 8)
         batch = image.expand(6, 3, 8, 8)
         view = siamese(policy, 8, stream(5, "siamese"))
         one, other = view(batch), view(batch[:4])
@@ -262,9 +262,7 @@ class TestSiameseAugmentation:
         assert not all(torch.equal(by_itself[0], seen) for seen in by_itself)
 
     def test_every_class_and_step_has_a_draw_of_its_own(self):
-        views = [
-            siamese(Augmentation(), 8, at(step).stream("augmentation", label)) for step in (0, 1) for label in (0, 1)
-        ]
+        views = [siamese(DSAPolicy(), 8, at(step).stream("augmentation", label)) for step in (0, 1) for label in (0, 1)]
         images = torch.rand(1, 3, 8, 8, generator=stream(0, "images"))
         assert len({view(images).numpy().tobytes() for view in views}) == 4
 

@@ -35,6 +35,11 @@ CASES = [
     (method, {**settings, "unroll": unroll})
     for (method, settings), unroll in itertools.product(VARIANTS.values(), UNROLLS)
 ]
+CASES += [  # ranks share out the classes: two of them and one
+    ("dc", {"inner_epochs": 3}),
+    ("dsa", {"inner_epochs": 3, "classes_at_once": 1}),
+    ("dm", {}),
+]
 CAPTURED = [("mtt", {"unroll": "adjoint"}), ("datm", {"unroll": "tesla", "student_momentum": 0.5})]
 needs_compiler = pytest.mark.skipif(missing_requirement() is not None, reason=f"needs {missing_requirement()}")
 

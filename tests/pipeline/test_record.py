@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from ddbench.augmentation import DSA
+from ddbench.augmentation import DSAPolicy
 from ddbench.data.loader import ImageLoader
 from ddbench.errors import UserError
 from ddbench.expert_buffers import buffer_bytes, train_experts
@@ -40,7 +40,7 @@ def test_rows_are_those_of_the_loop_written_out(tmp_path_factory, momentum, weig
     real = tiny_real()
     recipe = tiny_recipe(momentum=momentum, weight_decay=weight_decay, lr_drop_epoch=drop, augmentation=augmented)
     buffer = train(tmp_path_factory.mktemp("buffer"), recipe, real=real)
-    dsa = DSA().without("flip")
+    dsa = DSAPolicy().without("flip")
     for expert in range(2):
         network = build_network(NETWORK, channels=1, size=8, classes=3, seed=derive(SEED, "expert", expert, "init"))
         theta = list(network.parameters())

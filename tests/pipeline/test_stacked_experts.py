@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_expert_optimizers import drawn_batches, small_network, updated
 
-from ddbench.augmentation import AUGMENTATIONS, DSA, augmentation
+from ddbench.augmentation import AUGMENTATIONS, DSAPolicy, augmentation
 from ddbench.augmentation.stacked_dsa import apply_each, apply_packed, packed
 from ddbench.data.loader import ImageLoader
 from ddbench.errors import UserError
@@ -107,7 +107,7 @@ def test_every_augmentation_of_many_is_that_of_each(name, seed):
 @given(st.booleans(), st.integers(0, 9999))
 def test_all_families_at_once_are_each_by_itself(mirror, seed):
     dsa = augmentation("dsa", mirror=mirror)
-    assert isinstance(dsa, DSA)
+    assert isinstance(dsa, DSAPolicy)
     families = [*dsa.families, dsa.families[seed % len(dsa.families)]]
     images = torch.randn(len(families), 4, 3, 8, 8, generator=stream(seed, "images"))
     draws = [dsa.draw_family(name, 4, 8, stream(seed, name)) for name in families]
@@ -123,7 +123,7 @@ def test_all_families_at_once_are_one_graph(monkeypatch):
     quick = partial(compiled, backend="aot_eager")
     monkeypatch.setattr("ddbench.augmentation.stacked_dsa.compiled", quick)
     monkeypatch.setattr("ddbench.augmentation.stacked_dsa.missing_requirement", lambda device: None)
-    dsa, images = DSA(brightness=0.9), torch.randn(6, 4, 3, 8, 8, generator=stream(0, "images"))
+    dsa, images = DSAPolicy(brightness=0.9), torch.randn(6, 4, 3, 8, 8, generator=stream(0, "images"))
     draws = [dsa.draw_family(name, 4, 8, stream(0, name)) for name in dsa.families]
     plain = apply_each(dsa, images, draws)
     torch.testing.assert_close(apply_each(dsa, images, draws, fused=True), plain, rtol=1e-5, atol=1e-5)
@@ -135,11 +135,11 @@ def test_an_epoch_of_many_is_that_of_each():
     starts = [small_like(seed) for seed in range(3)]
     want = []
     for number, network in enumerate(copied := copy.deepcopy(starts)):
-        batches = batches_alone(loader, 8, DSA(), stream(number, "order"), stream(number, "draws"))
+        batches = batches_alone(loader, 8, DSAPolicy(), stream(number, "order"), stream(number, "draws"))
         want += epoch_of(expert_optimizer(network, recipe), batches)
     optimizer = expert_optimizer(StackedModels(starts, ForwardPass(starts[0], stacked=True)), recipe)
     orders, draws = ([stream(number, name) for number in range(3)] for name in ("order", "draws"))
-    got = epoch_of(optimizer, batches_together(loader, 8, DSA(), orders, draws))
+    got = epoch_of(optimizer, batches_together(loader, 8, DSAPolicy(), orders, draws))
     assert got == [pytest.approx(one, rel=1e-5) for one in want]
     for network, alone in zip(starts, copied, strict=True):
         for a, b in zip(network.parameters(), alone.parameters(), strict=True):

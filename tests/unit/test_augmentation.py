@@ -8,7 +8,15 @@ from helpers.slow_augmentation import SLOW, drawn_images, rng, slow_dc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddbench.augmentation import AUGMENTATIONS, DC, DSA, Draw, augmentation, check_augmentation_name, transforms
+from ddbench.augmentation import (
+    AUGMENTATIONS,
+    DCPolicy,
+    Draw,
+    DSAPolicy,
+    augmentation,
+    check_augmentation_name,
+    transforms,
+)
 from ddbench.augmentation.dc import resized
 from ddbench.augmentation.dsa import FAMILIES, rounded
 from ddbench.errors import UserError
@@ -28,8 +36,8 @@ def exact(draw):
 @given(seed=SEEDS, size=SIZES, channels=st.sampled_from([1, 3]))
 def test_a_family_is_what_its_definition_says(family, seed, size, channels):
     images = drawn_images(seed, size, channels)
-    draw = exact(DSA().draw_family(family, 4, size, rng(seed)))
-    got = DSA().apply(images, draw)
+    draw = exact(DSAPolicy().draw_family(family, 4, size, rng(seed)))
+    got = DSAPolicy().apply(images, draw)
     numbers = zip(*(parameter.tolist() for parameter in draw.parameters), strict=True)
     want = torch.stack([SLOW[family](image, *one) for image, one in zip(images, numbers, strict=True)])
     assert want.abs().max() > 0
@@ -57,18 +65,18 @@ def test_neutral_parameters_change_nothing(seed, size, channels):
     images = drawn_images(seed, size, channels)
     for family, numbers in NEUTRAL.items():
         draw = Draw(family, tuple(torch.tensor([number] * 4) for number in numbers))
-        torch.testing.assert_close(DSA().apply(images, draw), images, rtol=1e-12, atol=1e-12)
-    no_square = DSA(families=("cutout",), cutout=0.0)
+        torch.testing.assert_close(DSAPolicy().apply(images, draw), images, rtol=1e-12, atol=1e-12)
+    no_square = DSAPolicy(families=("cutout",), cutout=0.0)
     assert torch.equal(no_square.apply(images, no_square.draw(4, size, rng(seed))), images)
 
 
 def test_the_published_reach_and_side():
-    assert [rounded(DSA().crop, size) for size in (32, 64, 128)] == [4, 8, 16]
-    assert rounded(DSA().cutout, 32) == 16
+    assert [rounded(DSAPolicy().crop, size) for size in (32, 64, 128)] == [4, 8, 16]
+    assert rounded(DSAPolicy().cutout, 32) == 16
 
 
 def parameters(family, size=8, batch=4000):
-    return DSA().draw_family(family, batch, size, rng(11)).parameters
+    return DSAPolicy().draw_family(family, batch, size, rng(11)).parameters
 
 
 def test_ranges_and_ends_of_the_whole_numbers():
@@ -119,7 +127,12 @@ def test_one_family_a_call_each_as_likely(mirror):
     assert all(abs(counts[name] - expected) < 5 * math.sqrt(expected) for name in possible)
 
 
-ALL = [*(DSA(families=(family,)) for family in FAMILIES), DC(), DC(families=("crop", "noise")), DC(families=("noise",))]
+ALL = [
+    *(DSAPolicy(families=(family,)) for family in FAMILIES),
+    DCPolicy(),
+    DCPolicy(families=("crop", "noise")),
+    DCPolicy(families=("noise",)),
+]
 
 
 @pytest.mark.parametrize("made", ALL, ids=lambda made: "-".join([type(made).__name__, *made.families]))
@@ -185,7 +198,7 @@ class TestEveryAugmentation:
 def test_images_of_a_batch_are_treated_differently():
     image = drawn_images(7, 12)[:1].expand(16, -1, -1, -1)
     for family in set(FAMILIES) - {"flip"}:
-        results = DSA().apply(image, DSA().draw_family(family, 16, 12, rng(1)))
+        results = DSAPolicy().apply(image, DSAPolicy().draw_family(family, 16, 12, rng(1)))
         assert len({tuple(result.flatten().tolist()) for result in results}) > 4
 
 
@@ -195,7 +208,7 @@ def test_images_of_a_batch_are_treated_differently():
 @QUICK
 @given(seed=SEEDS, size=SIZES, channels=st.sampled_from([1, 3]))
 def test_dc_is_what_its_definition_says(seed, size, channels):
-    dc = DC(families=("crop", "scale", "rotate", "noise"), noise=0.3)
+    dc = DCPolicy(families=("crop", "scale", "rotate", "noise"), noise=0.3)
     images = drawn_images(seed, size, channels, batch=6)
     draw = dc.draw(6, size, rng(seed))
     draw = draw._replace(parameters=(*draw.parameters[:3], draw.parameters[3].double(), draw.parameters[4].double()))
@@ -212,7 +225,7 @@ def test_dc_is_what_its_definition_says(seed, size, channels):
 
 
 def test_ranges_of_dc():
-    dc = DC(families=("crop", "scale", "rotate", "noise"))
+    dc = DCPolicy(families=("crop", "scale", "rotate", "noise"))
     chosen, shifts, lengths, degrees, noise = dc.draw(3000, 10, rng(0)).parameters
     assert set(chosen.tolist()) == {0, 1, 2, 3}
     assert torch.bincount(chosen).sub(750).abs().max() < 5 * math.sqrt(750)
@@ -233,12 +246,12 @@ def test_dc_neutral_parameters_change_nothing():
         ("rotate", zero),
         ("noise", torch.zeros(4, 3, 9, 9)),
     ):
-        got = DC(families=(family,)).apply(images, Draw(family, (zero, parameter)))
+        got = DCPolicy(families=(family,)).apply(images, Draw(family, (zero, parameter)))
         torch.testing.assert_close(got, images, rtol=1e-12, atol=1e-12)
 
 
 def test_noise_for_too_few_channels_is_refused():
-    dc = DC(families=("noise",), channels=1)
+    dc = DCPolicy(families=("noise",), channels=1)
     with pytest.raises(ValueError, match="drawn for 1 channels, the images have 3"):
         dc.apply(drawn_images(0, 8), dc.draw(4, 8, rng(0)))
 
@@ -248,10 +261,10 @@ def test_noise_for_too_few_channels_is_refused():
 
 def test_names():
     assert augmentation("none") is None
-    assert augmentation("dsa") == DSA()
-    assert augmentation("dsa", mirror=False) == DSA(families=("color", "crop", "cutout", "scale", "rotate"))
-    assert augmentation("dc", mirror=False) == DC(families=("crop", "scale", "rotate"))
-    assert augmentation("dc-bn") == DC(families=("crop", "noise"))
+    assert augmentation("dsa") == DSAPolicy()
+    assert augmentation("dsa", mirror=False) == DSAPolicy(families=("color", "crop", "cutout", "scale", "rotate"))
+    assert augmentation("dc", mirror=False) == DCPolicy(families=("crop", "scale", "rotate"))
+    assert augmentation("dc-bn") == DCPolicy(families=("crop", "noise"))
     assert {"none", "dsa", "dc", "dc-bn"} < set(AUGMENTATIONS)
 
 
@@ -260,9 +273,13 @@ def test_unknown_names_offer_the_nearest():
         check_augmentation_name("dsaa", "a.yaml, line 2")
     assert caught.value.fix == "did you mean 'dsa'?"
     with pytest.raises(UserError, match="no DSA family 'colour'"):
-        DSA(families=("colour",))
+        DSAPolicy(families=("colour",))
     with pytest.raises(UserError, match="no DC family 'flip'"):
-        DC(families=("flip",))
-    for make in (lambda: DSA(families=()), lambda: DSA(families=("flip",)).without("flip"), lambda: DC(families=())):
+        DCPolicy(families=("flip",))
+    for make in (
+        lambda: DSAPolicy(families=()),
+        lambda: DSAPolicy(families=("flip",)).without("flip"),
+        lambda: DCPolicy(families=()),
+    ):
         with pytest.raises(UserError, match="needs a family"):
             make()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms import functional as tv
 
-from ddbench.augmentation import DSA, CropFlip, CropsFlip, LayeredDSA, augmentation
+from ddbench.augmentation import CropFlip, CropsFlip, DSAPolicy, LayeredDSA, augmentation
 from ddbench.augmentation.crops import resized_crops
 from ddbench.augmentation.draw import Draw
 
@@ -87,7 +87,7 @@ def test_layered_dsa_is_its_layers_one_after_the_other(seed, mirror):
     left, wanted = list(draw.parameters), images
     for family, count in (*((("flip", 1),) if mirror else ()), ("color", 3), (draw.family, None)):
         taken, left = left[:count], left[count or len(left) :]
-        wanted = DSA().apply(wanted, Draw(family, tuple(taken)))
+        wanted = DSAPolicy().apply(wanted, Draw(family, tuple(taken)))
     assert torch.equal(chosen.apply(images, draw), wanted)
 
 

@@ -7,7 +7,7 @@ import torch
 from helpers.distillation_makers import at, tiny_task
 from test_unroll import CASES, F64, Problem, relative
 
-from ddbench.augmentation import DSA
+from ddbench.augmentation import DSAPolicy
 from ddbench.errors import UserError
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
@@ -30,7 +30,7 @@ class FastProblem(Problem):
         g = torch.Generator().manual_seed(seed + 1)
         batches = batch_order(len(self.images), case.get("batch"), self.n, g)
         sizes = [len(self.images if rows is None else rows) for rows in batches]
-        policy = DSA()
+        policy = DSAPolicy()
         draws = [policy.draw(size, 8, g) for size in sizes] if case.get("augment") else []
 
         def seen(outer, t):

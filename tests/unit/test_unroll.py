@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from ddbench.augmentation import DSA
+from ddbench.augmentation import DSAPolicy
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.sgd_step import SGDStep, batch_order
@@ -32,7 +32,7 @@ class Problem:
         self.lr = torch.tensor(lr, dtype=F64)
         self.n = steps
         batches = batch_order(images, batch, steps, g)
-        policy = DSA() if augment else None
+        policy = DSAPolicy() if augment else None
         draws = [policy.draw(len(self.images if b is None else b), 8, g) for b in batches] if policy else []
 
         def loss(theta, outer, t):
