@@ -10,6 +10,7 @@ from ddbench.registry import Registry
 if TYPE_CHECKING:
     from ddbench.distillation.base_method import Method
     from ddbench.methods.ast import AST
+    from ddbench.methods.att import ATT
     from ddbench.methods.coresets.herding import Herding
     from ddbench.methods.coresets.k_center import KCenter
     from ddbench.methods.coresets.random_images import RandomImages
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ddbench.methods.infer.method import INFER
     from ddbench.methods.mirage.method import Mirage
     from ddbench.methods.mtt import MTT
+    from ddbench.methods.pad import PAD
     from ddbench.methods.rded.method import RDED
     from ddbench.methods.sre2l.method import SRe2L
     from ddbench.methods.tesla import TESLA
@@ -35,6 +37,8 @@ _BUILTIN = {
     "tesla": "ddbench.methods.tesla:TESLA",
     "datm": "ddbench.methods.datm:DATM",
     "ast": "ddbench.methods.ast:AST",
+    "att": "ddbench.methods.att:ATT",
+    "pad": "ddbench.methods.pad:PAD",
     "dc": "ddbench.methods.dc:DC",
     "dsa": "ddbench.methods.dsa:DSA",
     "dm": "ddbench.methods.dm:DM",
@@ -64,6 +68,7 @@ _CLASSES = {target.partition(":")[2]: target.partition(":")[0] for target in _BU
 
 __all__ = [
     "AST",
+    "ATT",
     "DATM",
     "DC",
     "DM",
@@ -72,6 +77,7 @@ __all__ = [
     "INFER",
     "METHODS",
     "MTT",
+    "PAD",
     "RDED",
     "TESLA",
     "FullGraphs",

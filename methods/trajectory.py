@@ -27,7 +27,7 @@ from ddbench.methods.parts.init_correct import CorrectInit
 from ddbench.methods.parts.init_kmeans import KMeansInit
 from ddbench.methods.parts.initialization import NoiseInit, RealInit, class_major_labels
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
-from ddbench.methods.parts.matching import FinalMatch, IntermediateMatch
+from ddbench.methods.parts.matching import ClosestMatch, FinalMatch, IntermediateMatch
 from ddbench.methods.parts.memory_estimate import TrajectoryMemory
 from ddbench.methods.parts.unroll_choice import UnrollChoice
 from ddbench.recipe.renamed_keys import TRAJECTORY_KEYS
@@ -40,7 +40,7 @@ from ddbench.unroll.unroll import Outer
 
 AnyInit = Annotated[RealInit | NoiseInit | CorrectInit | KMeansInit, Field(discriminator="kind")]
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
-AnyMatch = Annotated[FinalMatch | IntermediateMatch, Field(discriminator="kind")]
+AnyMatch = Annotated[FinalMatch | IntermediateMatch | ClosestMatch, Field(discriminator="kind")]
 
 
 class TrajectoryMatching(OptimizedMethod):
@@ -86,7 +86,7 @@ class TrajectoryMatching(OptimizedMethod):
     label_expert_epoch: Count | None = None
     """The epoch at which experts judge images, for initial pixels and labels; None: the last that matching looks at."""
     match: AnyMatch = FinalMatch()
-    """What of the student's path is held to the expert's: its end, or every epoch on the way as well."""
+    """What of the student's path is held to the expert's: its end, every epoch on the way too, or its closest step."""
     augmentation: Literal["dsa", "none"] = "dsa"
     """Of the student's batches, drawn anew at every inner step."""
     unroll: UnrollChoice = UnrollChoice()
@@ -207,10 +207,13 @@ class TrajectoryMatching(OptimizedMethod):
         student = self._student(self._inner_loss(seen, task, at, scale), seen, task)
         learned = task.ranks.copied(*((seen.images, seen.labels) if self.labels.rate() else (seen.images,)))
         outer = (*learned, syn.student_lr)
-        moments = self.match.moments(self.inner_steps, self.expert_epochs)
-        states = self.unroll.build().run(student, student.start(begin), outer, self.inner_steps, moments)
-        loss = self.match.loss(student.parameters(states), milestone, self.expert_epochs)
-        return loss, {"start_epoch": span.start_epoch}
+        path = student.walk(begin, outer, self.inner_steps)
+        steps = self.match.steps(path, milestone, self.inner_steps, self.expert_epochs)
+        moments = self.match.moments(steps, self.expert_epochs)
+        states = self.unroll.build().run(student, student.start(begin), outer, steps, moments)
+        loss = self.match.loss(student.parameters(states), milestone, self.expert_epochs, task.network.shapes)
+        chosen = {"closest_step": steps} if isinstance(self.match, ClosestMatch) else {}
+        return loss, {"start_epoch": span.start_epoch, **chosen}
 
     def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
         def last_target() -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,6 +66,23 @@ class SGDStep:
             (N + 1, P).
         """
         return states if self.momentum == 0 else states[:, 0]
+
+    @torch.no_grad()
+    def walk(self, theta: Tensor, outer: Outer, steps: int) -> Iterator[Tensor]:
+        """Take steps without a gradient, one each time that the next is asked for.
+
+        Args:
+            theta: Parameters at the start, (P,).
+            outer: What the steps use; the learning rate is last.
+            steps: Number of steps, N.
+
+        Yields:
+            Parameters after steps 1, ..., N, (P,).
+        """
+        state = self.start(theta)
+        for t in range(steps):
+            state = self(state, outer, t)
+            yield state if self.momentum == 0 else state[0]
 
     def __call__(self, state: Tensor, outer: Outer, t: int) -> Tensor:
         theta = state if self.momentum == 0 else state[0]

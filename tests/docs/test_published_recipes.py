@@ -1,13 +1,10 @@
-"""The shipped recipes of FTD, TESLA, DATM and AST hold the published numbers, which stand here once more.
-
-Epochs, labels and pixels are written as papers and repositories have them: N inner steps, M expert epochs, start epochs
-from T- up to T+, T+ excluded. ``-`` is "not given", for batch: the whole set.
-"""
+"""The shipped recipes of trajectory matching hold the published numbers, which stand in a helper once more."""
 
 import re
 from pathlib import Path
 
 import pytest
+from helpers.published_settings import PUBLISHED
 
 from ddbench.evaluate.leaderboard.published import look_up
 from ddbench.methods import METHODS
@@ -18,71 +15,13 @@ from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
-FTD = """
-setting                N  M  T+  batch  image_lr  student_lr  student_lr_lr  zca  alpha  ema
-cifar10-ipc1          50  2   2      -       100        0.01           1e-7  yes    0.3  0.9999
-cifar10-ipc10         30  2  20      -       100       0.001           1e-5  yes    0.3  0.9995
-cifar10-ipc50         30  2  40      -      1000        0.01           1e-5   no      1  0.999
-cifar100-ipc1         40  3  20      -      1000        0.01           1e-5  yes      1  0.9995
-cifar100-ipc10        20  2  40      -      1000        0.01           1e-5  yes      1  0.9995
-cifar100-ipc50        80  2  40   1000      1000        0.01           1e-5  yes      1  0.999
-tiny-imagenet-ipc1    30  2  10      -     10000        0.01           1e-4   no      1  0.999
-tiny-imagenet-ipc10   20  2  40    500     10000        0.01           1e-4   no      1  0.999
-imagenet-subset-ipc1  20  2  10     64     10000        0.01           1e-4   no      1  0.999
-imagenet-subset-ipc10 20  2  10     64     10000        0.01           1e-4   no      1  0.999
-"""
-
-TESLA = """
-setting           N  M  T+  batch  image_lr  student_lr  student_lr_lr  zca  experts  labels
-cifar10-ipc1     50  2   5      -      1000        0.01           1e-7   no      100  hard
-cifar100-ipc50   80  2  40    125      1000        0.01           1e-5  yes      100  hard
-imagenet1k-ipc1  10  3  10    100     10000        0.01           1e-4   no       50  target
-"""
-
-DATM = """
-setting                N  M  T-  T+  grows  within  batch  image_lr  student_lr_lr  label_lr  threshold  init
-cifar10-ipc1          80  2   0   4      -       -     10       100           1e-7         5        1.1  correct
-cifar10-ipc10         80  2   0  20     10    1000    100       100           1e-5         2          1  correct
-cifar10-ipc50         80  2   0  40     20    2000    500      1000           1e-5         2          1  correct
-cifar10-ipc500        40  2  40  60      -       -   1000        50           1e-5        10          1  correct
-cifar10-ipc1000      100  2  40  60      -       -   1000        50           1e-5        10          1  correct
-cifar100-ipc1         40  3   0  20     10    1000   1000      1000           1e-5        10          1  correct
-cifar100-ipc10        80  2   0  50     30    2000   1000      1000           1e-5        10          1  correct
-cifar100-ipc50        80  2  20  70      -       -   1000      1000           1e-5        10          1  real
-cifar100-ipc100       80  2  30  70      -       -   1000        50           1e-5        10          1  correct
-tiny-imagenet-ipc1    40  2   0  20     15    2000   1000     10000           1e-4        10          1  correct
-tiny-imagenet-ipc10   40  2  10  50      -       -    500       100           1e-4        10          1  correct
-tiny-imagenet-ipc50   20  2  40  70      -       -   1000       100           1e-4        10          1  correct
-"""
-
-AST = """
-setting              N  M  T+  batch  image_lr  student_lr_lr  zca          init    perturb         match  balanced
-cifar100-ipc1       40  3  15      -       100           1e-5   no  representative        1  intermediate        no
-cifar100-ipc10      20  2  30    128      1000           1e-5   no  representative        1  intermediate        no
-cifar100-ipc50      80  2  40    700      1000           1e-5   no  representative        0         final        no
-cifar10-ipc10       30  2  20      -       100           1e-6  yes            real        1  intermediate       yes
-tiny-imagenet-ipc1  10  2  10      -     10000           1e-4   no            real        1  intermediate        no
-"""
-
 NETWORKS = {"cifar10": "convnet-d3", "cifar100": "convnet-d3", "tiny-imagenet": "convnet-d4"}
 NETWORKS |= {"imagenette": "convnet-d5", "imagenet": "convnet-d4"}
 NAMED = {"imagenet-subset": ("imagenette", 128), "imagenet1k": ("imagenet", 64)}
 ABLATION = "ast-ablation-cifar100-ipc10"
 
 
-def cell(text):
-    if text in ("-", "yes", "no"):
-        return {"-": None, "yes": True, "no": False}[text]
-    return float(text) if re.fullmatch(r"[0-9.e-]+", text) else text
-
-
-def table(method, text):
-    head, *lines = (line.split() for line in text.strip().splitlines())
-    return {f"{method}-{line[0]}": dict(zip(head[1:], map(cell, line[1:]), strict=True)) for line in lines}
-
-
-PUBLISHED = {**table("ftd", FTD), **table("tesla", TESLA), **table("datm", DATM), **table("ast", AST)}
-TRAJECTORY = [name for name in shipped_recipes() if re.match(r"(mtt|ftd|tesla|datm|ast)-", name)]
+TRAJECTORY = [name for name in shipped_recipes() if re.match(r"(mtt|ftd|tesla|datm|ast|att|pad)-", name)]
 
 
 def jobs(name, *overrides):
@@ -98,7 +37,7 @@ def published_job(name):
 
 def test_every_recipe_is_in_the_tables():
     others = {name for name in TRAJECTORY if not name.startswith("mtt-")}
-    assert others == {*PUBLISHED, ABLATION} and len(PUBLISHED) == 10 + 3 + 12 + 5
+    assert others == {*PUBLISHED, ABLATION} and len(PUBLISHED) == 10 + 3 + 12 + 5 + 10 + 12
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -112,7 +51,8 @@ def test_the_window_and_the_rates(name):
     assert found["batch_syn"] == told["batch"] and found["image_lr"] == told["image_lr"]
     assert found["student_lr"] == told.get("student_lr", 0.01) and found["student_lr_lr"] == told["student_lr_lr"]
     assert (found["outer_momentum"], found["augmentation"], found["pixel_gradient"]) == (0.5, "dsa", 1.0)
-    assert found["iterations"] == {"ftd": 5000, "ast": 5000, "tesla": 10000, "datm": 10000}[job.name]
+    usual = {"ftd": 5000, "ast": 5000, "tesla": 10000, "datm": 10000, "pad": 10000}
+    assert found["iterations"] == told.get("iterations", usual.get(job.name))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -125,9 +65,11 @@ def test_what_each_method_adds(name):
     assert found.unroll.kind == ("tesla" if job.name == "tesla" else "adjoint")
     assert found.student_momentum == (0.9 if job.name == "ast" else 0)
     assert found.start_perturbation == told.get("perturb", 0) and found.balanced_loss is told.get("balanced", False)
-    assert found.match.kind == told.get("match", "final")
+    assert found.match.kind == told.get("match", "closest" if job.name == "att" else "final")
+    dropped = None if job.name != "pad" else {"by": "loss", "drop": told["drop"]}
+    assert found.match.model_dump().get("keep") == dropped
     assert getattr(found.match, "weights", "equal") == "equal" and getattr(found.init, "clusters", None) is None
-    if job.name == "datm":
+    if job.name in ("datm", "pad"):
         assert found.labels.model_dump(include={"kind", "lr", "momentum"}) == {
             "kind": "learned",
             "lr": told["label_lr"],
@@ -145,7 +87,7 @@ def test_the_data_and_the_evaluation(name):
     assert recipe.network == NETWORKS[recipe.dataset]
     assert recipe.preprocessing == ("zca" if PUBLISHED[name].get("zca", True) else "meanstd")
     assert recipe.validation == 0.1 and recipe.evaluation.selection == "validation"
-    own = {"datm": "datm-v1", "tesla": "tesla-v1"}
+    own = {"datm": "datm-v1", "pad": "datm-v1", "tesla": "tesla-v1"}
     assert (recipe.evaluation.protocol, recipe.evaluation.seeds) == (own.get(name.split("-")[0], "mtt-v1"), 5)
 
 
@@ -153,7 +95,8 @@ def test_the_data_and_the_evaluation(name):
 def test_the_experts(name):
     told, (_, job) = PUBLISHED[name], published_job(name)
     found = job.buffer.recipe
-    assert (found.batch, found.augmentation, found.count) == (256, "dsa", told.get("experts", 100))
+    batch = 512 if job.name == "att" else 256
+    assert (found.batch, found.augmentation, found.count) == (batch, "dsa", told.get("experts", 100))
     plain = (found.lr, found.momentum, found.weight_decay, found.lr_drop_epoch)
     if job.name == "ast":
         # The released code lowers the rate after the epoch with index 26, counted from 0.
@@ -162,21 +105,27 @@ def test_the_experts(name):
         assert found.optimizer.model_dump() == {"kind": "smooth", "clip": clip, "penalty": 2, "norm_over": "channel"}
     else:
         assert plain == (0.01, 0, 0, None)
-    if job.name in ("ftd", "datm"):
+    if job.name in ("ftd", "datm", "pad"):
         alpha = told.get("alpha", 0.3)
         assert found.optimizer.model_dump() == {"kind": "gsam", "rho": 0.01, "alpha": alpha, "adaptive": True}
-    if job.name == "tesla":
+    if job.name in ("tesla", "att"):
         assert found.optimizer.kind == "sgd"
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_experts_are_as_long_as_is_looked_at(name):
-    """The last start epoch is T+ - 1; DATM's and AST's images are judged by the last of 100 and 50 epochs."""
+    """The last start epoch is T+ - 1; DATM's, PAD's and AST's images are judged by the last of 100 and 50 epochs."""
     told, (_, job) = PUBLISHED[name], published_job(name)
     matched = told["T+"] - 1 + told["M"]
-    judged = {"datm": 100, "ast": 50 if told.get("init") == "representative" else None}.get(job.name)
+    judged = {"datm": 100, "pad": 100, "ast": 50 if told.get("init") == "representative" else None}.get(job.name)
     assert job.method.label_expert_epoch == judged
     assert job.buffer.epochs == max(matched, judged or 0) == job.method.needed_epochs()
+
+
+def test_pad_shares_datms_buffer():
+    for setting in ("cifar10-ipc50", "cifar100-ipc10", "tiny-imagenet-ipc1"):
+        datm, pad = (published_job(f"{method}-{setting}")[1].buffer for method in ("datm", "pad"))
+        assert datm.folder == pad.folder
 
 
 def test_ftd_and_datm_share_a_buffer():
@@ -191,7 +140,7 @@ def test_a_baseline_and_sources(name):
     recipe, found = jobs(name)
     assert found["random"].name == "random" and found["random"].ipc == recipe.ipc[0]
     assert len(recipe.sources) >= 3 and all(len(source.split()) > 3 for source in recipe.sources)
-    soft = name.startswith("datm-") or PUBLISHED.get(name, {}).get("labels") == "target"
+    soft = name.startswith(("datm-", "pad-")) or PUBLISHED.get(name, {}).get("labels") == "target"
     assert ("random-soft" in found) is soft
 
 
@@ -211,7 +160,7 @@ ADVICE = [
 def test_sources_name_overrides():
     advice = [given for name, given in ADVICE if name == "tesla-imagenet1k-ipc1"]
     assert advice == [["method.labels={kind: target, keep: last}"], ["method.compat=true"], ["method.unroll=adjoint"]]
-    assert len([name for name, _ in ADVICE if name.startswith("ftd-")]) == 10
+    assert len([name for name, _ in ADVICE if name.startswith(("ftd-", "att-"))]) == 10 + 10
 
 
 @pytest.mark.parametrize(("name", "given"), ADVICE)

@@ -5,38 +5,21 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.distillation_makers import DrawnExperts, at, tiny_task
+from helpers.distillation_makers import at, tiny_task
+from helpers.double_gradients import double_task, gradients, worst
 
 from ddbench.errors import UserError
 from ddbench.methods.ast import AST
+from ddbench.methods.att import ATT
 from ddbench.methods.datm import DATM
 from ddbench.methods.ftd import FTD
 from ddbench.methods.mtt import MTT
+from ddbench.methods.pad import PAD
 from ddbench.methods.tesla import TESLA
 
+DEEP = {"kind": "closest", "keep": {"by": "depth", "drop": 0.5}}
 NEEDED = {"inner_steps": 4, "max_start_epoch": 3, "image_lr": 5.0, "student_lr": 0.05}
-FAMILY = [MTT, FTD, TESLA, DATM, AST]
-
-
-def double_task():
-    """A task in float64, so that gradients can be compared to the last digits."""
-    task = tiny_task()
-    experts = DrawnExperts(task.network.size)
-    experts.rows = experts.rows.double()
-    return replace(task, network=task.network.to(torch.float64), experts=experts)
-
-
-def gradients(method, task, step=3):
-    """The outer loss and its gradient by everything that is learned, in float64."""
-    syn = method.initialize(tiny_task(), 2, at())
-    leaves = {name: syn.tensors()[name].double().requires_grad_() for name in method.outer_rates()}
-    soft = {} if syn.label_kind == "hard" else {"labels": syn.labels.double()}
-    loss, _ = method.outer_loss(replace(syn, **{**soft, **leaves}), task, at(step))
-    return loss.item(), dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
-
-
-def worst(got, want):
-    return max(((got[name] - want[name]).norm() / want[name].norm()).item() for name in want)
+FAMILY = [MTT, FTD, TESLA, DATM, AST, ATT, PAD]
 
 
 class TestGradients:
@@ -109,26 +92,42 @@ class TestChoices:
         kinds = {kind: kind(**NEEDED) for kind in FAMILY}
         assert {kind.__name__: method.unroll.kind for kind, method in kinds.items()} == {
             "MTT": "adjoint", "FTD": "adjoint", "TESLA": "tesla", "DATM": "adjoint", "AST": "adjoint",
+            "ATT": "adjoint", "PAD": "adjoint",
         }  # fmt: skip
-        assert [method.labels.kind for method in kinds.values()] == ["hard", "hard", "hard", "learned", "hard"]
+        assert [method.labels.kind for method in kinds.values()] == [
+            "hard",
+            "hard",
+            "hard",
+            "learned",
+            "hard",
+            "hard",
+            "learned",
+        ]
         assert [method.init.kind for method in kinds.values()] == [
             "real",
             "real",
             "real",
             "correct",
             "representative",
+            "real",
+            "correct",
         ]
-        assert [method.match.kind for method in kinds.values()] == ["final"] * 4 + ["intermediate"]
-        assert [method.student_momentum for method in kinds.values()] == [0, 0, 0, 0, 0.9]
-        assert [method.guard.threshold for method in kinds.values()] == [None, None, None, 1.0, None]
-        assert [method.ema_decay for method in kinds.values()] == [None, 0.999, None, None, None]
-        assert [kind.EXPERTS.get("optimizer", "sgd") for kind in FAMILY] == ["sgd", "gsam", "sgd", "gsam", "smooth"]
+        assert [method.match.kind for method in kinds.values()] == ["final"] * 4 + ["intermediate", "closest", "final"]
+        assert [method.student_momentum for method in kinds.values()] == [0, 0, 0, 0, 0.9, 0, 0]
+        assert [method.guard.threshold for method in kinds.values()] == [None, None, None, 1.0, None, None, 1.0]
+        assert [method.ema_decay for method in kinds.values()] == [None, 0.999, None, None, None, 0.999, None]
+        assert [kind.EXPERTS.get("optimizer", "sgd") for kind in FAMILY] == [
+            "sgd", "gsam", "sgd", "gsam", "smooth", "sgd", "gsam",
+        ]  # fmt: skip
 
     def test_every_pair_of_parts_works_or_says_why_not(self):
         """A bare name for each part, in any combination, for every member."""
         task, refused = tiny_task(), set()
         pixels, labels = ["real", "noise", "correct", "representative"], ["hard", "target", "learned", "static"]
-        matches, unrolls = ["final", "intermediate"], ["adjoint", "full", "tesla", {"kind": "truncated", "last": 2}]
+        matches, unrolls = (
+            ["final", "intermediate", "closest", DEEP],
+            ["adjoint", "full", "tesla", {"kind": "truncated", "last": 2}],
+        )
         for chosen in itertools.product(pixels, labels, matches, unrolls):
             names = dict(zip(("init", "labels", "match", "unroll"), chosen, strict=True))
             try:
@@ -185,7 +184,7 @@ class TestChoices:
 
     @pytest.mark.parametrize("kind", FAMILY)
     def test_soft_labels_are_told_of(self, kind):
-        assert kind(**NEEDED).soft_labels() == (kind is DATM)
+        assert kind(**NEEDED).soft_labels() == (kind in (DATM, PAD))
         assert all(kind(**NEEDED, labels=soft).soft_labels() for soft in ("learned", "static", "target"))
 
 

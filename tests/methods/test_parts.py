@@ -69,7 +69,7 @@ class TestMatch:
     def test_final_looks_at_the_end_alone(self):
         path = torch.randn(9, 6, dtype=torch.float64)
         want = trajectory_matching_loss(path[8], self.milestones()(3), path[0])
-        assert FinalMatch().loss(path[list(FinalMatch().moments(8, 3))], self.milestones(), 3) == want
+        assert FinalMatch().loss(path[list(FinalMatch().moments(8, 3))], self.milestones(), 3, ()) == want
 
     @pytest.mark.parametrize(("weights", "first", "second"), [("equal", 1, 1), ("growing", 1 / 3, 2 / 3)])
     def test_intermediate_by_hand(self, weights, first, second):
@@ -82,13 +82,13 @@ class TestMatch:
         want = term(8, 3) + first * term(2, 1) + second * term(4, 2)  # floor(8 / 3) = 2 steps an epoch
         match = IntermediateMatch(weights=weights)
         seen = path[list(match.moments(8, 3))]
-        assert match.loss(seen, expert, 3).item() == pytest.approx(want.item(), rel=1e-12)
+        assert match.loss(seen, expert, 3, ()).item() == pytest.approx(want.item(), rel=1e-12)
 
     @pytest.mark.parametrize("match", [FinalMatch(), IntermediateMatch(), IntermediateMatch(weights="growing")])
     def test_a_student_on_the_experts_path_loses_nothing(self, match):
         expert = self.milestones()
         path = torch.stack([expert(i) for i in (0, 0, 1, 1, 2, 2, 3)])
-        assert match.loss(path[list(match.moments(6, 3))], expert, 3).item() == 0
+        assert match.loss(path[list(match.moments(6, 3))], expert, 3, ()).item() == 0
 
 
 class TestStudent:
