@@ -170,7 +170,7 @@ class ClassMatching(OptimizedMethod):
     def outer_rates(self) -> Mapping[str, SGD]:
         return {"images": SGD(lr=self.image_lr or self.published_lr(1), momentum=self.outer_momentum)}
 
-    def initialize(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def initialize(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         mixed = [] if self.match.apart else batch_norms(task.network)
         if mixed and (self.classes_at_once or task.real.classes) < task.real.classes:
             raise UserError(
@@ -178,35 +178,35 @@ class ClassMatching(OptimizedMethod):
                 f"layer {mixed[0]} of {task.network_name} is a batch norm",
                 fix="leave classes_at_once out, or take a network without batch norm",
             )
-        start = self.init.start(task, ipc, at, 0)
+        start = self.init.start(task, ipc, step, 0)
         labels = class_major_labels(task.real.classes, ipc).to(task.device)
         notes = (*start.notes, *self.loop_notes(ipc))
         return task.synthetic(start.images.to(task.device), labels, ipc=ipc, notes=notes)
 
-    def carry(self, syn: SyntheticSet, task: Task, at: OuterStep) -> Mapping[str, Tensor]:
+    def carry(self, syn: SyntheticSet, task: Task, step: OuterStep) -> Mapping[str, Tensor]:
         """Hand on the network, trained on the images as they are now, until the next is drawn."""
         loop = self.loop(syn.ipc)
         if loop.image_steps == 1:
             return {}
-        if at.step % loop.image_steps == 0:
-            return {"theta": drawn_network(task, at)}
-        return {"theta": self._trained(at.carried["theta"], syn, task, at, loop.inner_epochs)}
+        if step.number % loop.image_steps == 0:
+            return {"theta": drawn_network(task, step)}
+        return {"theta": self._trained(step.carried["theta"], syn, task, step, loop.inner_epochs)}
 
-    def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
+    def outer_loss(self, syn: SyntheticSet, task: Task, step: OuterStep) -> tuple[Tensor, dict[str, float]]:
         """Sum the match over classes; several ranks have some classes each.
 
         A step without anything carried has a network as it is drawn.
         """
-        theta = at.carried["theta"] if "theta" in at.carried else drawn_network(task, at)
-        network = self._network(task, theta, at)
+        theta = step.carried["theta"] if "theta" in step.carried else drawn_network(task, step)
+        network = self._network(task, theta, step)
         share = task.ranks.share(task.real.classes)
         own = range(task.real.classes)[share.rows]
         policy = self._augmentation(task)
         (images,) = task.ranks.copied(syn.images)
 
         def of_classes(part: Tensor, labels: Sequence[int]) -> Tensor:
-            views = [siamese(policy, task.real.size, at.stream("augmentation", label)) for label in labels]
-            batches = [self.real_batches.draw(task, label, at) for label in labels]
+            views = [siamese(policy, task.real.size, step.stream("augmentation", label)) for label in labels]
+            batches = [self.real_batches.draw(task, label, step) for label in labels]
             real = [view(batch) for view, batch in zip(views, batches, strict=True)]
             synthetic = torch.stack([view(of_class) for view, of_class in zip(views, part, strict=True)])
             return self.match.loss(network, theta, real, synthetic, labels)
@@ -216,12 +216,12 @@ class ClassMatching(OptimizedMethod):
         (total,) = task.ranks.summed(loss if share.weight else 0 * loss)
         return total, {}
 
-    def _network(self, task: Task, theta: Tensor, at: OuterStep) -> FlatNetwork:
+    def _network(self, task: Task, theta: Tensor, step: OuterStep) -> FlatNetwork:
         """The network of the match: where classes are apart, batch norm has the statistics of some images of all."""
         if not (self.match.apart and batch_norms(task.network)):
             return task.network
         few = RandomBatches(per_class=NORM_IMAGES)
-        images = [few.draw(task, label, at, "batch norm") for label in range(task.real.classes)]
+        images = [few.draw(task, label, step, "batch norm") for label in range(task.real.classes)]
         return task.network.with_frozen_norms(theta, torch.cat(images))
 
     def _classes_at_once(self, task: Task, ipc: int) -> int:
@@ -232,11 +232,11 @@ class ClassMatching(OptimizedMethod):
     def _augmentation(self, task: Task) -> Augmentation | None:
         return augmentation(self.augmentation, mirror=task.real.mirror)
 
-    def _trained(self, theta: Tensor, syn: SyntheticSet, task: Task, at: OuterStep, epochs: int) -> Tensor:
+    def _trained(self, theta: Tensor, syn: SyntheticSet, task: Task, step: OuterStep, epochs: int) -> Tensor:
         """The parameters after so many epochs of SGD on the images."""
-        policy, draws = self._augmentation(task), at.stream("network augmentation")
+        policy, draws = self._augmentation(task), step.stream("network augmentation")
         steps = epochs * -(-len(syn) // self.inner_batch)
-        for rows in batch_order(len(syn), self.inner_batch, steps, at.stream("network batches")):
+        for rows in batch_order(len(syn), self.inner_batch, steps, step.stream("network batches")):
             images, labels = (syn.images, syn.labels) if rows is None else (syn.images[rows], syn.labels[rows])
             if policy is not None:
                 images = policy.apply(images, policy.draw(len(images), task.real.size, draws))
@@ -249,16 +249,16 @@ class ClassMatching(OptimizedMethod):
         return theta
 
 
-def drawn_network(task: Task, at: OuterStep) -> Tensor:
+def drawn_network(task: Task, step: OuterStep) -> Tensor:
     """Draw the parameters of a network, initialized as the student's kind is.
 
     Args:
         task: What is distilled from.
-        at: The step, which decides the draw.
+        step: The step, which decides the draw.
 
     Returns:
         (P,), on the task's device, in the student's dtype.
     """
-    seed = derive(at.seed, "outer", at.step, "network")
+    seed = derive(step.seed, "outer", step.number, "network")
     theta = initial_parameters(task.network_name, task.real.shape, seed=seed)
     return theta.to(next(task.network.module.parameters()))

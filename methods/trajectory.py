@@ -170,8 +170,8 @@ class TrajectoryMatching(OptimizedMethod):
         labels = self.labels.rate()
         return {"images": pixels, "student_lr": student} | ({} if labels is None else {"labels": labels})
 
-    def initialize(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        start = self.init.start(task, ipc, at, self._label_expert_epoch())
+    def initialize(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
+        start = self.init.start(task, ipc, step, self._label_expert_epoch())
         syn = task.synthetic(
             start.images.to(task.device),
             class_major_labels(task.real.classes, ipc).to(task.device),
@@ -181,18 +181,18 @@ class TrajectoryMatching(OptimizedMethod):
         )
         return self.labels.start(syn, task, self._label_expert_epoch(), recognized=isinstance(self.init, CorrectInit))
 
-    def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def timing_init(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         plain = self.model_copy(update={"init": NoiseInit(), "labels": HardLabels()})
-        syn = plain.initialize(task, ipc, at)
+        syn = plain.initialize(task, ipc, step)
         if not self.labels.judged:
             return self.labels.start(syn, task, self._label_expert_epoch(), recognized=False)
-        logits = torch.randn(len(syn), syn.classes, generator=at.stream("labels")).to(task.device)
+        logits = torch.randn(len(syn), syn.classes, generator=step.stream("labels")).to(task.device)
         return replace(syn, labels=logits, label_kind="logits")
 
-    def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
+    def outer_loss(self, syn: SyntheticSet, task: Task, step: OuterStep) -> tuple[Tensor, dict[str, float]]:
         if syn.student_lr is None:
             raise UserError("trajectory matching needs a student_lr", fix="make the set with the method's initialize")
-        span = self._span(task, at)
+        span = self._span(task, step)
 
         @cache
         def milestone(epochs: int) -> Tensor:
@@ -201,10 +201,10 @@ class TrajectoryMatching(OptimizedMethod):
         begin = milestone(0)
         if self.start_perturbation:
             shapes = task.network.shapes
-            begin = perturbed(begin, shapes, self.start_perturbation, at.stream("perturbation"))
+            begin = perturbed(begin, shapes, self.start_perturbation, step.stream("perturbation"))
         seen = self.labels.at_step(syn, task, lambda: milestone(self.expert_epochs))
         scale = balance(span.start_epoch, self.max_start_epoch) if self.balanced_loss else 1.0
-        student = self._student(self._inner_loss(seen, task, at, scale), seen, task)
+        student = self._student(self._inner_loss(seen, task, step, scale), seen, task)
         learned = task.ranks.copied(*((seen.images, seen.labels) if self.labels.rate() else (seen.images,)))
         outer = (*learned, syn.student_lr)
         path = student.walk(begin, outer, self.inner_steps)
@@ -215,17 +215,17 @@ class TrajectoryMatching(OptimizedMethod):
         chosen = {"closest_step": steps} if isinstance(self.match, ClosestMatch) else {}
         return loss, {"start_epoch": span.start_epoch, **chosen}
 
-    def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, step: OuterStep) -> SyntheticSet:
         def last_target() -> Tensor:
-            return self._span(task, at).after(self.expert_epochs).to(task.device)
+            return self._span(task, step).after(self.expert_epochs).to(task.device)
 
         return self.labels.finalize(syn, task, self._label_expert_epoch(), last_target)
 
-    def _span(self, task: Task, at: OuterStep) -> Span:
+    def _span(self, task: Task, step: OuterStep) -> Span:
         if task.experts is None:
             raise UserError("trajectory matching needs experts", fix="give the task an expert buffer")
         window = StartWindow(self.min_start_epoch, self.max_start_epoch, self.growth)
-        return draw_span(task.experts, at, window, self.expert_epochs)
+        return draw_span(task.experts, step, window, self.expert_epochs)
 
     def _student(self, loss: BatchLoss, syn: SyntheticSet, task: Task) -> SGDStep:
         """The student's step, compiled where the task wants it so; the full unroll keeps graphs, and takes it plain."""
@@ -238,18 +238,18 @@ class TrajectoryMatching(OptimizedMethod):
             return SGDStep(loss, self.student_momentum)
         return FastStep(loss, self.student_momentum, kernel=kernel)
 
-    def _inner_loss(self, syn: SyntheticSet, task: Task, at: OuterStep, scale: float) -> BatchLoss:
+    def _inner_loss(self, syn: SyntheticSet, task: Task, step: OuterStep, scale: float) -> BatchLoss:
         """The student's loss at each inner step; batches and augmentation are drawn here, once, to be replayed.
 
         Labels that are learned come after the images in what the unroll differentiates by; others are constants. Each
         of several ranks has its rows of every batch, and their weight in it.
         """
-        order = batch_order(len(syn), self.batch_syn, self.inner_steps, at.stream("batches"))
+        order = batch_order(len(syn), self.batch_syn, self.inner_steps, step.stream("batches"))
         batches = [None if rows is None else rows.to(task.device) for rows in order]
         sizes = [len(syn) if rows is None else len(rows) for rows in order]
         policy, draws = augmentation(self.augmentation, mirror=task.real.mirror), []
         if policy is not None:
-            generator = at.stream("augmentation")
+            generator = step.stream("augmentation")
             draws = [policy.draw(size, task.real.size, generator).to(task.device) for size in sizes]
         weights: list[tuple[Tensor, ...]] = [()] * len(sizes)
         if not task.ranks.alone:

@@ -49,14 +49,14 @@ class JobMethod(Method):
         """
 
     @abc.abstractmethod
-    def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
+    def run(self, name: str, task: Task, ipc: int, step: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         """Do one job, and go on from its checkpoint where it was interrupted.
 
         Args:
             name: Name of the job, which is a part of the name of each of its streams of randomness.
             task: What is distilled from, on the job's device.
             ipc: Images per class.
-            at: The step 0, with its streams of randomness; no other randomness may be used.
+            step: The step 0, with its streams of randomness; no other randomness may be used.
             checkpoint: State of the job on disk: ``resume`` it first, ``checkpoint`` it after every step.
 
         Returns:
@@ -80,13 +80,13 @@ class JobMethod(Method):
         return 0.0
 
     @abc.abstractmethod
-    def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
+    def assemble(self, task: Task, ipc: int, step: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
         """Put the set together from what the jobs made.
 
         Args:
             task: What is distilled from.
             ipc: Images per class.
-            at: The step 0, with its streams of randomness.
+            step: The step 0, with its streams of randomness.
             made: Tensors of each job, by its name.
 
         Returns:

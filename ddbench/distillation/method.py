@@ -59,13 +59,13 @@ class OptimizedMethod(Method):
         return self
 
     @abc.abstractmethod
-    def initialize(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def initialize(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         """Make the set of step 0.
 
         Args:
             task: What is distilled from: real data, student, experts.
             ipc: Images per class.
-            at: The step 0, with its streams of randomness; no other randomness may be used.
+            step: The step 0, with its streams of randomness; no other randomness may be used.
 
         Returns:
             ``ipc * classes`` images (S, C, H, W), float32 in the space of the task's preprocessing, their labels, and
@@ -75,7 +75,7 @@ class OptimizedMethod(Method):
             UserError: The task lacks what the set is made from.
         """
 
-    def carry(self, syn: SyntheticSet, task: Task, at: OuterStep) -> Mapping[str, Tensor]:
+    def carry(self, syn: SyntheticSet, task: Task, step: OuterStep) -> Mapping[str, Tensor]:
         """Make what an outer step hands on to the next, such as a network that several steps of the images share.
 
         Called at the beginning of each step. What it returns is ``at.carried`` in ``outer_loss`` of this step and in
@@ -84,24 +84,24 @@ class OptimizedMethod(Method):
         Args:
             syn: The set as it is now, its tensors without history.
             task: What is distilled from.
-            at: The step, with its streams of randomness; ``at.carried`` is what the step before returned, empty at
+            step: The step, with its streams of randomness; ``at.carried`` is what the step before returned, empty at
                 first.
 
         Returns:
             Tensors by name, on any device, without history; the same bits for equal arguments.
         """
-        del syn, task, at
+        del syn, task, step
         return {}
 
     @abc.abstractmethod
-    def outer_loss(self, syn: SyntheticSet, task: Task, at: OuterStep) -> tuple[Tensor, dict[str, float]]:
+    def outer_loss(self, syn: SyntheticSet, task: Task, step: OuterStep) -> tuple[Tensor, dict[str, float]]:
         """Compute the loss of the set at one outer step.
 
         Args:
             syn: The set as it is now; the tensors that ``outer_rates`` names require a gradient.
             task: What is distilled from.
-            at: The step, with its streams of randomness, and with what :meth:`carry` made of the step before; no other
-                randomness may be used.
+            step: The step, with its streams of randomness, the only ones that may be used, and with what :meth:`carry`
+                made of the step before.
 
         Returns:
             The loss, a scalar tensor, and facts for progress and log by name, as ``{"start_epoch": 7}``.
@@ -118,31 +118,31 @@ class OptimizedMethod(Method):
             The optimizer of each part by its name: "images", "labels", "student_lr". Others stay as initialized.
         """
 
-    def timing_init(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def timing_init(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         """Make a set for a plan, which times a few outer steps on it.
 
         Args:
             task: What is distilled from; its data and experts are drawn at random.
             ipc: Images per class.
-            at: The step 0, with its streams of randomness.
+            step: The step 0, with its streams of randomness.
 
         Returns:
             A set on which steps take as long as on that of :meth:`initialize`, and that may be quicker to make.
         """
-        return self.initialize(task, ipc, at)
+        return self.initialize(task, ipc, step)
 
-    def finalize(self, syn: SyntheticSet, task: Task, at: OuterStep) -> SyntheticSet:
+    def finalize(self, syn: SyntheticSet, task: Task, step: OuterStep) -> SyntheticSet:
         """Turn the set of a step into the one that is stored and scored.
 
         Args:
             syn: The set after the step, its tensors without history; with ``ema_decay`` once more with averaged images.
             task: What is distilled from.
-            at: The step after which it is stored.
+            step: The step after which it is stored.
 
         Returns:
             The set as a file has it; a method whose labels follow from its images makes them here.
         """
-        del task, at
+        del task, step
         return syn
 
 
@@ -155,13 +155,13 @@ class DirectMethod(Method):
     KIND: ClassVar[str] = "direct"
 
     @abc.abstractmethod
-    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def distill(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         """Make the set.
 
         Args:
             task: What is distilled from: real data, student, experts where ``needed_epochs`` is a number.
             ipc: Images per class.
-            at: The step 0, with its streams of randomness; no other randomness may be used.
+            step: The step 0, with its streams of randomness; no other randomness may be used.
 
         Returns:
             ``ipc * classes`` preprocessed images (S, C, H, W), with labels; made by :meth:`Task.synthetic`.

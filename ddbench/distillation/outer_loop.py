@@ -110,10 +110,10 @@ class _OuterLoop:
                 self.outer_state.save(self.run, clock, self.counts)
             self.progress.close()
 
-    def _step(self, at: OuterStep) -> str | None:
+    def _step(self, step: OuterStep) -> str | None:
         """One outer step, told of, with a candidate kept where one is due. Returns why a guard acted, if one did."""
         clock, last = self.clock, self.method.iterations
-        loss, facts, refused = self.outer_state.step(at)
+        loss, facts, refused = self.outer_state.step(step)
         clock.step += 1
         clock.seconds = self.before + time.monotonic() - self.began
         clock.peak_bytes = max(clock.peak_bytes, peak_bytes(self.device))

@@ -87,20 +87,20 @@ class OuterState:
         start.save(run.start)
         return start
 
-    def step(self, at: OuterStep) -> tuple[float, dict[str, float], str | None]:
+    def step(self, step: OuterStep) -> tuple[float, dict[str, float], str | None]:
         """Take one outer step.
 
         A refused step changes nothing, but for one thing: where the loss is not finite, the step before it, which may
         have done the harm, is taken back.
 
         Args:
-            at: The step, with its streams of randomness.
+            step: The step, with its streams of randomness.
 
         Returns:
             The loss, facts for progress and log, and the reason if a guard acted.
         """
-        carried = self.method.carry(self.detached(), self.task, replace(at, carried=self.carried))
-        loss, facts = self.method.outer_loss(self.syn, self.task, replace(at, carried=carried))
+        carried = self.method.carry(self.detached(), self.task, replace(step, carried=self.carried))
+        loss, facts = self.method.outer_loss(self.syn, self.task, replace(step, carried=carried))
         leaves = list(self.learned.values())
         gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         loss, *gradients = self.task.ranks.agreed(loss, *gradients)
@@ -207,14 +207,14 @@ class OuterState:
             return
         facts = {**vars(clock), "guard": dict(counts.total), "identity": self.identity}
         plain = replace(self.detached(), provenance={**self.syn.provenance, **facts})
-        at = OuterStep(clock.step - 1, self.seed)
+        step = OuterStep(clock.step - 1, self.seed)
         if self.average is None:
-            self.method.finalize(plain, self.task, at).save(run.candidate(clock.step))
+            self.method.finalize(plain, self.task, step).save(run.candidate(clock.step))
             return
         warm = plain.images if self.method.keep_warm_images else None
         averaged = replace(plain, images=self.average.clone(), warm_images=warm)
-        self.method.finalize(plain, self.task, at).save(run.plain_candidate(clock.step))
-        self.method.finalize(averaged, self.task, at).save(run.candidate(clock.step))
+        self.method.finalize(plain, self.task, step).save(run.plain_candidate(clock.step))
+        self.method.finalize(averaged, self.task, step).save(run.candidate(clock.step))
 
     def _tensors(self) -> dict[str, Tensor]:
         """What learns, what the optimizer of each part that has moved remembers, and the moving average."""

@@ -91,7 +91,7 @@ class _How(NamedTuple):
 def _make_candidates(method: Method, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
     """Make the candidates of a method in the way of its kind; what is there is not made again."""
     raise UserError(
-        f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor an JobMethod",
+        f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor a JobMethod",
         fix="derive it from one of them (ddbench.distillation.method, ddbench.distillation.job_method)",
     )
 
@@ -139,7 +139,7 @@ def at_once(method: Any, task: Any, ipc: int, seed: int, device: torch.device) -
     """Make the set of a method without an outer loop, and note what that costs.
 
     Args:
-        method: Of any domain, with ``distill(task, ipc, at)``.
+        method: Of any domain, with ``distill(task, ipc, step)``.
         task: What it distills.
         ipc: Items per class.
         seed: Seed of every draw.

@@ -193,7 +193,7 @@ class OuterStep:
     and they are made on the CPU, so that CPU and CUDA see the same ones.
     """
 
-    step: int
+    number: int
     """Number of the step, from 0."""
     seed: int
     """Seed of the run."""
@@ -209,4 +209,4 @@ class OuterStep:
         Returns:
             A generator on the CPU, at the beginning of the stream.
         """
-        return stream(self.seed, "outer", self.step, *name)
+        return stream(self.seed, "outer", self.number, *name)

@@ -84,13 +84,13 @@ class GraphMethod(Method):
     KIND: ClassVar[str] = "graphs"
 
     @abc.abstractmethod
-    def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:
+    def distill(self, task: GraphTask, ipc: int, step: OuterStep) -> SyntheticGraphs:
         """Make the set.
 
         Args:
             task: Data that is distilled from.
             ipc: Items of a class, at most.
-            at: The step 0, with its streams of randomness; no other randomness may be used.
+            step: The step 0, with its streams of randomness; no other randomness may be used.
 
         Returns:
             The set, made by :meth:`GraphTask.synthetic`.

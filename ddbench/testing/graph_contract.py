@@ -57,7 +57,9 @@ def check_same_seed_same_bits(method: GraphMethod, task: GraphTask) -> None:
     """
     before = torch.get_rng_state()
     one, two = (method.distill(task, 2, outer_step()).tensors() for _ in range(2))
-    assert torch.equal(before, torch.get_rng_state()), "torch's global random state changed: draw from at.stream(name)"
+    assert torch.equal(before, torch.get_rng_state()), (
+        "torch's global random state changed: draw from step.stream(name)"
+    )
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one), (
-        "sets that differ between two calls with one seed: draw from at.stream(name)"
+        "sets that differ between two calls with one seed: draw from step.stream(name)"
     )

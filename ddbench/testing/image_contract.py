@@ -109,10 +109,10 @@ def check_same_seed_same_bits(method: ImageMethod) -> None:
     task = task_for(method)
     one, two = (first_set(method, task, 2) for _ in range(2))
     assert torch.equal(one.images, two.images), (
-        "images that differ between two calls with one seed: draw from at.stream"
+        "images that differ between two calls with one seed: draw from step.stream"
     )
     assert torch.equal(one.labels, two.labels), (
-        "labels that differ between two calls with one seed: draw from at.stream"
+        "labels that differ between two calls with one seed: draw from step.stream"
     )
 
 
@@ -147,7 +147,9 @@ def check_global_randomness(method: ImageMethod) -> None:
     syn = first_set(method, task, 1)
     if isinstance(method, OptimizedMethod):
         method.outer_loss(syn, task, replace(outer_step(), carried=method.carry(syn, task, outer_step())))
-    assert torch.equal(before, torch.get_rng_state()), "torch's global random state changed: draw from at.stream(name)"
+    assert torch.equal(before, torch.get_rng_state()), (
+        "torch's global random state changed: draw from step.stream(name)"
+    )
 
 
 def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
@@ -176,7 +178,7 @@ def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
     if method.soft_labels():
         assert syn.label_kind != "hard", "hard labels, of which soft_labels() says that they are soft"
     again, _ = method.outer_loss(learning, task, step)
-    assert torch.equal(loss, again), "an outer loss that differs between two calls at one step: draw from at.stream"
+    assert torch.equal(loss, again), "an outer loss that differs between two calls at one step: draw from step.stream"
 
 
 def check_carry(method: OptimizedMethod, syn: SyntheticSet, task: Task) -> Mapping[str, Tensor]:
@@ -197,6 +199,6 @@ def check_carry(method: OptimizedMethod, syn: SyntheticSet, task: Task) -> Mappi
         assert not tensor.requires_grad, f"a carried tensor {name} with history: detach it"
         assert tensor.isfinite().all(), f"a carried tensor {name} that is not finite"
         assert torch.equal(tensor, two[name]), (
-            f"a carried tensor {name} that differs between two calls at one step: draw from at.stream"
+            f"a carried tensor {name} that differs between two calls at one step: draw from step.stream"
         )
     return one

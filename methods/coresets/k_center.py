@@ -22,8 +22,8 @@ class KCenter(DirectMethod):
     def needed_epochs(self) -> int:
         return self.feature_epoch
 
-    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
-        del at
+    def distill(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
+        del step
         return coreset(task, ipc, self.feature_epoch, farthest_first)
 
 

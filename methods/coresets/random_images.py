@@ -12,8 +12,8 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 class RandomImages(DirectMethod):
     """``ipc`` training images of every class, drawn without replacement."""
 
-    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def distill(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         real = task.real
-        rows = random_rows(real, ipc, at.stream("rows"))
+        rows = random_rows(real, ipc, step.stream("rows"))
         images = real.inputs(real.train, rows)
         return task.synthetic(images, class_major_labels(real.classes, ipc), ipc=ipc)

@@ -33,9 +33,9 @@ class RandomSoft(DirectMethod):
     def needed_epochs(self) -> int:
         return self.label_expert_epoch
 
-    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def distill(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         real = task.real
-        images = real.inputs(real.train, random_rows(real, ipc, at.stream("rows")))
+        images = real.inputs(real.train, random_rows(real, ipc, step.stream("rows")))
         classes = class_major_labels(real.classes, ipc).to(images.device)
         hard = task.synthetic(images, classes, ipc=ipc)
         return replace(

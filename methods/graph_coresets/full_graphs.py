@@ -17,8 +17,8 @@ from ddbench.methods.mirage.selection import plus
 class FullGraphs(GraphMethod):
     """The whole training split, whatever the ipc."""
 
-    def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:
-        del at
+    def distill(self, task: GraphTask, ipc: int, step: OuterStep) -> SyntheticGraphs:
+        del step
         counts = plus(map(len, rows_by_class(task.real)))
         notes = [f"the whole training split, {counts} graphs, whatever the ipc"]
         return real_graphs(task, torch.arange(len(task.real.train)), ipc, notes)

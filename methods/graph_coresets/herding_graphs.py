@@ -29,8 +29,8 @@ class HerdingGraphs(GraphMethod):
     to: Mirage = Mirage()
     """The settings of mirage with which it is compared; its hops are those of the trees that are counted."""
 
-    def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:
-        del at
+    def distill(self, task: GraphTask, ipc: int, step: OuterStep) -> SyntheticGraphs:
+        del step
         train = task.real.train
         refinement = refine(train, self.to.hops)
         counts = histograms(train.graph_of_node.numpy(), refinement.ids[-1], (len(train), refinement.counts[-1]))

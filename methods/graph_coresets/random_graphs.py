@@ -24,8 +24,8 @@ class RandomGraphs(GraphMethod):
     to: Mirage = Mirage()
     """The settings of mirage with which it is compared, where that matters."""
 
-    def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:
-        generator = at.stream("graphs")
+    def distill(self, task: GraphTask, ipc: int, step: OuterStep) -> SyntheticGraphs:
+        generator = step.stream("graphs")
         choosers = [Shuffled(len(rows), generator) for rows in rows_by_class(task.real)]
         rows, notes = chosen_rows(task.real, ipc, self.equal, self.to, choosers)
         return real_graphs(task, rows, ipc, notes)

@@ -159,9 +159,9 @@ class INFER(JobMethod):
             for group in groups
         )
 
-    def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
+    def run(self, name: str, task: Task, ipc: int, step: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         group, real = self._groups(task, ipc)[name], task.real
-        rows = self._rows(task, ipc, at).view(-1, real.classes)[group.first : group.last + 1]
+        rows = self._rows(task, ipc, step).view(-1, real.classes)[group.first : group.last + 1]
         pixels, _ = natural_pixels(real, rows.flatten())
         natural = seen_pixels(pixels, real.preprocessing.describe()).unflatten(0, rows.shape)
         objective = Objective(
@@ -173,11 +173,11 @@ class INFER(JobMethod):
             **self.model_dump(include={"iterations", "lr", "betas", "shift", "crop"}), mirror=real.mirror
         )
         names = [f"teacher {group.teacher}, natural set {number}" for number in group.sets]
-        compensators = optimization.compensators(objective, self._plan(task, ipc).groups, names, at, checkpoint)
+        compensators = optimization.compensators(objective, self._plan(task, ipc).groups, names, step, checkpoint)
         return {"compensators": compensators}
 
-    def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
-        budget, rows = self._plan(task, ipc), self._rows(task, ipc, at)
+    def assemble(self, task: Task, ipc: int, step: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
+        budget, rows = self._plan(task, ipc), self._rows(task, ipc, step)
         pixels, rounded = natural_pixels(task.real, rows)
         compensation = Compensation(
             compensators=in_order(self._groups(task, ipc), made, budget, pixels.shape[1:]),
@@ -201,8 +201,8 @@ class INFER(JobMethod):
         charged = paper_bytes(budget, pixels[0].numel(), static=self.soft_labels())
         return replace(syn, provenance={**syn.provenance, **provenance.facts(budget, teachers), "charged": charged})
 
-    def _rows(self, task: Task, ipc: int, at: OuterStep) -> Tensor:
-        return natural_rows(task.real, self._plan(task, ipc).sets, at.stream("natural images"))
+    def _rows(self, task: Task, ipc: int, step: OuterStep) -> Tensor:
+        return natural_rows(task.real, self._plan(task, ipc).sets, step.stream("natural images"))
 
     def _plan(self, task: Task, ipc: int) -> Budget:
         """The budget with as many teachers as the task has."""

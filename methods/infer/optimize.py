@@ -49,24 +49,24 @@ class Optimization:
         """
         return self.lr / 2 * (1 + math.cos(math.pi * step / self.iterations))
 
-    def views(self, step: int, at: OuterStep, names: Sequence[str], size: int) -> list[View]:
+    def views(self, step: int, outer_step: OuterStep, names: Sequence[str], size: int) -> list[View]:
         """Draw the views of a step; each depends on its compensator's name, the step and the run's seed alone.
 
         Args:
             step: Number of the step, from 0.
-            at: Streams of randomness.
+            outer_step: Streams of randomness.
             names: Names of the compensators.
             size: Side of the images, in pixels.
 
         Returns:
             One view a compensator.
         """
-        here = replace(at, step=step)
+        here = replace(outer_step, number=step)
         drawn = {"shift": self.shift, "crop": self.crop, "mirror": self.mirror}
         return [drawn_view(size, **drawn, generator=here.stream(f"view of {name}")) for name in names]
 
     def compensators(
-        self, objective: Objective, groups: int, names: Sequence[str], at: OuterStep, checkpoint: JobCheckpoint
+        self, objective: Objective, groups: int, names: Sequence[str], outer_step: OuterStep, checkpoint: JobCheckpoint
     ) -> Tensor:
         """Find compensators from zero, or go on from the last checkpoint.
 
@@ -76,7 +76,7 @@ class Optimization:
             objective: Loss of J jobs.
             groups: Compensators of a job: 1, or one a class.
             names: Names of the jobs, which their randomness follows from.
-            at: Streams of randomness.
+            outer_step: Streams of randomness.
             checkpoint: State on disk.
 
         Returns:
@@ -92,7 +92,7 @@ class Optimization:
         facts: dict[str, float] = {}
         for step in range(begin, self.iterations):
             adam.param_groups[0]["lr"] = self.rate(step)
-            views = self.views(step, at, names, shape[-1])
+            views = self.views(step, outer_step, names, shape[-1])
             cross, distance, compensators.grad = objective.losses_and_gradient(compensators, views)
             adam.step()
             if step % READ_EVERY == 0 or step + 1 == self.iterations:

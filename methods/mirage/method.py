@@ -61,8 +61,8 @@ class Mirage(GraphMethod):
         mining = mining_of(real.train, real.class_names, hops=self.hops, miner=self.miner, most=self.most_patterns)
         return select(mining, self.threshold, self.shared, ipc)
 
-    def distill(self, task: GraphTask, ipc: int, at: OuterStep) -> SyntheticGraphs:
-        del at
+    def distill(self, task: GraphTask, ipc: int, step: OuterStep) -> SyntheticGraphs:
+        del step
         chosen = self.select(task.real, ipc)
         forests = build_forests(task.real.train, chosen.mining.refinement, chosen.items)
         labels, frequency = chosen.labels()

@@ -80,26 +80,26 @@ class Span:
         return self.experts[self.expert, self.start_epoch + epochs]
 
 
-def expert_of_step(at: OuterStep, experts: int) -> int:
+def expert_of_step(step: OuterStep, experts: int) -> int:
     """Choose the expert of a step: all are used once, in an order drawn anew for each pass over them.
 
     Args:
-        at: The step.
+        step: The step.
         experts: Number of experts.
 
     Returns:
         Number of the expert.
     """
-    turn, position = divmod(at.step, experts)
-    return int(torch.randperm(experts, generator=stream(at.seed, "expert order", turn))[position])
+    turn, position = divmod(step.number, experts)
+    return int(torch.randperm(experts, generator=stream(step.seed, "expert order", turn))[position])
 
 
-def draw_span(experts: Trajectories, at: OuterStep, window: StartWindow, expert_epochs: int) -> Span:
+def draw_span(experts: Trajectories, step: OuterStep, window: StartWindow, expert_epochs: int) -> Span:
     """Draw the span of a step: the expert whose turn it is, and a start epoch uniform in the window.
 
     Args:
         experts: The experts.
-        at: The step, with its streams of randomness.
+        step: The step, with its streams of randomness.
         window: Window of start epochs.
         expert_epochs: Epochs of the span, M.
 
@@ -116,8 +116,8 @@ def draw_span(experts: Trajectories, at: OuterStep, window: StartWindow, expert_
             f"the span reaches past the last epoch: {needed} epochs are needed, the experts have {experts.epochs}",
             fix=f"train more (ddbench buffer RECIPE -o experts.epochs={needed}), or lower max_start_epoch",
         )
-    expert = expert_of_step(at, len(experts))
-    start_epoch = int(torch.randint(window.lowest, window.upper(at.step), (), generator=at.stream("span")))
+    expert = expert_of_step(step, len(experts))
+    start_epoch = int(torch.randint(window.lowest, window.upper(step.number), (), generator=step.stream("span")))
     span = Span(experts, expert, start_epoch)
     if torch.equal(span.begin, span.after(expert_epochs)):
         raise UserError(

@@ -24,11 +24,11 @@ class CorrectInit(Initialization):
     kind: Literal["correct"] = "correct"
     asks_experts: ClassVar[bool] = True
 
-    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, step: OuterStep, label_expert_epoch: int) -> InitialImages:
         real = task.real
         real.require_ipc(ipc)
         ensemble = ExpertEnsemble(task, label_expert_epoch)
-        waiting = shuffled_classes(real, at.stream("pixels"))
+        waiting = shuffled_classes(real, step.stream("pixels"))
         chosen: list[list[int]] = [[] for _ in waiting]
         for expert in range(len(ensemble)):
             for label, rows in enumerate(waiting):

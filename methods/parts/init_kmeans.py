@@ -36,13 +36,13 @@ class KMeansInit(Initialization):
                 f"{self.clusters} divides",
             )
 
-    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, step: OuterStep, label_expert_epoch: int) -> InitialImages:
         real, clusters = task.real, self.clusters or ipc
         real.require_ipc(ipc)
         self.validate_ipc(ipc)
         ensemble = ExpertEnsemble(task, label_expert_epoch)
-        expert = int(torch.randint(len(ensemble), (), generator=at.stream("expert of the pixels")))
-        seed = derive(at.seed, "k-means") % 2**32
+        expert = int(torch.randint(len(ensemble), (), generator=step.stream("expert of the pixels")))
+        seed = derive(step.seed, "k-means") % 2**32
         rows = []
         for label in range(real.classes):
             of_class = real.train.rows_of_class(label).cpu()

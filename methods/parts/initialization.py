@@ -42,13 +42,13 @@ class Initialization(Part, abc.ABC):
         del ipc
 
     @abc.abstractmethod
-    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, step: OuterStep, label_expert_epoch: int) -> InitialImages:
         """Choose ``ipc`` images of every class.
 
         Args:
             task: What is distilled from.
             ipc: Images per class.
-            at: Streams of randomness.
+            step: Streams of randomness.
             label_expert_epoch: Epoch of the experts that see images, where any do.
 
         Returns:
@@ -64,9 +64,9 @@ class RealInit(Initialization):
 
     kind: Literal["real"] = "real"
 
-    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, step: OuterStep, label_expert_epoch: int) -> InitialImages:
         del label_expert_epoch
-        return InitialImages(task.real.inputs(task.real.train, random_rows(task.real, ipc, at.stream("pixels"))))
+        return InitialImages(task.real.inputs(task.real.train, random_rows(task.real, ipc, step.stream("pixels"))))
 
 
 class NoiseInit(Initialization):
@@ -74,12 +74,12 @@ class NoiseInit(Initialization):
 
     kind: Literal["noise"] = "noise"
 
-    def start(self, task: Task, ipc: int, at: OuterStep, label_expert_epoch: int) -> InitialImages:
+    def start(self, task: Task, ipc: int, step: OuterStep, label_expert_epoch: int) -> InitialImages:
         del label_expert_epoch
         real = task.real
         real.require_ipc(ipc)
         shape = (real.classes * ipc, real.channels, real.size, real.size)
-        return InitialImages(torch.randn(shape, generator=at.stream("pixels")))
+        return InitialImages(torch.randn(shape, generator=step.stream("pixels")))
 
 
 def class_major_labels(classes: int, ipc: int) -> Tensor:

@@ -18,19 +18,19 @@ class RandomBatches(Part):
     per_class: Count = 256
     """Images of each class in an outer step; all of a class that has fewer."""
 
-    def draw(self, task: Task, label: int, at: OuterStep, name: str = "real") -> Tensor:
+    def draw(self, task: Task, label: int, step: OuterStep, name: str = "real") -> Tensor:
         """Draw the batch of a class, which depends on the step, the class and the name alone.
 
         Args:
             task: What is distilled from.
             label: The class.
-            at: The step, with its streams of randomness.
+            step: The step, with its streams of randomness.
             name: Name of the draw.
 
         Returns:
             Images (n, C, H, W), preprocessed, on the task's device, in the student's dtype; n is at most ``per_class``.
         """
         rows = task.real.train.rows_of_class(label).cpu()
-        order = torch.randperm(len(rows), generator=at.stream(name, label))
+        order = torch.randperm(len(rows), generator=step.stream(name, label))
         images = task.real.inputs(task.real.train, rows[order[: self.per_class]])
         return images.to(next(task.network.module.parameters()).dtype)

@@ -76,13 +76,13 @@ class RDED(DirectMethod):
         scored = self.images_per_class * self.crops * sizes.classes
         return {"scored crops": scored, "patches of an image": self.factor**2}
 
-    def distill(self, task: Task, ipc: int, at: OuterStep) -> SyntheticSet:
+    def distill(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         self.validate_data(task.real, ipc)
         real, teachers = task.real, task_teachers(task, "RDED")
         count = ipc * self.factor**2
         images = torch.cat(
             [
-                mosaics(self._patches(real, teachers, label, count, at), self.factor, real.size)
+                mosaics(self._patches(real, teachers, label, count, step), self.factor, real.size)
                 for label in range(real.classes)
             ]
         )
@@ -93,11 +93,13 @@ class RDED(DirectMethod):
         return task.synthetic(pixels, labels, ipc=ipc, notes=[f"patches chosen by {names}"])
 
     @torch.no_grad()
-    def _patches(self, real: RealSet, teachers: Teachers, label: int, count: int, at: OuterStep) -> Tensor:
+    def _patches(self, real: RealSet, teachers: Teachers, label: int, count: int, step: OuterStep) -> Tensor:
         """The patches of a class, best first, (count, C, h, w)."""
         rows = real.train.rows_of_class(label).cpu()
-        rows = rows[torch.randperm(len(rows), generator=at.stream(f"images of class {label}"))[: self.images_per_class]]
-        boxes = draw_boxes(len(rows), self.crops, real.size, self.min_area, at.stream(f"crops of class {label}"))
+        rows = rows[
+            torch.randperm(len(rows), generator=step.stream(f"images of class {label}"))[: self.images_per_class]
+        ]
+        boxes = draw_boxes(len(rows), self.crops, real.size, self.min_area, step.stream(f"crops of class {label}"))
         side = -(-real.size // self.factor)
         losses = [
             self._losses(centered(cut(image, box, side), real.size), teachers, label)

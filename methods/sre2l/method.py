@@ -118,17 +118,17 @@ class SRe2L(JobMethod):
         batch = min(self.classes_at_once, classes)
         return training_seconds(activations, self.iterations * classes * ipc, batch, task.device)
 
-    def run(self, name: str, task: Task, ipc: int, at: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
+    def run(self, name: str, task: Task, ipc: int, step: OuterStep, checkpoint: JobCheckpoint) -> dict[str, Tensor]:
         labels, real = self._chunks(task.real, ipc)[name], task.real
         settings = self.model_dump(exclude={"teachers", "classes_at_once"})
         images = Recovery(**settings, mirror=real.mirror).images(
-            self._teacher(task), labels, _limits(real, task.device), real.size, name, at, checkpoint
+            self._teacher(task), labels, _limits(real, task.device), real.size, name, step, checkpoint
         )
         pixels = real.preprocessing.inverse(images).mul(255)
         return {"images": pixels.add(_ROUNDING).floor().clamp(0, 255).to(torch.uint8).cpu()}
 
-    def assemble(self, task: Task, ipc: int, at: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
-        del at
+    def assemble(self, task: Task, ipc: int, step: OuterStep, made: Mapping[str, Mapping[str, Tensor]]) -> SyntheticSet:
+        del step
         real, teachers = task.real, task_teachers(task, "SRe2L")
         pixels = torch.empty(real.classes * ipc, *real.shape.image, dtype=torch.uint8)
         for name, labels in self._chunks(real, ipc).items():

@@ -75,12 +75,12 @@ class Recovery:
         part = step / max(self.iterations - 1, 1)
         return self.least_area + (1 - self.least_area) / 2 * (1 + math.cos(math.pi * part))
 
-    def view(self, step: int, at: OuterStep, name: str, size: int) -> View:
+    def view(self, step: int, outer_step: OuterStep, name: str, size: int) -> View:
         """Draw the view of a step, the same for all images of a chunk.
 
         Args:
             step: Number of the step, from 0.
-            at: Streams of randomness.
+            outer_step: Streams of randomness.
             name: Name of the job.
             size: Side of the images, in pixels.
 
@@ -92,7 +92,7 @@ class Recovery:
             shift=self.shift,
             crop=self.crop != "none",
             mirror=self.mirror,
-            generator=replace(at, step=step).stream(f"view of {name}"),
+            generator=replace(outer_step, number=step).stream(f"view of {name}"),
             least_area=self.area(step),
             both_ways=self.both_ways,
         )
@@ -121,7 +121,7 @@ class Recovery:
         limits: tuple[Tensor, Tensor],
         size: int,
         name: str,
-        at: OuterStep,
+        outer_step: OuterStep,
         checkpoint: JobCheckpoint,
     ) -> Tensor:
         """Recover images from noise, or go on from the last checkpoint.
@@ -132,7 +132,7 @@ class Recovery:
             limits: Black and white of each channel as networks see them, (C, 1, 1) each; every step ends within them.
             size: Side of the images, in pixels.
             name: Name of the job, which its randomness follows from.
-            at: Streams of randomness.
+            outer_step: Streams of randomness.
             checkpoint: State on disk.
 
         Returns:
@@ -142,14 +142,14 @@ class Recovery:
             UserError: The images leave the finite numbers.
         """
         black, white = limits
-        start = torch.randn(len(labels), len(black), size, size, generator=at.stream(f"start of {name}"))
+        start = torch.randn(len(labels), len(black), size, size, generator=outer_step.stream(f"start of {name}"))
         images = start.to(black).requires_grad_()
         labels = labels.to(images.device)
         adam = torch.optim.Adam([images], lr=self.lr, betas=self.betas)
         begin, facts = _resumed(images, adam, checkpoint), dict[str, float]()
         for step in range(begin, self.iterations):
             adam.param_groups[0]["lr"] = self.rate(step)
-            cross, distance = self.loss(images, labels, teacher, self.view(step, at, name, size))
+            cross, distance = self.loss(images, labels, teacher, self.view(step, outer_step, name, size))
             (images.grad,) = torch.autograd.grad(cross + self.bn_weight * distance, images)
             adam.step()
             with torch.no_grad():

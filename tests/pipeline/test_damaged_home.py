@@ -47,7 +47,7 @@ def in_distillation(tmp_path_factory):
     folder, step = tmp_path_factory.mktemp("distilling"), OuterState.step
 
     def stopping(self, at):
-        if at.step == 3:
+        if at.number == 3:
             raise KeyboardInterrupt
         return step(self, at)
 

@@ -39,7 +39,7 @@ class Bowl(OptimizedMethod):
     def outer_loss(self, syn, task, at) -> tuple[Tensor, dict[str, float]]:
         noise = torch.randn(syn.images.shape, generator=at.stream("noise"))
         loss = (syn.images - noise).square().sum() + self.value * syn.student_lr
-        return (loss * torch.nan if at.step in self.bad_steps else loss), {"step": at.step}
+        return (loss * torch.nan if at.number in self.bad_steps else loss), {"step": at.number}
 
 
 def run(method, folder, **more):
@@ -152,7 +152,7 @@ class Cliff(Bowl):
 
     def outer_loss(self, syn, task, at):
         loss, facts = super().outer_loss(syn, task, at)
-        push = 1e30 * syn.images.sum() if at.step == 3 else 0.0
+        push = 1e30 * syn.images.sum() if at.number == 3 else 0.0
         return loss + push, facts
 
 

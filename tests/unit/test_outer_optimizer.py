@@ -117,18 +117,18 @@ class Moved(OptimizedMethod):
 
     def carry(self, syn, task, at) -> dict[str, Tensor]:
         """A center that several steps share, and that follows the images."""
-        if at.step % self.steps_a_center == 0:
+        if at.number % self.steps_a_center == 0:
             center = torch.randn(syn.images.shape, generator=at.stream("center"))
-            return {"center": center, "drawn": torch.tensor(at.step)}
+            return {"center": center, "drawn": torch.tensor(at.number)}
         return {**at.carried, "center": at.carried["center"] + 0.1 * syn.images}
 
     def outer_loss(self, syn, task, at):
         center = at.carried["center"]
-        assert int(at.carried["drawn"]) == at.step - at.step % self.steps_a_center
+        assert int(at.carried["drawn"]) == at.number - at.number % self.steps_a_center
         assert syn.student_lr is not None and not center.requires_grad
         noise = torch.randn(syn.labels.shape, generator=at.stream("labels"))
         loss = (syn.images - center).square().sum() + (syn.labels - noise).square().sum() + syn.student_lr
-        return (loss * torch.nan if at.step in (4, 5) else loss), {}
+        return (loss * torch.nan if at.number in (4, 5) else loss), {}
 
 
 def run(method, folder: Path, **more):
