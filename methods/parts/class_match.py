@@ -15,7 +15,6 @@ from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import (
     KEPT_PER_ACTIVATION,
     PASSING_PER_ACTIVATION,
-    STACKED,
     TESTED_PER_ACTIVATION,
     TRAINED_PER_ACTIVATION,
 )
@@ -107,6 +106,9 @@ class MeanEmbedding(ClassMatch):
 class GradientMatch(ClassMatch):
     """Gradients of the cross-entropy by the parameters, of real and of synthetic images of a class.
 
+    Those of real images are computed class by class, those of the synthetic ones of several classes side by side
+    (``torch.func.vmap``): their batches are small, and vectorized gradients keep twice as much.
+
     Source: Zhao et al. 2021 (DC, arXiv:2006.05929), released ``utils.py``. Differs: none.
     """
 
@@ -120,85 +122,82 @@ class GradientMatch(ClassMatch):
         self, network: FlatNetwork, theta: Tensor, real: Sequence[Tensor], synthetic: Tensor, labels: Sequence[int]
     ) -> Tensor:
         """Compute the sum over k classes; arguments as of :meth:`ClassMatch.loss`."""
-        batch, weights = padded(real)
-        wanted = class_gradients(network, theta, batch, labels, weights)
-        even = torch.full(synthetic.shape[:2], 1 / synthetic.shape[1], dtype=theta.dtype, device=theta.device)
-        gradients = class_gradients(network, theta, synthetic, labels, even, differentiable=torch.is_grad_enabled())
-        return DISTANCES[self.distance](wanted, gradients)
+        pairs = zip(real, labels, strict=True)
+        wanted = torch.cat([class_gradient(network, theta, images, label) for images, label in pairs])
+        if torch.is_grad_enabled() and len(labels) == 1:
+            gradients = class_gradient(network, theta, synthetic[0], labels[0], differentiable=True)
+        else:
+            gradients = class_gradients(network, theta, synthetic, labels)
+        return DISTANCES[self.distance](by_parameter(network, wanted), by_parameter(network, gradients))
 
     def bytes(self, sizes: Sizes, real: int, synthetic: int, classes: int) -> Estimate:
         """Estimate the peak memory; arguments as of :meth:`ClassMatch.bytes`."""
         twice = KEPT_PER_ACTIVATION + PASSING_PER_ACTIVATION
-        passes = max(TRAINED_PER_ACTIVATION * real, twice * synthetic) * (STACKED if classes > 1 else 1)
+        passes = max(TRAINED_PER_ACTIVATION * real, twice * synthetic * classes)  # real images pass class by class
         gradients = 4 * classes  # real and synthetic ones, the derivative by the latter, and rows in passing
         return Estimate(
             {
                 "batches": 4 * classes * _COPIES * sizes.pixels * (real + synthetic),
-                "activations": 4 * classes * passes * sizes.activations,
+                "activations": 4 * passes * sizes.activations,
                 "weights": 4 * (1 + gradients) * sizes.parameters,
             }
         )
 
 
-def padded(batches: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Put batches of different lengths side by side.
-
-    Args:
-        batches: k batches, (n, ...), n of each its own.
-
-    Returns:
-        (k, N, ...), N the longest, where shorter ones are filled up with their first image; and the weight of each
-        image in the mean over its batch, (k, N), zero for what is filled up.
-    """
-    longest = max(len(batch) for batch in batches)
-    filled = [torch.cat([batch, batch[:1].expand(longest - len(batch), *batch.shape[1:])]) for batch in batches]
-    lengths = torch.tensor([len(batch) for batch in batches], device=filled[0].device)[:, None]
-    present = torch.arange(longest, device=lengths.device) < lengths
-    return torch.stack(filled), present.to(filled[0].dtype) / lengths
-
-
-def class_gradients(
-    network: FlatNetwork,
-    theta: Tensor,
-    images: Tensor,
-    labels: Sequence[int],
-    weights: Tensor,
-    *,
-    differentiable: bool = False,
-) -> Gradients:
-    """Compute the gradient of the mean cross-entropy of each class by the parameters.
-
-    Several classes go side by side (``torch.func.vmap``), one by plain autograd, which is faster on a CPU.
+def class_gradient(
+    network: FlatNetwork, theta: Tensor, images: Tensor, label: int, *, differentiable: bool = False
+) -> Tensor:
+    """Compute the gradient of the mean cross-entropy of one class, by plain autograd.
 
     Args:
         network: The network.
         theta: Its parameters, (P,).
-        images: (k, B, C, H, W).
-        labels: The classes, k of them.
-        weights: Of each image in the mean over its class, (k, B).
-        differentiable: Whether the gradients are differentiable by the images.
+        images: Of the class, (B, C, H, W).
+        label: The class.
+        differentiable: Whether the gradient is differentiable by the images.
 
     Returns:
-        One tensor a parameter, (k, *shape).
+        (1, P).
+    """
+    with torch.enable_grad():
+        point = theta.detach().requires_grad_()
+        loss = F.cross_entropy(network(point, images), torch.full((len(images),), label, device=images.device))
+        (gradient,) = torch.autograd.grad(loss, point, create_graph=differentiable)
+    return gradient[None]
+
+
+def class_gradients(network: FlatNetwork, theta: Tensor, images: Tensor, labels: Sequence[int]) -> Tensor:
+    """Compute the gradient of the mean cross-entropy of several classes, side by side.
+
+    Args:
+        network: The network.
+        theta: Its parameters, (P,).
+        images: Of each class, (k, B, C, H, W), by which the gradients are differentiable.
+        labels: The classes, k of them.
+
+    Returns:
+        (k, P).
     """
 
-    def loss(point: Tensor, batch: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-        logits = network(point, batch)
-        return (weight * F.cross_entropy(logits, label.expand(len(logits)), reduction="none")).sum()
+    def loss(point: Tensor, batch: Tensor, label: Tensor) -> Tensor:
+        return F.cross_entropy(network(point, batch), label.expand(len(batch)))
 
     targets = torch.tensor(labels, device=images.device)
-    with torch.set_grad_enabled(differentiable):
-        if len(images) > 1:
-            flat = vmap(grad(loss), in_dims=(None, 0, 0, 0))(theta, images, targets, weights)
-        else:
-            with torch.enable_grad():
-                point = theta.detach().requires_grad_()
-                whole = loss(point, images[0], targets[0], weights[0])
-                (single,) = torch.autograd.grad(whole, point, create_graph=differentiable)
-            flat = single[None]
-    sizes = [shape.numel() for shape in network.shapes]
-    parts = flat.split(sizes, dim=1)
-    return [part.view(len(images), *shape) for part, shape in zip(parts, network.shapes, strict=True)]
+    return vmap(grad(loss), in_dims=(None, 0, 0))(theta, images, targets)
+
+
+def by_parameter(network: FlatNetwork, gradients: Tensor) -> Gradients:
+    """Cut flat gradients into those of the parameters.
+
+    Args:
+        network: The network.
+        gradients: Of k classes, (k, P).
+
+    Returns:
+        Views, one a parameter, (k, *shape).
+    """
+    parts = gradients.split([shape.numel() for shape in network.shapes], dim=1)
+    return [part.view(len(part), *shape) for part, shape in zip(parts, network.shapes, strict=True)]
 
 
 def cosine_rows(one: Gradients, other: Gradients) -> Tensor:

@@ -22,6 +22,7 @@ from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.expert_training import train_experts, training_cost
 from ddbench.networks import FlatNetwork
+from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.pipeline.candidate_series import CandidateSeries, candidate_series, with_run_facts, write_selected
 from ddbench.pipeline.executor_choice import MIN_PARALLEL_SECONDS
 from ddbench.pipeline.imported_experts import imported_experts
@@ -66,9 +67,14 @@ class TrainExperts:
         )
 
     def run(self, job: Job) -> None:
-        ranks = self.pipeline.ranks
-        if job.buffer is not None and not ranks.decided(ranks.writes and self.done(job)):
-            self.train(job.buffer)
+        """Train what is missing. UserError, before it begins, where ranks could not share the student's batches."""
+        pipeline, ranks = self.pipeline, self.pipeline.ranks
+        if job.buffer is None or ranks.decided(ranks.writes and self.done(job)):
+            return
+        if job.method.outer_steps and not ranks.alone:
+            student = make_student(pipeline.real, pipeline.network, 0, pipeline.device)
+            refuse_mixed_batches(student, pipeline.real.shape)
+        self.train(job.buffer)
 
     def train(self, spec: BufferSpec) -> ExpertBuffer:
         """Train the experts of a buffer that are missing, and open it; imported ones serve as they are."""

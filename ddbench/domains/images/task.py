@@ -12,7 +12,6 @@ from ddbench.distillation.method import Method
 from ddbench.distillation.task import Task
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.networks import FlatNetwork, build_network
-from ddbench.networks.mixing import refuse_mixed_batches
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.provenance import code_identity, device_name, versions
@@ -67,10 +66,8 @@ def make_task(
         The task, with fingerprints of everything that it follows from.
 
     Raises:
-        UserError: Ranks disagree on the data, or share batches that the student mixes.
+        UserError: Ranks disagree on the data.
     """
-    if method.outer_steps and not ranks.alone:
-        refuse_mixed_batches(student, real.shape)
     epochs = method.needed_epochs()
     digest = None if experts is None or epochs is None else experts.digest(epochs)
     notes = () if experts is None else experts.description.notes
