@@ -17,7 +17,7 @@ class ATT(TrajectoryMatching):
     ``inner_steps`` is the most steps that a student takes; the log has the step that was chosen (``closest_step``).
     Experts are plain SGD's in batches of 512, the released default: half as many steps an epoch as MTT's. The average
     and the pixels themselves are both kept, as FTD's. ``compat``: the average carries the pixels with it, for the
-    protocol ``ftd-warm-ema-v1``, which the released code follows. Differs: as :class:`ClosestMatch` does.
+    protocol ``ftd-warm-ema-v1``, which the released code follows. Differs: as ``match: closest`` says.
     """
 
     EXPERTS: ClassVar[Mapping[str, Any]] = {"batch": 512}

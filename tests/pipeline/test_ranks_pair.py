@@ -30,6 +30,8 @@ VARIANTS = {
     "one image for two ranks": ("mtt", {"batch_syn": 1}),
     "learned labels": ("datm", {"batch_syn": 5, "student_momentum": 0.5}),
     "every epoch, perturbed": ("ast", {"batch_syn": 3}),
+    "closest step": ("att", {"batch_syn": 4}),
+    "half the parameters": ("pad", {"batch_syn": 5}),
 }
 CASES = [
     (method, {**settings, "unroll": unroll})
