@@ -90,7 +90,7 @@ class Clock:
 
     def __init__(self, monkeypatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("ddbench.expert_buffers.checkpoint.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("ddbench.training.checkpoint.time.monotonic", lambda: self.now)
 
     def watching(self, stop_at: int | None = None) -> Watching:
         watching = Watching(stop_at)
