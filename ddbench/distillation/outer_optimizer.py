@@ -131,7 +131,7 @@ class SGD(OuterOptimizer):
     def move(self, values: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
         if self.momentum == 0:
             return values.add(gradient, alpha=-self.lr), {}
-        velocity = state["velocity"].mul(self.momentum).add(gradient) if state else gradient.clone()
+        velocity = state["velocity"].mul(self.momentum).add_(gradient) if state else gradient.clone()
         return values.add(velocity, alpha=-self.lr), {"velocity": velocity}
 
 
@@ -149,8 +149,8 @@ class Adam(OuterOptimizer):
         (first, second), steps = self.betas, 1 + (int(state["steps"]) if state else 0)
         mean = (state["exp_avg"] if state else gradient.new_zeros(gradient.shape)).lerp(gradient, 1 - first)
         square = state["exp_avg_sq"] if state else gradient.new_zeros(gradient.shape)
-        square = square.mul(second).addcmul(gradient, gradient, value=1 - second)
-        root = (square.sqrt() / (1 - second**steps) ** 0.5).add_(self.eps)
+        square = square.mul(second).addcmul_(gradient, gradient, value=1 - second)
+        root = square.sqrt().div_((1 - second**steps) ** 0.5).add_(self.eps)
         moved = values.addcdiv(mean, root, value=-self.lr / (1 - first**steps))
         return moved, {"steps": tensor(steps), "exp_avg": mean, "exp_avg_sq": square}
 

@@ -117,19 +117,21 @@ class OuterState:
 
     def _move(self, gradients: Sequence[Tensor]) -> str | None:
         """Step along these gradients. Returns the reason if the guard acted."""
-        self._half_done, self.last_good = (
-            self.last_good,
-            {name: t.detach().clone() for name, t in self._tensors().items()},
-        )
+        self._half_done, self.last_good = self.last_good, self._before_step()
         for (name, leaf), gradient in zip(self.learned.items(), gradients, strict=True):
             moved, self.states[name] = self.optimizers[name].step(leaf.detach(), gradient, self.states[name])
-            leaf.detach().copy_(moved)
+            leaf.data = moved
         if self.average is not None and self.method.ema_decay is not None:
             self.average.lerp_(self.syn.images.detach(), 1 - self.method.ema_decay)
         lr = self.learned.get("student_lr")
         clamped = lr is not None and self.method.guard.clamp(lr)
         self._half_done = None
         return "student_lr at its floor" if clamped else None
+
+    def _before_step(self) -> dict[str, Tensor]:
+        """What a step starts from: its own tensors, for a step makes new ones, and a copy of the average alone."""
+        before = {name: tensor.detach() for name, tensor in self._tensors().items()}
+        return before if self.average is None else {**before, "average": self.average.clone()}
 
     def rollback_half_step(self) -> None:
         """Go back to what was before a step that failed on its way, for lack of memory for example."""
