@@ -16,7 +16,7 @@ RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
 
 @dataclass(frozen=True, kw_only=True)
 class LRSearch:
-    """What a search found."""
+    """Result of a search."""
 
     lr: float
     """The rate chosen."""
@@ -29,6 +29,10 @@ def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = 
 
     Args:
         score_with: Trains with a rate and scores on the validation split.
+        rates: Rates to try, in any order; each is tried once.
+
+    Returns:
+        The rate taken, and the accuracies under each, rates ascending.
 
     Raises:
         UserError: No rates, rates that are not finite and positive, and scores of another split than validation.

@@ -20,13 +20,18 @@ WIDEST = 0.2
 
 
 def published_result(syn: SyntheticSet, network: str, method: str | None = None) -> PublishedResult:
-    """The printed accuracy of the method's sets of this data set, ipc and network.
+    """Printed accuracy of a method's sets of this data set, ipc and network.
 
     Args:
+        syn: Synthetic set.
+        network: Canonical name of the network that is tested.
         method: As in ``published.csv``; None takes the set's own.
 
+    Returns:
+        The printed number with its source.
+
     Raises:
-        UserError: With what is known near it.
+        UserError: Nothing is printed; the error has what is known near it.
     """
     dataset, name = ORIGINAL.get(syn.dataset, syn.dataset), method or syn.method
     found = published_numbers().get((name, dataset, syn.ipc, network))
@@ -66,7 +71,11 @@ class ClaimCheck:
         return self.decided and self.high >= 0
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``--format json``."""
+        """The document of ``--format json``.
+
+        Returns:
+            The verdict, printed and measured accuracies, and the interval of their difference, all as fractions.
+        """
         claim = self.claim
         return {
             "holds": self.holds,
@@ -89,7 +98,11 @@ class ClaimCheck:
         }
 
     def text(self) -> str:
-        """What is printed, what was measured, and a verdict."""
+        """The text for people.
+
+        Returns:
+            Lines with the printed and the measured accuracy, notes, and a verdict, in percent.
+        """
         claim, scores = self.claim, self.scores
         spread = "" if claim.std is None else f" ± {100 * claim.std:.1f}"
         verdict = "holds" if self.holds else "does NOT hold"
@@ -109,7 +122,14 @@ class ClaimCheck:
 
 
 def check_claim(claim: PublishedResult, scores: Scores) -> ClaimCheck:
-    """Compare.
+    """Compare a printed accuracy with measured ones.
+
+    Args:
+        claim: Printed accuracy.
+        scores: Scores of two networks or more.
+
+    Returns:
+        The difference, measured minus printed, with its interval at 95 %.
 
     Raises:
         UserError: A single measured network, which has no spread.

@@ -46,7 +46,13 @@ class Selected:
 
 
 def candidates(folder: Path) -> dict[int, Path]:
-    """The candidates that a distillation left, ``000100.safetensors`` and so on, by outer step, ascending.
+    """Candidates that a distillation left, ``000100.safetensors`` and so on.
+
+    Args:
+        folder: Folder of the run's candidates.
+
+    Returns:
+        Files by outer step, ascending.
 
     Raises:
         UserError: There is none.
@@ -58,18 +64,30 @@ def candidates(folder: Path) -> dict[int, Path]:
 
 
 def selection_seeds(seed: int, networks: int) -> tuple[int, ...]:
-    """Seeds of the networks that judge candidates: never those of the networks that score the chosen one."""
+    """Seeds of the networks that candidates are compared with, never those that score the chosen one.
+
+    Args:
+        seed: Seed of the distillation.
+        networks: Number of networks.
+
+    Returns:
+        One seed a network.
+    """
     return tuple(derive(seed, "selection", number) for number in range(networks))
 
 
 def selection_rule(name: str, where: str = "") -> Selection:
-    """The rule of this name.
+    """Rule of a name.
 
     Args:
+        name: "last", "validation" or "oracle".
         where: The place it was read from.
 
+    Returns:
+        The name, as a rule.
+
     Raises:
-        UserError: With the nearest name.
+        UserError: No rule has this name; the error has the nearest one.
     """
     for rule in get_args(Selection):
         if rule == name:
@@ -159,7 +177,14 @@ def select(
 
 
 def score_cache(folder: Path) -> ScoreCache:
-    """The scores of the candidates in a folder, beside them; also those that an older ddbench wrote there."""
+    """Cache of the scores of a run's candidates; it also reads those that an older ddbench wrote.
+
+    Args:
+        folder: Folder of the candidates.
+
+    Returns:
+        The cache, in ``scores`` under the folder.
+    """
 
     def earlier(key: Key) -> object:
         try:
@@ -190,7 +215,18 @@ class CandidateJob(WorkerJob):
     compile: Choice
 
     def __call__(self, candidate: Path, report: ReportProgress) -> tuple[float, ...]:
-        """Errors: UserError as in ``score``, and where this machine does not see the file."""
+        """Score a candidate.
+
+        Args:
+            candidate: File of the candidate.
+            report: Not used.
+
+        Returns:
+            Accuracies in the order of ``seeds``.
+
+        Raises:
+            UserError: As in ``score``, and where this machine does not see the file.
+        """
         del report
         require_seen(candidate)
         return score(
@@ -207,12 +243,23 @@ class CandidateJob(WorkerJob):
         ).accuracy
 
     def trimmed(self) -> CandidateJob:
-        """Leave out the splits that are not tested on."""
+        """Leave out the splits that are not tested on.
+
+        Returns:
+            The job, every split of whose real set is the tested one, so that less travels to workers.
+        """
         tested = self.real.test if self.split == "test" else self.real.validation
         return replace(self, real=replace(self.real, train=tested, validation=tested, test=tested))
 
     def key(self, candidate: Path) -> dict[str, Any]:
-        """All that the accuracies of a candidate follow from."""
+        """All that the accuracies of a candidate follow from.
+
+        Args:
+            candidate: File of the candidate.
+
+        Returns:
+            JSON, the key of the score cache.
+        """
         document = describe(candidate)
         return {
             "candidate": document["sha256"],

@@ -56,7 +56,11 @@ class Verification:
         return self.identical if self.exact else abs(self.mean_difference) <= self.tolerance
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``--format json``."""
+        """The document of ``--format json``.
+
+        Returns:
+            The verdict, recorded and measured accuracies as fractions, and their differences.
+        """
         return {
             "passed": self.passed,
             "identical": self.identical,
@@ -70,7 +74,11 @@ class Verification:
         }
 
     def text(self) -> str:
-        """One line a seed, and a verdict."""
+        """The text for people.
+
+        Returns:
+            One line a seed, and a verdict.
+        """
         lines = [
             f"seed {seed}: recorded {percent(then, None)}, now {percent(now, None)} ({100 * (now - then):+.2f})"
             for seed, then, now in zip(self.seeds, self.recorded, self.measured, strict=True)
@@ -96,6 +104,19 @@ def verify(
     executor: Executor | None = None,
 ) -> Verification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and the rate that was chosen for it, and compare.
+
+    Args:
+        row: Row to verify.
+        syn: Synthetic set that the row is about.
+        real: Real set that the row was tested on.
+        device: Device that trains and tests.
+        teachers: Teachers of the row; None where it has none.
+        tolerance: Difference of means, a fraction, that passes where the same bits can not be expected.
+        progress: Shown while networks are trained.
+        executor: As in ``score``.
+
+    Returns:
+        Recorded and measured accuracies.
 
     Raises:
         UserError: The set, or the real data, is not the one that the row is about, and as in ``score``.
@@ -148,12 +169,31 @@ def require_same_origin(row: Row, synthetic: str | None, real: str, teachers: st
 
 
 def is_exact(row: Row, device: torch.device, libraries: Mapping[str, str]) -> bool:
-    """Tell whether the same bits as a row's can be asked for on a device with these versions of libraries."""
+    """Tell whether the same bits as a row's can be expected.
+
+    Args:
+        row: Row of the leaderboard.
+        device: Device that trains and tests.
+        libraries: Versions by library.
+
+    Returns:
+        True on the row's CPU with its versions; never on a GPU.
+    """
     return device.type == "cpu" and row.device == device_name(device) and row.versions == libraries
 
 
 def compare_accuracies(
     row: Row, measured: tuple[float, ...], exact: bool, tolerance: float = TOLERANCE
 ) -> Verification:
-    """Compare the accuracies of a row with those that were measured anew, a fraction a seed."""
+    """Compare the accuracies of a row with those that were measured anew.
+
+    Args:
+        row: Row of the leaderboard.
+        measured: Accuracies, fractions, one a seed in the row's order.
+        exact: Whether the same bits are expected.
+        tolerance: Difference of means, a fraction, that passes where they are not.
+
+    Returns:
+        The comparison, with its verdict.
+    """
     return Verification(seeds=row.seeds, recorded=row.accuracy, measured=measured, exact=exact, tolerance=tolerance)

@@ -30,7 +30,7 @@ class Curve:
 
     @property
     def seen(self) -> tuple[int, ...]:
-        """How many classes have been seen after each step."""
+        """Number of classes seen after each step."""
         return tuple(len(score.question.seen) for score in self.scores[0])
 
     @property
@@ -57,7 +57,11 @@ class Curve:
         return [fmean(fmean(score.accuracy) for score in order) for order in self.scores]
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """All of the curve as JSON.
+
+        Returns:
+            The setting, costs, and accuracies as fractions by class order, step and network, with mean and deviation.
+        """
         first, last = self.scores[0][0].question, self.scores[0][-1]
         return {
             "kind": "continual curve",
@@ -87,7 +91,14 @@ class Curve:
         }
 
     def save(self, home: Path) -> Path:
-        """Write the document beside its steps, under a name that follows from the steps it is made of."""
+        """Write the document next to those of its steps, under a name that follows from the steps it is made of.
+
+        Args:
+            home: Folder of results, under which the steps lie.
+
+        Returns:
+            The path. A file that has the same document already is not written again.
+        """
         question = self.scores[0][0].question
         parts = [score.question.path(home).name for order in self.scores for score in order]
         name = f"curve-{in_a_path(question.title)}-{question.steps}-steps-{artifact.fingerprint(parts)}.json"
@@ -99,7 +110,14 @@ class Curve:
 
 
 def curves_of(scores: Iterable[StepScore]) -> list[Curve]:
-    """The curves that these points make, by method and ipc, in the order in which they first appear."""
+    """Curves that points make, by method and ipc.
+
+    Args:
+        scores: Points of any methods, class orders and steps, in any order.
+
+    Returns:
+        The curves, in the order in which their methods and ipcs first appear, each with its steps ascending.
+    """
     found: dict[tuple[str, int | None], dict[int, list[StepScore]]] = {}
     for score in scores:
         asked = score.question

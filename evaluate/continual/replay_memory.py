@@ -27,10 +27,17 @@ class StepSet:
 
 
 def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
-    """One synthetic set of all parts, labeled by the classes of ``real``, the whole data set.
+    """One synthetic set of all parts, labeled by the classes of the whole data set.
 
     Mosaics are decoded. Soft labels become probabilities that are 0 for the classes of other parts; where some parts
     have hard labels, theirs become certain ones. The student's rate is the mean of the parts', None if one has none.
+
+    Args:
+        parts: Synthetic sets of a few classes each.
+        real: Whole data set, whose classes the parts' classes are numbers of.
+
+    Returns:
+        The images of all parts, in their order.
 
     Raises:
         UserError: Two parts have a class in common, or one has another preprocessing, another size of image, or labels
@@ -59,9 +66,17 @@ def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
 
 
 def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
-    """What a set of all classes holds of some of them, its soft labels as probabilities among these alone.
+    """Part of a set of all classes that some classes have.
 
-    Where a label says nothing of these classes, it is the class that its image was made for.
+    Soft labels become probabilities among these classes alone. Where a label says nothing of them, it is the class
+    that its image was made for.
+
+    Args:
+        syn: Synthetic set of all classes.
+        classes: Classes of the part, as numbers of the set's.
+
+    Returns:
+        The images made for these classes, whose labels count from 0 in the order of ``classes``.
 
     Raises:
         UserError: A set with labels of single views.
@@ -84,7 +99,15 @@ def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
 
 
 def seen_test(real: RealSet, classes: Sequence[int]) -> RealSet:
-    """The whole data set with the test images of these classes alone, labeled as they were."""
+    """Whole data set with the test images of some classes alone.
+
+    Args:
+        real: Whole data set.
+        classes: Classes seen so far.
+
+    Returns:
+        The set with a smaller test split, whose labels are those of the whole.
+    """
     rows = rows_of_classes(real.test, classes)
     if len(rows) == len(real.test):
         return real
@@ -92,7 +115,14 @@ def seen_test(real: RealSet, classes: Sequence[int]) -> RealSet:
 
 
 def memory_sha256(memory: SyntheticSet) -> str:
-    """A hash of everything that is trained on."""
+    """Hash of everything that is trained on.
+
+    Args:
+        memory: Set of all parts, as ``merge_memory`` makes it.
+
+    Returns:
+        SHA-256 of its tensors, hexadecimal.
+    """
     return tensors_sha256(memory.tensors())
 
 

@@ -18,7 +18,7 @@ KIND = "continual step"
 
 @dataclass(frozen=True, kw_only=True)
 class StepKey:
-    """What is asked at one step, whatever the answer."""
+    """Everything that the scores of one step follow from."""
 
     method: str
     """Its label in the recipe."""
@@ -58,11 +58,25 @@ class StepKey:
         return f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
 
     def cache(self, home: Path) -> ScoreCache:
-        """The cache that has the answer."""
+        """Cache that has the answer.
+
+        Args:
+            home: Folder of results.
+
+        Returns:
+            The cache of this data set, in a folder of its own.
+        """
         return ScoreCache(home / "continual" / in_a_path(self.dataset))
 
     def path(self, home: Path) -> Path:
-        """Where the answer lies: one file a question, so that nothing is asked twice."""
+        """Path of the answer: one file a question, so that nothing is trained twice.
+
+        Args:
+            home: Folder of results.
+
+        Returns:
+            The path, whether or not the file exists.
+        """
         return self.cache(home).path(asdict(self), self.file_name)
 
 
@@ -95,7 +109,14 @@ class StepScore:
 
 
 def known_score(question: StepKey, home: Path) -> StepScore | None:
-    """The answer that lies there already, if one does.
+    """Stored answer to a question.
+
+    Args:
+        question: Key of the step.
+        home: Folder of results.
+
+    Returns:
+        The answer, None where there is none yet.
 
     Raises:
         UserError: Its file is damaged, or of a newer ddbench.
@@ -113,5 +134,12 @@ def known_score(question: StepKey, home: Path) -> StepScore | None:
 
 
 def in_a_path(name: str) -> str:
-    """A name, which may be that of a file's label, as one part of a path; usual names are themselves."""
+    """A name, which may be that of a file's label, as one part of a path.
+
+    Args:
+        name: Any text.
+
+    Returns:
+        At most 100 letters, digits and ``._+-``; usual names are themselves, and "unnamed" is one without any of these.
+    """
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.")[:100] or "unnamed"

@@ -33,7 +33,14 @@ def render(curves: Sequence[Curve], form: str) -> str:
 
 
 def caption(curves: Sequence[Curve]) -> str:
-    """What the table is about, and how its memories came about."""
+    """Heading of a table: data, network, and the way in which each memory came about.
+
+    Args:
+        curves: Curves of the table, one at least; the first one's setting stands for all.
+
+    Returns:
+        Several lines, notes last.
+    """
     about = curves[0].scores[0][0].question
     orders, networks = len(curves[0].scores), len(about.seeds)
     hows = {curve.scores[0][-1].question.how: [] for curve in curves}

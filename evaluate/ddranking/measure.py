@@ -63,16 +63,31 @@ def measure(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Measurement:
-    """HLR, IOR and LRS of a synthetic set, and ARS where asked, with the accuracies behind them.
+    """HLR, IOR and LRS of a synthetic set, and ARS on demand, with the accuracies behind them.
 
     Args:
-        labels: On the soft track, the set's own ("S") or what ``teachers`` say of every batch ("M"); in both, teachers
-            label the random images.
-        searches: How many networks judge each rate on validation; a single rate needs no judge.
+        syn: Synthetic set; labels of single views and images to warm up with are not used.
+        real: Real set that it was distilled from.
+        track: "hard" or "soft".
+        labels: On the soft track, the set's own ("S") or those that ``teachers`` give to every batch ("M"); in both,
+            teachers label the random images.
+        network: None takes the one that the set was distilled with.
+        seeds: One run each.
+        searches: Networks that each rate is tried with on validation; a single rate needs none.
+        rates: Learning rates to choose from, the same for every candidate.
         epochs: None is the recipe's 300.
+        weight: Weight of IOR in alpha, against HLR.
+        ars: Measure ARS too, by candidates without augmentation.
+        ars_weight: Weight in beta of accuracies with augmentation, against those without.
+        teachers: Networks of the soft track; None on the hard one.
         real_accuracy: A fraction known from elsewhere, instead of training on all real data.
-        folder: Where finished trainings are kept, and looked for.
+        device: Device that trains and tests.
+        folder: Folder of finished trainings, which are not trained again; None stores nothing.
+        progress: Shown while networks are trained.
         executor: As in ``score``.
+
+    Returns:
+        The measurement, accuracies in the order of ``seeds``.
 
     Raises:
         UserError: Names, weights, rates and accuracies that can not be, missing teachers, a validation split that is

@@ -22,7 +22,7 @@ DERIVED = "derived"
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What DD-Ranking asks about one synthetic set, on one track, with one network.
+    """Accuracies behind DD-Ranking's scores of one synthetic set, on one track, with one network.
 
     Raises:
         ValueError: Accuracies are not fractions, or not one a seed, and for weights out of range.
@@ -105,10 +105,17 @@ class Measurement:
         return sum(side.trainings for side in self.sides.values())
 
     def weighted(self, weight: float | None = None, ars_weight: float | None = None) -> Measurement:
-        """The same accuracies under other weights; None keeps the weight.
+        """The same accuracies under other weights.
+
+        Args:
+            weight: Weight of IOR in alpha, against HLR; None leaves it as it is.
+            ars_weight: Weight in beta of accuracies with augmentation, against those without; None leaves it as it is.
+
+        Returns:
+            A measurement whose scores follow from these weights.
 
         Raises:
-            UserError: Outside [0, 1].
+            UserError: A weight outside [0, 1].
         """
         chosen = self.weight if weight is None else weight, self.ars_weight if ars_weight is None else ars_weight
         for value in chosen:
@@ -116,7 +123,11 @@ class Measurement:
         return replace(self, weight=chosen[0], ars_weight=chosen[1])
 
     def derived(self) -> dict[str, list[float]]:
-        """All quantities by name, a value a run, fractions."""
+        """All quantities that follow from the accuracies.
+
+        Returns:
+            By name, a value a run, fractions; those of ARS only where it was measured.
+        """
         label, augmentation = self.label_robustness, self.augmentation_robustness
         found = {"hlr": label.hlr, "ior": label.ior, "alpha": label.alpha, "lrs": label.lrs}
         if augmentation is not None:
@@ -128,7 +139,14 @@ class Measurement:
         return {**asdict(self), DERIVED: self.derived()}
 
     def path(self, folder: Path) -> Path:
-        """Where it lies: ``<dataset>/ipc<n>/<method>-<question>.json``, the same for the same question asked again."""
+        """Path of the measurement: ``<dataset>/ipc<n>/<method>-<question>.json``, the same for the same question.
+
+        Args:
+            folder: Folder of measurements.
+
+        Returns:
+            The path, whether or not the file exists.
+        """
         asked = {name: getattr(self, name) for name in _ASKED}
         asked["sides"] = {
             name: list(side.accuracy) if side.given else side.recipe_fingerprint for name, side in self.sides.items()
@@ -149,16 +167,29 @@ _ASKED = (
 
 
 def require_weight(value: float) -> None:
-    """Errors: UserError for a weight outside [0, 1]."""
+    """Check the weight of one of two halves.
+
+    Args:
+        value: Weight of the first half, against the second.
+
+    Raises:
+        UserError: It is outside [0, 1].
+    """
     if not 0 <= value <= 1:
         raise UserError(f"a weight is a number from 0 to 1, not {value:g}", fix="0.5 weighs both halves alike")
 
 
 def load_measurement(path: Path) -> Measurement:
-    """Read one.
+    """Read a measurement that ``ddbench ddranking`` wrote.
+
+    Args:
+        path: JSON file of the measurement.
+
+    Returns:
+        The measurement; derived quantities are computed anew.
 
     Raises:
-        UserError: That names the file and what is wrong with it.
+        UserError: The file is no whole measurement, or of a newer ddbench; the error names the file and the key.
     """
     from pydantic import TypeAdapter, ValidationError
 

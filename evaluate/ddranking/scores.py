@@ -17,16 +17,29 @@ Runs = tuple[float, ...]
 
 
 def exponential_score(value: float) -> float:
-    """``(e^value - 1/e) / (e - 1/e)``: what makes LRS of alpha, and ARS of beta; in [0, 1] for a value in [-1, 1].
+    """Map alpha to LRS, and beta to ARS: ``(e^value - 1/e) / (e - 1/e)``.
 
     It grows with value, and is 0 at -1, 0.1015 at -0.5, 0.2689 at 0, 0.5449 at 0.5 and 1 at 1, so that a set as good as
     random images that recovers all of the real data's accuracy is not at the middle.
+
+    Args:
+        value: Weighted difference of accuracies, in [-1, 1].
+
+    Returns:
+        The score, in [0, 1].
     """
     return (math.exp(value) - math.exp(-1)) / (math.exp(1) - math.exp(-1))
 
 
 def spread(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and population standard deviation over the runs."""
+    """Mean and population standard deviation over the runs.
+
+    Args:
+        values: One a run, one at least.
+
+    Returns:
+        Mean and deviation; the deviation of a single run is 0.
+    """
     runs = tuple(values)
     return fmean(runs), pstdev(runs)
 

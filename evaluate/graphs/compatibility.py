@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
 
 def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
-    """Errors: UserError where data set, classes, or the vocabularies of node and edge labels differ."""
+    """Check that a set of graphs can be tested on real graphs.
+
+    Args:
+        syn: Set of graphs.
+        real: Real graphs.
+
+    Raises:
+        UserError: Data set, classes, or the vocabularies of node and edge labels differ, or the set is empty.
+    """
     for what, given, wanted in (
         ("data set", syn.dataset, real.name),
         ("classes", syn.class_names, real.class_names),
@@ -33,7 +41,14 @@ def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
 
 
 def require_splits(real: GraphSet) -> None:
-    """Errors: UserError where a split is empty, or has graphs of a single class."""
+    """Check that ROC-AUC is defined on every split.
+
+    Args:
+        real: Real graphs.
+
+    Raises:
+        UserError: A split is empty, or has graphs of a single class.
+    """
     for name, graphs in (("training", real.train), ("validation", real.validation), ("test", real.test)):
         if len(graphs) == 0:
             chosen = name == "validation"

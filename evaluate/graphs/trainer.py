@@ -38,7 +38,14 @@ class GraphBatches:
 
     @torch.no_grad()
     def logits_of(self, network: nn.Module) -> Tensor:
-        """Logits of every graph, (G, C), on the CPU; the network is left in eval mode."""
+        """Logits of every graph.
+
+        Args:
+            network: Network on the device; it is left in eval mode.
+
+        Returns:
+            (G, C), on the CPU.
+        """
         network.eval()
         return torch.cat([network(part).cpu() for part in self._parts])
 
@@ -55,7 +62,7 @@ class GraphSeedResult(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphTrainer:
-    """What networks are trained on, how, and what they are asked about."""
+    """Training of networks by a protocol, and the real graphs that they are validated and tested on."""
 
     training_set: GraphTrainingSet
     validation: GraphBatches
@@ -67,12 +74,17 @@ class GraphTrainer:
     device: torch.device
 
     def train_and_test(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> GraphSeedResult:
-        """Train the network of this seed, choose its state on validation, and test that once.
+        """Train the network of a seed, choose its state on validation, and test that once.
+
+        A training that is no longer finite ends there; where no state was ever finite on validation, or the chosen one
+        is not on test, every test graph counts as of the first class.
 
         Args:
-            after_step: Told the number of steps done. A training that is no longer finite ends there; where no state
-                was ever finite on validation, or the chosen one is not on test, every test graph is given the first
-                class.
+            seed: Fixes the first parameters, what is drawn and what is dropped.
+            after_step: Called with the number of steps done.
+
+        Returns:
+            Accuracy, ROC-AUC and validation ROC-AUC of the chosen state, and whether the training stayed finite.
         """
         with one_thread(self.device):
             network = build_gnn(

@@ -39,8 +39,10 @@ class ByIpc:
         self.has_further_lines = len(self.rows) > len(found)
 
     def cells(self) -> list[list[str]]:
-        """Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent, and has no ± where it is of a single network;
-        those of a column are aligned, part by part.
+        """Cells of the table, aligned part by part in each column.
+
+        Returns:
+            Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent; a single network has no ±.
         """
         columns = [["method", *(label for label, _, _ in self.rows)]]
         if self.students:
@@ -51,7 +53,14 @@ class ByIpc:
 
 
 def shown_students(entries: Sequence[Line]) -> list[str]:
-    """What each was distilled with; empty where that is the network of the block in every line, or nothing."""
+    """Networks that sets were distilled with, where a reader needs them.
+
+    Args:
+        entries: Lines of a block.
+
+    Returns:
+        One a line, "" for none; empty where that is the network of the block in every line, or nothing.
+    """
     named = [entry["student"] if isinstance(entry["student"], str) else "" for entry in entries]
     same = all(student in ("", entry["network"]) for entry, student in zip(entries, named, strict=True))
     return [] if same else named

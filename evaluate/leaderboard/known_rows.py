@@ -33,7 +33,15 @@ def known_rows(results: Path, dataset: str, ipc: int, **facts: Any) -> Iterator[
 
 
 def with_pools(row: Row, names: Sequence[str]) -> Row:
-    """Add names of network pools to those that a row was asked for with."""
+    """Add names of network pools to those that a row was requested with.
+
+    Args:
+        row: Row of one network.
+        names: Names of pools; those that the row has already are not added again.
+
+    Returns:
+        The row with all names.
+    """
     return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)
 
 

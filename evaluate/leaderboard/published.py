@@ -29,7 +29,11 @@ class PublishedResult:
 
 @cache
 def published_numbers() -> dict[tuple[str, str, int, str], PublishedResult]:
-    """Every number in ``published.csv``, by (method, dataset, ipc, network)."""
+    """Every number in ``published.csv``.
+
+    Returns:
+        The results, by (method, dataset, ipc, network).
+    """
     text = files("ddbench.evaluate").joinpath("published.csv").read_text(encoding="utf-8")
     found: dict[tuple[str, str, int, str], PublishedResult] = {}
     for line in csv.DictReader(text.splitlines()):
@@ -69,8 +73,15 @@ def look_up(
 
 
 def is_as_published(dataset: str, tested_on: EvalSplit | None) -> bool:
-    """Tell whether a test split has the counts of the data set that papers print figures of under this
-    name."""
+    """Tell whether a test split has the counts of the data set that papers print figures of under this name.
+
+    Args:
+        dataset: Name of the data set.
+        tested_on: Test split of a row; None for an old row, which does not say.
+
+    Returns:
+        True also for an unknown data set or split.
+    """
     known = KNOWN.get(dataset)
     if known is None or tested_on is None:
         return True

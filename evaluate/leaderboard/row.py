@@ -217,7 +217,7 @@ class Row:
         return fingerprint(identity)[:8]
 
     def path(self, folder: Path) -> Path:
-        """Where the row lies under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
+        """Path of the row under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
         return folder_of(folder, self.dataset, self.ipc) / f"{_slug(self.method)}-{self.question}.json"
 
     def save(self, folder: Path) -> Path:
@@ -228,7 +228,7 @@ class Row:
 
 
 def folder_of(results: Path, dataset: str, ipc: int) -> Path:
-    """Where the rows of a data set at an ipc lie under a results folder."""
+    """Folder of the rows of a data set at an ipc, under a results folder."""
     return results / _slug(dataset) / f"ipc{ipc}"
 
 

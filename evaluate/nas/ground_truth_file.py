@@ -24,9 +24,11 @@ HEAD = "# ddbench nas truth "
 
 
 def write_truth(truth: GroundTruth, path: Path) -> None:
-    """Write a table, atomically:
+    """Write a table, atomically.
 
-    ``.json``, or ``.csv`` with the facts in a comment on its first line.
+    Args:
+        truth: Table of true accuracies.
+        path: ``.json``, or ``.csv`` with the facts in a comment on its first line.
 
     Raises:
         UserError: Another ending.
@@ -53,11 +55,16 @@ def write_truth(truth: GroundTruth, path: Path) -> None:
 def read_truth(path: Path, space: Space) -> GroundTruth:
     """A table that :func:`write_truth` wrote, or one of the user's with the columns arch (or network) and accuracy.
 
-    Networks that are not of the space are left out, with a note.
+    Args:
+        path: ``.json`` or ``.csv``; accuracies are fractions.
+        space: Space of the ranking; networks that are not of it are left out, with a note.
+
+    Returns:
+        The table, its networks by their canonical names.
 
     Raises:
-        UserError: That names file and line for an unknown column or network, a network told twice, and a number that is
-            no fraction.
+        UserError: An unknown column or network, a network that comes twice, and a number that is no fraction; the error
+            names file and line.
     """
     content = read_regular(path, "table of true accuracies", most=LARGEST_JSON)
     try:

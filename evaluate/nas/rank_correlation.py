@@ -33,7 +33,15 @@ class RankEstimate:
 
 
 def spearman(first: Floats, second: Floats) -> float:
-    """Spearman's rho of two lists of scores (n,), ties sharing their mean rank; nan where a list is constant."""
+    """Spearman's rho of two lists of scores, ties sharing their mean rank.
+
+    Args:
+        first: Scores (n,).
+        second: Scores (n,) of the same networks.
+
+    Returns:
+        A number in [-1, 1]; nan for a constant list, or fewer than two networks.
+    """
     from scipy.stats import rankdata
 
     if _undefined(first, second):
@@ -42,7 +50,15 @@ def spearman(first: Floats, second: Floats) -> float:
 
 
 def kendall(first: Floats, second: Floats) -> float:
-    """Kendall's tau-b of two lists of scores (n,), which corrects for ties; nan where a list is constant."""
+    """Kendall's tau-b of two lists of scores, which corrects for ties.
+
+    Args:
+        first: Scores (n,).
+        second: Scores (n,) of the same networks.
+
+    Returns:
+        A number in [-1, 1]; nan for a constant list, or fewer than two networks.
+    """
     from scipy.stats import kendalltau
 
     if _undefined(first, second):
@@ -52,20 +68,43 @@ def kendall(first: Floats, second: Floats) -> float:
 
 
 def best(scores: Floats, k: int) -> NDArray[np.int64]:
-    """Positions of the ``k`` highest scores, the highest first; of equals the earlier."""
+    """Positions of the highest scores.
+
+    Args:
+        scores: Scores (n,).
+        k: Number of positions.
+
+    Returns:
+        Positions (k,), the highest score first; of equals the earlier.
+    """
     return np.argsort(-scores, kind="stable")[:k]
 
 
 def regret(proxy: Floats, truth: Floats) -> float:
-    """True score of the network that the proxy puts first, minus the best true score: 0 at best, else negative."""
+    """True score of the network that the proxy puts first, minus the best true score.
+
+    Args:
+        proxy: Scores (n,) on the proxy.
+        truth: True scores (n,).
+
+    Returns:
+        0 at best, else negative.
+    """
     return float(truth[best(proxy, 1)[0]] - truth.max())
 
 
 def measures(proxy: Floats, truth: Floats) -> dict[str, float]:
-    """Every measure of two lists of scores (n,), by its name; nan where it is undefined.
+    """Every measure of two lists of scores.
 
     ``spearman`` and ``kendall`` are over all networks, ``spearman.truth.5`` among the five best by truth,
     ``spearman.proxy.5`` among the five best by proxy, for each of ``KS`` below n; ``regret`` is of the proxy's first.
+
+    Args:
+        proxy: Scores (n,) on the proxy.
+        truth: True scores (n,).
+
+    Returns:
+        Values by name; nan where undefined.
     """
     parts = {"": np.arange(len(truth))}
     for k in KS:
@@ -81,11 +120,18 @@ def measures(proxy: Floats, truth: Floats) -> dict[str, float]:
 def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, RankEstimate]:
     """Every measure of the mean scores, with an interval over the seeds of both.
 
+    The interval holds the middle 95 % of the values that come out when the seeds of the proxy and of the truth are
+    drawn again, with replacement, each time the same for all networks. Networks are not drawn, so it speaks of these
+    networks; with three seeds it is coarse.
+
     Args:
         proxy: (n, s) scores of n networks under s seeds.
-        truth: (n, t). The interval holds the middle 95 % of what comes out when the seeds of the proxy and of the truth
-            are drawn again, with replacement, each time the same for all networks. Networks are not drawn, so it speaks
-            of these networks; with three seeds it is coarse.
+        truth: (n, t) true scores under t seeds.
+        seed: Of the draws.
+        resamples: Number of draws.
+
+    Returns:
+        Estimates by name, as in ``measures``; without an interval for a single seed of both.
     """
     value = measures(_means(proxy), _means(truth))
     drawn = _drawn(proxy, truth, seed, resamples) if max(proxy.shape[1], truth.shape[1]) > 1 else {}

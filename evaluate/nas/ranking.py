@@ -104,13 +104,23 @@ def rank(
     """Train networks on each synthetic set, real data, and baselines, and compare their order on the validation split.
 
     Args:
-        folder: Where every network's scores are kept as soon as they are known, so that the same call goes on.
+        sets: Synthetic sets, one at least.
+        real: Real set that they were distilled from.
+        folder: Folder of every network's scores, written as soon as they are known, so that the same call goes on.
+        space: Name of a space of networks, or a space.
+        baselines: Names out of "random" and "early-stopping".
         networks: How many, drawn from the space; None is all.
         seeds: Trainings of each.
         seed: Of what is drawn.
         protocol: None is ``recipe()``.
         truth: A table instead of training on real data; then its networks are ranked.
         part: (2, 4) takes the second of every four networks, and tests none.
+        device: Device that trains and tests; "auto" takes CUDA where present.
+        progress: Shown while networks are trained.
+        executor: Trains the networks; None is this process.
+
+    Returns:
+        Accuracies of all networks on all proxies, and the agreement of each proxy with the truth.
 
     Raises:
         UserError: Unknown names, networks that do not take these images, sets that do not fit the data, and data

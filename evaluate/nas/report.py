@@ -36,7 +36,14 @@ def render(ranking: Ranking, form: str = "text") -> str:
 
 
 def as_dict(ranking: Ranking) -> dict[str, Any]:
-    """Everything, JSON: accuracies of every network and seed included."""
+    """All of a ranking as JSON.
+
+    Args:
+        ranking: Ranking.
+
+    Returns:
+        The document, accuracies of every network and seed included.
+    """
     truth = ranking.truth
     return {
         "space": ranking.space,
@@ -85,6 +92,14 @@ def _record(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def title(ranking: Ranking) -> str:
+    """Heading of a ranking: data, space, protocol and seeds.
+
+    Args:
+        ranking: Ranking.
+
+    Returns:
+        One line.
+    """
     facts = ranking.facts
     recipe = f"{facts['protocol'][0]}, {facts['epochs']} epochs, {facts['augmentation']}"
     return f"{ranking.dataset} · {ranking.space}, {len(ranking.networks)} networks · {recipe} · {_seeds(ranking)}"

@@ -48,7 +48,7 @@ class SearchedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What a search tried, and what the best of it reach on real images."""
+    """Networks that a search tried, and the accuracies of its best on real images."""
 
     space: str
     dataset: str
@@ -85,13 +85,24 @@ def search(
     """Let Optuna's TPE look for the network that a synthetic set trains best, then train the best ones on real images.
 
     Args:
+        syn: Synthetic set.
+        real: Real set that it was distilled from.
+        folder: Folder of all scores. The sampler is seeded, so that the same call goes the same way, and trains nothing
+            twice.
+        space: Name of a space of networks, or a space.
         trials: Networks trained on the set, at most.
-        seconds: Of training on the set, at most; what an earlier call spent counts, and is not spent again: all scores
-            are kept under ``folder``, the sampler is seeded, and the same call goes the same way.
-        top: How many are trained on real images, beside ``convnet-d3``.
+        seconds: Of training on the set, at most; seconds of an earlier call count. None is no limit.
+        top: How many are trained on real images, in addition to ``convnet-d3``.
         seeds: Trainings of each network.
+        seed: Of the samplers.
         compare: Search at random under the same budget too.
         protocol: None is ``recipe()``.
+        device: Device that trains and tests; "auto" takes CUDA where present.
+        progress: Shown while networks are trained.
+        executor: Trains networks on real images; None is this process.
+
+    Returns:
+        All networks tried, and those trained on real images with their accuracies.
 
     Raises:
         UserError: Without Optuna, for unknown names, a budget of nothing, and as in ``rank``.

@@ -28,7 +28,14 @@ def render_search(search: Search, form: str = "text") -> str:
 
 
 def chosen(search: Search) -> SearchedNetwork:
-    """Of the networks that the search found, the one that is best on validation when trained on real images."""
+    """Result of a search: of its networks, the one that is best on validation when trained on real images.
+
+    Args:
+        search: Finished search.
+
+    Returns:
+        The network with its accuracies; those of the random search do not compete.
+    """
     return max((found for found in search.found if found.by == "search"), key=lambda found: fmean(found.validation))
 
 

@@ -54,9 +54,15 @@ class Space:
 
 
 def draw(networks: tuple[str, ...], count: int | None, seed: int) -> tuple[str, ...]:
-    """``count`` different ones of these networks, in their order, the same for a seed everywhere; None takes all.
+    """Random networks of a space, the same for a seed everywhere. A larger count holds the networks of a smaller one.
 
-    A larger count holds the networks of a smaller one.
+    Args:
+        networks: Names to draw from.
+        count: Number of different ones; None takes all.
+        seed: Of the draw.
+
+    Returns:
+        The names drawn, in the order of ``networks``.
 
     Raises:
         UserError: More than there are, or none.
@@ -73,7 +79,14 @@ def draw(networks: tuple[str, ...], count: int | None, seed: int) -> tuple[str, 
 
 
 def part_of(networks: tuple[str, ...], part: tuple[int, int] | None) -> tuple[str, ...]:
-    """(2, 4) is the second of every four networks, and so on; None is all.
+    """Part of a list of networks, for one machine of several.
+
+    Args:
+        networks: Names of networks.
+        part: (2, 4) is the second of every four networks, and so on; None is all.
+
+    Returns:
+        The names of the part.
 
     Raises:
         UserError: An empty part.
@@ -85,10 +98,16 @@ def part_of(networks: tuple[str, ...], part: tuple[int, int] | None) -> tuple[st
 
 
 def space(name: str) -> Space:
-    """The space of this name.
+    """Space of a name.
+
+    Args:
+        name: Such as "convnet-36".
+
+    Returns:
+        The space.
 
     Raises:
-        UserError: With the nearest name.
+        UserError: No space has this name; the error has the nearest one.
     """
     if name not in SPACES:
         raise unknown("space of networks", name, SPACES)

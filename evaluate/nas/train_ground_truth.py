@@ -36,11 +36,27 @@ def true_accuracies(
 ) -> GroundTruth:
     """Train networks on real data alone, for the true ranking.
 
-    The rest, and the errors, are as in :func:`ddbench.evaluate.nas.rank`, which finds what was trained here under
-    ``folder``.
+    :func:`ddbench.evaluate.nas.rank` uses again what was trained here under ``folder``.
 
     Args:
+        real: Real set.
+        folder: Folder of every network's scores, written as soon as they are known, so that the same call goes on.
+        space: Name of a space of networks, or a space.
+        networks: How many, drawn from the space; None is all.
+        seeds: Trainings of each.
+        seed: Of what is drawn.
+        protocol: None is ``recipe()``.
         test: Also for test accuracies, by a second training.
+        part: (2, 4) takes the second of every four networks.
+        device: Device that trains and tests; "auto" takes CUDA where present.
+        progress: Shown while networks are trained.
+        executor: Trains the networks; None is this process.
+
+    Returns:
+        The table of accuracies.
+
+    Raises:
+        UserError: As in ``rank``.
     """
     require_validation(real)
     where = choose_device(str(device))

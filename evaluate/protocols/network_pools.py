@@ -24,7 +24,14 @@ class Pool:
     source: str
 
     def members(self, student: str) -> list[str]:
-        """Canonical names, for sets distilled with ``student``."""
+        """Networks of the pool for sets distilled with a network.
+
+        Args:
+            student: Network of the distillation, which stands for the pool's own ConvNet if it is one.
+
+        Returns:
+            Canonical names, in the pool's order.
+        """
         own = student if student.startswith("convnet") else "convnet-d3"
         return [canonical_network_name(own if name == CONVNET else name) for name in self.networks]
 
@@ -82,13 +89,18 @@ class NetworkRequest:
 
 
 def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[NetworkRequest]:
-    """The networks that names, of networks or pools, stand for, each once, in the order of their first mention.
+    """Networks that names, of networks or pools, stand for.
 
     Args:
-        wheres: The place each name was read from.
+        names: Names of networks or pools.
+        student: Network of the distillation.
+        wheres: The place each name was read from; a missing one is unknown.
+
+    Returns:
+        Each network once, with its pools, in the order of first mention.
 
     Raises:
-        UserError: With the nearest names.
+        UserError: An unknown name; the error has the nearest names.
     """
     found: dict[str, NetworkRequest] = {}
     for number, name in enumerate(names):

@@ -71,7 +71,15 @@ class IndependentAugmentation:
         return self.chosen.apply(images, self.draw(len(images), images.shape[-1]))
 
     def draw(self, count: int, side: int) -> Draw:
-        """Draw for ``count`` images of ``side`` pixels."""
+        """Draw the augmentation of a batch.
+
+        Args:
+            count: Images of the batch.
+            side: Pixels along a side.
+
+        Returns:
+            The numbers drawn, one augmentation an image.
+        """
         chosen = self.chosen
         if not isinstance(chosen, DSAPolicy | LayeredDSA):
             return chosen.draw(count, side, self.generator)

@@ -53,7 +53,7 @@ class PageRow:
 
     @property
     def mean(self) -> float:
-        """Of what the line is ranked by, over all its runs; a fraction."""
+        """Mean of the measure that the line is ranked by, over all its runs; a fraction."""
         return self.entry["over_seeds"]["score"]["mean"]
 
     @property
@@ -73,28 +73,35 @@ class PageRow:
 
     @property
     def searched(self) -> bool:
-        """Whether the learning rate was searched for, instead of the protocol's."""
+        """True where the learning rate was searched for, instead of the protocol's."""
         return self.row.lr_policy == "search"
 
     @property
     def policy(self) -> list[str]:
-        """Where its rate and its labels come from, in words, where that is not the protocol and the set."""
+        """Sources of its rate and its labels, in words, where these are not the protocol and the set."""
         labels = ["teachers"] if self.row.teachers else ["stored labels"] if self.row.label_versions > 1 else []
         return [*(["lr searched"] if self.searched else []), *labels]
 
     @property
     def no_learning(self) -> bool:
-        """Whether no set was distilled and no network trained: what the size of a graph says of its class."""
+        """True where no set was distilled and no network trained, as for statistics of graphs."""
         return self.row.method in NO_LEARNING
 
     @property
     def measure(self) -> str:
-        """What the row is ranked by."""
+        """Measure that the row is ranked by."""
         return ROC_AUC if self.row.roc_auc else ACCURACY
 
 
 def row_key(row: Row) -> str:
-    """Sixteen digits for a row with all it says, by which ``page`` is told where the row lies."""
+    """Key of a row, with all it says, under which ``page`` takes the row's path.
+
+    Args:
+        row: Row.
+
+    Returns:
+        Sixteen digits.
+    """
     return fingerprint(plain(asdict(row)))
 
 
@@ -156,13 +163,27 @@ def _sort_key(page_row: PageRow) -> tuple[Any, ...]:
 
 
 def measures_of(shown: Iterable[PageRow]) -> str:
-    """What these rows are ranked by, in words; "accuracy" where there are none."""
+    """Measures that rows are ranked by, in words.
+
+    Args:
+        shown: Rows of the page.
+
+    Returns:
+        Names joined by "or"; "accuracy" without rows.
+    """
     found = {page_row.measure for page_row in shown}
     return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY
 
 
 def plain(value: Any) -> Any:
-    """A document as JSON has it: tuples are lists, and what is no number is None."""
+    """A document as JSON has it.
+
+    Args:
+        value: Document of dictionaries, lists and tuples.
+
+    Returns:
+        The same; tuples are lists, keys texts, and nan and infinite numbers None.
+    """
     if isinstance(value, dict):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -49,7 +49,14 @@ def panel(page_row: PageRow) -> dict[str, Any]:
 
 
 def command_of(page_row: PageRow) -> str:
-    """What recomputes a row, ready for a shell."""
+    """Command that recomputes a row.
+
+    Args:
+        page_row: Row of the page; without a path, its file is called ``ROW.json``.
+
+    Returns:
+        One line, quoted for a shell.
+    """
     return f"ddbench verify {shlex.quote(page_row.path) if page_row.path else 'ROW.json'}"
 
 
