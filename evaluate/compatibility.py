@@ -29,12 +29,12 @@ def check_compatible(syn: SyntheticSet, real: RealSet) -> None:
         what="synthetic set",
         path=f"{syn.method}, ipc {syn.ipc}, {syn.dataset}",
     )
-    given = (*syn.images.shape[1:], syn.classes)
+    set_shape = (*syn.images.shape[1:], syn.classes)
     wanted = (real.channels, *real.test.images.shape[2:], real.classes)
-    if given != wanted:
+    if set_shape != wanted:
         raise UserError(
             f"a synthetic set of {syn.dataset} can not be tested on {real.name}",
-            "set   {}x{}x{} pixels, {} classes".format(*given),
+            "set   {}x{}x{} pixels, {} classes".format(*set_shape),
             "data  {}x{}x{} pixels, {} classes".format(*wanted),
             fix="give the data set, and its size, that the set was distilled from",
         )

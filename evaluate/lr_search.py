@@ -43,11 +43,11 @@ def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = 
         )
     tried: dict[float, tuple[float, ...]] = {}
     for rate in sorted(set(rates)):
-        found = score_with(rate)
-        if found.split != "validation":
+        scores = score_with(rate)
+        if scores.split != "validation":
             raise UserError(
-                f"learning rates are chosen on validation, never on {found.split}", fix="split='validation'"
+                f"learning rates are chosen on validation, never on {scores.split}", fix="split='validation'"
             )
-        tried[rate] = found.accuracy
+        tried[rate] = scores.accuracy
     best = max(tried, key=lambda rate: (fmean(tried[rate]), -rate))
     return LRSearch(lr=best, tried=tried)

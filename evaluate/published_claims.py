@@ -34,9 +34,9 @@ def published_result(syn: SyntheticSet, network: str, method: str | None = None)
         UserError: Nothing is printed; the error has what is known near it.
     """
     dataset, name = ORIGINAL.get(syn.dataset, syn.dataset), method or syn.method
-    found = published_numbers().get((name, dataset, syn.ipc, network))
-    if found is not None:
-        return found
+    published = published_numbers().get((name, dataset, syn.ipc, network))
+    if published is not None:
+        return published
     near = [key for key in published_numbers() if key[0] == name and key[1] == dataset]
     raise UserError(
         f"nothing is printed of {name} on {dataset}, ipc {syn.ipc}, {network}",

@@ -139,10 +139,10 @@ def select(
         UserError: An unknown rule or protocol, no candidates, and "validation" without a validation split.
     """
     rule = selection_rule(rule)
-    found = candidates(folder)
-    last = max(found)
-    if rule == "last" or len(found) == 1:
-        return Selected(rule=rule, step=last, path=found[last])
+    files = candidates(folder)
+    last = max(files)
+    if rule == "last" or len(files) == 1:
+        return Selected(rule=rule, step=last, path=files[last])
 
     device = torch.device(device)
     by = executor or Serial()
@@ -158,22 +158,22 @@ def select(
         compile=compile,
     )
     cache = score_cache(folder)
-    keys = {step: job.key(path) for step, path in found.items()}
-    known = {step: cache.find(key, found[step].stem) for step, key in keys.items()}
+    keys = {step: job.key(path) for step, path in files.items()}
+    known = {step: cache.find(key, files[step].stem) for step, key in keys.items()}
     scores = {step: tuple(document["accuracy"]) for step, document in known.items() if document is not None}
-    missing = [step for step in found if step not in scores]
+    missing = [step for step in files if step not in scores]
     meter = progress or Silent()
-    meter.start(len(found), f"select by {rule}", len(scores))
+    meter.start(len(files), f"select by {rule}", len(scores))
     try:
-        for position, accuracy in by.map(job, [found[step].absolute() for step in missing]):
+        for position, accuracy in by.map(job, [files[step].absolute() for step in missing]):
             step = missing[position]
             scores[step] = accuracy
-            cache.keep(keys[step], {"accuracy": list(accuracy)}, found[step].stem)
+            cache.keep(keys[step], {"accuracy": list(accuracy)}, files[step].stem)
             meter.update(len(scores), step=step, accuracy=f"{fmean(accuracy):.4f}")
     finally:
         meter.close()
     best = max(scores, key=lambda step: (fmean(scores[step]), step))
-    return Selected(rule=rule, step=best, path=found[best], scores=dict(sorted(scores.items())))
+    return Selected(rule=rule, step=best, path=files[best], scores=dict(sorted(scores.items())))
 
 
 def score_cache(folder: Path) -> ScoreCache:

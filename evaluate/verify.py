@@ -83,13 +83,13 @@ class Verification:
             f"seed {seed}: recorded {percent(then, None)}, now {percent(now, None)} ({100 * (now - then):+.2f})"
             for seed, then, now in zip(self.seeds, self.recorded, self.measured, strict=True)
         ]
-        asked = (
+        requirement = (
             "the same bits, on the same processor and versions"
             if self.exact
             else f"means within {100 * self.tolerance:g} points, on other hardware or versions"
         )
-        found = "identical" if self.identical else f"the means differ by {100 * self.mean_difference:+.2f} points"
-        return "\n".join([*lines, f"{'verified' if self.passed else 'NOT verified'}: {found} (asked: {asked})"])
+        outcome = "identical" if self.identical else f"the means differ by {100 * self.mean_difference:+.2f} points"
+        return "\n".join([*lines, f"{'verified' if self.passed else 'NOT verified'}: {outcome} (asked: {requirement})"])
 
 
 def verify(
@@ -154,16 +154,16 @@ def require_same_origin(row: Row, synthetic: str | None, real: str, teachers: st
     Raises:
         UserError: It is about others.
     """
-    for what, recorded, given in (
+    for what, recorded, present in (
         ("synthetic set", row.synthetic_sha256, synthetic),
         ("real data", row.real_fingerprint, real),
         ("set of teachers", row.teachers_fingerprint, teachers),
     ):
-        if recorded != given:
+        if recorded != present:
             raise UserError(
                 f"this row is about another {what}",
                 f"row   {(recorded or 'none')[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
-                f"given {(given or 'none')[:16]}",
+                f"given {(present or 'none')[:16]}",
                 fix=f"give the {what} that the row was made from",
             )
 

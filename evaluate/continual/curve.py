@@ -118,11 +118,11 @@ def curves_of(scores: Iterable[StepScore]) -> list[Curve]:
     Returns:
         The curves, in the order in which their methods and ipcs first appear, each with its steps ascending.
     """
-    found: dict[tuple[str, int | None], dict[int, list[StepScore]]] = {}
+    by_method: dict[tuple[str, int | None], dict[int, list[StepScore]]] = {}
     for score in scores:
-        asked = score.question
-        found.setdefault((asked.method, asked.ipc), {}).setdefault(asked.order, []).append(score)
+        question = score.question
+        by_method.setdefault((question.method, question.ipc), {}).setdefault(question.order, []).append(score)
     return [
         Curve(scores=tuple(tuple(sorted(order, key=lambda s: s.question.step)) for order in orders.values()))
-        for orders in found.values()
+        for orders in by_method.values()
     ]

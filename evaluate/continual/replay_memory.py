@@ -139,8 +139,8 @@ def _among(syn: SyntheticSet, rows: Tensor, chosen: Tensor, own: Tensor) -> Tens
     Args:
         own: The place of each image's class among them.
     """
-    said = syn.labels[rows][:, chosen]
-    shares = said.softmax(1) if syn.label_kind == "logits" else said / said.sum(1, keepdim=True)
+    soft_labels = syn.labels[rows][:, chosen]
+    shares = soft_labels.softmax(1) if syn.label_kind == "logits" else soft_labels / soft_labels.sum(1, keepdim=True)
     certain = torch.nn.functional.one_hot(own, len(chosen)).to(shares.dtype)
     return torch.where(shares.isfinite().all(1, keepdim=True), shares, certain)
 

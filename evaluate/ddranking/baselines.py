@@ -221,7 +221,7 @@ def with_classes(syn: SyntheticSet) -> tuple[SyntheticSet, list[str]]:
         by_place = torch.arange(syn.classes, device=likely.device).repeat_interleave(syn.ipc)
         differ = int((by_place != likely).sum())
         if 2 * differ <= len(syn):
-            told = f"hard labels: the class by place; {differ} of {len(syn)} soft labels have another on top"
-            return replace(syn, labels=by_place, label_kind="hard"), [told] if differ else []
-    told = "hard labels: the most likely class of the soft ones, because images do not stand class by class"
-    return replace(syn, labels=likely, label_kind="hard"), [told]
+            note = f"hard labels: the class by place; {differ} of {len(syn)} soft labels have another on top"
+            return replace(syn, labels=by_place, label_kind="hard"), [note] if differ else []
+    note = "hard labels: the most likely class of the soft ones, because images do not stand class by class"
+    return replace(syn, labels=likely, label_kind="hard"), [note]

@@ -95,14 +95,14 @@ def measure(
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
     device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
-    recipe, hard_recipe = (found.with_epochs(epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
+    recipe, hard_recipe = (chosen.with_epochs(epochs) for chosen in (recipe_of(track, labels), hard_recipe_of(track)))
     require_teachers(track, teachers)
     teachers = None if teachers is None else teachers.to(device)
     require_data(syn, real, rates)
     require_labels(bare, recipe, real, teachers)
 
     hard, notes = with_classes(bare)
-    ready = {name: found.to(device) for name, found in (("own", bare), ("hard", hard))}
+    ready = {name: images.to(device) for name, images in (("own", bare), ("hard", hard))}
     on_track = ready["hard" if track == "hard" else "own"]
     bench = RankingSetup(
         real=real.to(device),
@@ -196,20 +196,20 @@ def _search_seeds(seeds: Sequence[int], searches: int, rates: Sequence[float]) -
 
 def _evaluation_context(syn: SyntheticSet, epochs: int | None, teachers: Teachers | None) -> list[str]:
     """What a reader of the scores must know, apart from where classes come from."""
-    told = []
+    notes = []
     if teachers is not None:
         known = zip(teachers.networks, teachers.accuracy, strict=True)
-        told += ["teachers: " + ", ".join(f"{name} ({100 * accuracy:.1f} % on test)" for name, accuracy in known)]
+        notes += ["teachers: " + ", ".join(f"{name} ({100 * accuracy:.1f} % on test)" for name, accuracy in known)]
     if epochs is not None:
-        told += [f"trained for {epochs} epochs, not the recipe's own number"]
+        notes += [f"trained for {epochs} epochs, not the recipe's own number"]
     if syn.student_lr is not None:
-        told += ["the learning rate that the set has learned was not used: no side has a rate of its own"]
+        notes += ["the learning rate that the set has learned was not used: no side has a rate of its own"]
     if syn.epoch_labels is not None:
-        told += ["the labels stored for every epoch were not used"]
+        notes += ["the labels stored for every epoch were not used"]
     if syn.warm_images is not None:
-        told += ["the images to warm up on were not used"]
+        notes += ["the images to warm up on were not used"]
     if syn.formation > 1:
-        told += [
+        notes += [
             f"an epoch shows {syn.formation**2} times as many synthetic images as random ones, {syn.formation} a side"
         ]
-    return told
+    return notes

@@ -129,11 +129,11 @@ class Measurement:
             By name, a value a run, fractions; those of ARS only where it was measured.
         """
         label, augmentation = self.label_robustness, self.augmentation_robustness
-        found = {"hlr": label.hlr, "ior": label.ior, "alpha": label.alpha, "lrs": label.lrs}
+        quantities = {"hlr": label.hlr, "ior": label.ior, "alpha": label.alpha, "lrs": label.lrs}
         if augmentation is not None:
-            found |= {"gain_with": augmentation.gain_with, "gain_without": augmentation.gain_without}
-            found |= {"beta": augmentation.beta, "ars": augmentation.ars}
-        return {name: list(runs) for name, runs in found.items()}
+            quantities |= {"gain_with": augmentation.gain_with, "gain_without": augmentation.gain_without}
+            quantities |= {"beta": augmentation.beta, "ars": augmentation.ars}
+        return {name: list(runs) for name, runs in quantities.items()}
 
     def document(self) -> dict[str, Any]:
         return {**asdict(self), DERIVED: self.derived()}
@@ -147,12 +147,12 @@ class Measurement:
         Returns:
             The path, whether or not the file exists.
         """
-        asked = {name: getattr(self, name) for name in _ASKED}
-        asked["sides"] = {
+        question = {name: getattr(self, name) for name in _ASKED}
+        question["sides"] = {
             name: list(side.accuracy) if side.given else side.recipe_fingerprint for name, side in self.sides.items()
         }
         method = re.sub(r"[^A-Za-z0-9._+-]+", "-", self.method).strip("-.") or "unnamed"
-        return folder_of(folder, self.dataset, self.ipc) / f"{method}-{fingerprint(asked)[:8]}.json"
+        return folder_of(folder, self.dataset, self.ipc) / f"{method}-{fingerprint(question)[:8]}.json"
 
     def save(self, folder: Path) -> Path:
         path = self.path(folder)
@@ -197,8 +197,8 @@ def load_measurement(path: Path) -> Measurement:
     fix = "give a file that ddbench ddranking wrote, or measure the synthetic set again"
     if not isinstance(document, dict) or document.get("kind") != Measurement.kind:
         raise UserError(f"{path} is not a measurement of DD-Ranking", fix=fix)
-    if isinstance(found := document.get("schema"), int) and found > SCHEMA:
-        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
+    if isinstance(schema := document.get("schema"), int) and schema > SCHEMA:
+        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {schema}", fix="upgrade ddbench")
     document.pop(DERIVED, None)
     try:
         return TypeAdapter(Measurement).validate_json(json.dumps(document), strict=True)

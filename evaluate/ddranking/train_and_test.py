@@ -86,9 +86,9 @@ def train_and_test(
 
     def scores_of(chosen: Sequence[int], lr: float, split: SplitName) -> Scores:
         nonlocal seconds
-        found = _one_by_one(candidate, bench, chosen, lr, split, cache, report)
-        seconds += found.seconds
-        return found
+        scores = _one_by_one(candidate, bench, chosen, lr, split, cache, report)
+        seconds += scores.seconds
+        return scores
 
     lr, tried = rates[0], ()
     if len(rates) > 1:

@@ -23,16 +23,16 @@ def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
     Raises:
         UserError: Data set, classes, or the vocabularies of node and edge labels differ, or the set is empty.
     """
-    for what, given, wanted in (
+    for what, of_set, wanted in (
         ("data set", syn.dataset, real.name),
         ("classes", syn.class_names, real.class_names),
         ("node labels a column", syn.node_cardinalities, real.node_cardinalities),
         ("edge labels a column", syn.edge_cardinalities, real.edge_cardinalities),
     ):
-        if given != wanted:
+        if of_set != wanted:
             raise UserError(
                 f"a synthetic set of {syn.dataset} can not be tested on {real.name}: its {what} differ",
-                f"set   {_describe(given)}",
+                f"set   {_describe(of_set)}",
                 f"data  {_describe(wanted)}",
                 fix="give the data set that the set was distilled from",
             )

@@ -35,10 +35,10 @@ def roc_auc(logits: Tensor, y: Tensor) -> float:
     from sklearn.metrics import roc_auc_score
 
     odds, classes = log_odds(logits.double()), logits.shape[1]
-    asked = (1,) if classes == 2 else range(classes)
+    labels = (1,) if classes == 2 else range(classes)
     areas = [
         float(roc_auc_score((y == label).numpy(), odds[:, label].numpy()))
-        for label in asked
+        for label in labels
         if 0 < int((y == label).sum()) < len(y)
     ]
     return sum(areas) / len(areas)

@@ -76,8 +76,8 @@ class GraphProtocol:
             The first exception that names both, else the setting for most.
         """
         family = network.partition("-")[0]
-        found = (own for name, families, own in self.exceptions if name == dataset and families in ("", family))
-        return next(found, self.setting)
+        own_settings = (own for name, families, own in self.exceptions if name == dataset and families in ("", family))
+        return next(own_settings, self.setting)
 
     def validates_after(self, step: int) -> bool:
         """Tell whether the state after so many steps is one of those among which is chosen.

@@ -100,8 +100,8 @@ class GraphTrainer:
             logits = self.test.logits_of(network)
             if best is None or not logits.isfinite().all():
                 logits, finite = torch.zeros_like(logits), False
-            found = 0.5 if best is None else best
-            return GraphSeedResult(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), found, finite)
+            best_validation = 0.5 if best is None else best
+            return GraphSeedResult(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), best_validation, finite)
 
     def _train(self, network: nn.Module, seed: int, after_step: Callable[[int], None]) -> tuple[float | None, bool]:
         """Leave ``network`` in its best state. Returns that state's validation ROC-AUC, None where no state was finite,
@@ -122,9 +122,9 @@ class GraphTrainer:
                 logits = self.validation.logits_of(network)
                 if not (finite := bool(logits.isfinite().all())):
                     break
-                found = roc_auc(logits, self.validation.y)
-                if best is None or found > best:
-                    best, best_state = found, deepcopy(network.state_dict())
+                validation = roc_auc(logits, self.validation.y)
+                if best is None or validation > best:
+                    best, best_state = validation, deepcopy(network.state_dict())
         network.load_state_dict(best_state)
         return best, finite
 

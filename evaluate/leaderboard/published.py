@@ -35,10 +35,10 @@ def published_numbers() -> dict[tuple[str, str, int, str], PublishedResult]:
         The results, by (method, dataset, ipc, network).
     """
     text = files("ddbench.evaluate").joinpath("published.csv").read_text(encoding="utf-8")
-    found: dict[tuple[str, str, int, str], PublishedResult] = {}
+    results: dict[tuple[str, str, int, str], PublishedResult] = {}
     for line in csv.DictReader(text.splitlines()):
         key = line["method"], line["dataset"], int(line["ipc"]), line["network"]
-        found[key] = PublishedResult(
+        results[key] = PublishedResult(
             method=key[0],
             dataset=key[1],
             ipc=key[2],
@@ -47,7 +47,7 @@ def published_numbers() -> dict[tuple[str, str, int, str], PublishedResult]:
             std=float(line["std"]) if line["std"] else None,
             source=line["source"],
         )
-    return found
+    return results
 
 
 def look_up(

@@ -247,8 +247,8 @@ def load_row(path: Path) -> Row:
     from pydantic import ValidationError
 
     document = read_json(path, "row of the leaderboard")
-    if isinstance(document, dict) and isinstance(found := document.get("schema"), int) and found > SCHEMA:
-        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
+    if isinstance(document, dict) and isinstance(schema := document.get("schema"), int) and schema > SCHEMA:
+        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {schema}", fix="upgrade ddbench")
     try:
         row = _row_adapter().validate_json(path.read_bytes(), strict=True)
         domain = row.domain if "domain" in document else inferred_domain(row)

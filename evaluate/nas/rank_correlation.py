@@ -63,8 +63,8 @@ def kendall(first: Floats, second: Floats) -> float:
 
     if _undefined(first, second):
         return float("nan")
-    found: Any = kendalltau(first, second)
-    return float(found.statistic)
+    result: Any = kendalltau(first, second)
+    return float(result.statistic)
 
 
 def best(scores: Floats, k: int) -> NDArray[np.int64]:
@@ -110,11 +110,11 @@ def measures(proxy: Floats, truth: Floats) -> dict[str, float]:
     for k in KS:
         if k < len(truth):
             parts[f".truth.{k}"], parts[f".proxy.{k}"] = best(truth, k), best(proxy, k)
-    found = {}
+    values = {}
     for part, rows in parts.items():
-        found[f"spearman{part}"] = spearman(proxy[rows], truth[rows])
-        found[f"kendall{part}"] = kendall(proxy[rows], truth[rows])
-    return {**found, "regret": regret(proxy, truth)}
+        values[f"spearman{part}"] = spearman(proxy[rows], truth[rows])
+        values[f"kendall{part}"] = kendall(proxy[rows], truth[rows])
+    return {**values, "regret": regret(proxy, truth)}
 
 
 def agreement(proxy: Floats, truth: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, RankEstimate]:
@@ -145,11 +145,11 @@ def _drawn(proxy: Floats, truth: Floats, seed: int, resamples: int) -> Mapping[s
     for _ in range(resamples):
         picks = [np.sort(generator.integers(0, count, count)) for count in (proxy.shape[1], truth.shape[1])]
         draws[tuple(picks[0].tolist()), tuple(picks[1].tolist())] += 1
-    found: dict[str, list[float]] = {}
+    samples: dict[str, list[float]] = {}
     for (of_proxy, of_truth), times in draws.items():
         for name, value in measures(_means(proxy[:, of_proxy]), _means(truth[:, of_truth])).items():
-            found.setdefault(name, []).extend([value] * times)
-    return {name: np.array(values) for name, values in found.items()}
+            samples.setdefault(name, []).extend([value] * times)
+    return {name: np.array(values) for name, values in samples.items()}
 
 
 def _means(scores: Floats) -> Floats:

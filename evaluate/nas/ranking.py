@@ -134,9 +134,11 @@ def rank(
     if seeds < 1:
         raise UserError("a ranking needs at least one seed", fix="choose 1 or more")
     require_validation(real)
-    where = choose_device(str(device))
+    chosen_device = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(
+        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
+    )
     proxies = _proxies(sets, bench, baselines, seed)
     known = of.networks if truth is None else tuple(network for network in of.networks if network in truth.accuracy)
     chosen = part_of(draw(known, networks, seed), part)

@@ -69,16 +69,18 @@ class Runner:
         seeds = range(first, first + self.seeds)
         cache = NetworkScores(proxy, self.bench, self.folder)
         self._train(cache, [(network, cache.missing(network, seeds, split)) for network in networks], split)
-        kept = {network: cache.scores(network, seeds, split) for network in networks}
-        return {name: of.accuracy for name, of in kept.items()}, {name: of.seconds for name, of in kept.items()}
+        by_network = {network: cache.scores(network, seeds, split) for network in networks}
+        return {name: of.accuracy for name, of in by_network.items()}, {
+            name: of.seconds for name, of in by_network.items()
+        }
 
     def _train(self, cache: NetworkScores, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
         """Train what is not on the cache. Every training is a job where an executor does several at once; else those
         of a network are one."""
-        given = self.bench.executor
-        by = given if given is not None and (given.elsewhere or given.at_once > 1) else Serial()
+        executor = self.bench.executor
+        by = executor if executor is not None and (executor.elsewhere or executor.at_once > 1) else Serial()
         jobs = [(network, list(seeds)) for network, seeds in missing if seeds]
-        if by is given:
+        if by is executor:
             jobs = [(network, [seed]) for network, seeds in jobs for seed in seeds]
         meter = SharedProgress(self.progress, len(jobs), f"{cache.proxy.label}: networks")
         work = NetworkJob(train=cache.proxy.train, bench=self.bench, split=split, device=by.device(self.bench.device))

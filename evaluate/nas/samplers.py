@@ -39,9 +39,9 @@ class Trials:
         if network not in self.worth:
             if not takes(network, self.real):
                 return None
-            kept = self.cache.scores(network, self.seeds, "validation")
-            self.worth[network] = fmean(kept.accuracy)
-            self.seconds += kept.seconds
+            scores = self.cache.scores(network, self.seeds, "validation")
+            self.worth[network] = fmean(scores.accuracy)
+            self.seconds += scores.seconds
         return self.worth[network]
 
     def run(self, proposals: Iterator[None], count: int, seconds: float | None, report: Callable[[int], None]) -> None:

@@ -111,9 +111,11 @@ def search(
         if count < 1:
             raise UserError(f"a search needs at least one {what}", fix="choose 1 or more")
     require_validation(real)
-    optuna, where = require_optuna(), choose_device(str(device))
+    optuna, chosen_device = require_optuna(), choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(
+        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
+    )
     proxy, meter = synthetic_proxy(syn, bench), progress or Silent()
     searched, compared = (Trials(NetworkScores(proxy, bench, folder), of, real, seeds) for _ in range(2))
     try:
@@ -128,7 +130,7 @@ def search(
             chosen.append((canonical_network_name(DEFAULT_NETWORK), "default"))
         worth = {**compared.worth, **searched.worth}
         runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=meter)
-        found = _on_real(chosen, worth, runner, real)
+        on_real = _on_real(chosen, worth, runner, real)
     finally:
         meter.close()
     setting = bench.protocol.setting
@@ -138,7 +140,7 @@ def search(
         proxy=proxy.label,
         trials=searched.worth,
         compared=compared.worth,
-        found=found,
+        found=on_real,
         seconds=searched.seconds,
         compared_seconds=compared.seconds,
         facts={

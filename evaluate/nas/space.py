@@ -122,10 +122,10 @@ def _cells(name: str, title: str, prefix: str) -> Space:
     cells = PREFIXES[prefix]
     edges = {f"{source}-{end}": OPERATIONS for source, end in EDGES}
 
-    def read(text: str, where: str) -> str:
+    def read(text: str, location: str) -> str:
         if not (is_cell_name(text) or text.lstrip().startswith("|")):
-            return canonical_network_name(text, where)
-        return CellSpec(parse_cell(text, where).operations, cells).name
+            return canonical_network_name(text, location)
+        return CellSpec(parse_cell(text, location).operations, cells).name
 
     return Space(
         name, title, MappingProxyType(edges), lambda choice: CellSpec(tuple(choice.values()), cells).name, read

@@ -59,9 +59,11 @@ def true_accuracies(
         UserError: As in ``rank``.
     """
     require_validation(real)
-    where = choose_device(str(device))
+    chosen_device = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(
+        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
+    )
     chosen = part_of(draw(of.networks, networks, seed), part)
     sizes(chosen, real)
     runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())

@@ -102,11 +102,11 @@ def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> 
     Raises:
         UserError: An unknown name; the error has the nearest names.
     """
-    found: dict[str, NetworkRequest] = {}
+    requests: dict[str, NetworkRequest] = {}
     for number, name in enumerate(names):
         pool = POOLS.get(name)
-        where = wheres[number] if number < len(wheres) else ""
-        for member in pool.members(student) if pool else [canonical_network_name(name, where)]:
-            known = found.get(member, NetworkRequest(member)).pools
-            found[member] = NetworkRequest(member, (*known, pool) if pool else known)
-    return list(found.values())
+        source = wheres[number] if number < len(wheres) else ""
+        for member in pool.members(student) if pool else [canonical_network_name(name, source)]:
+            known = requests.get(member, NetworkRequest(member)).pools
+            requests[member] = NetworkRequest(member, (*known, pool) if pool else known)
+    return list(requests.values())

@@ -59,8 +59,8 @@ class PageRow:
     @property
     def std(self) -> float | None:
         """Over distillation seeds where there are several, else over evaluation seeds; None of a single network."""
-        found = self.entry["over_seeds"]["score"]
-        return found["evaluation_std"] if found["distillation_std"] is None else found["distillation_std"]
+        score = self.entry["over_seeds"]["score"]
+        return score["evaluation_std"] if score["distillation_std"] is None else score["distillation_std"]
 
     @property
     def spread(self) -> str:
@@ -171,8 +171,8 @@ def measures_of(shown: Iterable[PageRow]) -> str:
     Returns:
         Names joined by "or"; "accuracy" without rows.
     """
-    found = {page_row.measure for page_row in shown}
-    return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY
+    measures = {page_row.measure for page_row in shown}
+    return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in measures) or ACCURACY
 
 
 def plain(value: Any) -> Any:

@@ -66,9 +66,9 @@ def _score(page_row: PageRow) -> str:
 
 
 def _percent(page_row: PageRow, measure: str) -> str:
-    found = page_row.entry["over_seeds"][measure]
-    spread = plus_minus(found)
-    return f"{100 * found['mean']:.1f}{f' ± {spread}' if spread else ''} %"
+    score = page_row.entry["over_seeds"][measure]
+    spread = plus_minus(score)
+    return f"{100 * score['mean']:.1f}{f' ± {spread}' if spread else ''} %"
 
 
 def _setting(page_row: PageRow) -> Facts:
