@@ -50,24 +50,24 @@ class ClaimCheck:
     """A printed accuracy beside a measured one; fractions."""
 
     claim: PublishedResult
+    """Printed accuracy."""
     scores: Scores
+    """Measured accuracies."""
     difference: float
     """Measured minus printed."""
     low: float
-    """Its interval at 95 %, by Welch's t where a standard deviation is printed, taken over five networks; else of the
-    measured mean alone. decided: whether it is narrow enough to tell, of ``WIDEST`` at most. holds: whether it tells,
-    and has 0 inside, or the measured mean lies above the printed one."""
+    """Lower end of its interval at 95 %, by Welch's t where a standard deviation is printed, else of the mean alone."""
     high: float
-    """Its interval at 95 %, by Welch's t where a standard deviation is printed, taken over five networks; else of the
-    measured mean alone. decided: whether it is narrow enough to tell, of ``WIDEST`` at most. holds: whether it tells,
-    and has 0 inside, or the measured mean lies above the printed one."""
+    """Upper end of its interval at 95 %."""
 
     @property
     def decided(self) -> bool:
+        """True where the interval is narrow enough for a verdict, ``WIDEST`` at most."""
         return self.high - self.low <= WIDEST
 
     @property
     def holds(self) -> bool:
+        """True where that is so and the interval has 0 inside, or the measured mean lies above the printed one."""
         return self.decided and self.high >= 0
 
     def as_dict(self) -> dict[str, Any]:

@@ -39,8 +39,11 @@ class Selected:
     """The candidate that was chosen."""
 
     rule: Selection
+    """Rule that chose it."""
     step: int
+    """Outer step."""
     path: Path
+    """File of the synthetic set."""
     scores: dict[int, tuple[float, ...]] = field(default_factory=dict)
     """Accuracies (fractions) by outer step, empty where nothing was trained."""
 
@@ -205,14 +208,21 @@ class CandidateJob(WorkerJob):
 
     moved = ("real", "teachers")
     real: RealSet
-    """Real set; this and the rest are as in ``score``."""
+    """Real set with the split that is tested on."""
     protocol: Protocol
+    """Protocol that networks are trained by."""
     network: str | None
+    """None takes the one that the candidate was distilled with."""
     seeds: Sequence[int]
+    """One network each."""
     split: SplitName
+    """Split that is tested on."""
     steps: int | None
+    """Updates in the place of the protocol's epochs; None is the protocol's."""
     teachers: Teachers | None
+    """Networks that label; None where there are none."""
     compile: Choice
+    """Choice of compiled training steps."""
 
     def __call__(self, candidate: Path, report: ReportProgress) -> tuple[float, ...]:
         """Score a candidate.

@@ -30,11 +30,13 @@ class Verification:
     """Accuracies recorded and measured now, fractions in the order of ``seeds``."""
 
     seeds: tuple[int, ...]
+    """Seeds of the row."""
     recorded: tuple[float, ...]
+    """Accuracies of the row."""
     measured: tuple[float, ...]
+    """Accuracies measured now."""
     exact: bool
-    """Whether the same bits can be asked for: the same processor with as many threads, the same versions, compiled or
-    not as the row was, no GPU."""
+    """True where the same bits can be expected: the same CPU, threads and versions, compiled as the row was."""
     tolerance: float
     """Largest difference of the means that passes where they can not."""
 
@@ -45,14 +47,17 @@ class Verification:
 
     @property
     def mean_difference(self) -> float:
+        """Measured mean minus recorded mean, a fraction."""
         return fmean(self.differences)
 
     @property
     def identical(self) -> bool:
+        """True where every accuracy came out to the bit."""
         return self.measured == self.recorded
 
     @property
     def passed(self) -> bool:
+        """True for equal bits where these are expected, else for means within the tolerance."""
         return self.identical if self.exact else abs(self.mean_difference) <= self.tolerance
 
     def as_dict(self) -> dict[str, Any]:

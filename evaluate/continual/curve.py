@@ -22,10 +22,12 @@ class Curve:
 
     @property
     def label(self) -> str:
+        """Name of the method."""
         return self.scores[0][0].question.method
 
     @property
     def ipc(self) -> int | None:
+        """Images per class; None for the upper bound."""
         return self.scores[0][0].question.ipc
 
     @property
@@ -40,10 +42,12 @@ class Curve:
 
     @property
     def mean(self) -> list[float]:
+        """Mean accuracy at each step, a fraction."""
         return [fmean(step) for step in self.accuracy]
 
     @property
     def std(self) -> list[float]:
+        """Population standard deviation at each step, a fraction."""
         return [pstdev(step) for step in self.accuracy]
 
     @property

@@ -40,16 +40,19 @@ class ContinualEvaluator:
     real: RealSet
     """The whole data set."""
     home: Path
-    """Where answers are kept."""
+    """Folder of results, which has the scores of every step."""
     network: str
+    """Name of the networks that are trained."""
     protocol: Protocol
+    """Protocol of every training on a memory."""
     seeds: tuple[int, ...]
     """Of the fresh networks at every step."""
     device: torch.device
+    """Device that trains and tests."""
     progress: Callable[[], Progress] = Silent
     """Makes a meter for each training."""
     executor: Executor | None = None
-    """Who trains the networks; None is this process, or others beside it once a memory is worth them."""
+    """Trains the networks; None is this process, or workers once a memory is worth them."""
 
     def __post_init__(self) -> None:
         if self.protocol.targets == "teacher":

@@ -22,6 +22,7 @@ class StepSet:
     """A stored synthetic set."""
 
     syn: SyntheticSet
+    """Synthetic set of a few classes, whose labels count from 0."""
     classes: tuple[int, ...]
     """Which class of the whole data set each of its own labels stands for."""
 

@@ -25,6 +25,7 @@ class StepKey:
     ipc: int | None
     """None where all real images are trained on."""
     dataset: str
+    """Name of the whole data set."""
     order: int
     """The number of the class order."""
     step: int
@@ -34,15 +35,19 @@ class StepKey:
     seen: tuple[int, ...]
     """Classes of the whole data set, in the order in which they came."""
     network: str
+    """Name of the networks that are trained."""
     protocol: str
+    """Key of the protocol, such as ``dsa-v1``."""
     protocol_fingerprint: str
     """Of every number of the protocol as it was used."""
     epochs: int
     """E of that protocol."""
     seeds: tuple[int, ...]
+    """Of the fresh networks."""
     memory_sha256: str
     """Of what is trained on."""
     real_fingerprint: str
+    """Of the whole data set with its preprocessing."""
     mirror: bool
     """Whether augmentation may flip the images of this data set."""
     how: str
@@ -50,6 +55,7 @@ class StepKey:
 
     @property
     def title(self) -> str:
+        """Method and ipc, as names of files have them."""
         return self.method if self.ipc is None else f"{self.method}-ipc{self.ipc}"
 
     @property
@@ -85,6 +91,7 @@ class StepScore:
     """The answer."""
 
     question: StepKey
+    """Key of the step."""
     accuracy: tuple[float, ...]
     """Fractions on the test images of all classes seen, in the order of the question's seeds."""
     lr: float | None
@@ -96,13 +103,25 @@ class StepScore:
     distill_seconds: float
     """What making this step's part took."""
     seconds: float
+    """Of training and testing."""
     device: str
+    """Device that trained, by its name."""
     code: str
+    """Identity of the code that trained."""
     versions: Mapping[str, str]
+    """Versions by library."""
     notes: tuple[str, ...] = field(default=())
     """What a reader must know."""
 
     def save(self, home: Path) -> Path:
+        """Write the scores into the cache of their data set.
+
+        Args:
+            home: Folder of results.
+
+        Returns:
+            The file.
+        """
         document, key = {**asdict(self), "kind": KIND, "schema": SCHEMA}, self.question
         key.cache(home).keep(asdict(key), document, key.file_name)
         return key.path(home)

@@ -30,11 +30,15 @@ class RankingSetup:
     """Everything that all candidates share."""
 
     real: RealSet
+    """Real set on the device."""
     network: str
+    """Canonical name of the network that is trained."""
     device: torch.device
+    """Device that trains and tests."""
     teachers: Teachers | None = None
-    """Who labels, on the soft track; None on the hard one."""
+    """Networks that label, on the soft track; None on the hard one."""
     executor: Executor | None = None
+    """Trains the networks; None is this process."""
 
     def teachers_of(self, recipe: Protocol) -> Teachers | None:
         """Teachers that a recipe trains with.
@@ -49,6 +53,7 @@ class RankingSetup:
 
     @cached_property
     def teachers_fingerprint(self) -> str | None:
+        """Fingerprint of the teachers; None where there are none."""
         return None if self.teachers is None else self.teachers.fingerprint
 
 
@@ -57,10 +62,13 @@ class Candidate:
     """One side of a difference."""
 
     name: str
+    """Side of the comparison, such as "syn" or "random"."""
     recipe: Protocol
+    """Protocol that networks are trained by."""
     identity: dict[str, Any]
     """What it is, as JSON, apart from recipe, teachers, network, seed and rate."""
     train: Train
+    """Trains networks of some seeds with a rate, and tests them on a split."""
     together: int = 1
     """How many seeds are best trained in one call."""
 

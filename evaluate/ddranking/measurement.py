@@ -29,19 +29,27 @@ class Measurement:
     """
 
     kind: Literal["ddranking measurement"] = "ddranking measurement"
+    """Kind of the file."""
     schema: int = SCHEMA
+    """Version of the file format."""
     method: str
+    """Name of the method."""
     dataset: str
+    """Name of the real set."""
     ipc: int
+    """Images per class that the set stores."""
     network: str
+    """Network that is trained."""
     track: Track
+    """"hard" or "soft"."""
     labels: LabelMode | None
     """The mode of the soft track, None on the hard one."""
     seeds: tuple[int, ...]
     """Of the runs; a run has one network of each side, and random images of its own."""
     search_seeds: tuple[int, ...]
+    """Of the networks that rates are compared with; none where there is a single rate."""
     rates: tuple[float, ...]
-    """What every side was allowed."""
+    """Learning rates that every side chose from."""
     weight: float = 0.5
     """w of alpha."""
     ars_weight: float = 0.5
@@ -52,18 +60,25 @@ class Measurement:
     synthetic_sha256: str
     """Of the tensors and of what they mean (kind of labels, formation)."""
     real_fingerprint: str
+    """Of the real set with its preprocessing."""
     mirror: bool
     """Whether augmentation may flip images."""
     preprocessing_fingerprint: str
+    """Of the preprocessing alone."""
     teachers: dict[str, int]
-    """Bytes by name. seconds: of all trainings."""
+    """Bytes by name, none on the hard track."""
     teachers_fingerprint: str | None
+    """Of the teachers; None on the hard track."""
     device: str
+    """Device that trained, by its name."""
     code: str
+    """Identity of the code that measured."""
     versions: dict[str, str]
+    """Versions by library."""
     date: str
     """Of the last training, as ``2026-01-31``. No host name, no path of a machine."""
     notes: tuple[str, ...] = ()
+    """Notes for readers of the scores."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -102,6 +117,7 @@ class Measurement:
 
     @property
     def trainings(self) -> int:
+        """Number of networks trained for all sides, searches included."""
         return sum(side.trainings for side in self.sides.values())
 
     def weighted(self, weight: float | None = None, ars_weight: float | None = None) -> Measurement:
@@ -136,6 +152,11 @@ class Measurement:
         return {name: list(runs) for name, runs in quantities.items()}
 
     def document(self) -> dict[str, Any]:
+        """All of the measurement as JSON.
+
+        Returns:
+            Every field, and the quantities that follow from them.
+        """
         return {**asdict(self), DERIVED: self.derived()}
 
     def path(self, folder: Path) -> Path:
@@ -155,6 +176,14 @@ class Measurement:
         return folder_of(folder, self.dataset, self.ipc) / f"{method}-{fingerprint(question)[:8]}.json"
 
     def save(self, folder: Path) -> Path:
+        """Write the document, atomically; the same question again is answered in the same file.
+
+        Args:
+            folder: Folder of measurements.
+
+        Returns:
+            The file.
+        """
         path = self.path(folder)
         write_json(path, self.document())
         return path

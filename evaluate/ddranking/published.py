@@ -12,11 +12,14 @@ from ddbench.evaluate.leaderboard.published import ORIGINAL
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """hlr, ior: fractions. source: where they stand."""
+    """Scores that DD-Ranking's leaderboard prints."""
 
     hlr: float
+    """Hard label recovery, a fraction."""
     ior: float
+    """Improvement over random, a fraction."""
     source: str
+    """Page that prints both."""
 
 
 @cache

@@ -53,15 +53,13 @@ class LabelRobustness:
     """
 
     real: Runs
-    """Networks trained with hard labels on the real data and on the synthetic images."""
+    """Networks trained with hard labels on the real data."""
     syn_hard: Runs
-    """Networks trained with hard labels on the real data and on the synthetic images."""
+    """Networks trained with hard labels on the synthetic images."""
     syn: Runs
-    """With the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is
-    ``syn_hard``."""
+    """With the labels of the track, on the synthetic images; on the hard track the same as ``syn_hard``."""
     random: Runs
-    """With the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is
-    ``syn_hard``."""
+    """With the labels of the track, on random real images."""
     weight: float = 0.5
     """w of alpha, of IOR against HLR, in [0, 1]."""
 
@@ -89,6 +87,14 @@ class LabelRobustness:
         return tuple(exponential_score(alpha) for alpha in self.alpha)
 
     def with_weight(self, weight: float) -> LabelRobustness:
+        """The same accuracies under another weight.
+
+        Args:
+            weight: w of alpha, in [0, 1].
+
+        Returns:
+            Quantities that follow from it.
+        """
         return replace(self, weight=weight)
 
 
@@ -96,16 +102,20 @@ class LabelRobustness:
 class AugmentationRobustness:
     """The accuracies behind an augmentation-robust score, one a run, and the weight that may be changed afterwards.
 
-    syn_with, random_with: networks trained with augmentation, on the synthetic images and on random real ones.
-    syn_without, random_without: the same without. weight: gamma of beta, of with against without, in [0, 1].
-    Errors: as for ``LabelRobustness``.
+    Raises:
+        ValueError: As for ``LabelRobustness``.
     """
 
     syn_with: Runs
+    """Networks trained with augmentation on the synthetic images."""
     random_with: Runs
+    """Networks trained with augmentation on random real images."""
     syn_without: Runs
+    """Networks trained without augmentation on the synthetic images."""
     random_without: Runs
+    """Networks trained without augmentation on random real images."""
     weight: float = 0.5
+    """Gamma of beta, of the gain with augmentation against that without, in [0, 1]."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -134,6 +144,14 @@ class AugmentationRobustness:
         return tuple(exponential_score(beta) for beta in self.beta)
 
     def with_weight(self, weight: float) -> AugmentationRobustness:
+        """The same accuracies under another weight.
+
+        Args:
+            weight: Gamma of beta, in [0, 1].
+
+        Returns:
+            Quantities that follow from it.
+        """
         return replace(self, weight=weight)
 
 

@@ -21,18 +21,23 @@ class SideResult:
     """Accuracies of one candidate on the test split, a fraction a run, and the search of its rate."""
 
     accuracy: Runs
+    """On the test split, one a run."""
     lr: float | None = None
     """The rate of all runs."""
     tried: tuple[tuple[float, Runs], ...] = ()
     """Every rate with its accuracies on validation, none where a single rate was allowed."""
     recipe: str | None = None
+    """Key of the protocol; None where nothing was trained."""
     recipe_fingerprint: str | None = None
+    """Of every number of the protocol; None where nothing was trained."""
     epochs: int | None = None
+    """Epochs of the protocol; None where nothing was trained."""
     given: bool = False
-    """Whether the user named the accuracy, so that nothing was trained and recipe and rate are not known."""
+    """True where the user named the accuracy, so that nothing was trained and recipe and rate are not known."""
     seconds: float = 0.0
-    """Of all its trainings together, also of those that were kept from before."""
+    """Of all its trainings together, those of earlier calls included."""
     notes: tuple[str, ...] = ()
+    """Notes for readers of the scores."""
 
     @property
     def trainings(self) -> int:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 
 class GraphBatch(NamedTuple):
-    """Items, their labels as probabilities (items, C), and their weights in the loss (items,), which sum to one."""
+    """Items with their labels and their weights in the loss."""
 
     items: Computation
+    """B items, ready for a network."""
     labels: Tensor
+    """(B, C), probabilities."""
     weights: Tensor
+    """(B,), shares of the loss, in sum one."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,9 +41,13 @@ class GraphTrainingSet:
     """
 
     syn: SyntheticGraphs
+    """Set of graphs."""
     protocol: GraphProtocol
+    """Protocol, which decides how items are drawn."""
     layers: int
+    """Layers of the networks."""
     device: torch.device
+    """Device that trains."""
 
     def batches(self, generator: torch.Generator) -> Iterator[GraphBatch]:
         """Batches without end.
@@ -70,6 +77,7 @@ class GraphTrainingSet:
 
     @cached_property
     def whole(self) -> Computation:
+        """All items, on the device."""
         return of_payload(self.syn.payload, self.layers).to(self.device)
 
     @cached_property
@@ -80,6 +88,7 @@ class GraphTrainingSet:
 
     @cached_property
     def labels(self) -> Tensor:
+        """The label of every item as probabilities, (S, C), on the device."""
         return self.probabilities.to(self.device)
 
 

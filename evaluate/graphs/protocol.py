@@ -34,14 +34,19 @@ class GraphProtocol:
     """
 
     name: str
+    """Name without version."""
     version: int
+    """Number that changes with any other."""
     title: str
+    """Summary for readers."""
     source: str
+    """Paper and code that the numbers come from."""
     setting: GraphSetting
     """For most data and networks."""
     exceptions: tuple[tuple[str, str, GraphSetting], ...] = ()
     """Data set, family of networks or "" for all, and theirs."""
     lr: float = 1e-3
+    """Learning rate of Adam."""
     batch: int | None = 128
     """Items drawn for a step, with replacement; None takes all items, each with the same weight."""
     sampling: Sampling = "frequency"

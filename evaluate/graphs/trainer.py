@@ -51,13 +51,16 @@ class GraphBatches:
 
 
 class GraphSeedResult(NamedTuple):
-    """Fractions of one network: accuracy and ROC-AUC on the test split, the best ROC-AUC on the validation split."""
+    """Fractions that one network reached."""
 
     accuracy: float
+    """On the test split."""
     roc_auc: float
+    """On the test split."""
     validation: float
+    """Best ROC-AUC on the validation split; 0.5 where no state was finite."""
     finite: bool
-    """Whether the training stayed so to its end."""
+    """True where the training stayed finite to its end."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,13 +68,21 @@ class GraphTrainer:
     """Training of networks by a protocol, and the real graphs that they are validated and tested on."""
 
     training_set: GraphTrainingSet
+    """Items that networks are trained on."""
     validation: GraphBatches
+    """Graphs that choose a state."""
     test: GraphBatches
+    """Graphs that the chosen state is tested on."""
     real: GraphSet
+    """Real graphs, whose classes and vocabularies networks are built for."""
     protocol: GraphProtocol
+    """Protocol of the training."""
     setting: GraphSetting
+    """Its numbers for this data set and network."""
     network: str
+    """Canonical name of the network."""
     device: torch.device
+    """Device that trains and tests."""
 
     def train_and_test(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> GraphSeedResult:
         """Train the network of a seed, choose its state on validation, and test that once.

@@ -25,14 +25,18 @@ class GraphVerification:
     """Both measures of a row, each recorded and measured now."""
 
     accuracy: Verification
+    """Accuracies, recorded and measured."""
     roc_auc: Verification
+    """ROC-AUCs, recorded and measured."""
 
     @property
     def identical(self) -> bool:
+        """True where both measures came out to the bit."""
         return self.accuracy.identical and self.roc_auc.identical
 
     @property
     def passed(self) -> bool:
+        """True where both measures pass."""
         return self.accuracy.passed and self.roc_auc.passed
 
     def as_dict(self) -> dict[str, Any]:

@@ -16,15 +16,19 @@ class PublishedResult:
     """A printed top-1 accuracy."""
 
     method: str
+    """Name of the method, as rows have it."""
     dataset: str
+    """Name of the data set."""
     ipc: int
+    """Images per class."""
     network: str
+    """Canonical name of the network."""
     accuracy: float
-    """Fractions; std is None where none is printed."""
+    """Mean, a fraction."""
     std: float | None
-    """Fractions; std is None where none is printed."""
+    """Standard deviation, a fraction; None where none is printed."""
     source: str
-    """Where they stand."""
+    """Paper or repository that prints it."""
 
 
 @cache

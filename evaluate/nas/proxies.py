@@ -48,8 +48,11 @@ class ProxySetup:
     real: RealSet
     """With a validation split, which ranks them."""
     protocol: Protocol
+    """Protocol that every network is trained by on every proxy."""
     device: torch.device
+    """Device that trains and tests."""
     executor: Executor | None = None
+    """Trains the networks; None is this process."""
 
     def to(self, device: torch.device) -> ProxySetup:
         """The same setup on another device, where one process does all.
@@ -92,14 +95,17 @@ class ProxyDataset:
     """Something that networks are trained on."""
 
     label: str
+    """Name for readers."""
     identity: dict[str, Any]
     """What it is, as JSON that does not depend on names or places."""
     images: int
     """How many are stored."""
     bytes: int
-    """What storing them costs."""
+    """Bytes to store them."""
     bench: ProxySetup
+    """Real data, protocol and device that all proxies share."""
     train: Train
+    """Trains networks on this data."""
 
     def score(self, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
         """Train a network on the proxy, and test it on real images.

@@ -25,10 +25,18 @@ class RankEstimate:
     """A number with its 95 % interval over seeds; None where it is undefined, the interval also of single seeds."""
 
     value: float | None
+    """Measure of the mean scores."""
     low: float | None = None
+    """2.5 % of the resampled values lie below."""
     high: float | None = None
+    """2.5 % of the resampled values lie above."""
 
     def as_dict(self) -> dict[str, float | None]:
+        """The estimate as JSON.
+
+        Returns:
+            Value and ends of the interval, None where undefined.
+        """
         return {"value": self.value, "low": self.low, "high": self.high}
 
 

@@ -45,10 +45,11 @@ class RankingEntry:
     """One ranking."""
 
     label: str
+    """Name of the set or baseline."""
     images: int
-    """Stored."""
+    """Number of images stored."""
     bytes: int
-    """Stored."""
+    """Bytes to store them."""
     seconds: float
     """Of all its trainings."""
     scores: Mapping[str, tuple[float, ...]]
@@ -58,6 +59,7 @@ class RankingEntry:
     chosen: str
     """The network it puts first; of ``ties`` with the same score, the first in the space's order."""
     ties: int
+    """Number of networks that share the highest score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,11 @@ class Ranking:
     """Networks, their true accuracies, and how well each set and baseline ranks them."""
 
     space: str
+    """Name of the space."""
     dataset: str
+    """Name of the real set."""
     networks: tuple[str, ...]
+    """Names of the networks, in the space's order."""
     parameters: Mapping[str, int]
     """How many each network has."""
     truth: GroundTruth
@@ -74,7 +79,9 @@ class Ranking:
     best: str
     """By truth."""
     real_images: int
+    """Number of real training images."""
     real_bytes: int
+    """Bytes to store them."""
     real_seconds: float | None
     """Of training for the truth, None where a table does not say."""
     entries: tuple[RankingEntry, ...]
@@ -82,6 +89,7 @@ class Ranking:
     facts: Mapping[str, Any]
     """What all of this depends on."""
     notes: tuple[str, ...] = ()
+    """Notes for readers."""
 
 
 def rank(

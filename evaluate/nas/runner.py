@@ -33,8 +33,11 @@ class NetworkJob(WorkerJob):
 
     moved = ("bench",)
     train: Train
+    """Trains networks on the proxy."""
     bench: ProxySetup
+    """Real data, protocol and device."""
     split: SplitName
+    """Split that is tested on."""
 
     def __call__(self, item: tuple[str, Sequence[int]], report: ReportProgress) -> Scores:
         del report
@@ -47,10 +50,13 @@ class Runner:
     """Trains networks where their scores are not known yet."""
 
     bench: ProxySetup
+    """Real data, protocol and device that all proxies share."""
     folder: Path
+    """Folder of every network's scores."""
     seeds: int
-    """How many trainings of each."""
+    """Trainings of each network."""
     progress: Progress
+    """Shown while networks are trained."""
 
     def scores(
         self, proxy: ProxyDataset, networks: Sequence[str], split: SplitName = "validation", first: int = 0

@@ -33,9 +33,11 @@ class SearchedNetwork:
     """A network trained on real images."""
 
     network: str
+    """Canonical name."""
     by: str
-    """Who chose it."""
+    """Origin of the network: "search", the random search, or the default."""
     parameters: int
+    """Number of parameters."""
     proxy: float | None
     """Its accuracy when trained on the synthetic set."""
     validation: tuple[float, ...]
@@ -51,8 +53,11 @@ class Search:
     """Networks that a search tried, and the accuracies of its best on real images."""
 
     space: str
+    """Name of the space."""
     dataset: str
+    """Name of the real set."""
     proxy: str
+    """Label of the synthetic set."""
     trials: Mapping[str, float]
     """Accuracy on the validation split by network, of Optuna's search, in its order."""
     compared: Mapping[str, float]
@@ -60,9 +65,11 @@ class Search:
     found: tuple[SearchedNetwork, ...]
     """The best by proxy first; then that of random search, then the default network."""
     seconds: float
-    """Of training on the synthetic set, in every sitting, for the search and for random search."""
+    """Of training on the synthetic set, in all calls, for the search."""
     compared_seconds: float
+    """The same for random search."""
     facts: Mapping[str, Any]
+    """Facts that all of this depends on."""
 
 
 def search(
@@ -99,7 +106,7 @@ def search(
         protocol: None is ``recipe()``.
         device: Device that trains and tests; "auto" takes CUDA where present.
         progress: Shown while networks are trained.
-        executor: Trains networks on real images; None is this process.
+        executor: Trains the networks; None is this process.
 
     Returns:
         All networks tried, and those trained on real images with their accuracies.

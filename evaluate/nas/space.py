@@ -24,7 +24,9 @@ class Space:
     """Every combination of the axes' values is a network."""
 
     name: str
+    """Name, such as "convnet-36"."""
     title: str
+    """Summary for readers."""
     axes: Mapping[str, tuple[Any, ...]]
     """Values by axis."""
     name_of: Callable[[Choice], str]
@@ -37,6 +39,11 @@ class Space:
         return prod(len(values) for values in self.axes.values())
 
     def choices(self) -> Iterator[dict[str, Any]]:
+        """All choices, the last axis changing fastest.
+
+        Returns:
+            An iterator over values by axis.
+        """
         for values in itertools.product(*self.axes.values()):
             yield dict(zip(self.axes, values, strict=True))
 

@@ -18,10 +18,15 @@ class Pool:
     """Networks with one policy for their learning rate: each trains with the protocol's, or each searches its own."""
 
     name: str
+    """Name of the pool."""
     networks: tuple[str, ...]
+    """Names of its networks, in order."""
     lr_policy: LrPolicy
+    """"protocol" or "search"."""
     title: str
+    """Summary for readers."""
     source: str
+    """Paper that published the list."""
 
     def members(self, student: str) -> list[str]:
         """Networks of the pool for sets distilled with a network.
@@ -85,7 +90,9 @@ class NetworkRequest:
     """A network to be evaluated, and the pools it was asked for with; the first decides on its learning rate."""
 
     network: str
+    """Canonical name."""
     pools: tuple[Pool, ...] = ()
+    """Pools in the order of their mention; none for a network named by itself."""
 
 
 def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[NetworkRequest]:

@@ -18,10 +18,27 @@ class Augment(Protocol):
     """Images (B, C, H, W) to randomly changed images of the same shape; draws from generators of its own."""
 
     @property
-    def chosen(self) -> Augmentation: ...
+    def chosen(self) -> Augmentation:
+        """Augmentation of the training, without generators."""
+        ...
+
     @property
-    def streams(self) -> Mapping[str, Stream]: ...
-    def draw(self, count: int, side: int) -> Draw: ...
+    def streams(self) -> Mapping[str, Stream]:
+        """Generators that it draws from, by name."""
+        ...
+
+    def draw(self, count: int, side: int) -> Draw:
+        """Draw the augmentation of a batch.
+
+        Args:
+            count: Images of the batch.
+            side: Pixels along a side.
+
+        Returns:
+            The numbers drawn.
+        """
+        ...
+
     def __call__(self, images: Tensor, /) -> Tensor: ...
 
 

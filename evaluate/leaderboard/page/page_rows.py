@@ -36,6 +36,7 @@ class PageRow:
     entry: dict[str, Any]
     """As the leaderboard has it."""
     group: tuple[Any, ...]
+    """Values of ``GROUP``: rows that are ranked together share them."""
     panel: tuple[Any, ...]
     rank: int | None
     """1 + how many honest lines of its group have a higher mean, None for one that was chosen on the test split, or is
@@ -49,6 +50,7 @@ class PageRow:
 
     @property
     def oracle(self) -> bool:
+        """True for a set that was chosen on the test split."""
         return self.row.selection == "oracle"
 
     @property
@@ -69,6 +71,7 @@ class PageRow:
 
     @property
     def best(self) -> bool:
+        """True for the first of a group of several."""
         return self.rank == 1 and self.rivals > 1
 
     @property
