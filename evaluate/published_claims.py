@@ -12,7 +12,7 @@ from ddbench.evaluate.scores import Scores
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PRINTED_NETWORKS = 5
-"""Over how many networks a printed standard deviation is taken to be: the field's custom, seldom said."""
+"""Number of networks that a printed standard deviation is taken to be over: the field's custom, seldom printed."""
 
 CONFIDENCE = 0.95
 WIDEST = 0.2

@@ -14,7 +14,7 @@ from ddbench.evaluate.continual.step_score import StepScore, in_a_path
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The steps of one method at one ipc, in all class orders that were asked."""
+    """The steps of one method at one ipc, in all class orders that were evaluated."""
 
     scores: tuple[tuple[StepScore, ...], ...]
     """By order, then by step. Means and standard deviations (population) are over all networks of all orders, as in the

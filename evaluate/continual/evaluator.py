@@ -34,7 +34,7 @@ class ContinualEvaluator:
     """Everything that is the same for all points of all curves.
 
     Raises:
-        UserError: A protocol whose labels are a teacher's, who would have seen classes before their time.
+        UserError: A protocol whose labels are a teacher's, which would have seen classes before their time.
     """
 
     real: RealSet

@@ -160,7 +160,7 @@ def _all(
     folder: Path | None,
     progress: Progress | None,
 ) -> dict[str, SideResult]:
-    """Every contender's side by name. Only the number of finished trainings is told: a training is short."""
+    """Result of every candidate, by name. Progress is the number of finished trainings: a training is short."""
     meter, done = progress or Silent(), 0
     search_seeds = _search_seeds(seeds, searches, rates)
     meter.start(len(candidates) * trainings_of(rates, seeds, search_seeds), "DD-Ranking")
@@ -188,7 +188,7 @@ def _all(
 
 
 def _search_seeds(seeds: Sequence[int], searches: int, rates: Sequence[float]) -> tuple[int, ...]:
-    """Seeds of the networks that judge rates, never those of a run; none where there is nothing to choose."""
+    """Seeds of the networks that rates are compared with, never those of a run; none for a single rate."""
     if len(set(rates)) == 1:
         return ()
     return tuple(derive(seeds[0], "ddranking", "search", number) for number in range(searches))

@@ -104,7 +104,7 @@ class Measurement:
 
     @property
     def augmentation_robustness(self) -> AugmentationRobustness | None:
-        """beta and ARS, a value a run; None where they were not asked for."""
+        """beta and ARS, a value a run; None where they were not measured."""
         if "syn_plain" not in self.sides or "random_plain" not in self.sides:
             return None
         return AugmentationRobustness(

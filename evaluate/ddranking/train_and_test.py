@@ -13,7 +13,7 @@ from ddbench.evaluate.score_cache import ScoreCache
 from ddbench.evaluate.scores import Scores, SplitName
 
 ReportProgress = Callable[[str, float, float], None]
-"""Told of every finished training: the contender's name, the rate, the accuracy."""
+"""Called after every finished training with the candidate's name, the rate and the accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ def _one_by_one(trainer: GraphTrainer, seeds: Sequence[int], meter: Progress, ti
 
 
 def _reported(protocol: GraphProtocol, validation: Sequence[float]) -> tuple[list[int], list[str]]:
-    """Which networks are reported, in their order, and what must be said of the choice."""
+    """Networks that are reported, in their order, and notes on the choice."""
     every = range(len(validation))
     if protocol.reported is None or len(validation) <= protocol.reported:
         return list(every), []

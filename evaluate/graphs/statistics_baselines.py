@@ -122,7 +122,7 @@ def score_no_learning(name: str, real: GraphSet, *, protocol: str, network: str)
 
 
 def _regression(describe: Describe, real: GraphSet) -> tuple[Callable[[Graphs], Tensor], int]:
-    """Fitted: graphs to logits (G, C), and how many numbers have to be kept for that."""
+    """Fitted: graphs to logits (G, C), and the number of values that have to be stored for that."""
     from sklearn.linear_model import LogisticRegression
 
     def numbers(graphs: Graphs) -> np.ndarray:

@@ -23,7 +23,7 @@ from ddbench.runtime.threads import one_thread
 from ddbench.training.epoch import consecutive_batches
 
 TEST_BATCH = 512
-"""Graphs that are asked about at once: what they need in memory is small beside what training needs."""
+"""Graphs in one forward pass of a test, whose memory is small against that of training."""
 
 
 class GraphBatches:

@@ -52,7 +52,7 @@ def completed(row: Row, results: Path, tested_on: EvalSplit | None, pools: Seque
         row: The row, as it lies in ``results``.
         results: Folder of results.
         tested_on: Identity of the test split, for rows of the time when they did not have one.
-        pools: Names of the network pools that it is asked for with now.
+        pools: Names of the network pools that it is requested with now.
 
     Returns:
         The row and its file, which is written anew only where the row has changed.

@@ -1,4 +1,4 @@
-"""From a synthetic set and its scores to a row: what was asked, what came out, what it cost."""
+"""From a synthetic set and its scores to a row: the request, the result and the cost."""
 
 from __future__ import annotations
 

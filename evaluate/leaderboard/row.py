@@ -96,7 +96,7 @@ class Row:
     lr_tried: tuple[float, ...] = ()
     """Rates that the search tried."""
     pool: str | None = None
-    """Names of the network pools it was asked for with, separated by commas."""
+    """Names of the network pools it was requested with, separated by commas."""
     device: str
     """Name of the device that evaluated."""
     code: str
@@ -197,9 +197,9 @@ class Row:
 
     @property
     def question(self) -> str:
-        """Eight digits for what was asked, not for what came out: asked again, a row takes its predecessor's place.
+        """Eight digits of the request, not of its result: made again, a row takes its predecessor's place.
 
-        A set without a recipe, or one that came as it is, is asked about by its own hash.
+        A set without a recipe, or one that came as it is, is identified by its own hash.
         """
         identity: dict[str, Any] = {
             name: getattr(self, name)
@@ -221,7 +221,7 @@ class Row:
         return folder_of(folder, self.dataset, self.ipc) / f"{_slug(self.method)}-{self.question}.json"
 
     def save(self, folder: Path) -> Path:
-        """Write the row atomically; the same question asked again is answered in the same file."""
+        """Write the row atomically; the same request made again writes the same file."""
         path = self.path(folder)
         write_json(path, asdict(self))
         return path

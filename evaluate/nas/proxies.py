@@ -87,7 +87,7 @@ class ProxySetup:
 
 
 Train = Callable[[ProxySetup, str, Sequence[int], SplitName], Scores]
-"""Trains networks of a name, one a seed, and asks them about a split. It can travel to other processes."""
+"""Trains networks of a name, one a seed, and tests them on a split. It can be sent to other processes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,7 +130,7 @@ def synthetic_proxy(syn: SyntheticSet, bench: ProxySetup, label: str | None = No
         label: Name for readers; None takes the set's own with its ipc.
 
     Returns:
-        The proxy, whose bytes are those that the set is charged with.
+        The proxy, whose bytes are those of the stored set.
 
     Raises:
         UserError: The set does not fit the real data.

@@ -1,4 +1,4 @@
-"""Networks that a set is judged by beyond the one it was made with, under the names of those who published them."""
+"""Networks that a set is evaluated on beyond the one it was made with, under the names of those who published them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ POOLS: Mapping[str, Pool] = MappingProxyType(
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """A network to be evaluated, and the pools it was asked for with; the first decides on its learning rate."""
+    """A network to be evaluated, and the pools it was requested with; the first decides on its learning rate."""
 
     network: str
     """Canonical name."""

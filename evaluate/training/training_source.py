@@ -1,4 +1,4 @@
-"""Training data of an evaluation: sets of images, who labels them, and how each network's batches are drawn."""
+"""Training data of an evaluation: sets of images, the source of labels, and how each network's batches are drawn."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ class PageRow:
     group: tuple[Any, ...]
     """Values of ``GROUP``: rows that are ranked together share them."""
     panel: tuple[Any, ...]
+    """Values of ``PANEL``: rows of one chart share them."""
     rank: int | None
     """1 + how many honest lines of its group have a higher mean, None for one that was chosen on the test split, or is
     never the best for another reason."""
