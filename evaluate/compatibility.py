@@ -14,26 +14,41 @@ from ddbench.training.teachers import Teachers
 
 
 def check_compatible(syn: SyntheticSet, real: RealSet) -> None:
-    """Errors: UserError where preprocessing, number of classes, or shape of the images differ."""
+    """Check that a synthetic set can be tested on a real set.
+
+    Args:
+        syn: Synthetic set.
+        real: Real set that it is to be tested on.
+
+    Raises:
+        UserError: Preprocessing, number of classes, or shape of the images differ.
+    """
     require_same_preprocessing(
         real.preprocessing.fingerprint,
         syn.preprocessing["fingerprint"],
         what="synthetic set",
         path=f"{syn.method}, ipc {syn.ipc}, {syn.dataset}",
     )
-    given = (*syn.images.shape[1:], syn.classes)
+    set_shape = (*syn.images.shape[1:], syn.classes)
     wanted = (real.channels, *real.test.images.shape[2:], real.classes)
-    if given != wanted:
+    if set_shape != wanted:
         raise UserError(
             f"a synthetic set of {syn.dataset} can not be tested on {real.name}",
-            "set   {}x{}x{} pixels, {} classes".format(*given),
+            "set   {}x{}x{} pixels, {} classes".format(*set_shape),
             "data  {}x{}x{} pixels, {} classes".format(*wanted),
             fix="give the data set, and its size, that the set was distilled from",
         )
 
 
 def split_of(real: RealSet, name: str) -> Split:
-    """The split "test" or "validation".
+    """Split of a real set that networks are tested on.
+
+    Args:
+        real: Real set.
+        name: "test" or "validation".
+
+    Returns:
+        The split, with one image at least.
 
     Raises:
         UserError: It is empty.
@@ -51,7 +66,15 @@ def split_of(real: RealSet, name: str) -> Split:
 
 
 def check_teachers_compatible(teachers: Teachers | None, real: RealSet) -> None:
-    """Errors: UserError where there are teachers, and they were trained on other images than these."""
+    """Check that teachers were trained on the images that they are to label.
+
+    Args:
+        teachers: None passes.
+        real: Real set of the evaluation.
+
+    Raises:
+        UserError: Data set, shape of the images, or preprocessing of their training differ.
+    """
     if teachers is not None:
         teachers.check_compatible(
             dataset=real.name,
@@ -67,10 +90,19 @@ Labels = Literal["own", "stored", "teachers", "teachers, once"]
 def require_labels(
     syn: SyntheticSet, protocol: Protocol, real: RealSet, teachers: Teachers | None
 ) -> tuple[Labels, list[str]]:
-    """Where a protocol takes the labels of this set from, and notes on it.
+    """Source of the labels under a protocol, once it is sure that there is one.
+
+    Args:
+        syn: Synthetic set.
+        protocol: Decides between the set's own labels, stored ones and a teacher's.
+        real: Real set of the evaluation.
+        teachers: None where there are none.
+
+    Returns:
+        The source, and notes on it for a reader of the scores.
 
     Raises:
-        UserError: It needs teachers and there are none, or they were trained on other images.
+        UserError: The protocol needs teachers and there are none, or they were trained on other images.
     """
     check_teachers_compatible(teachers, real)
     if protocol.targets == "teacher":
@@ -103,13 +135,27 @@ def _other_split(teachers: Teachers, real: RealSet) -> list[str]:
 
 
 def require_rate(lr: float | None) -> None:
-    """Errors: UserError for a learning rate that SGD can not use; None is the protocol's."""
+    """Check a learning rate that a caller chose.
+
+    Args:
+        lr: None is the protocol's, and passes.
+
+    Raises:
+        UserError: SGD can not use it: it is not finite, or not positive.
+    """
     if lr is not None and not (math.isfinite(lr) and lr > 0):
         raise UserError(f"a learning rate is a positive number, not {lr:g}", fix="for example 0.01")
 
 
 def learning_rate(syn: SyntheticSet, protocol: Protocol) -> tuple[float | None, list[str]]:
-    """The rate that training begins with, None for the protocol's own, and notes on where it comes from.
+    """Learning rate that training begins with under a protocol.
+
+    Args:
+        syn: Synthetic set, which may have learned a rate.
+        protocol: Decides whether a learned rate is used.
+
+    Returns:
+        The learned rate, None for the protocol's own, and notes on where it comes from.
 
     Raises:
         UserError: A learned rate that is not a positive number, under a protocol that uses it.

@@ -88,8 +88,8 @@ def evaluate(
     target = choose_device(device)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if isinstance(syn, SyntheticGraphs) and isinstance(real, GraphSet):
-        given = {"lr": lr, "steps": steps, "teachers": teachers, "executor": executor}
-        if extra := [name for name, value in given.items() if value is not None]:
+        image_options = {"lr": lr, "steps": steps, "teachers": teachers, "executor": executor}
+        if extra := [name for name, value in image_options.items() if value is not None]:
             raise UserError(f"{extra[0]} does not apply to graphs", fix=f"remove {extra[0]}")
         return score_graphs(
             syn,

@@ -16,7 +16,7 @@ RATES = (0.001, 0.005, 0.01, 0.05, 0.1)
 
 @dataclass(frozen=True, kw_only=True)
 class LRSearch:
-    """What a search found."""
+    """Result of a search."""
 
     lr: float
     """The rate chosen."""
@@ -29,6 +29,10 @@ def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = 
 
     Args:
         score_with: Trains with a rate and scores on the validation split.
+        rates: Rates to try, in any order; each is tried once.
+
+    Returns:
+        The rate taken, and the accuracies under each, rates ascending.
 
     Raises:
         UserError: No rates, rates that are not finite and positive, and scores of another split than validation.
@@ -39,11 +43,11 @@ def search_rate(score_with: Callable[[float], Scores], rates: Sequence[float] = 
         )
     tried: dict[float, tuple[float, ...]] = {}
     for rate in sorted(set(rates)):
-        found = score_with(rate)
-        if found.split != "validation":
+        scores = score_with(rate)
+        if scores.split != "validation":
             raise UserError(
-                f"learning rates are chosen on validation, never on {found.split}", fix="split='validation'"
+                f"learning rates are chosen on validation, never on {scores.split}", fix="split='validation'"
             )
-        tried[rate] = found.accuracy
+        tried[rate] = scores.accuracy
     best = max(tried, key=lambda rate: (fmean(tried[rate]), -rate))
     return LRSearch(lr=best, tried=tried)

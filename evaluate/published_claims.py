@@ -12,7 +12,7 @@ from ddbench.evaluate.scores import Scores
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PRINTED_NETWORKS = 5
-"""Over how many networks a printed standard deviation is taken to be: the field's custom, seldom said."""
+"""Number of networks that a printed standard deviation is taken to be over: the field's custom, seldom printed."""
 
 CONFIDENCE = 0.95
 WIDEST = 0.2
@@ -20,18 +20,23 @@ WIDEST = 0.2
 
 
 def published_result(syn: SyntheticSet, network: str, method: str | None = None) -> PublishedResult:
-    """The printed accuracy of the method's sets of this data set, ipc and network.
+    """Printed accuracy of a method's sets of this data set, ipc and network.
 
     Args:
+        syn: Synthetic set.
+        network: Canonical name of the network that is tested.
         method: As in ``published.csv``; None takes the set's own.
 
+    Returns:
+        The printed number with its source.
+
     Raises:
-        UserError: With what is known near it.
+        UserError: Nothing is printed; the error has what is known near it.
     """
     dataset, name = ORIGINAL.get(syn.dataset, syn.dataset), method or syn.method
-    found = published_numbers().get((name, dataset, syn.ipc, network))
-    if found is not None:
-        return found
+    published = published_numbers().get((name, dataset, syn.ipc, network))
+    if published is not None:
+        return published
     near = [key for key in published_numbers() if key[0] == name and key[1] == dataset]
     raise UserError(
         f"nothing is printed of {name} on {dataset}, ipc {syn.ipc}, {network}",
@@ -45,28 +50,32 @@ class ClaimCheck:
     """A printed accuracy beside a measured one; fractions."""
 
     claim: PublishedResult
+    """Printed accuracy."""
     scores: Scores
+    """Measured accuracies."""
     difference: float
     """Measured minus printed."""
     low: float
-    """Its interval at 95 %, by Welch's t where a standard deviation is printed, taken over five networks; else of the
-    measured mean alone. decided: whether it is narrow enough to tell, of ``WIDEST`` at most. holds: whether it tells,
-    and has 0 inside, or the measured mean lies above the printed one."""
+    """Lower end of its interval at 95 %, by Welch's t where a standard deviation is printed, else of the mean alone."""
     high: float
-    """Its interval at 95 %, by Welch's t where a standard deviation is printed, taken over five networks; else of the
-    measured mean alone. decided: whether it is narrow enough to tell, of ``WIDEST`` at most. holds: whether it tells,
-    and has 0 inside, or the measured mean lies above the printed one."""
+    """Upper end of its interval at 95 %."""
 
     @property
     def decided(self) -> bool:
+        """True where the interval is narrow enough for a verdict, ``WIDEST`` at most."""
         return self.high - self.low <= WIDEST
 
     @property
     def holds(self) -> bool:
+        """True where that is so and the interval has 0 inside, or the measured mean lies above the printed one."""
         return self.decided and self.high >= 0
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``--format json``."""
+        """The document of ``--format json``.
+
+        Returns:
+            The verdict, printed and measured accuracies, and the interval of their difference, all as fractions.
+        """
         claim = self.claim
         return {
             "holds": self.holds,
@@ -89,7 +98,11 @@ class ClaimCheck:
         }
 
     def text(self) -> str:
-        """What is printed, what was measured, and a verdict."""
+        """The text for people.
+
+        Returns:
+            Lines with the printed and the measured accuracy, notes, and a verdict, in percent.
+        """
         claim, scores = self.claim, self.scores
         spread = "" if claim.std is None else f" ± {100 * claim.std:.1f}"
         verdict = "holds" if self.holds else "does NOT hold"
@@ -109,7 +122,14 @@ class ClaimCheck:
 
 
 def check_claim(claim: PublishedResult, scores: Scores) -> ClaimCheck:
-    """Compare.
+    """Compare a printed accuracy with measured ones.
+
+    Args:
+        claim: Printed accuracy.
+        scores: Scores of two networks or more.
+
+    Returns:
+        The difference, measured minus printed, with its interval at 95 %.
 
     Raises:
         UserError: A single measured network, which has no spread.

@@ -155,7 +155,14 @@ class EvaluationJob:
     """Images to test on."""
 
     def to(self, device: torch.device) -> EvaluationJob:
-        """Move the job to a device; itself where it is there already."""
+        """Move the job to a device.
+
+        Args:
+            device: Device that trains and tests.
+
+        Returns:
+            The job there; itself where it is there already.
+        """
         if device == self.config.device:
             return self
         return EvaluationJob(replace(self.config, device=device), self.source.to(device), self.split.to(device))

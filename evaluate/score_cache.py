@@ -21,7 +21,11 @@ _FREE: Mapping[str, Any] = {"seconds": 0.0, "peak_bytes": 0, "notes": []}
 
 
 def no_earlier(key: Key) -> None:
-    """Know no file of an older ddbench."""
+    """Know no file of an older ddbench.
+
+    Args:
+        key: Not used.
+    """
     del key
 
 
@@ -95,7 +99,15 @@ class ScoreCache:
         return documents
 
     def path(self, key: Key, name: str = "") -> Path:
-        """Name the file of a key; there must be a folder."""
+        """Name the file of a key; there must be a folder.
+
+        Args:
+            key: All that the scores follow from.
+            name: Beginning of the file's name, for people who look into the folder.
+
+        Returns:
+            The path, whether or not the file exists.
+        """
         assert self.folder is not None
         return self.folder / f"{name}{'-' if name else ''}{artifact.fingerprint(dict(key))}.json"
 

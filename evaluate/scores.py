@@ -31,11 +31,11 @@ class Scores:
     lr: float | None = None
     """Rate that the networks began with."""
     steps: int | None = None
-    """Updates that each was asked to take; None is the protocol's."""
+    """Updates that each was to take; None is the protocol's."""
     compiled: bool = False
     """Whether training steps were compiled."""
     device: str | None = None
-    """Devices that trained; None is the device that was asked for."""
+    """Devices that trained; None is the device that was requested."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know, a sentence each."""
 

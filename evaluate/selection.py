@@ -39,14 +39,23 @@ class Selected:
     """The candidate that was chosen."""
 
     rule: Selection
+    """Rule that chose it."""
     step: int
+    """Outer step."""
     path: Path
+    """File of the synthetic set."""
     scores: dict[int, tuple[float, ...]] = field(default_factory=dict)
     """Accuracies (fractions) by outer step, empty where nothing was trained."""
 
 
 def candidates(folder: Path) -> dict[int, Path]:
-    """The candidates that a distillation left, ``000100.safetensors`` and so on, by outer step, ascending.
+    """Candidates that a distillation left, ``000100.safetensors`` and so on.
+
+    Args:
+        folder: Folder of the run's candidates.
+
+    Returns:
+        Files by outer step, ascending.
 
     Raises:
         UserError: There is none.
@@ -58,18 +67,30 @@ def candidates(folder: Path) -> dict[int, Path]:
 
 
 def selection_seeds(seed: int, networks: int) -> tuple[int, ...]:
-    """Seeds of the networks that judge candidates: never those of the networks that score the chosen one."""
+    """Seeds of the networks that candidates are compared with, never those that score the chosen one.
+
+    Args:
+        seed: Seed of the distillation.
+        networks: Number of networks.
+
+    Returns:
+        One seed a network.
+    """
     return tuple(derive(seed, "selection", number) for number in range(networks))
 
 
 def selection_rule(name: str, where: str = "") -> Selection:
-    """The rule of this name.
+    """Rule of a name.
 
     Args:
+        name: "last", "validation" or "oracle".
         where: The place it was read from.
 
+    Returns:
+        The name, as a rule.
+
     Raises:
-        UserError: With the nearest name.
+        UserError: No rule has this name; the error has the nearest one.
     """
     for rule in get_args(Selection):
         if rule == name:
@@ -121,10 +142,10 @@ def select(
         UserError: An unknown rule or protocol, no candidates, and "validation" without a validation split.
     """
     rule = selection_rule(rule)
-    found = candidates(folder)
-    last = max(found)
-    if rule == "last" or len(found) == 1:
-        return Selected(rule=rule, step=last, path=found[last])
+    files = candidates(folder)
+    last = max(files)
+    if rule == "last" or len(files) == 1:
+        return Selected(rule=rule, step=last, path=files[last])
 
     device = torch.device(device)
     by = executor or Serial()
@@ -140,26 +161,33 @@ def select(
         compile=compile,
     )
     cache = score_cache(folder)
-    keys = {step: job.key(path) for step, path in found.items()}
-    known = {step: cache.find(key, found[step].stem) for step, key in keys.items()}
+    keys = {step: job.key(path) for step, path in files.items()}
+    known = {step: cache.find(key, files[step].stem) for step, key in keys.items()}
     scores = {step: tuple(document["accuracy"]) for step, document in known.items() if document is not None}
-    missing = [step for step in found if step not in scores]
+    missing = [step for step in files if step not in scores]
     meter = progress or Silent()
-    meter.start(len(found), f"select by {rule}", len(scores))
+    meter.start(len(files), f"select by {rule}", len(scores))
     try:
-        for position, accuracy in by.map(job, [found[step].absolute() for step in missing]):
+        for position, accuracy in by.map(job, [files[step].absolute() for step in missing]):
             step = missing[position]
             scores[step] = accuracy
-            cache.keep(keys[step], {"accuracy": list(accuracy)}, found[step].stem)
+            cache.keep(keys[step], {"accuracy": list(accuracy)}, files[step].stem)
             meter.update(len(scores), step=step, accuracy=f"{fmean(accuracy):.4f}")
     finally:
         meter.close()
     best = max(scores, key=lambda step: (fmean(scores[step]), step))
-    return Selected(rule=rule, step=best, path=found[best], scores=dict(sorted(scores.items())))
+    return Selected(rule=rule, step=best, path=files[best], scores=dict(sorted(scores.items())))
 
 
 def score_cache(folder: Path) -> ScoreCache:
-    """The scores of the candidates in a folder, beside them; also those that an older ddbench wrote there."""
+    """Cache of the scores of a run's candidates; it also reads those that an older ddbench wrote.
+
+    Args:
+        folder: Folder of the candidates.
+
+    Returns:
+        The cache, in ``scores`` under the folder.
+    """
 
     def earlier(key: Key) -> object:
         try:
@@ -180,17 +208,35 @@ class CandidateJob(WorkerJob):
 
     moved = ("real", "teachers")
     real: RealSet
-    """Real set; this and the rest are as in ``score``."""
+    """Real set with the split that is tested on."""
     protocol: Protocol
+    """Protocol that networks are trained by."""
     network: str | None
+    """None takes the one that the candidate was distilled with."""
     seeds: Sequence[int]
+    """One network each."""
     split: SplitName
+    """Split that is tested on."""
     steps: int | None
+    """Updates in the place of the protocol's epochs; None is the protocol's."""
     teachers: Teachers | None
+    """Networks that label; None where there are none."""
     compile: Choice
+    """Choice of compiled training steps."""
 
     def __call__(self, candidate: Path, report: ReportProgress) -> tuple[float, ...]:
-        """Errors: UserError as in ``score``, and where this machine does not see the file."""
+        """Score a candidate.
+
+        Args:
+            candidate: File of the candidate.
+            report: Not used.
+
+        Returns:
+            Accuracies in the order of ``seeds``.
+
+        Raises:
+            UserError: As in ``score``, and where this machine does not see the file.
+        """
         del report
         require_seen(candidate)
         return score(
@@ -207,12 +253,23 @@ class CandidateJob(WorkerJob):
         ).accuracy
 
     def trimmed(self) -> CandidateJob:
-        """Leave out the splits that are not tested on."""
+        """Leave out the splits that are not tested on.
+
+        Returns:
+            The job, every split of whose real set is the tested one, so that less travels to workers.
+        """
         tested = self.real.test if self.split == "test" else self.real.validation
         return replace(self, real=replace(self.real, train=tested, validation=tested, test=tested))
 
     def key(self, candidate: Path) -> dict[str, Any]:
-        """All that the accuracies of a candidate follow from."""
+        """All that the accuracies of a candidate follow from.
+
+        Args:
+            candidate: File of the candidate.
+
+        Returns:
+            JSON, the key of the score cache.
+        """
         document = describe(candidate)
         return {
             "candidate": document["sha256"],

@@ -30,11 +30,13 @@ class Verification:
     """Accuracies recorded and measured now, fractions in the order of ``seeds``."""
 
     seeds: tuple[int, ...]
+    """Seeds of the row."""
     recorded: tuple[float, ...]
+    """Accuracies of the row."""
     measured: tuple[float, ...]
+    """Accuracies measured now."""
     exact: bool
-    """Whether the same bits can be asked for: the same processor with as many threads, the same versions, compiled or
-    not as the row was, no GPU."""
+    """True where the same bits can be expected: the same CPU, threads and versions, compiled as the row was."""
     tolerance: float
     """Largest difference of the means that passes where they can not."""
 
@@ -45,18 +47,25 @@ class Verification:
 
     @property
     def mean_difference(self) -> float:
+        """Measured mean minus recorded mean, a fraction."""
         return fmean(self.differences)
 
     @property
     def identical(self) -> bool:
+        """True where every accuracy came out to the bit."""
         return self.measured == self.recorded
 
     @property
     def passed(self) -> bool:
+        """True for equal bits where these are expected, else for means within the tolerance."""
         return self.identical if self.exact else abs(self.mean_difference) <= self.tolerance
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``--format json``."""
+        """The document of ``--format json``.
+
+        Returns:
+            The verdict, recorded and measured accuracies as fractions, and their differences.
+        """
         return {
             "passed": self.passed,
             "identical": self.identical,
@@ -70,18 +79,22 @@ class Verification:
         }
 
     def text(self) -> str:
-        """One line a seed, and a verdict."""
+        """The text for people.
+
+        Returns:
+            One line a seed, and a verdict.
+        """
         lines = [
             f"seed {seed}: recorded {percent(then, None)}, now {percent(now, None)} ({100 * (now - then):+.2f})"
             for seed, then, now in zip(self.seeds, self.recorded, self.measured, strict=True)
         ]
-        asked = (
+        requirement = (
             "the same bits, on the same processor and versions"
             if self.exact
             else f"means within {100 * self.tolerance:g} points, on other hardware or versions"
         )
-        found = "identical" if self.identical else f"the means differ by {100 * self.mean_difference:+.2f} points"
-        return "\n".join([*lines, f"{'verified' if self.passed else 'NOT verified'}: {found} (asked: {asked})"])
+        outcome = "identical" if self.identical else f"the means differ by {100 * self.mean_difference:+.2f} points"
+        return "\n".join([*lines, f"{'verified' if self.passed else 'NOT verified'}: {outcome} (asked: {requirement})"])
 
 
 def verify(
@@ -96,6 +109,19 @@ def verify(
     executor: Executor | None = None,
 ) -> Verification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and the rate that was chosen for it, and compare.
+
+    Args:
+        row: Row to verify.
+        syn: Synthetic set that the row is about.
+        real: Real set that the row was tested on.
+        device: Device that trains and tests.
+        teachers: Teachers of the row; None where it has none.
+        tolerance: Difference of means, a fraction, that passes where the same bits can not be expected.
+        progress: Shown while networks are trained.
+        executor: As in ``score``.
+
+    Returns:
+        Recorded and measured accuracies.
 
     Raises:
         UserError: The set, or the real data, is not the one that the row is about, and as in ``score``.
@@ -133,27 +159,46 @@ def require_same_origin(row: Row, synthetic: str | None, real: str, teachers: st
     Raises:
         UserError: It is about others.
     """
-    for what, recorded, given in (
+    for what, recorded, present in (
         ("synthetic set", row.synthetic_sha256, synthetic),
         ("real data", row.real_fingerprint, real),
         ("set of teachers", row.teachers_fingerprint, teachers),
     ):
-        if recorded != given:
+        if recorded != present:
             raise UserError(
                 f"this row is about another {what}",
                 f"row   {(recorded or 'none')[:16]} ({row.method}, {row.dataset}, ipc {row.ipc})",
-                f"given {(given or 'none')[:16]}",
+                f"given {(present or 'none')[:16]}",
                 fix=f"give the {what} that the row was made from",
             )
 
 
 def is_exact(row: Row, device: torch.device, libraries: Mapping[str, str]) -> bool:
-    """Tell whether the same bits as a row's can be asked for on a device with these versions of libraries."""
+    """Tell whether the same bits as a row's can be expected.
+
+    Args:
+        row: Row of the leaderboard.
+        device: Device that trains and tests.
+        libraries: Versions by library.
+
+    Returns:
+        True on the row's CPU with its versions; never on a GPU.
+    """
     return device.type == "cpu" and row.device == device_name(device) and row.versions == libraries
 
 
 def compare_accuracies(
     row: Row, measured: tuple[float, ...], exact: bool, tolerance: float = TOLERANCE
 ) -> Verification:
-    """Compare the accuracies of a row with those that were measured anew, a fraction a seed."""
+    """Compare the accuracies of a row with those that were measured anew.
+
+    Args:
+        row: Row of the leaderboard.
+        measured: Accuracies, fractions, one a seed in the row's order.
+        exact: Whether the same bits are expected.
+        tolerance: Difference of means, a fraction, that passes where they are not.
+
+    Returns:
+        The comparison, with its verdict.
+    """
     return Verification(seeds=row.seeds, recorded=row.accuracy, measured=measured, exact=exact, tolerance=tolerance)

@@ -1,4 +1,4 @@
-"""In which order classes come, and how many at a time."""
+"""Order of classes, and number of new ones at a step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from ddbench.errors import UserError
 
 
 def class_order(classes: int, order: int) -> tuple[int, ...]:
-    """All classes in the order of this number: numpy's ``RandomState(order).permutation``.
+    """All classes in the order of a number: numpy's ``RandomState(order).permutation``.
+
+    Args:
+        classes: Number of classes.
+        order: Seed of the permutation, from 0 to 2**32 - 1.
+
+    Returns:
+        Every class once.
 
     Raises:
-        UserError: Below 0.
+        UserError: The number is out of range.
 
     Source: CL_DM.py of VICO-UoE/DatasetCondensation, which seeds numpy with 0 to 4.
 
@@ -23,9 +30,17 @@ def class_order(classes: int, order: int) -> tuple[int, ...]:
 
 
 def class_steps(classes: int, steps: int, order: int) -> list[tuple[int, ...]]:
-    """The classes that come new with each step, in the order of this number.
+    """New classes of each step, in the order of a number.
 
     Where steps do not divide the classes, the first ones bring one class more; the source leaves the rest out.
+
+    Args:
+        classes: Number of classes.
+        steps: Number of steps.
+        order: Number of the order, as ``class_order`` takes it.
+
+    Returns:
+        The new classes, step by step; every class comes once.
 
     Raises:
         UserError: Fewer than one step or more steps than classes.

@@ -14,7 +14,7 @@ from ddbench.evaluate.continual.step_score import StepScore, in_a_path
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The steps of one method at one ipc, in all class orders that were asked."""
+    """The steps of one method at one ipc, in all class orders that were evaluated."""
 
     scores: tuple[tuple[StepScore, ...], ...]
     """By order, then by step. Means and standard deviations (population) are over all networks of all orders, as in the
@@ -22,15 +22,17 @@ class Curve:
 
     @property
     def label(self) -> str:
+        """Name of the method."""
         return self.scores[0][0].question.method
 
     @property
     def ipc(self) -> int | None:
+        """Images per class; None for the upper bound."""
         return self.scores[0][0].question.ipc
 
     @property
     def seen(self) -> tuple[int, ...]:
-        """How many classes have been seen after each step."""
+        """Number of classes seen after each step."""
         return tuple(len(score.question.seen) for score in self.scores[0])
 
     @property
@@ -40,10 +42,12 @@ class Curve:
 
     @property
     def mean(self) -> list[float]:
+        """Mean accuracy at each step, a fraction."""
         return [fmean(step) for step in self.accuracy]
 
     @property
     def std(self) -> list[float]:
+        """Population standard deviation at each step, a fraction."""
         return [pstdev(step) for step in self.accuracy]
 
     @property
@@ -57,7 +61,11 @@ class Curve:
         return [fmean(fmean(score.accuracy) for score in order) for order in self.scores]
 
     def document(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """All of the curve as JSON.
+
+        Returns:
+            The setting, costs, and accuracies as fractions by class order, step and network, with mean and deviation.
+        """
         first, last = self.scores[0][0].question, self.scores[0][-1]
         return {
             "kind": "continual curve",
@@ -87,7 +95,14 @@ class Curve:
         }
 
     def save(self, home: Path) -> Path:
-        """Write the document beside its steps, under a name that follows from the steps it is made of."""
+        """Write the document next to those of its steps, under a name that follows from the steps it is made of.
+
+        Args:
+            home: Folder of results, under which the steps lie.
+
+        Returns:
+            The path. A file that has the same document already is not written again.
+        """
         question = self.scores[0][0].question
         parts = [score.question.path(home).name for order in self.scores for score in order]
         name = f"curve-{in_a_path(question.title)}-{question.steps}-steps-{artifact.fingerprint(parts)}.json"
@@ -99,12 +114,19 @@ class Curve:
 
 
 def curves_of(scores: Iterable[StepScore]) -> list[Curve]:
-    """The curves that these points make, by method and ipc, in the order in which they first appear."""
-    found: dict[tuple[str, int | None], dict[int, list[StepScore]]] = {}
+    """Curves that points make, by method and ipc.
+
+    Args:
+        scores: Points of any methods, class orders and steps, in any order.
+
+    Returns:
+        The curves, in the order in which their methods and ipcs first appear, each with its steps ascending.
+    """
+    by_method: dict[tuple[str, int | None], dict[int, list[StepScore]]] = {}
     for score in scores:
-        asked = score.question
-        found.setdefault((asked.method, asked.ipc), {}).setdefault(asked.order, []).append(score)
+        question = score.question
+        by_method.setdefault((question.method, question.ipc), {}).setdefault(question.order, []).append(score)
     return [
         Curve(scores=tuple(tuple(sorted(order, key=lambda s: s.question.step)) for order in orders.values()))
-        for orders in found.values()
+        for orders in by_method.values()
     ]

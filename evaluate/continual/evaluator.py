@@ -34,22 +34,25 @@ class ContinualEvaluator:
     """Everything that is the same for all points of all curves.
 
     Raises:
-        UserError: A protocol whose labels are a teacher's, who would have seen classes before their time.
+        UserError: A protocol whose labels are a teacher's, which would have seen classes before their time.
     """
 
     real: RealSet
     """The whole data set."""
     home: Path
-    """Where answers are kept."""
+    """Folder of results, which has the scores of every step."""
     network: str
+    """Name of the networks that are trained."""
     protocol: Protocol
+    """Protocol of every training on a memory."""
     seeds: tuple[int, ...]
     """Of the fresh networks at every step."""
     device: torch.device
+    """Device that trains and tests."""
     progress: Callable[[], Progress] = Silent
     """Makes a meter for each training."""
     executor: Executor | None = None
-    """Who trains the networks; None is this process, or others beside it once a memory is worth them."""
+    """Trains the networks; None is this process, or workers once a memory is worth them."""
 
     def __post_init__(self) -> None:
         if self.protocol.targets == "teacher":
@@ -61,12 +64,19 @@ class ContinualEvaluator:
     def evaluate_step(
         self, label: str, ipc: int, parts: Sequence[StepSet], *, order: int, step: int, steps: int, how: str
     ) -> StepScore:
-        """Networks trained from scratch on all parts in memory, tested on all classes that these are of.
+        """Train networks from scratch on all parts in memory, and test them on all classes that these are of.
 
         Args:
-            label: Of the method.
-            step: From 0.
+            label: Name of the method.
+            ipc: Images per class.
+            parts: Synthetic sets in memory, of a few classes each, in the order of their steps.
+            order: Number of the class order.
+            step: Number of the step, from 0.
+            steps: Number of steps of the order.
             how: How the memory came about, in a sentence.
+
+        Returns:
+            The point of the curve; the stored one where this was evaluated before.
         """
         memory = merge_memory(parts, self.real)
         seen = tuple(label for part in parts for label in part.classes)
@@ -95,7 +105,18 @@ class ContinualEvaluator:
     def ask_whole_data(
         self, classes: Sequence[int], protocol: Protocol, *, order: int, step: int, steps: int
     ) -> StepScore:
-        """The upper bound: networks trained on all training images of the classes seen, by a protocol of their own."""
+        """Upper bound: train networks on all real training images of the classes seen.
+
+        Args:
+            classes: Classes seen so far.
+            protocol: Training on real images.
+            order: Number of the class order.
+            step: Number of the step, from 0.
+            steps: Number of steps of the order.
+
+        Returns:
+            The point of the bound's curve; the stored one where this was evaluated before.
+        """
         rows = rows_of_classes(self.real.train, classes)
         how = "all real training images of the classes seen, which no memory holds"
         question = self._question(

@@ -14,7 +14,12 @@ MARKS = "osD^vPX*"
 
 
 def plot(curves: Sequence[Curve], path: Path) -> None:
-    """Write a PNG: one line a method and ipc, one standard deviation up and down, the upper bound dashed and grey."""
+    """Write a PNG: one line a method and ipc, one standard deviation up and down, the upper bound dashed and grey.
+
+    Args:
+        curves: Curves over the same steps; one without ipc is the upper bound.
+        path: File that is written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

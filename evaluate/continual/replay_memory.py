@@ -22,15 +22,23 @@ class StepSet:
     """A stored synthetic set."""
 
     syn: SyntheticSet
+    """Synthetic set of a few classes, whose labels count from 0."""
     classes: tuple[int, ...]
     """Which class of the whole data set each of its own labels stands for."""
 
 
 def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
-    """One synthetic set of all parts, labeled by the classes of ``real``, the whole data set.
+    """One synthetic set of all parts, labeled by the classes of the whole data set.
 
     Mosaics are decoded. Soft labels become probabilities that are 0 for the classes of other parts; where some parts
     have hard labels, theirs become certain ones. The student's rate is the mean of the parts', None if one has none.
+
+    Args:
+        parts: Synthetic sets of a few classes each.
+        real: Whole data set, whose classes the parts' classes are numbers of.
+
+    Returns:
+        The images of all parts, in their order.
 
     Raises:
         UserError: Two parts have a class in common, or one has another preprocessing, another size of image, or labels
@@ -59,9 +67,17 @@ def merge_memory(parts: Sequence[StepSet], real: RealSet) -> SyntheticSet:
 
 
 def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
-    """What a set of all classes holds of some of them, its soft labels as probabilities among these alone.
+    """Part of a set of all classes that some classes have.
 
-    Where a label says nothing of these classes, it is the class that its image was made for.
+    Soft labels become probabilities among these classes alone. Where a label says nothing of them, it is the class
+    that its image was made for.
+
+    Args:
+        syn: Synthetic set of all classes.
+        classes: Classes of the part, as numbers of the set's.
+
+    Returns:
+        The images made for these classes, whose labels count from 0 in the order of ``classes``.
 
     Raises:
         UserError: A set with labels of single views.
@@ -84,7 +100,15 @@ def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
 
 
 def seen_test(real: RealSet, classes: Sequence[int]) -> RealSet:
-    """The whole data set with the test images of these classes alone, labeled as they were."""
+    """Whole data set with the test images of some classes alone.
+
+    Args:
+        real: Whole data set.
+        classes: Classes seen so far.
+
+    Returns:
+        The set with a smaller test split, whose labels are those of the whole.
+    """
     rows = rows_of_classes(real.test, classes)
     if len(rows) == len(real.test):
         return real
@@ -92,7 +116,14 @@ def seen_test(real: RealSet, classes: Sequence[int]) -> RealSet:
 
 
 def memory_sha256(memory: SyntheticSet) -> str:
-    """A hash of everything that is trained on."""
+    """Hash of everything that is trained on.
+
+    Args:
+        memory: Set of all parts, as ``merge_memory`` makes it.
+
+    Returns:
+        SHA-256 of its tensors, hexadecimal.
+    """
     return tensors_sha256(memory.tensors())
 
 
@@ -109,8 +140,8 @@ def _among(syn: SyntheticSet, rows: Tensor, chosen: Tensor, own: Tensor) -> Tens
     Args:
         own: The place of each image's class among them.
     """
-    said = syn.labels[rows][:, chosen]
-    shares = said.softmax(1) if syn.label_kind == "logits" else said / said.sum(1, keepdim=True)
+    soft_labels = syn.labels[rows][:, chosen]
+    shares = soft_labels.softmax(1) if syn.label_kind == "logits" else soft_labels / soft_labels.sum(1, keepdim=True)
     certain = torch.nn.functional.one_hot(own, len(chosen)).to(shares.dtype)
     return torch.where(shares.isfinite().all(1, keepdim=True), shares, certain)
 

@@ -18,13 +18,14 @@ KIND = "continual step"
 
 @dataclass(frozen=True, kw_only=True)
 class StepKey:
-    """What is asked at one step, whatever the answer."""
+    """Everything that the scores of one step follow from."""
 
     method: str
     """Its label in the recipe."""
     ipc: int | None
     """None where all real images are trained on."""
     dataset: str
+    """Name of the whole data set."""
     order: int
     """The number of the class order."""
     step: int
@@ -34,15 +35,19 @@ class StepKey:
     seen: tuple[int, ...]
     """Classes of the whole data set, in the order in which they came."""
     network: str
+    """Name of the networks that are trained."""
     protocol: str
+    """Key of the protocol, such as ``dsa-v1``."""
     protocol_fingerprint: str
     """Of every number of the protocol as it was used."""
     epochs: int
     """E of that protocol."""
     seeds: tuple[int, ...]
+    """Of the fresh networks."""
     memory_sha256: str
     """Of what is trained on."""
     real_fingerprint: str
+    """Of the whole data set with its preprocessing."""
     mirror: bool
     """Whether augmentation may flip the images of this data set."""
     how: str
@@ -50,6 +55,7 @@ class StepKey:
 
     @property
     def title(self) -> str:
+        """Method and ipc, as names of files have them."""
         return self.method if self.ipc is None else f"{self.method}-ipc{self.ipc}"
 
     @property
@@ -58,11 +64,25 @@ class StepKey:
         return f"{in_a_path(self.title)}-order{self.order}-step{self.step + 1}of{self.steps}"
 
     def cache(self, home: Path) -> ScoreCache:
-        """The cache that has the answer."""
+        """Cache that has the answer.
+
+        Args:
+            home: Folder of results.
+
+        Returns:
+            The cache of this data set, in a folder of its own.
+        """
         return ScoreCache(home / "continual" / in_a_path(self.dataset))
 
     def path(self, home: Path) -> Path:
-        """Where the answer lies: one file a question, so that nothing is asked twice."""
+        """Path of the answer: one file a question, so that nothing is trained twice.
+
+        Args:
+            home: Folder of results.
+
+        Returns:
+            The path, whether or not the file exists.
+        """
         return self.cache(home).path(asdict(self), self.file_name)
 
 
@@ -71,6 +91,7 @@ class StepScore:
     """The answer."""
 
     question: StepKey
+    """Key of the step."""
     accuracy: tuple[float, ...]
     """Fractions on the test images of all classes seen, in the order of the question's seeds."""
     lr: float | None
@@ -82,20 +103,39 @@ class StepScore:
     distill_seconds: float
     """What making this step's part took."""
     seconds: float
+    """Of training and testing."""
     device: str
+    """Device that trained, by its name."""
     code: str
+    """Identity of the code that trained."""
     versions: Mapping[str, str]
+    """Versions by library."""
     notes: tuple[str, ...] = field(default=())
     """What a reader must know."""
 
     def save(self, home: Path) -> Path:
+        """Write the scores into the cache of their data set.
+
+        Args:
+            home: Folder of results.
+
+        Returns:
+            The file.
+        """
         document, key = {**asdict(self), "kind": KIND, "schema": SCHEMA}, self.question
         key.cache(home).keep(asdict(key), document, key.file_name)
         return key.path(home)
 
 
 def known_score(question: StepKey, home: Path) -> StepScore | None:
-    """The answer that lies there already, if one does.
+    """Stored answer to a question.
+
+    Args:
+        question: Key of the step.
+        home: Folder of results.
+
+    Returns:
+        The answer, None where there is none yet.
 
     Raises:
         UserError: Its file is damaged, or of a newer ddbench.
@@ -113,5 +153,12 @@ def known_score(question: StepKey, home: Path) -> StepScore | None:
 
 
 def in_a_path(name: str) -> str:
-    """A name, which may be that of a file's label, as one part of a path; usual names are themselves."""
+    """A name, which may be that of a file's label, as one part of a path.
+
+    Args:
+        name: Any text.
+
+    Returns:
+        At most 100 letters, digits and ``._+-``; usual names are themselves, and "unnamed" is one without any of these.
+    """
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.")[:100] or "unnamed"

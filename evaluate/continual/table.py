@@ -33,13 +33,20 @@ def render(curves: Sequence[Curve], form: str) -> str:
 
 
 def caption(curves: Sequence[Curve]) -> str:
-    """What the table is about, and how its memories came about."""
+    """Heading of a table: data, network, and the way in which each memory came about.
+
+    Args:
+        curves: Curves of the table, one at least; the first one's setting stands for all.
+
+    Returns:
+        Several lines, notes last.
+    """
     about = curves[0].scores[0][0].question
     orders, networks = len(curves[0].scores), len(about.seeds)
     hows = {curve.scores[0][-1].question.how: [] for curve in curves}
     for curve in curves:
-        asked = curve.scores[0][-1].question
-        hows[asked.how].append(f"{curve.label} ({asked.protocol}, {asked.epochs} epochs)")
+        question = curve.scores[0][-1].question
+        hows[question.how].append(f"{curve.label} ({question.protocol}, {question.epochs} epochs)")
     return "\n".join(
         [
             f"{about.dataset} · {about.network} · {about.steps} steps · {_counted(orders, 'class order')} · "
@@ -53,8 +60,8 @@ def caption(curves: Sequence[Curve]) -> str:
 
 def _first_notes(curves: Sequence[Curve]) -> list[str]:
     """One note a curve, and how many more its document has."""
-    found = [curve.document()["notes"] for curve in curves]
-    return [notes[0] + (f" (and {len(notes) - 1} more)" if len(notes) > 1 else "") for notes in found if notes]
+    curve_notes = [curve.document()["notes"] for curve in curves]
+    return [notes[0] + (f" (and {len(notes) - 1} more)" if len(notes) > 1 else "") for notes in curve_notes if notes]
 
 
 def _cells(curve: Curve) -> list[str]:

@@ -27,21 +27,33 @@ Train = Callable[[Sequence[int], float, SplitName], Scores]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RankingSetup:
-    """What all contenders share."""
+    """Everything that all candidates share."""
 
     real: RealSet
+    """Real set on the device."""
     network: str
+    """Canonical name of the network that is trained."""
     device: torch.device
+    """Device that trains and tests."""
     teachers: Teachers | None = None
-    """Who labels, on the soft track; None on the hard one."""
+    """Networks that label, on the soft track; None on the hard one."""
     executor: Executor | None = None
+    """Trains the networks; None is this process."""
 
     def teachers_of(self, recipe: Protocol) -> Teachers | None:
-        """The teachers, where this recipe trains on soft labels."""
+        """Teachers that a recipe trains with.
+
+        Args:
+            recipe: Protocol of a candidate.
+
+        Returns:
+            The teachers where the recipe trains on soft labels, else None.
+        """
         return self.teachers if recipe.loss == "kl" else None
 
     @cached_property
     def teachers_fingerprint(self) -> str | None:
+        """Fingerprint of the teachers; None where there are none."""
         return None if self.teachers is None else self.teachers.fingerprint
 
 
@@ -50,16 +62,29 @@ class Candidate:
     """One side of a difference."""
 
     name: str
+    """Side of the comparison, such as "syn" or "random"."""
     recipe: Protocol
+    """Protocol that networks are trained by."""
     identity: dict[str, Any]
     """What it is, as JSON, apart from recipe, teachers, network, seed and rate."""
     train: Train
+    """Trains networks of some seeds with a rate, and tests them on a split."""
     together: int = 1
     """How many seeds are best trained in one call."""
 
 
 def of_set(bench: RankingSetup, name: str, syn: SyntheticSet, recipe: Protocol) -> Candidate:
-    """The synthetic images with the labels that ``syn`` has."""
+    """Candidate of the synthetic images, with the labels that they have.
+
+    Args:
+        bench: Everything that the candidates share.
+        name: Side of the comparison, such as "syn" or "syn_hard".
+        syn: Synthetic set.
+        recipe: Protocol that networks are trained by.
+
+    Returns:
+        The candidate, whose seeds may be trained together.
+    """
 
     def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
         return _score(bench, syn, recipe, seeds, lr, split)
@@ -69,9 +94,18 @@ def of_set(bench: RankingSetup, name: str, syn: SyntheticSet, recipe: Protocol) 
 
 
 def of_random(bench: RankingSetup, name: str, like: SyntheticSet, recipe: Protocol) -> Candidate:
-    """As many real images a class as ``like`` stores, others for every seed, labeled as the recipe asks.
+    """Candidate of as many real images a class as a synthetic set stores, others for every seed.
 
     Teachers label the images as they are where the recipe trains with one soft label an image.
+
+    Args:
+        bench: Everything that the candidates share.
+        name: Side of the comparison, such as "random".
+        like: Synthetic set whose ipc is matched.
+        recipe: Protocol that networks are trained by.
+
+    Returns:
+        The candidate, which trains one seed at a time.
     """
 
     def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
@@ -82,7 +116,16 @@ def of_random(bench: RankingSetup, name: str, like: SyntheticSet, recipe: Protoc
 
 
 def of_real(bench: RankingSetup, name: str, recipe: Protocol) -> Candidate:
-    """All real training images with their classes."""
+    """Candidate of all real training images with their classes.
+
+    Args:
+        bench: Everything that the candidates share.
+        name: Side of the comparison, such as "real".
+        recipe: Protocol that networks are trained by.
+
+    Returns:
+        The candidate, whose seeds may be trained together.
+    """
 
     def train(seeds: Sequence[int], lr: float, split: SplitName) -> Scores:
         return score_real(
@@ -121,10 +164,18 @@ def _together(bench: RankingSetup) -> int:
 
 
 def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:
-    """Positions in the training split, ``ipc`` of each class, class by class; the seed alone decides which.
+    """Random positions in the training split, ``ipc`` of each class.
+
+    Args:
+        real: Real set.
+        ipc: Images per class.
+        seed: Decides alone which are drawn.
+
+    Returns:
+        Positions (ipc * K,) on the CPU, class by class.
 
     Raises:
-        UserError: A class has fewer.
+        UserError: A class has fewer images.
     """
     real.require_ipc(ipc)
     chosen = []
@@ -135,7 +186,16 @@ def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:
 
 
 def random_set(real: RealSet, like: SyntheticSet, seed: int) -> SyntheticSet:
-    """Random real images with their classes, as many a class as ``like`` stores."""
+    """Random real images with their classes, as many a class as a synthetic set stores.
+
+    Args:
+        real: Real set.
+        like: Synthetic set whose ipc, names and preprocessing are taken over.
+        seed: Decides alone which images are drawn.
+
+    Returns:
+        The images, class by class, as a set of the method "random".
+    """
     rows = random_rows(real, like.ipc, seed)
     images = real.inputs(real.train, rows)
     return SyntheticSet(
@@ -151,10 +211,16 @@ def random_set(real: RealSet, like: SyntheticSet, seed: int) -> SyntheticSet:
 
 
 def with_classes(syn: SyntheticSet) -> tuple[SyntheticSet, list[str]]:
-    """The same images with hard labels, and what a reader must know of where the classes come from.
+    """The same images with hard labels.
 
     Soft labels need not have their class on top. Images stand class by class, as DD-Ranking assumes, where at least
     half of the labels say so; else the class is the most likely one of the label.
+
+    Args:
+        syn: Synthetic set with hard or soft labels.
+
+    Returns:
+        The set, and notes for a reader on where its classes come from; a set with hard labels is itself, without any.
     """
     if syn.label_kind == "hard":
         return syn, []
@@ -163,7 +229,7 @@ def with_classes(syn: SyntheticSet) -> tuple[SyntheticSet, list[str]]:
         by_place = torch.arange(syn.classes, device=likely.device).repeat_interleave(syn.ipc)
         differ = int((by_place != likely).sum())
         if 2 * differ <= len(syn):
-            told = f"hard labels: the class by place; {differ} of {len(syn)} soft labels have another on top"
-            return replace(syn, labels=by_place, label_kind="hard"), [told] if differ else []
-    told = "hard labels: the most likely class of the soft ones, because images do not stand class by class"
-    return replace(syn, labels=likely, label_kind="hard"), [told]
+            note = f"hard labels: the class by place; {differ} of {len(syn)} soft labels have another on top"
+            return replace(syn, labels=by_place, label_kind="hard"), [note] if differ else []
+    note = "hard labels: the most likely class of the soft ones, because images do not stand class by class"
+    return replace(syn, labels=likely, label_kind="hard"), [note]

@@ -24,7 +24,22 @@ def require_question(
     ars_weight: float,
     real_accuracy: float | None,
 ) -> None:
-    """Errors: UserError for names and numbers that can not be."""
+    """Check names and numbers of a measurement.
+
+    Args:
+        track: "hard" or "soft".
+        labels: Label mode, "S" or "M".
+        rates: Learning rates to choose from.
+        seeds: Seeds of the runs.
+        searches: Networks that each rate is tried with.
+        epochs: None is the recipe's.
+        weight: Weight of IOR in alpha, against HLR.
+        ars_weight: Weight in beta of accuracies with augmentation, against those without.
+        real_accuracy: Fraction that real data reach; None has it measured.
+
+    Raises:
+        UserError: One of them can not be.
+    """
     if track not in ("hard", "soft"):
         raise unknown("track", track, ("hard", "soft"))
     if labels not in ("S", "M"):
@@ -47,7 +62,15 @@ def require_question(
 
 
 def require_teachers(track: str, teachers: Teachers | None) -> None:
-    """Errors: UserError where the soft track has none, or the hard track some."""
+    """Check that there are teachers on the soft track alone.
+
+    Args:
+        track: "hard" or "soft".
+        teachers: None where there are none.
+
+    Raises:
+        UserError: The soft track has none, or the hard track some.
+    """
     if track == "hard" and teachers is not None:
         raise UserError("the hard track has no teachers", fix="leave out --teachers, or ask for --track soft")
     if track == "soft" and teachers is None:
@@ -58,7 +81,16 @@ def require_teachers(track: str, teachers: Teachers | None) -> None:
 
 
 def require_data(syn: SyntheticSet, real: RealSet, rates: Sequence[float]) -> None:
-    """Errors: UserError for data of another kind, an ipc larger than a class, and no validation to choose rates on."""
+    """Check that a synthetic set can be compared with the real images.
+
+    Args:
+        syn: Synthetic set.
+        real: Real set that it was distilled from.
+        rates: Learning rates to choose from.
+
+    Raises:
+        UserError: Data of another kind, an ipc larger than a class, and no validation to choose rates on.
+    """
     check_compatible(syn, real)
     real.require_ipc(syn.ipc)
     if len(set(rates)) > 1 and len(real.validation) == 0:

@@ -63,16 +63,31 @@ def measure(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Measurement:
-    """HLR, IOR and LRS of a synthetic set, and ARS where asked, with the accuracies behind them.
+    """HLR, IOR and LRS of a synthetic set, and ARS on demand, with the accuracies behind them.
 
     Args:
-        labels: On the soft track, the set's own ("S") or what ``teachers`` say of every batch ("M"); in both, teachers
-            label the random images.
-        searches: How many networks judge each rate on validation; a single rate needs no judge.
+        syn: Synthetic set; labels of single views and images to warm up with are not used.
+        real: Real set that it was distilled from.
+        track: "hard" or "soft".
+        labels: On the soft track, the set's own ("S") or those that ``teachers`` give to every batch ("M"); in both,
+            teachers label the random images.
+        network: None takes the one that the set was distilled with.
+        seeds: One run each.
+        searches: Networks that each rate is tried with on validation; a single rate needs none.
+        rates: Learning rates to choose from, the same for every candidate.
         epochs: None is the recipe's 300.
+        weight: Weight of IOR in alpha, against HLR.
+        ars: Measure ARS too, by candidates without augmentation.
+        ars_weight: Weight in beta of accuracies with augmentation, against those without.
+        teachers: Networks of the soft track; None on the hard one.
         real_accuracy: A fraction known from elsewhere, instead of training on all real data.
-        folder: Where finished trainings are kept, and looked for.
+        device: Device that trains and tests.
+        folder: Folder of finished trainings, which are not trained again; None stores nothing.
+        progress: Shown while networks are trained.
         executor: As in ``score``.
+
+    Returns:
+        The measurement, accuracies in the order of ``seeds``.
 
     Raises:
         UserError: Names, weights, rates and accuracies that can not be, missing teachers, a validation split that is
@@ -80,14 +95,14 @@ def measure(
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
     device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
-    recipe, hard_recipe = (found.with_epochs(epochs) for found in (recipe_of(track, labels), hard_recipe_of(track)))
+    recipe, hard_recipe = (chosen.with_epochs(epochs) for chosen in (recipe_of(track, labels), hard_recipe_of(track)))
     require_teachers(track, teachers)
     teachers = None if teachers is None else teachers.to(device)
     require_data(syn, real, rates)
     require_labels(bare, recipe, real, teachers)
 
     hard, notes = with_classes(bare)
-    ready = {name: found.to(device) for name, found in (("own", bare), ("hard", hard))}
+    ready = {name: images.to(device) for name, images in (("own", bare), ("hard", hard))}
     on_track = ready["hard" if track == "hard" else "own"]
     bench = RankingSetup(
         real=real.to(device),
@@ -145,7 +160,7 @@ def _all(
     folder: Path | None,
     progress: Progress | None,
 ) -> dict[str, SideResult]:
-    """Every contender's side by name. Only the number of finished trainings is told: a training is short."""
+    """Result of every candidate, by name. Progress is the number of finished trainings: a training is short."""
     meter, done = progress or Silent(), 0
     search_seeds = _search_seeds(seeds, searches, rates)
     meter.start(len(candidates) * trainings_of(rates, seeds, search_seeds), "DD-Ranking")
@@ -173,7 +188,7 @@ def _all(
 
 
 def _search_seeds(seeds: Sequence[int], searches: int, rates: Sequence[float]) -> tuple[int, ...]:
-    """Seeds of the networks that judge rates, never those of a run; none where there is nothing to choose."""
+    """Seeds of the networks that rates are compared with, never those of a run; none for a single rate."""
     if len(set(rates)) == 1:
         return ()
     return tuple(derive(seeds[0], "ddranking", "search", number) for number in range(searches))
@@ -181,20 +196,20 @@ def _search_seeds(seeds: Sequence[int], searches: int, rates: Sequence[float]) -
 
 def _evaluation_context(syn: SyntheticSet, epochs: int | None, teachers: Teachers | None) -> list[str]:
     """What a reader of the scores must know, apart from where classes come from."""
-    told = []
+    notes = []
     if teachers is not None:
         known = zip(teachers.networks, teachers.accuracy, strict=True)
-        told += ["teachers: " + ", ".join(f"{name} ({100 * accuracy:.1f} % on test)" for name, accuracy in known)]
+        notes += ["teachers: " + ", ".join(f"{name} ({100 * accuracy:.1f} % on test)" for name, accuracy in known)]
     if epochs is not None:
-        told += [f"trained for {epochs} epochs, not the recipe's own number"]
+        notes += [f"trained for {epochs} epochs, not the recipe's own number"]
     if syn.student_lr is not None:
-        told += ["the learning rate that the set has learned was not used: no side has a rate of its own"]
+        notes += ["the learning rate that the set has learned was not used: no side has a rate of its own"]
     if syn.epoch_labels is not None:
-        told += ["the labels stored for every epoch were not used"]
+        notes += ["the labels stored for every epoch were not used"]
     if syn.warm_images is not None:
-        told += ["the images to warm up on were not used"]
+        notes += ["the images to warm up on were not used"]
     if syn.formation > 1:
-        told += [
+        notes += [
             f"an epoch shows {syn.formation**2} times as many synthetic images as random ones, {syn.formation} a side"
         ]
-    return told
+    return notes

@@ -12,16 +12,23 @@ from ddbench.evaluate.leaderboard.published import ORIGINAL
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """hlr, ior: fractions. source: where they stand."""
+    """Scores that DD-Ranking's leaderboard prints."""
 
     hlr: float
+    """Hard label recovery, a fraction."""
     ior: float
+    """Improvement over random, a fraction."""
     source: str
+    """Page that prints both."""
 
 
 @cache
 def printed_numbers() -> dict[tuple[str, str, int, str], Printed]:
-    """Every line of ``published.csv``, which has points, by (method, dataset, ipc, track)."""
+    """Every line of ``published.csv``.
+
+    Returns:
+        HLR and IOR as fractions, where the file has points, by (method, dataset, ipc, track).
+    """
     text = files("ddbench.evaluate.ddranking").joinpath("published.csv").read_text(encoding="utf-8")
     return {
         (line["method"], line["dataset"], int(line["ipc"]), line["track"]): Printed(
@@ -32,5 +39,15 @@ def printed_numbers() -> dict[tuple[str, str, int, str], Printed]:
 
 
 def look_up(method: str, dataset: str, ipc: int, track: str) -> Printed | None:
-    """What is printed for this setting, or None. A re-encoded data set takes the original's numbers."""
+    """Printed numbers of a setting. A re-encoded data set takes the original's.
+
+    Args:
+        method: Name of the method, as rows have it.
+        dataset: Name of the data set, as rows have it.
+        ipc: Images per class.
+        track: "hard" or "soft".
+
+    Returns:
+        The numbers, None where nothing is printed.
+    """
     return printed_numbers().get((method, ORIGINAL.get(dataset, dataset), ipc, track))

@@ -61,7 +61,14 @@ SOFT_M = Protocol(
 
 
 def without_augmentation(recipe: Protocol) -> Protocol:
-    """The same recipe without augmentation and mixing."""
+    """A recipe without its augmentation and mixing.
+
+    Args:
+        recipe: Protocol of a track.
+
+    Returns:
+        A protocol under a name of its own, which ends in ``-plain``.
+    """
     return replace(
         recipe,
         name=f"{recipe.name}-plain",
@@ -77,15 +84,29 @@ RECIPES: Mapping[str, Protocol] = MappingProxyType(
 
 
 def recipe_of(track: Track, labels: LabelMode) -> Protocol:
-    """What synthetic and random images are trained by, for IOR."""
+    """Recipe that synthetic and random images are trained by, for IOR.
+
+    Args:
+        track: "hard" or "soft".
+        labels: Of the soft track: "S" trains on the set's labels, "M" on the teachers' at every step.
+
+    Returns:
+        The protocol, augmentation included.
+    """
     if track == "hard":
         return HARD
     return SOFT if labels == "S" else SOFT_M
 
 
 def hard_recipe_of(track: Track) -> Protocol:
-    """What real and synthetic images with hard labels are trained by, for HLR.
+    """Recipe that real and synthetic images with hard labels are trained by, for HLR.
 
     On the soft track that is without augmentation, as the release has it unless ``use_aug_for_hard`` is set.
+
+    Args:
+        track: "hard" or "soft".
+
+    Returns:
+        The protocol.
     """
     return HARD if track == "hard" else without_augmentation(HARD)

@@ -17,16 +17,29 @@ Runs = tuple[float, ...]
 
 
 def exponential_score(value: float) -> float:
-    """``(e^value - 1/e) / (e - 1/e)``: what makes LRS of alpha, and ARS of beta; in [0, 1] for a value in [-1, 1].
+    """Map alpha to LRS, and beta to ARS: ``(e^value - 1/e) / (e - 1/e)``.
 
     It grows with value, and is 0 at -1, 0.1015 at -0.5, 0.2689 at 0, 0.5449 at 0.5 and 1 at 1, so that a set as good as
     random images that recovers all of the real data's accuracy is not at the middle.
+
+    Args:
+        value: Weighted difference of accuracies, in [-1, 1].
+
+    Returns:
+        The score, in [0, 1].
     """
     return (math.exp(value) - math.exp(-1)) / (math.exp(1) - math.exp(-1))
 
 
 def spread(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and population standard deviation over the runs."""
+    """Mean and population standard deviation over the runs.
+
+    Args:
+        values: One a run, one at least.
+
+    Returns:
+        Mean and deviation; the deviation of a single run is 0.
+    """
     runs = tuple(values)
     return fmean(runs), pstdev(runs)
 
@@ -40,15 +53,13 @@ class LabelRobustness:
     """
 
     real: Runs
-    """Networks trained with hard labels on the real data and on the synthetic images."""
+    """Networks trained with hard labels on the real data."""
     syn_hard: Runs
-    """Networks trained with hard labels on the real data and on the synthetic images."""
+    """Networks trained with hard labels on the synthetic images."""
     syn: Runs
-    """With the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is
-    ``syn_hard``."""
+    """With the labels of the track, on the synthetic images; on the hard track the same as ``syn_hard``."""
     random: Runs
-    """With the labels of the track, on the synthetic images and on random real ones. On the hard track ``syn`` is
-    ``syn_hard``."""
+    """With the labels of the track, on random real images."""
     weight: float = 0.5
     """w of alpha, of IOR against HLR, in [0, 1]."""
 
@@ -76,6 +87,14 @@ class LabelRobustness:
         return tuple(exponential_score(alpha) for alpha in self.alpha)
 
     def with_weight(self, weight: float) -> LabelRobustness:
+        """The same accuracies under another weight.
+
+        Args:
+            weight: w of alpha, in [0, 1].
+
+        Returns:
+            Quantities that follow from it.
+        """
         return replace(self, weight=weight)
 
 
@@ -83,16 +102,20 @@ class LabelRobustness:
 class AugmentationRobustness:
     """The accuracies behind an augmentation-robust score, one a run, and the weight that may be changed afterwards.
 
-    syn_with, random_with: networks trained with augmentation, on the synthetic images and on random real ones.
-    syn_without, random_without: the same without. weight: gamma of beta, of with against without, in [0, 1].
-    Errors: as for ``LabelRobustness``.
+    Raises:
+        ValueError: As for ``LabelRobustness``.
     """
 
     syn_with: Runs
+    """Networks trained with augmentation on the synthetic images."""
     random_with: Runs
+    """Networks trained with augmentation on random real images."""
     syn_without: Runs
+    """Networks trained without augmentation on the synthetic images."""
     random_without: Runs
+    """Networks trained without augmentation on random real images."""
     weight: float = 0.5
+    """Gamma of beta, of the gain with augmentation against that without, in [0, 1]."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -121,6 +144,14 @@ class AugmentationRobustness:
         return tuple(exponential_score(beta) for beta in self.beta)
 
     def with_weight(self, weight: float) -> AugmentationRobustness:
+        """The same accuracies under another weight.
+
+        Args:
+            weight: Gamma of beta, in [0, 1].
+
+        Returns:
+            Quantities that follow from it.
+        """
         return replace(self, weight=weight)
 
 

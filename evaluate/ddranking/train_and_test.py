@@ -13,35 +13,49 @@ from ddbench.evaluate.score_cache import ScoreCache
 from ddbench.evaluate.scores import Scores, SplitName
 
 ReportProgress = Callable[[str, float, float], None]
-"""Told of every finished training: the contender's name, the rate, the accuracy."""
+"""Called after every finished training with the candidate's name, the rate and the accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SideResult:
-    """What one contender reached on the test split, a fraction a run, and how its rate was found."""
+    """Accuracies of one candidate on the test split, a fraction a run, and the search of its rate."""
 
     accuracy: Runs
+    """On the test split, one a run."""
     lr: float | None = None
     """The rate of all runs."""
     tried: tuple[tuple[float, Runs], ...] = ()
     """Every rate with its accuracies on validation, none where a single rate was allowed."""
     recipe: str | None = None
+    """Key of the protocol; None where nothing was trained."""
     recipe_fingerprint: str | None = None
+    """Of every number of the protocol; None where nothing was trained."""
     epochs: int | None = None
+    """Epochs of the protocol; None where nothing was trained."""
     given: bool = False
-    """Whether the user named the accuracy, so that nothing was trained and recipe and rate are not known."""
+    """True where the user named the accuracy, so that nothing was trained and recipe and rate are not known."""
     seconds: float = 0.0
-    """Of all its trainings together, also of those that were kept from before."""
+    """Of all its trainings together, those of earlier calls included."""
     notes: tuple[str, ...] = ()
+    """Notes for readers of the scores."""
 
     @property
     def trainings(self) -> int:
-        """How many networks were trained for it."""
+        """Number of networks trained for it."""
         return 0 if self.given else len(self.accuracy) + sum(len(runs) for _, runs in self.tried)
 
 
 def trainings_of(rates: Sequence[float], seeds: Sequence[int], search_seeds: Sequence[int]) -> int:
-    """How many networks :func:`compete` trains, whoever competes."""
+    """Number of networks that :func:`train_and_test` trains for any candidate.
+
+    Args:
+        rates: Learning rates to choose from; a single one is not searched.
+        seeds: Seeds of the runs that are tested.
+        search_seeds: Seeds of the networks that rates are compared with.
+
+    Returns:
+        Searches and tests together.
+    """
     return len(seeds) + (len(rates) * len(search_seeds) if len(rates) > 1 else 0)
 
 
@@ -55,23 +69,31 @@ def train_and_test(
     cache: ScoreCache,
     report: ReportProgress,
 ) -> SideResult:
-    """Train and test one contender.
+    """Train and test one candidate.
 
-    A single rate is taken as it is, and no validation split is asked for.
-
-    The highest mean on validation wins, of equals the lower rate.
+    A single rate is taken as it is, and needs no validation split. Of several, the highest mean on validation wins, of
+    equals the lower rate.
 
     Args:
-        search_seeds: Of the networks that judge rates, and of the random images they are trained on; none of them is
-            tested.
+        candidate: Images and labels of one side.
+        bench: Everything that the candidates share.
+        rates: Learning rates, ascending, the same for all candidates.
+        seeds: Seeds of the runs that are tested.
+        search_seeds: Seeds of the networks that rates are compared with, and of the random images they are trained on;
+            none of them is tested.
+        cache: Scores of single trainings; those that are in it are not trained again.
+        report: Called as networks are done.
+
+    Returns:
+        Test accuracies in the order of ``seeds``, the rate, and all that was tried for it.
     """
     seconds = 0.0
 
     def scores_of(chosen: Sequence[int], lr: float, split: SplitName) -> Scores:
         nonlocal seconds
-        found = _one_by_one(candidate, bench, chosen, lr, split, cache, report)
-        seconds += found.seconds
-        return found
+        scores = _one_by_one(candidate, bench, chosen, lr, split, cache, report)
+        seconds += scores.seconds
+        return scores
 
     lr, tried = rates[0], ()
     if len(rates) > 1:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 
 class GraphBatch(NamedTuple):
-    """Items, their labels as probabilities (items, C), and their weights in the loss (items,), which sum to one."""
+    """Items with their labels and their weights in the loss."""
 
     items: Computation
+    """B items, ready for a network."""
     labels: Tensor
+    """(B, C), probabilities."""
     weights: Tensor
+    """(B,), shares of the loss, in sum one."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,12 +41,24 @@ class GraphTrainingSet:
     """
 
     syn: SyntheticGraphs
+    """Set of graphs."""
     protocol: GraphProtocol
+    """Protocol, which decides how items are drawn."""
     layers: int
+    """Layers of the networks."""
     device: torch.device
+    """Device that trains."""
 
     def batches(self, generator: torch.Generator) -> Iterator[GraphBatch]:
-        """Batches without end, drawn from a generator of the CPU."""
+        """Batches without end.
+
+        Args:
+            generator: Draws the items; on the CPU. A protocol that takes all items draws nothing.
+
+        Returns:
+            Items on the device with labels (B, C) and weights (B,), in sum one; each item comes once, with weight 0
+            where the whole set is computed and it was not drawn.
+        """
         payload, batch = self.syn.payload, self.protocol.batch
         if batch is None:
             weights = torch.full((len(self.syn),), 1 / len(self.syn), device=self.device)
@@ -62,6 +77,7 @@ class GraphTrainingSet:
 
     @cached_property
     def whole(self) -> Computation:
+        """All items, on the device."""
         return of_payload(self.syn.payload, self.layers).to(self.device)
 
     @cached_property
@@ -72,16 +88,21 @@ class GraphTrainingSet:
 
     @cached_property
     def labels(self) -> Tensor:
+        """The label of every item as probabilities, (S, C), on the device."""
         return self.probabilities.to(self.device)
 
 
 def chances(labels: Tensor, frequency: Tensor, sampling: Sampling) -> Tensor:
-    """The probability with which each item is drawn, (S,), float64, in sum one.
+    """Probability with which each item is drawn.
 
     Args:
         labels: (S, C), probabilities.
-        frequency: (S,), the graphs that each item stands for. "frequency": each class has the same share, which its
-            items divide in proportion to frequency; a class without items has none.
+        frequency: (S,), the graphs that each item stands for.
+        sampling: "uniform": all items alike. "frequency": each class has the same share, which its items divide in
+            proportion to frequency; a class without items has none.
+
+    Returns:
+        (S,), float64, in sum one.
     """
     if sampling == "uniform":
         return torch.full((len(labels),), 1 / len(labels), dtype=torch.float64)
@@ -91,5 +112,13 @@ def chances(labels: Tensor, frequency: Tensor, sampling: Sampling) -> Tensor:
 
 
 def mean_loss(logits: Tensor, batch: GraphBatch) -> Tensor:
-    """Cross-entropy with the labels' probabilities, weighted."""
+    """Cross-entropy with the labels' probabilities, weighted.
+
+    Args:
+        logits: (B, C), of the batch's items.
+        batch: Items with labels and weights.
+
+    Returns:
+        The loss, a scalar, in nats.
+    """
     return (F.cross_entropy(logits, batch.labels.to(logits.dtype), reduction="none") * batch.weights).sum()

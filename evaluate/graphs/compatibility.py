@@ -14,17 +14,25 @@ if TYPE_CHECKING:
 
 
 def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
-    """Errors: UserError where data set, classes, or the vocabularies of node and edge labels differ."""
-    for what, given, wanted in (
+    """Check that a set of graphs can be tested on real graphs.
+
+    Args:
+        syn: Set of graphs.
+        real: Real graphs.
+
+    Raises:
+        UserError: Data set, classes, or the vocabularies of node and edge labels differ, or the set is empty.
+    """
+    for what, of_set, wanted in (
         ("data set", syn.dataset, real.name),
         ("classes", syn.class_names, real.class_names),
         ("node labels a column", syn.node_cardinalities, real.node_cardinalities),
         ("edge labels a column", syn.edge_cardinalities, real.edge_cardinalities),
     ):
-        if given != wanted:
+        if of_set != wanted:
             raise UserError(
                 f"a synthetic set of {syn.dataset} can not be tested on {real.name}: its {what} differ",
-                f"set   {_describe(given)}",
+                f"set   {_describe(of_set)}",
                 f"data  {_describe(wanted)}",
                 fix="give the data set that the set was distilled from",
             )
@@ -33,7 +41,14 @@ def require_graph_fit(syn: SyntheticGraphs, real: GraphSet) -> None:
 
 
 def require_splits(real: GraphSet) -> None:
-    """Errors: UserError where a split is empty, or has graphs of a single class."""
+    """Check that ROC-AUC is defined on every split.
+
+    Args:
+        real: Real graphs.
+
+    Raises:
+        UserError: A split is empty, or has graphs of a single class.
+    """
     for name, graphs in (("training", real.train), ("validation", real.validation), ("test", real.test)):
         if len(graphs) == 0:
             chosen = name == "validation"

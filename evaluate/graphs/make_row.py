@@ -20,17 +20,38 @@ from ddbench.runtime.provenance import versions
 
 
 def graphs_sha256(syn: SyntheticGraphs) -> str:
-    """What stands for a set of graphs in rows: the hash that its file carries."""
+    """Identity of a set of graphs in rows: the hash that its file carries.
+
+    Args:
+        syn: Set of graphs.
+
+    Returns:
+        SHA-256 of its tensors, hexadecimal.
+    """
     return tensors_sha256(syn.tensors())
 
 
 def graph_versions() -> dict[str, str]:
-    """The versions that a result on graphs depends on."""
+    """Versions that a result on graphs depends on.
+
+    Returns:
+        Version by name: those of all results, and of torch-geometric and scikit-learn.
+    """
     return {**versions(), **{name: version(name) for name in ("torch-geometric", "scikit-learn")}}
 
 
 def make_graph_row(syn: SyntheticGraphs, real: GraphSet, scores: GraphScores, *, device: torch.device) -> Row:
-    """The row of a set of graphs; method, label, cost and recipe are those that the set carries."""
+    """Row of a set of graphs; method, label, cost and recipe are those that the set carries.
+
+    Args:
+        syn: Set of graphs.
+        real: Real graphs that it was tested on.
+        scores: Scores on the test split.
+        device: Device that trained and tested.
+
+    Returns:
+        The row, with the notes of the set before those of the scores.
+    """
     return Row(
         **set_fields(syn),
         charged={"graphs": syn.charged_bytes},
@@ -44,7 +65,19 @@ def make_graph_row(syn: SyntheticGraphs, real: GraphSet, scores: GraphScores, *,
 def make_reference_row(
     name: str, ipc: int, real: GraphSet, scores: GraphScores, *, recipe: Mapping[str, Any], device: torch.device
 ) -> Row:
-    """The row of what needs no network: it stands beside every size of set and every network, always the same."""
+    """Row of a baseline that needs no network, the same for every size of set and every network.
+
+    Args:
+        name: Baseline, as method and label.
+        ipc: Size of set that the row is shown with.
+        real: Real graphs that it was tested on.
+        scores: Scores on the test split.
+        recipe: Recipe that the row is shown with; paths are cut.
+        device: Device named in the row.
+
+    Returns:
+        The row, identified by the baseline and the real graphs.
+    """
     about = canonical([name, real.fingerprint])
     return Row(
         method=name,
@@ -61,7 +94,15 @@ def make_reference_row(
 
 
 def scores_of(row: Row, syn: SyntheticGraphs) -> GraphScores:
-    """The scores that a row of this set was made from, but for those on validation, which rows do not keep."""
+    """Scores that a row was made from, but for those on validation, which rows do not store.
+
+    Args:
+        row: Row of the set.
+        syn: The set, whose own notes are cut off the row's.
+
+    Returns:
+        The scores, without validation.
+    """
     said_by_set = "; ".join(syn.provenance.get("notes", ()))
     rest = row.note.removeprefix(said_by_set).removeprefix("; ")
     return GraphScores(

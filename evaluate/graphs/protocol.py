@@ -12,7 +12,7 @@ Sampling = Literal["frequency", "uniform"]
 
 @dataclass(frozen=True, kw_only=True)
 class GraphSetting:
-    """What a protocol may vary between data sets and networks."""
+    """Numbers that a protocol may vary between data sets and networks."""
 
     layers: int
     """Of the network."""
@@ -34,14 +34,19 @@ class GraphProtocol:
     """
 
     name: str
+    """Name without version."""
     version: int
+    """Number that changes with any other."""
     title: str
+    """Summary for readers."""
     source: str
+    """Paper and code that the numbers come from."""
     setting: GraphSetting
     """For most data and networks."""
     exceptions: tuple[tuple[str, str, GraphSetting], ...] = ()
     """Data set, family of networks or "" for all, and theirs."""
     lr: float = 1e-3
+    """Learning rate of Adam."""
     batch: int | None = 128
     """Items drawn for a step, with replacement; None takes all items, each with the same weight."""
     sampling: Sampling = "frequency"
@@ -62,17 +67,32 @@ class GraphProtocol:
 
     @property
     def fingerprint(self) -> str:
-        """Of every number above, so that results of two definitions can not be taken for one another."""
+        """Hash of every number above, so that results of two definitions can not be taken for one another."""
         return fingerprint({name: value for name, value in asdict(self).items() if name not in _WORDS})
 
     def setting_for(self, dataset: str, network: str) -> GraphSetting:
-        """dataset, network: as in rows."""
+        """Setting of a data set and a network.
+
+        Args:
+            dataset: Name, as in rows.
+            network: Name, as in rows; the part before its first hyphen is the family.
+
+        Returns:
+            The first exception that names both, else the setting for most.
+        """
         family = network.partition("-")[0]
-        found = (own for name, families, own in self.exceptions if name == dataset and families in ("", family))
-        return next(found, self.setting)
+        own_settings = (own for name, families, own in self.exceptions if name == dataset and families in ("", family))
+        return next(own_settings, self.setting)
 
     def validates_after(self, step: int) -> bool:
-        """Whether the state after so many steps is one of those among which is chosen."""
+        """Tell whether the state after so many steps is one of those among which is chosen.
+
+        Args:
+            step: Steps done; 0 is the untrained network.
+
+        Returns:
+            True for multiples of ``validate_every``, for 0 only under ``validate_untrained``.
+        """
         return step % self.validate_every == 0 and (step > 0 or self.validate_untrained)
 
 

@@ -70,13 +70,17 @@ GRAPH_PROTOCOLS: Mapping[str, GraphProtocol] = MappingProxyType(
 
 
 def graph_protocol(name: str, where: str = "") -> GraphProtocol:
-    """The protocol of this name.
+    """Protocol of a name.
 
     Args:
+        name: Name with version, such as ``graphs-v1``.
         where: The place it was read from.
 
+    Returns:
+        The protocol.
+
     Raises:
-        UserError: With the nearest names.
+        UserError: No protocol has this name; the error has the nearest names.
     """
     if name not in GRAPH_PROTOCOLS:
         raise unknown("graph protocol", name, GRAPH_PROTOCOLS, where)

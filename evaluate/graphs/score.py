@@ -38,9 +38,18 @@ def score_graphs(
     """Train one fresh network a seed on ``syn``, and test its best state on validation once on test.
 
     Args:
+        syn: Set of graphs.
+        real: Real graphs, whose validation split chooses a state and whose test split is tested on.
+        protocol: Name, such as ``graphs-v1``, or a protocol.
+        network: Name of a graph network.
         seeds: Each fixes a network's first parameters, what is drawn and what is dropped, in the same way for every
-            method. Of more seeds than the protocol reports, those with the best validation are in the scores, in their
-            given order; a note says so.
+            method.
+        device: Device that trains and tests.
+        progress: Shown while networks are trained.
+
+    Returns:
+        The scores of each seed, in order. Of more seeds than the protocol reports, those with the best validation are
+        in the scores; a note says so.
 
     Raises:
         UserError: Set and data do not fit, for trees too low for the network, an unknown protocol or network, a
@@ -97,7 +106,7 @@ def _one_by_one(trainer: GraphTrainer, seeds: Sequence[int], meter: Progress, ti
 
 
 def _reported(protocol: GraphProtocol, validation: Sequence[float]) -> tuple[list[int], list[str]]:
-    """Which networks are reported, in their order, and what must be said of the choice."""
+    """Networks that are reported, in their order, and notes on the choice."""
     every = range(len(validation))
     if protocol.reported is None or len(validation) <= protocol.reported:
         return list(every), []

@@ -28,19 +28,43 @@ Describe = Callable[[Graphs, Sequence[int]], Tensor]
 
 
 def node_count(graphs: Graphs, cardinalities: Sequence[int]) -> Tensor:
-    """(G, 1)"""
+    """Number of nodes of each graph.
+
+    Args:
+        graphs: G graphs.
+        cardinalities: Not used.
+
+    Returns:
+        (G, 1).
+    """
     del cardinalities
     return graphs.node_counts[:, None]
 
 
 def edge_count(graphs: Graphs, cardinalities: Sequence[int]) -> Tensor:
-    """Directed edges, (G, 1)."""
+    """Number of directed edges of each graph.
+
+    Args:
+        graphs: G graphs.
+        cardinalities: Not used.
+
+    Returns:
+        (G, 1).
+    """
     del cardinalities
     return graphs.edge_counts[:, None]
 
 
 def label_histogram(graphs: Graphs, cardinalities: Sequence[int]) -> Tensor:
-    """How many nodes have each label, column after column of the labels, (G, sum of cardinalities)."""
+    """Number of nodes of each graph that have each label.
+
+    Args:
+        graphs: G graphs.
+        cardinalities: Labels of each column of the nodes' labels.
+
+    Returns:
+        Counts, column after column, (G, sum of cardinalities).
+    """
     counts = [
         torch.bincount(graphs.graph_of_node * cardinality + column, minlength=len(graphs) * cardinality)
         for column, cardinality in zip(graphs.node_features.T, cardinalities, strict=True)
@@ -65,10 +89,13 @@ def score_no_learning(name: str, real: GraphSet, *, protocol: str, network: str)
     """A logistic regression (scikit-learn, C = 1) on counts of the whole training split, tested as a network is.
 
     Args:
-        protocol: Beside which the score shall stand; they change nothing. seeds is (0,), and nothing is drawn. bytes:
-            the regression's coefficients and intercepts in 4 bytes each.
-        network: Beside which the score shall stand; they change nothing. seeds is (0,), and nothing is drawn. bytes:
-            the regression's coefficients and intercepts in 4 bytes each.
+        name: Baseline, one of ``NO_LEARNING``.
+        real: Real graphs.
+        protocol: Protocol that the score is shown with; it changes nothing.
+        network: Network that the score is shown with; it changes nothing.
+
+    Returns:
+        Scores of the single seed 0, since nothing is drawn; bytes are those of coefficients and intercepts, 4 each.
 
     Raises:
         UserError: An unknown name, and a split in which only one class occurs.
@@ -95,7 +122,7 @@ def score_no_learning(name: str, real: GraphSet, *, protocol: str, network: str)
 
 
 def _regression(describe: Describe, real: GraphSet) -> tuple[Callable[[Graphs], Tensor], int]:
-    """Fitted: graphs to logits (G, C), and how many numbers have to be kept for that."""
+    """Fitted: graphs to logits (G, C), and the number of values that have to be stored for that."""
     from sklearn.linear_model import LogisticRegression
 
     def numbers(graphs: Graphs) -> np.ndarray:

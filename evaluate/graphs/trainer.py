@@ -23,7 +23,7 @@ from ddbench.runtime.threads import one_thread
 from ddbench.training.epoch import consecutive_batches
 
 TEST_BATCH = 512
-"""Graphs that are asked about at once: what they need in memory is small beside what training needs."""
+"""Graphs in one forward pass of a test, whose memory is small against that of training."""
 
 
 class GraphBatches:
@@ -38,41 +38,64 @@ class GraphBatches:
 
     @torch.no_grad()
     def logits_of(self, network: nn.Module) -> Tensor:
-        """Logits of every graph, (G, C), on the CPU; the network is left in eval mode."""
+        """Logits of every graph.
+
+        Args:
+            network: Network on the device; it is left in eval mode.
+
+        Returns:
+            (G, C), on the CPU.
+        """
         network.eval()
         return torch.cat([network(part).cpu() for part in self._parts])
 
 
 class GraphSeedResult(NamedTuple):
-    """Fractions of one network: accuracy and ROC-AUC on the test split, the best ROC-AUC on the validation split."""
+    """Fractions that one network reached."""
 
     accuracy: float
+    """On the test split."""
     roc_auc: float
+    """On the test split."""
     validation: float
+    """Best ROC-AUC on the validation split; 0.5 where no state was finite."""
     finite: bool
-    """Whether the training stayed so to its end."""
+    """True where the training stayed finite to its end."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GraphTrainer:
-    """What networks are trained on, how, and what they are asked about."""
+    """Training of networks by a protocol, and the real graphs that they are validated and tested on."""
 
     training_set: GraphTrainingSet
+    """Items that networks are trained on."""
     validation: GraphBatches
+    """Graphs that choose a state."""
     test: GraphBatches
+    """Graphs that the chosen state is tested on."""
     real: GraphSet
+    """Real graphs, whose classes and vocabularies networks are built for."""
     protocol: GraphProtocol
+    """Protocol of the training."""
     setting: GraphSetting
+    """Its numbers for this data set and network."""
     network: str
+    """Canonical name of the network."""
     device: torch.device
+    """Device that trains and tests."""
 
     def train_and_test(self, seed: int, after_step: Callable[[int], None] = lambda done: None) -> GraphSeedResult:
-        """Train the network of this seed, choose its state on validation, and test that once.
+        """Train the network of a seed, choose its state on validation, and test that once.
+
+        A training that is no longer finite ends there; where no state was ever finite on validation, or the chosen one
+        is not on test, every test graph counts as of the first class.
 
         Args:
-            after_step: Told the number of steps done. A training that is no longer finite ends there; where no state
-                was ever finite on validation, or the chosen one is not on test, every test graph is given the first
-                class.
+            seed: Fixes the first parameters, what is drawn and what is dropped.
+            after_step: Called with the number of steps done.
+
+        Returns:
+            Accuracy, ROC-AUC and validation ROC-AUC of the chosen state, and whether the training stayed finite.
         """
         with one_thread(self.device):
             network = build_gnn(
@@ -88,8 +111,8 @@ class GraphTrainer:
             logits = self.test.logits_of(network)
             if best is None or not logits.isfinite().all():
                 logits, finite = torch.zeros_like(logits), False
-            found = 0.5 if best is None else best
-            return GraphSeedResult(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), found, finite)
+            best_validation = 0.5 if best is None else best
+            return GraphSeedResult(accuracy(logits, self.test.y), roc_auc(logits, self.test.y), best_validation, finite)
 
     def _train(self, network: nn.Module, seed: int, after_step: Callable[[int], None]) -> tuple[float | None, bool]:
         """Leave ``network`` in its best state. Returns that state's validation ROC-AUC, None where no state was finite,
@@ -110,9 +133,9 @@ class GraphTrainer:
                 logits = self.validation.logits_of(network)
                 if not (finite := bool(logits.isfinite().all())):
                     break
-                found = roc_auc(logits, self.validation.y)
-                if best is None or found > best:
-                    best, best_state = found, deepcopy(network.state_dict())
+                validation = roc_auc(logits, self.validation.y)
+                if best is None or validation > best:
+                    best, best_state = validation, deepcopy(network.state_dict())
         network.load_state_dict(best_state)
         return best, finite
 

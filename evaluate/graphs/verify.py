@@ -25,23 +25,35 @@ class GraphVerification:
     """Both measures of a row, each recorded and measured now."""
 
     accuracy: Verification
+    """Accuracies, recorded and measured."""
     roc_auc: Verification
+    """ROC-AUCs, recorded and measured."""
 
     @property
     def identical(self) -> bool:
+        """True where both measures came out to the bit."""
         return self.accuracy.identical and self.roc_auc.identical
 
     @property
     def passed(self) -> bool:
+        """True where both measures pass."""
         return self.accuracy.passed and self.roc_auc.passed
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``--format json``."""
+        """The document of ``--format json``.
+
+        Returns:
+            The verdict, and what was compared for accuracy and for ROC-AUC.
+        """
         both = {"accuracy": self.accuracy.as_dict(), "roc_auc": self.roc_auc.as_dict()}
         return {"passed": self.passed, "identical": self.identical, **both}
 
     def text(self) -> str:
-        """One line a seed and a verdict, of each measure."""
+        """The text for people.
+
+        Returns:
+            For each measure one line a seed and a verdict.
+        """
         return f"accuracy\n{self.accuracy.text()}\nROC-AUC\n{self.roc_auc.text()}"
 
 
@@ -56,9 +68,19 @@ def verify_graph_row(
 ) -> GraphVerification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and compare accuracies and ROC-AUCs.
 
+    Where a protocol reports the best of more seeds, only those that it reports are trained again, so that the choice
+    among them is not verified.
+
     Args:
-        syn: None for a baseline without learning. Where a protocol reports the best of more seeds, only those that it
-            reports are trained again, so that the choice among them is not verified.
+        row: Row to verify.
+        syn: Set that the row is about; None for a baseline without learning.
+        real: Real graphs that the row was tested on.
+        device: Device that trains and tests.
+        tolerance: Difference of means, a fraction, that passes where the same bits can not be expected.
+        progress: Shown while networks are trained.
+
+    Returns:
+        Recorded and measured accuracies and ROC-AUCs.
 
     Raises:
         UserError: The set, or the real data, is not the one that the row is about, and as in ``score_graphs``.

@@ -6,7 +6,15 @@ import math
 
 
 def percent(mean: float | None, std: float | None) -> str:
-    """Fractions as ``89.3 ± 1.7 %``; empty for None."""
+    """Format a mean of fractions as ``89.3 ± 1.7 %``.
+
+    Args:
+        mean: A fraction; None or nan where there is none.
+        std: Its standard deviation; None or nan leaves it out.
+
+    Returns:
+        The text; empty without a mean.
+    """
     if mean is None or math.isnan(mean):
         return ""
     spread = "" if std is None or math.isnan(std) else f" ± {100 * std:.1f}"
@@ -14,7 +22,14 @@ def percent(mean: float | None, std: float | None) -> str:
 
 
 def per_kilobyte(per_byte: float | None) -> str:
-    """Accuracy, a fraction, for a byte, as percentage points for 1000 bytes; empty for None."""
+    """Format an accuracy for a byte as percentage points for 1000 bytes.
+
+    Args:
+        per_byte: A fraction for a byte; None or nan where there is none.
+
+    Returns:
+        Three digits, or a whole number with commas; empty without a value.
+    """
     if per_byte is None or math.isnan(per_byte):
         return ""
     points = per_byte * 100_000
@@ -22,7 +37,14 @@ def per_kilobyte(per_byte: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as ``0.4 s``, ``41 s``, ``3 min 20 s``, ``5 h 12 min``."""
+    """Format a duration as ``0.4 s``, ``41 s``, ``3 min 20 s`` or ``5 h 12 min``.
+
+    Args:
+        seconds: Duration in seconds.
+
+    Returns:
+        The text.
+    """
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -34,7 +56,14 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as ``512 B``, ``10.3 kB``, ``30.7 MB``; a kB is 1000 bytes."""
+    """Format a size as ``512 B``, ``10.3 kB`` or ``30.7 MB``; a kB is 1000 bytes.
+
+    Args:
+        count: Bytes.
+
+    Returns:
+        The text.
+    """
     value = float(count)
     for unit in ("B", "kB", "MB"):
         if value < 999.5:

@@ -26,21 +26,23 @@ class ByIpc:
 
     def __init__(self, entries: Sequence[Line]) -> None:
         self.students = shown_students(entries)
-        found: dict[Name, list[dict[int, Line]]] = {}
+        stacks: dict[Name, list[dict[int, Line]]] = {}
         for entry, student in zip(entries, self.students or [""] * len(entries), strict=True):
-            stack = found.setdefault((entry["label"], student), [])
+            stack = stacks.setdefault((entry["label"], student), [])
             if all(entry["ipc"] in row for row in stack):
                 stack.append({})
             next(row for row in stack if entry["ipc"] not in row)[entry["ipc"]] = entry
         self.ipcs = sorted({entry["ipc"] for entry in entries})
-        merit = _merits({name: stack[0] for name, stack in found.items()}, self.ipcs)
-        order = sorted(found, key=lambda name: (-merit[name], name))
-        self.rows = [(label, student, row) for label, student in order for row in found[label, student]]
-        self.has_further_lines = len(self.rows) > len(found)
+        merit = _merits({name: stack[0] for name, stack in stacks.items()}, self.ipcs)
+        order = sorted(stacks, key=lambda name: (-merit[name], name))
+        self.rows = [(label, student, row) for label, student in order for row in stacks[label, student]]
+        self.has_further_lines = len(self.rows) > len(stacks)
 
     def cells(self) -> list[list[str]]:
-        """Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent, and has no ± where it is of a single network;
-        those of a column are aligned, part by part.
+        """Cells of the table, aligned part by part in each column.
+
+        Returns:
+            Head and body. A cell is ``89.4 ± 0.6 * (46.3)``, in percent; a single network has no ±.
         """
         columns = [["method", *(label for label, _, _ in self.rows)]]
         if self.students:
@@ -51,7 +53,14 @@ class ByIpc:
 
 
 def shown_students(entries: Sequence[Line]) -> list[str]:
-    """What each was distilled with; empty where that is the network of the block in every line, or nothing."""
+    """Networks that sets were distilled with, where a reader needs them.
+
+    Args:
+        entries: Lines of a block.
+
+    Returns:
+        One a line, "" for none; empty where that is the network of the block in every line, or nothing.
+    """
     named = [entry["student"] if isinstance(entry["student"], str) else "" for entry in entries]
     same = all(student in ("", entry["network"]) for entry, student in zip(entries, named, strict=True))
     return [] if same else named
@@ -90,5 +99,5 @@ def _parts(entry: Line, labels: Set[str]) -> tuple[str, str, str, str]:
     mark = " *" if entry["best"] else " !" if entry["selection"] == "oracle" else " ~" if entry["unranked"] else ""
     variant = entry["label"] != entry["method"] and entry["method"] in labels
     beside = "" if variant or math.isnan(entry["published"]) else f" ({100 * entry['published']:.1f})"
-    found = entry["over_seeds"]["score"]
-    return f"{100 * found['mean']:.1f}", plus_minus(found), mark, beside
+    score = entry["over_seeds"]["score"]
+    return f"{100 * score['mean']:.1f}", plus_minus(score), mark, beside

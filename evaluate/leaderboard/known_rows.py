@@ -33,7 +33,15 @@ def known_rows(results: Path, dataset: str, ipc: int, **facts: Any) -> Iterator[
 
 
 def with_pools(row: Row, names: Sequence[str]) -> Row:
-    """Add names of network pools to those that a row was asked for with."""
+    """Add names of network pools to those that a row was requested with.
+
+    Args:
+        row: Row of one network.
+        names: Names of pools; those that the row has already are not added again.
+
+    Returns:
+        The row with all names.
+    """
     return replace(row, pool=",".join(dict.fromkeys((*row.pools, *names))) or None)
 
 
@@ -44,7 +52,7 @@ def completed(row: Row, results: Path, tested_on: EvalSplit | None, pools: Seque
         row: The row, as it lies in ``results``.
         results: Folder of results.
         tested_on: Identity of the test split, for rows of the time when they did not have one.
-        pools: Names of the network pools that it is asked for with now.
+        pools: Names of the network pools that it is requested with now.
 
     Returns:
         The row and its file, which is written anew only where the row has changed.

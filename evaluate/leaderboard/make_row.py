@@ -1,4 +1,4 @@
-"""From a synthetic set and its scores to a row: what was asked, what came out, what it cost."""
+"""From a synthetic set and its scores to a row: the request, the result and the cost."""
 
 from __future__ import annotations
 
@@ -22,14 +22,28 @@ from ddbench.training.teachers import Teachers
 
 
 def synthetic_sha256(syn: SyntheticSet) -> str:
-    """What stands for a set in rows: the hash that its file carries, and what its tensors do not say of themselves."""
+    """Identity of a set in rows: the hash that its file carries, and what its tensors do not say of themselves.
+
+    Args:
+        syn: Synthetic set.
+
+    Returns:
+        SHA-256, hexadecimal.
+    """
     mixing = None if syn.epoch_labels is None else syn.epoch_labels.mixing
     natural = syn.compensation is None or syn.compensation.natural
     return set_identity(tensors_sha256(syn.tensors()), syn.label_kind, syn.formation, mixing, natural)
 
 
 def described_sha256(document: Mapping[str, Any]) -> str:
-    """The same of a set's file, from its description alone (``ddbench.artifact.describe``)."""
+    """Identity of a set in rows, from its file's description alone.
+
+    Args:
+        document: Description, as ``ddbench.artifact.describe`` reads it.
+
+    Returns:
+        The same hash as ``synthetic_sha256`` has for the set.
+    """
     stored, extra = document.get("epoch_labels") or {}, document.get("compensation") or {}
     return set_identity(
         document["sha256"],
@@ -41,8 +55,18 @@ def described_sha256(document: Mapping[str, Any]) -> str:
 
 
 def set_identity(tensors: str, label_kind: str, formation: int, mixing: str | None, natural: bool = True) -> str:
-    """Equal tensors are another set where their labels are probabilities, not logits, their images mosaics, or where
-    natural images are not trained on as they are."""
+    """Identity of tensors with their meaning.
+
+    Args:
+        tensors: Hash of the tensors.
+        label_kind: Meaning of soft labels: probabilities make another set than logits.
+        formation: Images along a side of a mosaic; other than 1 makes another set.
+        mixing: Mixing of labels of single views; None where there are none.
+        natural: Whether natural images are trained on as they are.
+
+    Returns:
+        ``tensors`` itself where all of these are usual, else another hash.
+    """
     meaning = {
         **({"labels": label_kind} if label_kind == "probabilities" else {}),
         **({"formation": formation} if formation != 1 else {}),
@@ -69,16 +93,27 @@ def make_row(
     pool: str | None = None,
     note: str = "",
 ) -> Row:
-    """The row of a set scored on the test split.
+    """The row of a set scored on the test split. Paths in it are cut to their last component.
 
     Args:
-        selection: How the set was chosen, "given" where nobody says.
+        syn: Synthetic set.
+        real: Real set that it was tested on.
+        scores: Scores on the test split.
+        selection: Rule that chose the set, "given" where none is known.
+        device: Device that trained and tested, where the scores do not name one.
         label: The method's name in the recipe, None where it is the method's own.
         student: The network used in distillation, None for a method that trains none.
+        selected_step: Outer step of the set; None takes the one in its provenance.
         recipe: None takes the one in the set's provenance, of which also seconds, peak_bytes, step and
             buffer_fingerprint are taken over.
-        rates: What was tried for the learning rate; None where the protocol gives it.
-        teachers: Who labeled while networks were trained. Paths are cut to their last component.
+        expert_seconds: Time that experts took, in seconds.
+        rates: Search of the learning rate; None where the protocol gives it.
+        teachers: Networks that labeled while networks were trained; None where there were none.
+        pool: Names of network pools that the row was requested with, separated by commas.
+        note: Note for readers.
+
+    Returns:
+        The row, with the published accuracy of its setting where one is known.
 
     Raises:
         ValueError: Scores on another split.
@@ -202,7 +237,14 @@ NO_PREPROCESSING = "none"
 
 
 def seed_of(recipe: Mapping[str, Any]) -> int | None:
-    """Read the distillation seed off a resolved recipe, which names one in ``seeds`` where it is not its ``seed``."""
+    """Read the distillation seed off a resolved recipe, which names one in ``seeds`` where it is not its ``seed``.
+
+    Args:
+        recipe: Resolved recipe.
+
+    Returns:
+        The seed, None where it names none.
+    """
     seeds = recipe.get("seeds")
     seed = seeds[0] if isinstance(seeds, list | tuple) and len(seeds) == 1 else recipe.get("seed")
     return seed if isinstance(seed, int) else None

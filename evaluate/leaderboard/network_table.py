@@ -17,10 +17,16 @@ _NAME = ("label", "synthetic_sha256")
 
 
 def pool_blocks(entries: Sequence[Line]) -> Iterator[tuple[str, list[list[str]]]]:
-    """For each data set, ipc, protocol and pool that was asked for: a title, and cells, head first.
+    """Tables of sets against the networks of a pool, one for each data set, ipc, protocol and pool of the rows.
 
     A line a set, the best mean first; the columns are the pool's members, and a set that lacks one has no mean. Rows
     chosen on the test split are not shown.
+
+    Args:
+        entries: Lines of the leaderboard.
+
+    Returns:
+        Pairs of a title, and cells, head first.
     """
     sets: dict[tuple[Any, ...], list[Line]] = {}
     for entry in entries:

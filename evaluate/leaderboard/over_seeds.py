@@ -14,7 +14,7 @@ from ddbench.evaluate.leaderboard.row import Row
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """What several distillations of one setting reach; fractions."""
+    """Accuracies of several distillations of one setting, as fractions."""
 
     mean: float
     """Of the sets' means: every distillation counts the same."""
@@ -93,7 +93,14 @@ def over_seeds(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def plus_minus(spread: Mapping[str, float | None]) -> str:
-    """Write standard deviations in percent: ``0.9``, or ``0.4 / 0.9`` of several distillations, or nothing."""
+    """Write standard deviations in percent: ``0.9``, or ``0.4 / 0.9`` of several distillations, or nothing.
+
+    Args:
+        spread: ``distillation_std`` and ``evaluation_std``, fractions; None where there is none.
+
+    Returns:
+        The text.
+    """
     distillation, evaluation = spread["distillation_std"], spread["evaluation_std"]
     networks = "" if evaluation is None else f"{100 * evaluation:.1f}"
     return networks if distillation is None else f"{100 * distillation:.1f} / {networks or '-'}"

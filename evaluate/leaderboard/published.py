@@ -16,25 +16,33 @@ class PublishedResult:
     """A printed top-1 accuracy."""
 
     method: str
+    """Name of the method, as rows have it."""
     dataset: str
+    """Name of the data set."""
     ipc: int
+    """Images per class."""
     network: str
+    """Canonical name of the network."""
     accuracy: float
-    """Fractions; std is None where none is printed."""
+    """Mean, a fraction."""
     std: float | None
-    """Fractions; std is None where none is printed."""
+    """Standard deviation, a fraction; None where none is printed."""
     source: str
-    """Where they stand."""
+    """Paper or repository that prints it."""
 
 
 @cache
 def published_numbers() -> dict[tuple[str, str, int, str], PublishedResult]:
-    """Every number in ``published.csv``, by (method, dataset, ipc, network)."""
+    """Every number in ``published.csv``.
+
+    Returns:
+        The results, by (method, dataset, ipc, network).
+    """
     text = files("ddbench.evaluate").joinpath("published.csv").read_text(encoding="utf-8")
-    found: dict[tuple[str, str, int, str], PublishedResult] = {}
+    results: dict[tuple[str, str, int, str], PublishedResult] = {}
     for line in csv.DictReader(text.splitlines()):
         key = line["method"], line["dataset"], int(line["ipc"]), line["network"]
-        found[key] = PublishedResult(
+        results[key] = PublishedResult(
             method=key[0],
             dataset=key[1],
             ipc=key[2],
@@ -43,7 +51,7 @@ def published_numbers() -> dict[tuple[str, str, int, str], PublishedResult]:
             std=float(line["std"]) if line["std"] else None,
             source=line["source"],
         )
-    return found
+    return results
 
 
 def look_up(
@@ -69,8 +77,15 @@ def look_up(
 
 
 def is_as_published(dataset: str, tested_on: EvalSplit | None) -> bool:
-    """Tell whether a test split has the counts of the data set that papers print figures of under this
-    name."""
+    """Tell whether a test split has the counts of the data set that papers print figures of under this name.
+
+    Args:
+        dataset: Name of the data set.
+        tested_on: Test split of a row; None for an old row, which does not say.
+
+    Returns:
+        True also for an unknown data set or split.
+    """
     known = KNOWN.get(dataset)
     if known is None or tested_on is None:
         return True

@@ -34,7 +34,8 @@ def entries(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row, setting in zip(rows, settings, strict=True):
         runs.setdefault(setting, []).append(row)
     summaries = {
-        setting: over_seeds(sorted(found, key=lambda row: row.made_with_seed or 0)) for setting, found in runs.items()
+        setting: over_seeds(sorted(same_setting, key=lambda row: row.made_with_seed or 0))
+        for setting, same_setting in runs.items()
     }
     return [
         {**_entry(row), "test_split": split, "setting": setting, "over_seeds": summaries[setting]}
@@ -66,10 +67,10 @@ def _as_json(value: Any) -> Any:
 
 
 def _reference_values(row: Row) -> tuple[float | None, float | None, str | None]:
-    found = look_up(row.method, row.dataset, row.ipc, row.network, row.protocol, row.tested_on)
-    if found is not None:
+    published = look_up(row.method, row.dataset, row.ipc, row.network, row.protocol, row.tested_on)
+    if published is not None:
         original = ORIGINAL.get(row.dataset)
-        return found.accuracy, found.std, found.source + (f" (for {original})" if original else "")
+        return published.accuracy, published.std, published.source + (f" (for {original})" if original else "")
     if row.reported is not None:
         return row.reported, None, "reported in the row"
     return None, None, None
@@ -94,7 +95,8 @@ def leaderboard(rows: Sequence[Row]) -> pd.DataFrame:
     if table.empty:
         return table.assign(best=pd.Series(dtype=bool))
     table = table.assign(
-        oracle=table["selection"] == "oracle", setting_mean=[found["score"]["mean"] for found in table["over_seeds"]]
+        oracle=table["selection"] == "oracle",
+        setting_mean=[summary["score"]["mean"] for summary in table["over_seeds"]],
     )
     names = ["dataset", "test_split", "protocol", "network", "conditions", "ipc", "oracle"]
     further = ["method", "label", "setting", "distillation_seed"]

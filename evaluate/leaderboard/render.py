@@ -149,8 +149,8 @@ def _row_by_row(records: list[dict[str, Any]]) -> Cells:
 
 def _mean_and_spread(measured: dict[str, float | None]) -> str:
     """Mean and standard deviations in percent; of a single value there is none."""
-    said = plus_minus(measured)
-    return f"{100 * (measured['mean'] or 0.0):.1f}{f' ± {said}' if said else ''} %"
+    spread = plus_minus(measured)
+    return f"{100 * (measured['mean'] or 0.0):.1f}{f' ± {spread}' if spread else ''} %"
 
 
 def _seeds(seeds: list[int | None]) -> str:
@@ -167,40 +167,42 @@ def _legend(table: pd.DataFrame, details: bool) -> list[str]:
     blocks = [records for _, records in _blocks(table)]
     by_ipc = [records for records in blocks if not _is_by_row(records, details)]
     row_by_row = [records for records in blocks if _is_by_row(records, details)]
-    said = []
+    sentences = []
     if any(table["best"]):
-        said.append("* highest mean of its data set, ipc, protocol and network")
+        sentences.append("* highest mean of its data set, ipc, protocol and network")
     if "oracle" in set(table["selection"]):
-        said.append("! chosen on the test split: flattered, never ranked")
+        sentences.append("! chosen on the test split: flattered, never ranked")
     shown = [("published", row_by_row), ("in brackets", by_ipc)]
     if names := [
         name for name, part in shown if any(pd.notna(record["published"]) for records in part for record in records)
     ]:
-        said.append(f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ")
+        sentences.append(
+            f"{', '.join(names)}: as printed elsewhere, sources with --format json; the protocol may differ"
+        )
     if any(table["unranked"]):
-        said.append("~ never the best, for the reason noted below")
+        sentences.append("~ never the best, for the reason noted below")
     records = _records(table)
     several = any(len(record["over_seeds"]["distillation_seeds"]) > 1 for record in records)
     single = all(len(record["seeds"]) == 1 for record in records)
     spread = "" if single else " ± population std over the evaluation seeds"
-    said.append(f"accuracy: top-1 on the test split, mean{'' if several else spread}")
+    sentences.append(f"accuracy: top-1 on the test split, mean{'' if several else spread}")
     if several:
-        said.append(SEVERAL)
+        sentences.append(SEVERAL)
     if "roc-auc" in set(table["metric"]):
-        said.append("roc-auc: area under the curve on the test split, by which graphs are ranked")
+        sentences.append("roc-auc: area under the curve on the test split, by which graphs are ranked")
     if any(table["charged"]) and row_by_row:
-        said.append("charged: bytes as the method's paper counts them; bytes: as they are stored")
+        sentences.append("charged: bytes as the method's paper counts them; bytes: as they are stored")
     if row_by_row:
-        said.append("seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes")
+        sentences.append("seconds: of distillation; bytes: to store the set; points/kB: accuracy in % by 1000 bytes")
     if by_ipc:
         further = any(ByIpc(records).has_further_lines for records in by_ipc)
         repeated = "; a method's further lines are rows of other settings" if further else ""
         metrics = " or ".join(m for m in ("accuracy", "roc-auc") if m in set(table["metric"]))
-        said.append(f"by ipc: {metrics} in %, best mean first{repeated}")
-        said.append("seeds, selection and cost: ddbench leaderboard --details")
+        sentences.append(f"by ipc: {metrics} in %, best mean first{repeated}")
+        sentences.append("seeds, selection and cost: ddbench leaderboard --details")
     notes: dict[str, list[str]] = {}
     for record in records:
         if said_of_itself := "; ".join(filter(None, (record["unranked"], record["note"]))):
             notes.setdefault(said_of_itself, []).append(record["label"])
-    said.extend(f"{', '.join(dict.fromkeys(labels))}: {note}" for note, labels in notes.items())
-    return ["\n".join(said)]
+    sentences.extend(f"{', '.join(dict.fromkeys(labels))}: {note}" for note, labels in notes.items())
+    return ["\n".join(sentences)]

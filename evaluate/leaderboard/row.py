@@ -96,7 +96,7 @@ class Row:
     lr_tried: tuple[float, ...] = ()
     """Rates that the search tried."""
     pool: str | None = None
-    """Names of the network pools it was asked for with, separated by commas."""
+    """Names of the network pools it was requested with, separated by commas."""
     device: str
     """Name of the device that evaluated."""
     code: str
@@ -197,9 +197,9 @@ class Row:
 
     @property
     def question(self) -> str:
-        """Eight digits for what was asked, not for what came out: asked again, a row takes its predecessor's place.
+        """Eight digits of the request, not of its result: made again, a row takes its predecessor's place.
 
-        A set without a recipe, or one that came as it is, is asked about by its own hash.
+        A set without a recipe, or one that came as it is, is identified by its own hash.
         """
         identity: dict[str, Any] = {
             name: getattr(self, name)
@@ -217,18 +217,18 @@ class Row:
         return fingerprint(identity)[:8]
 
     def path(self, folder: Path) -> Path:
-        """Where the row lies under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
+        """Path of the row under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
         return folder_of(folder, self.dataset, self.ipc) / f"{_slug(self.method)}-{self.question}.json"
 
     def save(self, folder: Path) -> Path:
-        """Write the row atomically; the same question asked again is answered in the same file."""
+        """Write the row atomically; the same request made again writes the same file."""
         path = self.path(folder)
         write_json(path, asdict(self))
         return path
 
 
 def folder_of(results: Path, dataset: str, ipc: int) -> Path:
-    """Where the rows of a data set at an ipc lie under a results folder."""
+    """Folder of the rows of a data set at an ipc, under a results folder."""
     return results / _slug(dataset) / f"ipc{ipc}"
 
 
@@ -247,8 +247,8 @@ def load_row(path: Path) -> Row:
     from pydantic import ValidationError
 
     document = read_json(path, "row of the leaderboard")
-    if isinstance(document, dict) and isinstance(found := document.get("schema"), int) and found > SCHEMA:
-        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {found}", fix="upgrade ddbench")
+    if isinstance(document, dict) and isinstance(schema := document.get("schema"), int) and schema > SCHEMA:
+        raise UserError(f"{path} was written by a newer ddbench", f"key   schema: {schema}", fix="upgrade ddbench")
     try:
         row = _row_adapter().validate_json(path.read_bytes(), strict=True)
         domain = row.domain if "domain" in document else inferred_domain(row)

@@ -88,8 +88,8 @@ def without_paths(document: Any) -> Any:
         return [without_paths(value) for value in document]
     if isinstance(document, PurePath):
         return document.name
-    if isinstance(document, str) and (found := _ABSOLUTE.match(document)):
-        return found["kind"] + re.split(r"[/\\]", document.rstrip("/\\"))[-1]
+    if isinstance(document, str) and (absolute := _ABSOLUTE.match(document)):
+        return absolute["kind"] + re.split(r"[/\\]", document.rstrip("/\\"))[-1]
     return document
 
 

@@ -40,7 +40,11 @@ class EvalSplit:
             raise ValueError(f"count, classes, size and channels are from 1 to {2**63 - 1}, not {amounts}")
 
     def text(self) -> str:
-        """Digits and facts that tell it from others of the same name, such as ``test 1f0c9a2b: 24 images of 3``."""
+        """Digits and facts that distinguish it from others of the same name.
+
+        Returns:
+            Text such as ``test 1f0c9a2b: 24 images, 3 classes, 32 pixels``.
+        """
         things = "graphs" if self.size is None else "images"
         side = "" if self.size is None else f", {self.size} pixels"
         return f"test {self.sha256[:8]}: {self.count} {things}, {self.classes} classes{side}"

@@ -28,7 +28,14 @@ class GroundTruth:
     """For readers."""
 
     def only(self, networks: Iterable[str]) -> GroundTruth:
-        """The same of these networks, in this order."""
+        """The table cut to some networks.
+
+        Args:
+            networks: Names of networks that the table has, in the wanted order.
+
+        Returns:
+            Their accuracies, and test accuracies and seconds where known; facts and notes stay.
+        """
         chosen = tuple(networks)
         return replace(
             self,
@@ -39,7 +46,15 @@ class GroundTruth:
 
 
 def differences(truth: GroundTruth, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a reader must know where a table was made in another way than the proxies beside it."""
+    """Notes on a table that was made in another way than the proxies compared with it.
+
+    Args:
+        truth: Table of true accuracies.
+        facts: Facts of this ranking, as ``facts_of`` has them.
+
+    Returns:
+        One note, or none where all decisive facts are equal.
+    """
     if not truth.facts:
         return (f"{truth.where} does not say how its accuracies were measured",)
     other = [key for key in DECISIVE if truth.facts.get(key) != facts.get(key)]

@@ -24,9 +24,11 @@ HEAD = "# ddbench nas truth "
 
 
 def write_truth(truth: GroundTruth, path: Path) -> None:
-    """Write a table, atomically:
+    """Write a table, atomically.
 
-    ``.json``, or ``.csv`` with the facts in a comment on its first line.
+    Args:
+        truth: Table of true accuracies.
+        path: ``.json``, or ``.csv`` with the facts in a comment on its first line.
 
     Raises:
         UserError: Another ending.
@@ -53,11 +55,16 @@ def write_truth(truth: GroundTruth, path: Path) -> None:
 def read_truth(path: Path, space: Space) -> GroundTruth:
     """A table that :func:`write_truth` wrote, or one of the user's with the columns arch (or network) and accuracy.
 
-    Networks that are not of the space are left out, with a note.
+    Args:
+        path: ``.json`` or ``.csv``; accuracies are fractions.
+        space: Space of the ranking; networks that are not of it are left out, with a note.
+
+    Returns:
+        The table, its networks by their canonical names.
 
     Raises:
-        UserError: That names file and line for an unknown column or network, a network told twice, and a number that is
-            no fraction.
+        UserError: An unknown column or network, a network that comes twice, and a number that is no fraction; the error
+            names file and line.
     """
     content = read_regular(path, "table of true accuracies", most=LARGEST_JSON)
     try:
@@ -69,20 +76,20 @@ def read_truth(path: Path, space: Space) -> GroundTruth:
     test: dict[str, tuple[float, ...]] = {}
     seconds: dict[str, float] = {}
     outside = 0
-    for where, entry in entries:
-        network = _network(entry, where, space)
-        accuracies = _fractions(entry, "accuracies", where) or _fractions(entry, "accuracy", where)
+    for location, entry in entries:
+        network = _network(entry, location, space)
+        accuracies = _fractions(entry, "accuracies", location) or _fractions(entry, "accuracy", location)
         if not accuracies:
-            raise UserError(f"{network} has no accuracy in the table", f"from  {where}", fix=_FIX)
+            raise UserError(f"{network} has no accuracy in the table", f"from  {location}", fix=_FIX)
         if network not in space:
             outside += 1
             continue
         if network in accuracy:
-            raise UserError(f"{network} is in the table twice", f"from  {where}", fix="keep one of its lines")
+            raise UserError(f"{network} is in the table twice", f"from  {location}", fix="keep one of its lines")
         accuracy[network] = accuracies
-        if tests := _fractions(entry, "tests", where) or _fractions(entry, "test", where):
+        if tests := _fractions(entry, "tests", location) or _fractions(entry, "test", location):
             test[network] = tests
-        if took := _numbers(entry, "seconds", where):
+        if took := _numbers(entry, "seconds", location):
             seconds[network] = took[0]
     if not accuracy:
         raise UserError(f"{path} has no network of the space {space.name}", fix="choose its space with --space")
@@ -128,10 +135,10 @@ def _csv_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str,
     _require_columns(reader.fieldnames or (), f"{path}, line {above + 1}")
     entries: list[tuple[str, dict[str, Any]]] = []
     for entry in reader:
-        where = f"{path}, line {above + reader.line_num}"
+        location = f"{path}, line {above + reader.line_num}"
         if None in entry or None in entry.values():
-            raise UserError("a line has more or fewer cells than there are columns", f"from  {where}", fix=_FIX)
-        entries.append((where, {key: cell.split(";") for key, cell in entry.items() if cell.strip()}))
+            raise UserError("a line has more or fewer cells than there are columns", f"from  {location}", fix=_FIX)
+        entries.append((location, {key: cell.split(";") for key, cell in entry.items() if cell.strip()}))
     return _mapping(facts, path), entries
 
 
@@ -144,12 +151,12 @@ def _json_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str
         )
     entries: list[tuple[str, dict[str, Any]]] = []
     for number, entry in enumerate(listed, start=1):
-        where = f"{path}, network {number}"
-        _require_columns(entry, where)
+        location = f"{path}, network {number}"
+        _require_columns(entry, location)
         cells = {
             key: value if isinstance(value, list) else [value] for key, value in entry.items() if value is not None
         }
-        entries.append((where, cells))
+        entries.append((location, cells))
     return _mapping({} if isinstance(document, list) else document.get("facts", {}), path), entries
 
 
@@ -159,40 +166,40 @@ def _mapping(facts: object, path: Path) -> dict[str, Any]:
     return facts
 
 
-def _require_columns(names: Iterable[str], where: str) -> None:
+def _require_columns(names: Iterable[str], location: str) -> None:
     columns = list(names)
     for column in columns:
         if column not in COLUMNS:
-            raise unknown("column of true accuracies", str(column), COLUMNS, where)
+            raise unknown("column of true accuracies", str(column), COLUMNS, location)
     if not {"network", "arch"} & set(columns) or not {"accuracy", "accuracies"} & set(columns):
-        raise UserError("a table of true accuracies names networks and accuracies", f"from  {where}", fix=_FIX)
+        raise UserError("a table of true accuracies names networks and accuracies", f"from  {location}", fix=_FIX)
 
 
-def _network(entry: Mapping[str, list[Any]], where: str, space: Space) -> str:
+def _network(entry: Mapping[str, list[Any]], location: str, space: Space) -> str:
     named = entry.get("network") or entry.get("arch")
     if not named or not isinstance(named[0], str):
-        raise UserError("a line names no network", f"from  {where}", fix=_FIX)
-    return space.read(named[0].strip(), where)
+        raise UserError("a line names no network", f"from  {location}", fix=_FIX)
+    return space.read(named[0].strip(), location)
 
 
-def _numbers(entry: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
-    found = []
+def _numbers(entry: Mapping[str, list[Any]], column: str, location: str) -> tuple[float, ...]:
+    numbers = []
     for cell in entry.get(column, ()):
         try:
             value = float("nan" if isinstance(cell, bool) else cell)
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not (math.isfinite(value) and value >= 0):
-            raise UserError(f"{column} {cell!r} is no number of 0 or more", f"from  {where}", fix=_FIX)
-        found.append(value)
-    return tuple(found)
+            raise UserError(f"{column} {cell!r} is no number of 0 or more", f"from  {location}", fix=_FIX)
+        numbers.append(value)
+    return tuple(numbers)
 
 
-def _fractions(entry: Mapping[str, list[Any]], column: str, where: str) -> tuple[float, ...]:
-    found = _numbers(entry, column, where)
-    for value in found:
+def _fractions(entry: Mapping[str, list[Any]], column: str, location: str) -> tuple[float, ...]:
+    fractions = _numbers(entry, column, location)
+    for value in fractions:
         if value > 1:
             raise UserError(
-                f"{column} {value:g} is no fraction", f"from  {where}", fix="write fractions: 0.9437 for 94.37 %"
+                f"{column} {value:g} is no fraction", f"from  {location}", fix="write fractions: 0.9437 for 94.37 %"
             )
-    return found
+    return fractions

@@ -44,6 +44,14 @@ class NetworkScores:
     def scores(self, network: str, seeds: Sequence[int], split: SplitName) -> SeedScores:
         """Accuracies of a network, trained where they are not known yet.
 
+        Args:
+            network: Name of the network.
+            seeds: One training each.
+            split: Split that is tested on.
+
+        Returns:
+            Accuracies in the order of ``seeds``, and the seconds of all these trainings, then and now.
+
         Raises:
             UserError: A damaged file.
         """
@@ -54,7 +62,15 @@ class NetworkScores:
         return SeedScores(accuracy=accuracy, seconds=sum(document["seconds"] for document in known if document))
 
     def missing(self, network: str, seeds: Sequence[int], split: SplitName) -> list[int]:
-        """The seeds whose scores are not known without training.
+        """Seeds whose scores are not known without training.
+
+        Args:
+            network: Name of the network.
+            seeds: Seeds to look for.
+            split: Split that is tested on.
+
+        Returns:
+            Those without a file, in their order.
 
         Raises:
             UserError: A damaged file.
@@ -62,7 +78,13 @@ class NetworkScores:
         return [seed for seed in seeds if self._known(network, seed, split) is None]
 
     def keep(self, network: str, split: SplitName, scores: Scores) -> None:
-        """Write down what seeds scored."""
+        """Write scores, one file a seed.
+
+        Args:
+            network: Name of the network.
+            split: Split that was tested on.
+            scores: Scores of one or more seeds.
+        """
         self._cache.keep_seeds({**self._about, "network": network, "split": split}, scores, _slug(network))
 
     def _known(self, network: str, seed: int, split: SplitName) -> dict[str, Any] | None:

@@ -27,7 +27,15 @@ PROTOCOL = "nas-v1"
 
 
 def recipe(epochs: int | None = None, augmentation: str | None = None) -> Protocol:
-    """The one training of every network on everything: ``nas-v1``, or it with other epochs or another augmentation."""
+    """Protocol of every network on every proxy: ``nas-v1``, or it with other epochs or another augmentation.
+
+    Args:
+        epochs: None leaves the protocol's.
+        augmentation: Name; None leaves the protocol's.
+
+    Returns:
+        The protocol.
+    """
     usual = protocol_named(PROTOCOL).with_epochs(epochs)
     chosen = usual.setting.augmentation if augmentation is None else augmentation
     return replace(usual, setting=replace(usual.setting, augmentation=chosen))
@@ -35,20 +43,39 @@ def recipe(epochs: int | None = None, augmentation: str | None = None) -> Protoc
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ProxySetup:
-    """Where networks are trained and asked."""
+    """Real data, protocol and device that all proxies share."""
 
     real: RealSet
     """With a validation split, which ranks them."""
     protocol: Protocol
+    """Protocol that every network is trained by on every proxy."""
     device: torch.device
+    """Device that trains and tests."""
     executor: Executor | None = None
+    """Trains the networks; None is this process."""
 
     def to(self, device: torch.device) -> ProxySetup:
-        """The same bench on another device, where one process does it all."""
+        """The same setup on another device, where one process does all.
+
+        Args:
+            device: Device that trains and tests.
+
+        Returns:
+            The setup, without an executor.
+        """
         return replace(self, real=self.real.to(device), device=device, executor=None)
 
     def score_options(self, network: str, seeds: Sequence[int], split: SplitName) -> dict[str, Any]:
-        """What ``score`` and ``score_real`` are told alike."""
+        """Arguments that ``score`` and ``score_real`` have in common.
+
+        Args:
+            network: Name of the network.
+            seeds: One training each.
+            split: Split that is tested on.
+
+        Returns:
+            Arguments by name.
+        """
         return {
             "protocol": self.protocol,
             "network": network,
@@ -60,7 +87,7 @@ class ProxySetup:
 
 
 Train = Callable[[ProxySetup, str, Sequence[int], SplitName], Scores]
-"""Trains networks of a name, one a seed, and asks them about a split. It can travel to other processes."""
+"""Trains networks of a name, one a seed, and tests them on a split. It can be sent to other processes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,22 +95,46 @@ class ProxyDataset:
     """Something that networks are trained on."""
 
     label: str
+    """Name for readers."""
     identity: dict[str, Any]
     """What it is, as JSON that does not depend on names or places."""
     images: int
     """How many are stored."""
     bytes: int
-    """What storing them costs."""
+    """Bytes to store them."""
     bench: ProxySetup
+    """Real data, protocol and device that all proxies share."""
     train: Train
+    """Trains networks on this data."""
 
     def score(self, network: str, seeds: Sequence[int], split: SplitName) -> Scores:
-        """The accuracies of a network's seeds on a split."""
+        """Train a network on the proxy, and test it on real images.
+
+        Args:
+            network: Name of the network.
+            seeds: One training each.
+            split: Split that is tested on.
+
+        Returns:
+            Accuracies in the order of ``seeds``, and costs.
+        """
         return self.train(self.bench, network, seeds, split)
 
 
 def synthetic_proxy(syn: SyntheticSet, bench: ProxySetup, label: str | None = None) -> ProxyDataset:
-    """Errors: UserError where the set does not fit the real data."""
+    """Proxy of a synthetic set.
+
+    Args:
+        syn: Synthetic set.
+        bench: Real data, protocol and device that all proxies share.
+        label: Name for readers; None takes the set's own with its ipc.
+
+    Returns:
+        The proxy, whose bytes are those of the stored set.
+
+    Raises:
+        UserError: The set does not fit the real data.
+    """
     check_compatible(syn, bench.real)
 
     return ProxyDataset(
@@ -97,13 +148,32 @@ def synthetic_proxy(syn: SyntheticSet, bench: ProxySetup, label: str | None = No
 
 
 def real_proxy(bench: ProxySetup) -> ProxyDataset:
-    """All training images: what gives the true ranking."""
+    """Proxy of all training images, which gives the true ranking.
+
+    Args:
+        bench: Real data, protocol and device that all proxies share.
+
+    Returns:
+        The proxy.
+    """
     train = bench.real.train
     return _of_real(bench, "real images", {"real images": "all"}, len(train), train.images.nbytes + train.labels.nbytes)
 
 
 def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
-    """``ipc`` random training images of every class, the same for every training, stored as a set stores them."""
+    """Proxy of random training images, the same for every training, stored as a set stores them.
+
+    Args:
+        ipc: Images per class.
+        bench: Real data, protocol and device that all proxies share.
+        seed: Decides which images are drawn.
+
+    Returns:
+        The proxy; an image costs 4 bytes a value, and 8 for its label.
+
+    Raises:
+        UserError: A class has fewer images.
+    """
     real, generator = bench.real, stream(seed, "nas", "random images", ipc)
     real.require_ipc(ipc)
     of_classes = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
@@ -114,7 +184,15 @@ def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
 
 
 def early_stopped_proxy(syn: SyntheticSet, bench: ProxySetup) -> ProxyDataset:
-    """All training images, for as many updates as the set is trained on."""
+    """Proxy of all training images, for as many updates as a synthetic set is trained on.
+
+    Args:
+        syn: Synthetic set whose updates are matched.
+        bench: Real data, protocol and device that all proxies share.
+
+    Returns:
+        The proxy.
+    """
     steps, train = updates(syn, bench), bench.real.train
     size = train.images.nbytes + train.labels.nbytes
     identity = {"real images": "all", "updates": steps}
@@ -122,7 +200,15 @@ def early_stopped_proxy(syn: SyntheticSet, bench: ProxySetup) -> ProxyDataset:
 
 
 def updates(syn: SyntheticSet, bench: ProxySetup) -> int:
-    """How many times a network is updated when it is trained on a set."""
+    """Number of updates of a network that is trained on a set.
+
+    Args:
+        syn: Synthetic set; the images of its mosaics count each.
+        bench: Real data and protocol.
+
+    Returns:
+        Batches of all epochs.
+    """
     about = EvaluationContext(
         dataset=bench.real.name,
         network=syn.network,
@@ -136,7 +222,14 @@ def updates(syn: SyntheticSet, bench: ProxySetup) -> int:
 
 
 def require_validation(real: RealSet) -> None:
-    """Errors: UserError where there is nothing to rank networks on but the test split."""
+    """Check that there is a split to rank networks on.
+
+    Args:
+        real: Real set.
+
+    Raises:
+        UserError: There is nothing to rank networks on but the test split.
+    """
     if not len(real.validation):
         raise UserError(
             f"{real.name} has no validation split, and networks are not ranked on the test split",

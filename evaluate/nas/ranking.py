@@ -45,10 +45,11 @@ class RankingEntry:
     """One ranking."""
 
     label: str
+    """Name of the set or baseline."""
     images: int
-    """Stored."""
+    """Number of images stored."""
     bytes: int
-    """Stored."""
+    """Bytes to store them."""
     seconds: float
     """Of all its trainings."""
     scores: Mapping[str, tuple[float, ...]]
@@ -58,6 +59,7 @@ class RankingEntry:
     chosen: str
     """The network it puts first; of ``ties`` with the same score, the first in the space's order."""
     ties: int
+    """Number of networks that share the highest score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,11 @@ class Ranking:
     """Networks, their true accuracies, and how well each set and baseline ranks them."""
 
     space: str
+    """Name of the space."""
     dataset: str
+    """Name of the real set."""
     networks: tuple[str, ...]
+    """Names of the networks, in the space's order."""
     parameters: Mapping[str, int]
     """How many each network has."""
     truth: GroundTruth
@@ -74,7 +79,9 @@ class Ranking:
     best: str
     """By truth."""
     real_images: int
+    """Number of real training images."""
     real_bytes: int
+    """Bytes to store them."""
     real_seconds: float | None
     """Of training for the truth, None where a table does not say."""
     entries: tuple[RankingEntry, ...]
@@ -82,6 +89,7 @@ class Ranking:
     facts: Mapping[str, Any]
     """What all of this depends on."""
     notes: tuple[str, ...] = ()
+    """Notes for readers."""
 
 
 def rank(
@@ -104,13 +112,23 @@ def rank(
     """Train networks on each synthetic set, real data, and baselines, and compare their order on the validation split.
 
     Args:
-        folder: Where every network's scores are kept as soon as they are known, so that the same call goes on.
+        sets: Synthetic sets, one at least.
+        real: Real set that they were distilled from.
+        folder: Folder of every network's scores, written as soon as they are known, so that the same call goes on.
+        space: Name of a space of networks, or a space.
+        baselines: Names out of "random" and "early-stopping".
         networks: How many, drawn from the space; None is all.
         seeds: Trainings of each.
         seed: Of what is drawn.
         protocol: None is ``recipe()``.
         truth: A table instead of training on real data; then its networks are ranked.
         part: (2, 4) takes the second of every four networks, and tests none.
+        device: Device that trains and tests; "auto" takes CUDA where present.
+        progress: Shown while networks are trained.
+        executor: Trains the networks; None is this process.
+
+    Returns:
+        Accuracies of all networks on all proxies, and the agreement of each proxy with the truth.
 
     Raises:
         UserError: Unknown names, networks that do not take these images, sets that do not fit the data, and data
@@ -124,9 +142,11 @@ def rank(
     if seeds < 1:
         raise UserError("a ranking needs at least one seed", fix="choose 1 or more")
     require_validation(real)
-    where = choose_device(str(device))
+    chosen_device = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(
+        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
+    )
     proxies = _proxies(sets, bench, baselines, seed)
     known = of.networks if truth is None else tuple(network for network in of.networks if network in truth.accuracy)
     chosen = part_of(draw(known, networks, seed), part)

@@ -36,7 +36,14 @@ def render(ranking: Ranking, form: str = "text") -> str:
 
 
 def as_dict(ranking: Ranking) -> dict[str, Any]:
-    """Everything, JSON: accuracies of every network and seed included."""
+    """All of a ranking as JSON.
+
+    Args:
+        ranking: Ranking.
+
+    Returns:
+        The document, accuracies of every network and seed included.
+    """
     truth = ranking.truth
     return {
         "space": ranking.space,
@@ -85,6 +92,14 @@ def _record(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def title(ranking: Ranking) -> str:
+    """Heading of a ranking: data, space, protocol and seeds.
+
+    Args:
+        ranking: Ranking.
+
+    Returns:
+        One line.
+    """
     facts = ranking.facts
     recipe = f"{facts['protocol'][0]}, {facts['epochs']} epochs, {facts['augmentation']}"
     return f"{ranking.dataset} · {ranking.space}, {len(ranking.networks)} networks · {recipe} · {_seeds(ranking)}"
@@ -122,8 +137,8 @@ def _among_the_best(ranking: Ranking) -> list[dict[str, str]]:
             line = {"among the best": word, "trained on": entry.label}
             for whose in ("truth", "proxy"):
                 for k in KS:
-                    if found := entry.measures.get(f"{name}.{whose}.{k}"):
-                        line[f"{k} by {whose}"] = _describe(found)
+                    if measure := entry.measures.get(f"{name}.{whose}.{k}"):
+                        line[f"{k} by {whose}"] = _describe(measure)
             lines.append(line)
     return lines if lines and len(lines[0]) > 2 else []
 
@@ -144,7 +159,7 @@ def _chosen(ranking: Ranking) -> list[dict[str, str]]:
 
 def _legend(ranking: Ranking) -> list[str]:
     many = max(len(ranking.truth.accuracy[ranking.best]), *(_trainings(entry) for entry in ranking.entries)) > 1
-    said = [
+    sentences = [
         "networks are ranked on the validation split; test: only the chosen networks, trained on real images",
         "regret: true accuracy of the chosen network minus the best, in points",
         "in brackets: 95 % interval over seeds drawn again; coarse with few seeds"
@@ -157,15 +172,15 @@ def _legend(ranking: Ranking) -> list[str]:
         if any(measure.value is None for measure in (entry.measures["spearman"], entry.measures["kendall"]))
     ]
     if undefined:
-        said.append(f"undefined for {', '.join(undefined)}: all networks have the same score, or there is but one")
+        sentences.append(f"undefined for {', '.join(undefined)}: all networks have the same score, or there is but one")
     if any(measure.value is None for entry in ranking.entries for measure in entry.measures.values()) and not undefined:
-        said.append("undefined: all networks looked at have the same score")
-    said += [
+        sentences.append("undefined: all networks looked at have the same score")
+    sentences += [
         f"{entry.label}: {entry.ties} networks share the highest score; the first in the space's order is chosen"
         for entry in ranking.entries
         if entry.ties > 1
     ]
-    return [*said, *ranking.notes]
+    return [*sentences, *ranking.notes]
 
 
 def _trainings(entry: RankingEntry) -> int:

@@ -33,8 +33,11 @@ class NetworkJob(WorkerJob):
 
     moved = ("bench",)
     train: Train
+    """Trains networks on the proxy."""
     bench: ProxySetup
+    """Real data, protocol and device."""
     split: SplitName
+    """Split that is tested on."""
 
     def __call__(self, item: tuple[str, Sequence[int]], report: ReportProgress) -> Scores:
         del report
@@ -47,28 +50,43 @@ class Runner:
     """Trains networks where their scores are not known yet."""
 
     bench: ProxySetup
+    """Real data, protocol and device that all proxies share."""
     folder: Path
+    """Folder of every network's scores."""
     seeds: int
-    """How many trainings of each."""
+    """Trainings of each network."""
     progress: Progress
+    """Shown while networks are trained."""
 
     def scores(
         self, proxy: ProxyDataset, networks: Sequence[str], split: SplitName = "validation", first: int = 0
     ) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
-        """Accuracies, one a seed from ``first`` on, and seconds of training, both by network."""
+        """Train networks on a proxy where their scores are not known yet.
+
+        Args:
+            proxy: Data that networks are trained on.
+            networks: Names of networks.
+            split: Split that is tested on.
+            first: First seed.
+
+        Returns:
+            Accuracies, one a seed from ``first`` on, and seconds of training, both by network.
+        """
         seeds = range(first, first + self.seeds)
         cache = NetworkScores(proxy, self.bench, self.folder)
         self._train(cache, [(network, cache.missing(network, seeds, split)) for network in networks], split)
-        kept = {network: cache.scores(network, seeds, split) for network in networks}
-        return {name: of.accuracy for name, of in kept.items()}, {name: of.seconds for name, of in kept.items()}
+        by_network = {network: cache.scores(network, seeds, split) for network in networks}
+        return {name: of.accuracy for name, of in by_network.items()}, {
+            name: of.seconds for name, of in by_network.items()
+        }
 
     def _train(self, cache: NetworkScores, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
         """Train what is not on the cache. Every training is a job where an executor does several at once; else those
         of a network are one."""
-        given = self.bench.executor
-        by = given if given is not None and (given.elsewhere or given.at_once > 1) else Serial()
+        executor = self.bench.executor
+        by = executor if executor is not None and (executor.elsewhere or executor.at_once > 1) else Serial()
         jobs = [(network, list(seeds)) for network, seeds in missing if seeds]
-        if by is given:
+        if by is executor:
             jobs = [(network, [seed]) for network, seeds in jobs for seed in seeds]
         meter = SharedProgress(self.progress, len(jobs), f"{cache.proxy.label}: networks")
         work = NetworkJob(train=cache.proxy.train, bench=self.bench, split=split, device=by.device(self.bench.device))
@@ -80,18 +98,43 @@ class Runner:
             meter.close()
 
     def truth(self, networks: Sequence[str], facts: Mapping[str, Any]) -> GroundTruth:
-        """The networks trained on real data and asked about the validation split."""
+        """Train networks on real data, and test them on the validation split.
+
+        Args:
+            networks: Names of networks.
+            facts: Facts that the accuracies depend on, as ``facts_of`` has them.
+
+        Returns:
+            The table, without test accuracies.
+        """
         accuracy, seconds = self.scores(real_proxy(self.bench), networks, first=TRUE_SEED)
         return GroundTruth(accuracy=accuracy, seconds=seconds, facts=facts)
 
     def tested(self, truth: GroundTruth, networks: Sequence[str]) -> GroundTruth:
-        """The same, with test accuracies of these networks, which are trained once more for it."""
+        """Add test accuracies to a table.
+
+        Args:
+            truth: Table of true accuracies.
+            networks: Networks that are tested, which are trained once more for it.
+
+        Returns:
+            The table with their test accuracies.
+        """
         test, _ = self.scores(real_proxy(self.bench), networks, "test", first=TRUE_SEED)
         return replace(truth, test={**truth.test, **test})
 
 
 def facts_of(bench: ProxySetup, space: Space, seeds: int) -> dict[str, Any]:
-    """What true accuracies depend on."""
+    """Facts that true accuracies depend on.
+
+    Args:
+        bench: Real data and protocol.
+        space: Space of the networks.
+        seeds: Trainings of each network.
+
+    Returns:
+        JSON without paths; versions of libraries are among it.
+    """
     setting = bench.protocol.setting
     return {
         "dataset": without_paths(bench.real.name),
@@ -108,7 +151,14 @@ def facts_of(bench: ProxySetup, space: Space, seeds: int) -> dict[str, Any]:
 
 
 def sizes(networks: Sequence[str], real: RealSet) -> dict[str, int]:
-    """Parameters by network.
+    """Numbers of parameters.
+
+    Args:
+        networks: Names of networks.
+        real: Real set, whose images and classes they are built for.
+
+    Returns:
+        Parameters by network.
 
     Raises:
         UserError: The first network that does not take such images.

@@ -39,13 +39,19 @@ class Trials:
         if network not in self.worth:
             if not takes(network, self.real):
                 return None
-            kept = self.cache.scores(network, self.seeds, "validation")
-            self.worth[network] = fmean(kept.accuracy)
-            self.seconds += kept.seconds
+            scores = self.cache.scores(network, self.seeds, "validation")
+            self.worth[network] = fmean(scores.accuracy)
+            self.seconds += scores.seconds
         return self.worth[network]
 
     def run(self, proposals: Iterator[None], count: int, seconds: float | None, report: Callable[[int], None]) -> None:
-        """Try what is proposed until so many networks or seconds are spent, or nothing new is proposed.
+        """Try proposals until so many networks or seconds are spent, or nothing new is proposed.
+
+        Args:
+            proposals: Yields once a proposal, after it was tried.
+            count: Networks to train, at most.
+            seconds: Seconds of training, at most, those of earlier calls included; None is no limit.
+            report: Called with the number of networks trained.
 
         Raises:
             UserError: No network takes these images.
@@ -62,12 +68,27 @@ class Trials:
             )
 
     def best(self, count: int) -> list[str]:
-        """The networks worth most, best first, of equals the first tried."""
+        """Networks with the highest mean accuracy on validation.
+
+        Args:
+            count: Number of networks.
+
+        Returns:
+            Their names, best first, of equals the first tried.
+        """
         return sorted(self.worth, key=lambda network: -self.worth[network])[:count]
 
 
 def takes(network: str, real: RealSet) -> bool:
-    """Whether a network exists for images of this size."""
+    """Tell whether a network exists for images of a size.
+
+    Args:
+        network: Name of the network.
+        real: Real set, whose images and classes it is built for.
+
+    Returns:
+        False where the images are too small for it.
+    """
     try:
         parameter_count(network, real.shape)
     except UserError:
@@ -77,6 +98,14 @@ def takes(network: str, real: RealSet) -> bool:
 
 def optuna_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
     """Proposals of Optuna's tree-structured Parzen estimator; the same for a seed, as long as worths are the same.
+
+    Args:
+        space: Space that is searched.
+        seed: Of the sampler.
+        worth: Value of a choice, None where there is no such network.
+
+    Returns:
+        An iterator without end, which yields after each proposal was tried.
 
     Raises:
         UserError: Optuna is not installed.
@@ -94,7 +123,16 @@ def optuna_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
 
 
 def random_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
-    """Choices with every value of an axis as likely as the others."""
+    """Random choices, every value of an axis as likely as the others.
+
+    Args:
+        space: Space that is searched.
+        seed: Of the draws.
+        worth: Value of a choice; here its result is not used.
+
+    Returns:
+        An iterator without end, which yields after each choice was tried.
+    """
     generator = stream(seed, "nas", "random search")
     while True:
         picks = [int(torch.randint(len(values), (), generator=generator)) for values in space.axes.values()]
@@ -103,7 +141,10 @@ def random_search(space: Space, seed: int, worth: Objective) -> Iterator[None]:
 
 
 def require_optuna() -> Any:
-    """The module.
+    """Import Optuna.
+
+    Returns:
+        The module.
 
     Raises:
         UserError: It is not installed.

@@ -17,7 +17,12 @@ ACROSS = 3
 
 
 def scatter(ranking: Ranking, path: Path) -> None:
-    """Write a PNG with one panel a ranking: a dot a network, the chosen one and the truly best one marked."""
+    """Write a PNG with one panel a ranking: a dot a network, the chosen one and the truly best one marked.
+
+    Args:
+        ranking: Ranking.
+        path: File that is written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

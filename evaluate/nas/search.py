@@ -33,9 +33,11 @@ class SearchedNetwork:
     """A network trained on real images."""
 
     network: str
+    """Canonical name."""
     by: str
-    """Who chose it."""
+    """Origin of the network: "search", the random search, or the default."""
     parameters: int
+    """Number of parameters."""
     proxy: float | None
     """Its accuracy when trained on the synthetic set."""
     validation: tuple[float, ...]
@@ -48,11 +50,14 @@ class SearchedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What a search tried, and what the best of it reach on real images."""
+    """Networks that a search tried, and the accuracies of its best on real images."""
 
     space: str
+    """Name of the space."""
     dataset: str
+    """Name of the real set."""
     proxy: str
+    """Label of the synthetic set."""
     trials: Mapping[str, float]
     """Accuracy on the validation split by network, of Optuna's search, in its order."""
     compared: Mapping[str, float]
@@ -60,9 +65,11 @@ class Search:
     found: tuple[SearchedNetwork, ...]
     """The best by proxy first; then that of random search, then the default network."""
     seconds: float
-    """Of training on the synthetic set, in every sitting, for the search and for random search."""
+    """Of training on the synthetic set, in all calls, for the search."""
     compared_seconds: float
+    """The same for random search."""
     facts: Mapping[str, Any]
+    """Facts that all of this depends on."""
 
 
 def search(
@@ -85,13 +92,24 @@ def search(
     """Let Optuna's TPE look for the network that a synthetic set trains best, then train the best ones on real images.
 
     Args:
+        syn: Synthetic set.
+        real: Real set that it was distilled from.
+        folder: Folder of all scores. The sampler is seeded, so that the same call goes the same way, and trains nothing
+            twice.
+        space: Name of a space of networks, or a space.
         trials: Networks trained on the set, at most.
-        seconds: Of training on the set, at most; what an earlier call spent counts, and is not spent again: all scores
-            are kept under ``folder``, the sampler is seeded, and the same call goes the same way.
-        top: How many are trained on real images, beside ``convnet-d3``.
+        seconds: Of training on the set, at most; seconds of an earlier call count. None is no limit.
+        top: How many are trained on real images, in addition to ``convnet-d3``.
         seeds: Trainings of each network.
+        seed: Of the samplers.
         compare: Search at random under the same budget too.
         protocol: None is ``recipe()``.
+        device: Device that trains and tests; "auto" takes CUDA where present.
+        progress: Shown while networks are trained.
+        executor: Trains the networks; None is this process.
+
+    Returns:
+        All networks tried, and those trained on real images with their accuracies.
 
     Raises:
         UserError: Without Optuna, for unknown names, a budget of nothing, and as in ``rank``.
@@ -100,9 +118,11 @@ def search(
         if count < 1:
             raise UserError(f"a search needs at least one {what}", fix="choose 1 or more")
     require_validation(real)
-    optuna, where = require_optuna(), choose_device(str(device))
+    optuna, chosen_device = require_optuna(), choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(
+        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
+    )
     proxy, meter = synthetic_proxy(syn, bench), progress or Silent()
     searched, compared = (Trials(NetworkScores(proxy, bench, folder), of, real, seeds) for _ in range(2))
     try:
@@ -117,7 +137,7 @@ def search(
             chosen.append((canonical_network_name(DEFAULT_NETWORK), "default"))
         worth = {**compared.worth, **searched.worth}
         runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=meter)
-        found = _on_real(chosen, worth, runner, real)
+        on_real = _on_real(chosen, worth, runner, real)
     finally:
         meter.close()
     setting = bench.protocol.setting
@@ -127,7 +147,7 @@ def search(
         proxy=proxy.label,
         trials=searched.worth,
         compared=compared.worth,
-        found=found,
+        found=on_real,
         seconds=searched.seconds,
         compared_seconds=compared.seconds,
         facts={

@@ -28,8 +28,18 @@ def render_search(search: Search, form: str = "text") -> str:
 
 
 def chosen(search: Search) -> SearchedNetwork:
-    """Of the networks that the search found, the one that is best on validation when trained on real images."""
-    return max((found for found in search.found if found.by == "search"), key=lambda found: fmean(found.validation))
+    """Result of a search: of its networks, the one that is best on validation when trained on real images.
+
+    Args:
+        search: Finished search.
+
+    Returns:
+        The network with its accuracies; those of the random search do not compete.
+    """
+    return max(
+        (searched for searched in search.found if searched.by == "search"),
+        key=lambda searched: fmean(searched.validation),
+    )
 
 
 def _blocks(search: Search) -> list[Table | Heading | str]:
@@ -41,43 +51,43 @@ def _blocks(search: Search) -> list[Table | Heading | str]:
     best = chosen(search)
     lines: list[dict[str, str]] = [
         {
-            "found by": found.by,
-            "network": found.network + (" *" if found == best else ""),
-            "parameters": f"{found.parameters:,}",
-            "on the set": "" if found.proxy is None else percent(found.proxy, None),
-            "validation": percent(fmean(found.validation), None),
-            "test": percent(fmean(found.test), None),
+            "found by": searched.by,
+            "network": searched.network + (" *" if searched == best else ""),
+            "parameters": f"{searched.parameters:,}",
+            "on the set": "" if searched.proxy is None else percent(searched.proxy, None),
+            "validation": percent(fmean(searched.validation), None),
+            "test": percent(fmean(searched.test), None),
         }
-        for found in search.found
+        for searched in search.found
     ]
-    said = [f"search: {len(search.trials)} networks trained on the set in {duration(search.seconds)}"]
+    sentences = [f"search: {len(search.trials)} networks trained on the set in {duration(search.seconds)}"]
     if search.compared:
         took = duration(search.compared_seconds)
-        said.append(f"random search: {len(search.compared)} networks in {took}; its best by the set is shown")
-    said += [
+        sentences.append(f"random search: {len(search.compared)} networks in {took}; its best by the set is shown")
+    sentences += [
         "* chosen: of those found, the best on the validation split when trained on real images",
         "on the set: validation accuracy when trained on the set; validation, test: when trained on real images",
     ]
-    return [Heading(head), table_of(lines), "\n".join(said)]
+    return [Heading(head), table_of(lines), "\n".join(sentences)]
 
 
 def _records(search: Search) -> list[dict[str, Any]]:
     """One line a network that was tried, in order, and those trained on real images with what they reached."""
-    on_real = {found.network: found for found in search.found}
+    on_real = {searched.network: searched for searched in search.found}
     tried = dict.fromkeys(search.trials, "search") | {
         network: "random search" for network in search.compared if network not in search.trials
     }
-    others = {found.network: found.by for found in search.found if found.network not in tried}
+    others = {searched.network: searched.by for searched in search.found if searched.network not in tried}
     lines: list[dict[str, Any]] = []
     for network, by in {**tried, **others}.items():
-        found = on_real.get(network)
+        searched = on_real.get(network)
         lines.append(
             {
                 "network": network,
                 "by": by,
                 "proxy": search.trials.get(network, search.compared.get(network)),
-                "validation": fmean(found.validation) if found else None,
-                "test": fmean(found.test) if found else None,
+                "validation": fmean(searched.validation) if searched else None,
+                "test": fmean(searched.test) if searched else None,
             }
         )
     return lines

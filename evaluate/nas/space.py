@@ -24,7 +24,9 @@ class Space:
     """Every combination of the axes' values is a network."""
 
     name: str
+    """Name, such as "convnet-36"."""
     title: str
+    """Summary for readers."""
     axes: Mapping[str, tuple[Any, ...]]
     """Values by axis."""
     name_of: Callable[[Choice], str]
@@ -37,6 +39,11 @@ class Space:
         return prod(len(values) for values in self.axes.values())
 
     def choices(self) -> Iterator[dict[str, Any]]:
+        """All choices, the last axis changing fastest.
+
+        Returns:
+            An iterator over values by axis.
+        """
         for values in itertools.product(*self.axes.values()):
             yield dict(zip(self.axes, values, strict=True))
 
@@ -54,9 +61,15 @@ class Space:
 
 
 def draw(networks: tuple[str, ...], count: int | None, seed: int) -> tuple[str, ...]:
-    """``count`` different ones of these networks, in their order, the same for a seed everywhere; None takes all.
+    """Random networks of a space, the same for a seed everywhere. A larger count holds the networks of a smaller one.
 
-    A larger count holds the networks of a smaller one.
+    Args:
+        networks: Names to draw from.
+        count: Number of different ones; None takes all.
+        seed: Of the draw.
+
+    Returns:
+        The names drawn, in the order of ``networks``.
 
     Raises:
         UserError: More than there are, or none.
@@ -73,7 +86,14 @@ def draw(networks: tuple[str, ...], count: int | None, seed: int) -> tuple[str, 
 
 
 def part_of(networks: tuple[str, ...], part: tuple[int, int] | None) -> tuple[str, ...]:
-    """(2, 4) is the second of every four networks, and so on; None is all.
+    """Part of a list of networks, for one machine of several.
+
+    Args:
+        networks: Names of networks.
+        part: (2, 4) is the second of every four networks, and so on; None is all.
+
+    Returns:
+        The names of the part.
 
     Raises:
         UserError: An empty part.
@@ -85,10 +105,16 @@ def part_of(networks: tuple[str, ...], part: tuple[int, int] | None) -> tuple[st
 
 
 def space(name: str) -> Space:
-    """The space of this name.
+    """Space of a name.
+
+    Args:
+        name: Such as "convnet-36".
+
+    Returns:
+        The space.
 
     Raises:
-        UserError: With the nearest name.
+        UserError: No space has this name; the error has the nearest one.
     """
     if name not in SPACES:
         raise unknown("space of networks", name, SPACES)
@@ -103,10 +129,10 @@ def _cells(name: str, title: str, prefix: str) -> Space:
     cells = PREFIXES[prefix]
     edges = {f"{source}-{end}": OPERATIONS for source, end in EDGES}
 
-    def read(text: str, where: str) -> str:
+    def read(text: str, location: str) -> str:
         if not (is_cell_name(text) or text.lstrip().startswith("|")):
-            return canonical_network_name(text, where)
-        return CellSpec(parse_cell(text, where).operations, cells).name
+            return canonical_network_name(text, location)
+        return CellSpec(parse_cell(text, location).operations, cells).name
 
     return Space(
         name, title, MappingProxyType(edges), lambda choice: CellSpec(tuple(choice.values()), cells).name, read

@@ -36,16 +36,34 @@ def true_accuracies(
 ) -> GroundTruth:
     """Train networks on real data alone, for the true ranking.
 
-    The rest, and the errors, are as in :func:`ddbench.evaluate.nas.rank`, which finds what was trained here under
-    ``folder``.
+    :func:`ddbench.evaluate.nas.rank` uses again what was trained here under ``folder``.
 
     Args:
+        real: Real set.
+        folder: Folder of every network's scores, written as soon as they are known, so that the same call goes on.
+        space: Name of a space of networks, or a space.
+        networks: How many, drawn from the space; None is all.
+        seeds: Trainings of each.
+        seed: Of what is drawn.
+        protocol: None is ``recipe()``.
         test: Also for test accuracies, by a second training.
+        part: (2, 4) takes the second of every four networks.
+        device: Device that trains and tests; "auto" takes CUDA where present.
+        progress: Shown while networks are trained.
+        executor: Trains the networks; None is this process.
+
+    Returns:
+        The table of accuracies.
+
+    Raises:
+        UserError: As in ``rank``.
     """
     require_validation(real)
-    where = choose_device(str(device))
+    chosen_device = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(real=real.to(where), protocol=protocol or recipe(), device=where, executor=executor)
+    bench = ProxySetup(
+        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
+    )
     chosen = part_of(draw(of.networks, networks, seed), part)
     sizes(chosen, real)
     runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())

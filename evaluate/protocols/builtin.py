@@ -238,13 +238,17 @@ TEACHING = ("real-v1", "squeeze-v1")
 
 
 def protocol(name: str, where: str = "") -> Protocol:
-    """The protocol of this name.
+    """Protocol of a name.
 
     Args:
+        name: Name with version, such as ``mtt-v1``.
         where: The place it was read from.
 
+    Returns:
+        The protocol.
+
     Raises:
-        UserError: With the nearest names.
+        UserError: No protocol has this name; the error has the nearest names.
     """
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS, where)
@@ -252,10 +256,17 @@ def protocol(name: str, where: str = "") -> Protocol:
 
 
 def teaching_protocol(name: str, where: str = "") -> Protocol:
-    """The protocol of this name, which trains teachers.
+    """Protocol of a name, one that trains teachers.
+
+    Args:
+        name: Name with version.
+        where: The place it was read from.
+
+    Returns:
+        The protocol.
 
     Raises:
-        UserError: With the nearest of those that do.
+        UserError: It trains no teachers; the error has the nearest names of those that do.
     """
     if name not in TEACHING:
         raise unknown("protocol for teachers", name, TEACHING, where)

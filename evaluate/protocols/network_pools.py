@@ -1,4 +1,4 @@
-"""Networks that a set is judged by beyond the one it was made with, under the names of those who published them."""
+"""Networks that a set is evaluated on beyond the one it was made with, under the names of those who published them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,25 @@ class Pool:
     """Networks with one policy for their learning rate: each trains with the protocol's, or each searches its own."""
 
     name: str
+    """Name of the pool."""
     networks: tuple[str, ...]
+    """Names of its networks, in order."""
     lr_policy: LrPolicy
+    """"protocol" or "search"."""
     title: str
+    """Summary for readers."""
     source: str
+    """Paper that published the list."""
 
     def members(self, student: str) -> list[str]:
-        """Canonical names, for sets distilled with ``student``."""
+        """Networks of the pool for sets distilled with a network.
+
+        Args:
+            student: Network of the distillation, which stands for the pool's own ConvNet if it is one.
+
+        Returns:
+            Canonical names, in the pool's order.
+        """
         own = student if student.startswith("convnet") else "convnet-d3"
         return [canonical_network_name(own if name == CONVNET else name) for name in self.networks]
 
@@ -75,26 +87,33 @@ POOLS: Mapping[str, Pool] = MappingProxyType(
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """A network to be evaluated, and the pools it was asked for with; the first decides on its learning rate."""
+    """A network to be evaluated, and the pools it was requested with; the first decides on its learning rate."""
 
     network: str
+    """Canonical name."""
     pools: tuple[Pool, ...] = ()
+    """Pools in the order of their mention; none for a network named by itself."""
 
 
 def expanded(names: Sequence[str], student: str, wheres: Sequence[str] = ()) -> list[NetworkRequest]:
-    """The networks that names, of networks or pools, stand for, each once, in the order of their first mention.
+    """Networks that names, of networks or pools, stand for.
 
     Args:
-        wheres: The place each name was read from.
+        names: Names of networks or pools.
+        student: Network of the distillation.
+        wheres: The place each name was read from; a missing one is unknown.
+
+    Returns:
+        Each network once, with its pools, in the order of first mention.
 
     Raises:
-        UserError: With the nearest names.
+        UserError: An unknown name; the error has the nearest names.
     """
-    found: dict[str, NetworkRequest] = {}
+    requests: dict[str, NetworkRequest] = {}
     for number, name in enumerate(names):
         pool = POOLS.get(name)
-        where = wheres[number] if number < len(wheres) else ""
-        for member in pool.members(student) if pool else [canonical_network_name(name, where)]:
-            known = found.get(member, NetworkRequest(member)).pools
-            found[member] = NetworkRequest(member, (*known, pool) if pool else known)
-    return list(found.values())
+        source = wheres[number] if number < len(wheres) else ""
+        for member in pool.members(student) if pool else [canonical_network_name(name, source)]:
+            known = requests.get(member, NetworkRequest(member)).pools
+            requests[member] = NetworkRequest(member, (*known, pool) if pool else known)
+    return list(requests.values())

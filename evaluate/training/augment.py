@@ -18,10 +18,27 @@ class Augment(Protocol):
     """Images (B, C, H, W) to randomly changed images of the same shape; draws from generators of its own."""
 
     @property
-    def chosen(self) -> Augmentation: ...
+    def chosen(self) -> Augmentation:
+        """Augmentation of the training, without generators."""
+        ...
+
     @property
-    def streams(self) -> Mapping[str, Stream]: ...
-    def draw(self, count: int, side: int) -> Draw: ...
+    def streams(self) -> Mapping[str, Stream]:
+        """Generators that it draws from, by name."""
+        ...
+
+    def draw(self, count: int, side: int) -> Draw:
+        """Draw the augmentation of a batch.
+
+        Args:
+            count: Images of the batch.
+            side: Pixels along a side.
+
+        Returns:
+            The numbers drawn.
+        """
+        ...
+
     def __call__(self, images: Tensor, /) -> Tensor: ...
 
 
@@ -71,7 +88,15 @@ class IndependentAugmentation:
         return self.chosen.apply(images, self.draw(len(images), images.shape[-1]))
 
     def draw(self, count: int, side: int) -> Draw:
-        """Draw for ``count`` images of ``side`` pixels."""
+        """Draw the augmentation of a batch.
+
+        Args:
+            count: Images of the batch.
+            side: Pixels along a side.
+
+        Returns:
+            The numbers drawn, one augmentation an image.
+        """
         chosen = self.chosen
         if not isinstance(chosen, DSAPolicy | LayeredDSA):
             return chosen.draw(count, side, self.generator)

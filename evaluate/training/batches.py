@@ -67,7 +67,14 @@ class AugmentedBatches:
         return {"shuffling": self.generator, **augmenting, **self.mixer.streams}
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Draw the batches of an epoch: images (B, C, H, W), and the loss of their logits (B, K)."""
+        """Draw the batches of an epoch.
+
+        Args:
+            number: Not used: every epoch is drawn anew.
+
+        Returns:
+            Images (B, C, H, W), each with the loss of their logits (B, K).
+        """
         del number
         for rows in self.batches():
             images, labels = self.training_set[rows]
@@ -76,13 +83,25 @@ class AugmentedBatches:
             yield self.mixed(images, labels)
 
     def batches(self) -> list[Tensor]:
-        """Draw the rows of the training set that each batch of an epoch has."""
+        """Draw the rows of the training set that each batch of an epoch has.
+
+        Returns:
+            Rows (B,) on the device, batch by batch; every row comes once.
+        """
         order = torch.randperm(len(self.training_set), generator=self.generator, device=self.generator.device)
         batches = order.to(self.device).split(self.config.batch)
         return joined_last(batches) if self.config.joins_last else list(batches)
 
     def mixed(self, images: Tensor, labels: Tensor) -> Batch:
-        """Mix a batch with itself where the configuration does; returns the images and the loss of their logits."""
+        """Mix a batch with itself where the configuration does.
+
+        Args:
+            images: Augmented images (B, C, H, W).
+            labels: Labels (B,) or (B, K).
+
+        Returns:
+            The images, and the loss of their logits.
+        """
         mixture = self.mixer.draw(len(images), images.shape[-1])
         seen = images if mixture is None else mixture.apply(images)
         return Batch(seen, self._criterion(seen, labels, mixture))
@@ -117,7 +136,14 @@ class StoredBatches:
         return {}
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Give the batches of an epoch as stored: images (B, C, H, W), and the loss of their logits (B, K)."""
+        """Give the batches of an epoch as stored.
+
+        Args:
+            number: Epoch, from 0; after the last one stored the first comes again.
+
+        Returns:
+            Images (B, C, H, W), each with the loss of their logits (B, K).
+        """
         stored, epoch = self.stored, number % self.stored.epochs
         every = list(torch.arange(stored.batches).split(1))
         if self.config.joins_last and stored.order.shape[1] % stored.batch == 1:

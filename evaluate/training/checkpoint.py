@@ -89,7 +89,14 @@ class TrainingCheckpoint(Checkpoint):
     def keep(
         self, epochs: int, network: nn.Module, optimizer: torch.optim.Optimizer, streams: Mapping[str, Stream]
     ) -> None:
-        """Remember the state after ``epochs`` epochs, and write it if it is due."""
+        """Remember the state of a training, and write it if it is due.
+
+        Args:
+            epochs: Epochs done.
+            network: Network in training.
+            optimizer: Its optimizer.
+            streams: Generators that the next epoch draws from, by name.
+        """
         self.epochs = epochs
         tensors = {f"network.{name}": tensor.detach().clone() for name, tensor in network.state_dict().items()}
         for number, state in optimizer.state_dict()["state"].items():

@@ -46,12 +46,19 @@ class EvaluationConfig:
     """Networks trained at once; None is one on a CPU, and as many as fit on a GPU."""
 
     def build(self, seed: int) -> nn.Module:
-        """Build the untrained network of an evaluation seed, on the device."""
+        """Build the untrained network of an evaluation seed.
+
+        Args:
+            seed: Decides the first parameters.
+
+        Returns:
+            The network, on the device.
+        """
         return self._network(derive(seed, "evaluation", "network")).to(self.device)
 
     @cached_property
     def has_random_layers(self) -> bool:
-        """Whether layers of the network draw random numbers in training, as dropout does."""
+        """True where layers of the network draw random numbers in training, as dropout does."""
         return draws_at_random(self.example, self.shape)
 
     @cached_property

@@ -11,8 +11,16 @@ from ddbench.training.losses import classification_loss
 
 
 def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criterion:
-    """Cross-entropy with labels of a kind of ``ddbench.training.losses``; where images are mixed, with both labels
-    by share."""
+    """Cross-entropy with labels, with both labels by share where images are mixed.
+
+    Args:
+        labels: Labels (B,) or (B, K).
+        kind: Their kind, as in ``ddbench.training.losses``.
+        mixture: None for images that are not mixed.
+
+    Returns:
+        A function of logits (B, K) to the loss, a scalar.
+    """
 
     def loss(logits: Tensor) -> Tensor:
         own = classification_loss(logits, labels, kind)
@@ -29,6 +37,10 @@ def kl_divergence(target: Tensor, temperature: float) -> Criterion:
 
     Args:
         target: Logits (B, K) of what is seen.
+        temperature: T.
+
+    Returns:
+        A function of logits (B, K) to the loss, a scalar.
     """
     wanted = functional.softmax(target / temperature, 1)
 
@@ -40,12 +52,30 @@ def kl_divergence(target: Tensor, temperature: float) -> Criterion:
 
 
 def mixed_logits(logits: Tensor, mixture: Mixture | None) -> Tensor:
-    """Stored logits (B, K) mixed as the images are: the logits themselves, not their softmax. Source: INFER."""
+    """Stored logits mixed as the images are: the logits themselves, not their softmax.
+
+    Args:
+        logits: (B, K).
+        mixture: None for images that are not mixed.
+
+    Returns:
+        (B, K).
+
+    Source: INFER.
+    """
     if mixture is None:
         return logits
     return mixture.share * logits + (1 - mixture.share) * logits[mixture.partners]
 
 
 def as_logits(labels: Tensor, kind: str) -> Tensor:
-    """Soft labels as logits: of probabilities the logarithm, at least that of 1e-8."""
+    """Soft labels as logits.
+
+    Args:
+        labels: (B, K).
+        kind: "probabilities" or "logits".
+
+    Returns:
+        (B, K): of probabilities the logarithm, at least that of 1e-8.
+    """
     return labels.clamp_min(1e-8).log() if kind == "probabilities" else labels

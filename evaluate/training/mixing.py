@@ -16,7 +16,7 @@ from ddbench.randomness import derive, stream
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """How a batch is mixed."""
+    """Mixture of a batch with itself."""
 
     partners: Tensor
     """(B,), int64, which image of the batch each is mixed with."""
@@ -26,7 +26,14 @@ class Mixture:
     """What CutMix takes from the partner: left, top, right, bottom in pixels; None for MixUp."""
 
     def apply(self, images: Tensor) -> Tensor:
-        """The mixed images, (B, C, H, W); the given ones stay as they are."""
+        """Mix images with their partners.
+
+        Args:
+            images: (B, C, H, W); they stay as they are.
+
+        Returns:
+            The mixed images, (B, C, H, W).
+        """
         if self.box is None:
             return self.share * images + (1 - self.share) * images[self.partners]
         left, top, right, bottom = self.box
@@ -45,11 +52,19 @@ class Mixer:
 
     @property
     def streams(self) -> dict[str, Stream]:
-        """What it draws from, by name."""
+        """Generators that it draws from, by name."""
         return {"mixing": self._decide, "mixing partners": self._shuffle}
 
     def draw(self, count: int, side: int) -> Mixture | None:
-        """A mixture for ``count`` images of ``side`` pixels; None where this batch is left alone."""
+        """Draw the mixture of a batch.
+
+        Args:
+            count: Images of the batch.
+            side: Pixels along a side.
+
+        Returns:
+            The mixture; None for a batch that is left alone.
+        """
         if self.kind == "none" or self._decide.random() >= self.probability:
             return None
         share = float(self._decide.beta(self.alpha, self.alpha))
@@ -62,7 +77,16 @@ class Mixer:
 
 
 def cut_box(share: float, side: int, x: int, y: int) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the square about (x, y) that takes ``1 - share`` of an image, cut at its edges.
+    """Square about a point that takes ``1 - share`` of an image, cut at the image's edges.
+
+    Args:
+        share: Share of the image that stays, in [0, 1].
+        side: Pixels along a side of the image.
+        x: Column of the middle.
+        y: Row of the middle.
+
+    Returns:
+        Left, top, right and bottom; the last two are outside.
 
     Source: Yun et al. 2019 (arXiv:1905.04899); sides are rounded down, halves too.
     """

@@ -14,7 +14,15 @@ from ddbench.randomness import isolated
 
 @contextmanager
 def layers_seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Let layers that draw random numbers (dropout) draw from a seed; afterwards the global state is as before."""
+    """Let layers that draw random numbers (dropout) draw from a seed; afterwards the global state is as before.
+
+    Args:
+        seed: Of torch's global generators.
+        device: Device of the network; on CUDA its generator is seeded too.
+
+    Returns:
+        A context, which yields nothing.
+    """
     devices = [device] if device.type == "cuda" else []
     with isolated(seed), torch.random.fork_rng(devices=devices):
         if device.type == "cuda":
@@ -24,12 +32,27 @@ def layers_seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Whether a layer of the network is batch norm."""
+    """Tell whether a layer of a network is batch norm.
+
+    Args:
+        network: Network.
+
+    Returns:
+        True for batch norm of any number of dimensions.
+    """
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
 
 
 def trains_on_one(network: nn.Module, image: Tensor) -> bool:
-    """Whether batch norm finds numbers enough in a single image, (1, C, H, W); ``network`` stays as it is."""
+    """Tell whether batch norm finds numbers enough in a single image.
+
+    Args:
+        network: Network; it stays as it is.
+        image: (1, C, H, W).
+
+    Returns:
+        False where a forward pass in training mode fails on it.
+    """
     try:
         with torch.no_grad():
             deepcopy(network).train()(image)
@@ -39,5 +62,12 @@ def trains_on_one(network: nn.Module, image: Tensor) -> bool:
 
 
 def is_finite(network: nn.Module) -> bool:
-    """Whether every parameter is a number."""
+    """Tell whether every parameter is a finite number.
+
+    Args:
+        network: Network.
+
+    Returns:
+        False for nan or infinity in any parameter.
+    """
     return bool(torch.stack([parameter.isfinite().all() for parameter in network.parameters()]).all())

@@ -27,7 +27,14 @@ class RealSplit:
         return len(self.split)
 
     def to(self, device: torch.device | str) -> RealSplit:
-        """Give the batches on another device; the stored images stay where they are."""
+        """Give the batches on another device.
+
+        Args:
+            device: Device of the batches; the stored images stay on theirs.
+
+        Returns:
+            The split; itself where its batches are there already.
+        """
         device = torch.device(device)
         return self if device == self.device else replace(self, device=device)
 

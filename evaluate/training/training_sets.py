@@ -32,7 +32,14 @@ class TensorTrainingSet:
         return self.images[rows], self.labels[rows]
 
     def to(self, device: torch.device) -> TensorTrainingSet:
-        """Move images and labels to a device."""
+        """Move images and labels to a device.
+
+        Args:
+            device: Device that trains.
+
+        Returns:
+            The set there.
+        """
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
@@ -55,7 +62,14 @@ class CompensatedTrainingSet:
         return self.images(rows), labels if self.label_kind == "hard" else labels.float()
 
     def to(self, device: torch.device) -> CompensatedTrainingSet:
-        """Move set and labels to a device."""
+        """Move set and labels to a device.
+
+        Args:
+            device: Device that trains.
+
+        Returns:
+            The set there, which renders its images on the device.
+        """
         return replace(self, syn=self.syn.to(device), labels=self.labels.to(device))
 
     def images(self, rows: Tensor) -> Tensor:
@@ -89,7 +103,14 @@ class RealTrainingSet:
         return self.images.loader[rows if self.rows is None else self.rows.to(rows.device)[rows]]
 
     def to(self, device: torch.device) -> RealTrainingSet:
-        """Give the batches on another device."""
+        """Give the batches on another device.
+
+        Args:
+            device: Device that trains.
+
+        Returns:
+            The set; the stored images stay on their device.
+        """
         return replace(self, images=self.images.to(device))
 
 

@@ -1,4 +1,4 @@
-"""Training data of an evaluation: sets of images, who labels them, and how each network's batches are drawn."""
+"""Training data of an evaluation: sets of images, the source of labels, and how each network's batches are drawn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,14 @@ class TrainingSource:
     """Views and labels shown again in the place of new ones."""
 
     def to(self, device: torch.device | str) -> TrainingSource:
-        """Move the images, the teachers and the stored labels to a device."""
+        """Move the images, the teachers and the stored labels to a device.
+
+        Args:
+            device: Device that trains.
+
+        Returns:
+            The source there.
+        """
         device = torch.device(device)
         return replace(
             self,
@@ -59,11 +66,25 @@ class TrainingSource:
         return min(map(len, self.sets)) if self.stored is None else self.stored.order.shape[1]
 
     def batch_size(self, training: TrainingConfig) -> int:
-        """Images in a full batch: the protocol's, or as the views were stored."""
+        """Images in a full batch.
+
+        Args:
+            training: Configuration, whose batch counts where no views are stored.
+
+        Returns:
+            The protocol's number, or that of the stored views.
+        """
         return training.batch if self.stored is None else self.stored.batch
 
     def steps_per_epoch(self, training: TrainingConfig) -> int:
-        """Updates in an epoch of the shortest training."""
+        """Updates in an epoch of the shortest training.
+
+        Args:
+            training: Configuration, which decides whether a last batch of one image is joined to the one before.
+
+        Returns:
+            Number of batches.
+        """
         images, batch = self.fewest_images, self.batch_size(training)
         steps = -(-images // batch)
         return steps - 1 if training.joins_last and images % batch == 1 and steps > 1 else steps

@@ -17,7 +17,17 @@ WORTH_WORKERS = 3e9
 
 
 def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str], seeds: int) -> bool:
-    """Whether training ``seeds`` fresh networks of each kind on a set is work enough for several processes."""
+    """Tell whether training fresh networks on a set is work enough for several processes.
+
+    Args:
+        syn: Synthetic set.
+        protocol: Protocol of the training.
+        networks: Names of the networks.
+        seeds: Fresh networks of each name.
+
+    Returns:
+        True where all values that all trainings compute are more than ``WORTH_WORKERS``.
+    """
     _, channels, size, _ = syn.images.shape
     shape = ImageShape(channels, size, syn.classes)
     floats = sum(activation_floats(build_network(name, shape, seed=0), shape) for name in networks)
@@ -25,6 +35,14 @@ def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable
 
 
 def workers_for(device: torch.device, worth: bool) -> Local | None:
-    """As many workers as torch would use threads, on a CPU of several cores; elsewhere, or not worth it, None."""
+    """Executor of an evaluation.
+
+    Args:
+        device: Device that trains.
+        worth: Whether the work is enough for several processes.
+
+    Returns:
+        On a CPU of several cores, as many workers as torch would use threads; elsewhere, or not worth it, None.
+    """
     cores = torch.get_num_threads()
     return Local(cores) if worth and device.type == "cpu" and cores > 1 else None

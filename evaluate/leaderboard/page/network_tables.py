@@ -31,7 +31,7 @@ class MatrixRow:
 
     @property
     def no_learning(self) -> bool:
-        """Whether no set was distilled."""
+        """True where no set was distilled."""
         return next(iter(self.cells.values())).no_learning
 
 

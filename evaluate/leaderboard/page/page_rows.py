@@ -36,7 +36,9 @@ class PageRow:
     entry: dict[str, Any]
     """As the leaderboard has it."""
     group: tuple[Any, ...]
+    """Values of ``GROUP``: rows that are ranked together share them."""
     panel: tuple[Any, ...]
+    """Values of ``PANEL``: rows of one chart share them."""
     rank: int | None
     """1 + how many honest lines of its group have a higher mean, None for one that was chosen on the test split, or is
     never the best for another reason."""
@@ -49,18 +51,19 @@ class PageRow:
 
     @property
     def oracle(self) -> bool:
+        """True for a set that was chosen on the test split."""
         return self.row.selection == "oracle"
 
     @property
     def mean(self) -> float:
-        """Of what the line is ranked by, over all its runs; a fraction."""
+        """Mean of the measure that the line is ranked by, over all its runs; a fraction."""
         return self.entry["over_seeds"]["score"]["mean"]
 
     @property
     def std(self) -> float | None:
         """Over distillation seeds where there are several, else over evaluation seeds; None of a single network."""
-        found = self.entry["over_seeds"]["score"]
-        return found["evaluation_std"] if found["distillation_std"] is None else found["distillation_std"]
+        score = self.entry["over_seeds"]["score"]
+        return score["evaluation_std"] if score["distillation_std"] is None else score["distillation_std"]
 
     @property
     def spread(self) -> str:
@@ -69,32 +72,40 @@ class PageRow:
 
     @property
     def best(self) -> bool:
+        """True for the first of a group of several."""
         return self.rank == 1 and self.rivals > 1
 
     @property
     def searched(self) -> bool:
-        """Whether the learning rate was searched for, instead of the protocol's."""
+        """True where the learning rate was searched for, instead of the protocol's."""
         return self.row.lr_policy == "search"
 
     @property
     def policy(self) -> list[str]:
-        """Where its rate and its labels come from, in words, where that is not the protocol and the set."""
+        """Sources of its rate and its labels, in words, where these are not the protocol and the set."""
         labels = ["teachers"] if self.row.teachers else ["stored labels"] if self.row.label_versions > 1 else []
         return [*(["lr searched"] if self.searched else []), *labels]
 
     @property
     def no_learning(self) -> bool:
-        """Whether no set was distilled and no network trained: what the size of a graph says of its class."""
+        """True where no set was distilled and no network trained, as for statistics of graphs."""
         return self.row.method in NO_LEARNING
 
     @property
     def measure(self) -> str:
-        """What the row is ranked by."""
+        """Measure that the row is ranked by."""
         return ROC_AUC if self.row.roc_auc else ACCURACY
 
 
 def row_key(row: Row) -> str:
-    """Sixteen digits for a row with all it says, by which ``page`` is told where the row lies."""
+    """Key of a row, with all it says, under which ``page`` takes the row's path.
+
+    Args:
+        row: Row.
+
+    Returns:
+        Sixteen digits.
+    """
     return fingerprint(plain(asdict(row)))
 
 
@@ -156,13 +167,27 @@ def _sort_key(page_row: PageRow) -> tuple[Any, ...]:
 
 
 def measures_of(shown: Iterable[PageRow]) -> str:
-    """What these rows are ranked by, in words; "accuracy" where there are none."""
-    found = {page_row.measure for page_row in shown}
-    return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in found) or ACCURACY
+    """Measures that rows are ranked by, in words.
+
+    Args:
+        shown: Rows of the page.
+
+    Returns:
+        Names joined by "or"; "accuracy" without rows.
+    """
+    measures = {page_row.measure for page_row in shown}
+    return " or ".join(measure for measure in (ACCURACY, ROC_AUC) if measure in measures) or ACCURACY
 
 
 def plain(value: Any) -> Any:
-    """A document as JSON has it: tuples are lists, and what is no number is None."""
+    """A document as JSON has it.
+
+    Args:
+        value: Document of dictionaries, lists and tuples.
+
+    Returns:
+        The same; tuples are lists, keys texts, and nan and infinite numbers None.
+    """
     if isinstance(value, dict):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -49,7 +49,14 @@ def panel(page_row: PageRow) -> dict[str, Any]:
 
 
 def command_of(page_row: PageRow) -> str:
-    """What recomputes a row, ready for a shell."""
+    """Command that recomputes a row.
+
+    Args:
+        page_row: Row of the page; without a path, its file is called ``ROW.json``.
+
+    Returns:
+        One line, quoted for a shell.
+    """
     return f"ddbench verify {shlex.quote(page_row.path) if page_row.path else 'ROW.json'}"
 
 
@@ -59,9 +66,9 @@ def _score(page_row: PageRow) -> str:
 
 
 def _percent(page_row: PageRow, measure: str) -> str:
-    found = page_row.entry["over_seeds"][measure]
-    spread = plus_minus(found)
-    return f"{100 * found['mean']:.1f}{f' ± {spread}' if spread else ''} %"
+    score = page_row.entry["over_seeds"][measure]
+    spread = plus_minus(score)
+    return f"{100 * score['mean']:.1f}{f' ± {spread}' if spread else ''} %"
 
 
 def _setting(page_row: PageRow) -> Facts:

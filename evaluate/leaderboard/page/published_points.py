@@ -10,7 +10,14 @@ from ddbench.evaluate.leaderboard.published import ORIGINAL, is_as_published, pu
 
 
 def published_points(page_rows: Sequence[PageRow]) -> list[dict[str, Any]]:
-    """One object a number: dataset and network as the rows call them, method, ipc, accuracy, std, source."""
+    """Published numbers for the data sets and networks of a page.
+
+    Args:
+        page_rows: Rows of the page; those tested on other images than papers print numbers of do not count.
+
+    Returns:
+        One object a number: dataset and network as the rows call them, method, ipc, accuracy, std, source.
+    """
     known = published_numbers().values()
     honest = (page_row.row for page_row in page_rows if is_as_published(page_row.row.dataset, page_row.row.tested_on))
     wanted = sorted({(row.dataset, row.network) for row in honest})
