@@ -23,10 +23,16 @@ _METHODS = ("herding", "dsa", "dm", "dc", "random")
 
 
 def order_of(file: Path) -> int:
-    """The number of the class order, which the name of a file ends with.
+    """Read the number of a class order from the name of a file, which ends with it.
+
+    Args:
+        file: File named ``..._seed{order}.pt``.
+
+    Returns:
+        The number.
 
     Raises:
-        UserError: It does not.
+        UserError: The name ends otherwise.
     """
     said = re.search(r"seed(\d{1,9})$", file.stem)
     if said is None:
@@ -38,13 +44,18 @@ def order_of(file: Path) -> int:
 
 
 def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
-    """The sets of all steps, in the space of ``real``.
+    """Read the sets of all steps and convert their images to the space of the real data.
 
     The file is a dictionary whose ``data`` lists (images, labels) by step: images standardized as the project does for
     this data set, labels the classes of the whole data set.
 
     Args:
+        file: File of one class order.
+        real: Real data that the memories are of.
         network: The one distilled with.
+
+    Returns:
+        One set a step, with labels counted from 0 within the step.
 
     Raises:
         UserError: Any other file, images of another size, and classes that do not come in numpy's order.

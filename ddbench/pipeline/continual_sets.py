@@ -47,7 +47,16 @@ class StepByStep:
         self.jobs = [job for job in pipeline.jobs if not methods or job.label in methods]
 
     def parts(self, job: Job, steps: list[tuple[int, ...]], upto: int) -> list[StepSet]:
-        """The sets of the steps 0 to ``upto``, made where they are missing."""
+        """Distill the sets of the first steps where they are missing, and load them.
+
+        Args:
+            job: Method and ipc.
+            steps: Classes that each step brings.
+            upto: Number of the last step, from 0, inclusive.
+
+        Returns:
+            The sets of the steps 0 to ``upto``.
+        """
         return [StepSet(self._distilled(job, classes), classes) for classes in steps[: upto + 1]]
 
     def _distilled(self, job: Job, classes: tuple[int, ...]) -> SyntheticSet:
@@ -81,10 +90,19 @@ def _of_classes(job: Job, classes: tuple[int, ...]) -> Job:
 
 
 def parts_of_set(syn: SyntheticSet, steps: list[tuple[int, ...]], upto: int, real: RealSet) -> list[StepSet]:
-    """What a set of all classes holds of the steps 0 to ``upto``.
+    """Split a set of all classes into those of the first steps.
+
+    Args:
+        syn: The set.
+        steps: Classes that each step brings.
+        upto: Number of the last step, from 0, inclusive.
+        real: Real data that the set was distilled from.
+
+    Returns:
+        The sets of the steps 0 to ``upto``.
 
     Raises:
-        UserError: A set of other classes.
+        UserError: The set has another number of classes than the data.
     """
     if syn.classes != real.classes:
         raise UserError(

@@ -29,7 +29,13 @@ class DatasetFacts:
 
 
 def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
-    """Of the recipe's data set: known ones from the table, the user's own by reading it.
+    """Count the recipe's data set: a known one from the table, the user's own by reading it.
+
+    Args:
+        pipeline: The recipe.
+
+    Returns:
+        Sizes of the splits and the shape of an image.
 
     Raises:
         UserError: A set that is read cannot be trained and tested on, or an ipc is larger than a class.

@@ -53,11 +53,15 @@ class ExecutorFactory:
         self._ray = self._on_ray(address, gpus_per_job, device) if kind == "ray" else None
 
     def on(self, device: torch.device, *, worth: bool, each: int = 0) -> Executor:
-        """Who does jobs.
+        """Choose the executor of jobs, started where it is not running.
 
         Args:
+            device: Device that the jobs use.
             worth: Whether they are work enough for ``auto`` to share them out.
-            each: Bytes of memory that a process takes for them, so that ``auto`` starts no more than fit.
+            each: Bytes of memory that a process takes for them, so that ``auto`` starts no more than fit; 0 is unknown.
+
+        Returns:
+            The executor; it stays open until the factory is closed or another number of processes is needed.
         """
         if self._ray is not None:
             return self._ray
@@ -72,7 +76,14 @@ class ExecutorFactory:
         return self._local
 
     def refuse(self, what: str) -> None:
-        """Errors: UserError where jobs were to be sent somewhere, and ``what`` has none that could be."""
+        """Require that no executor of several processes was requested.
+
+        Args:
+            what: Work that has no jobs to share out, for the error.
+
+        Raises:
+            UserError: The command line requests one.
+        """
         if self.kind in ("local", "ray"):
             raise UserError(f"{what} has no jobs to share out", f"given --executor {self.kind}", fix="leave it out")
 

@@ -63,7 +63,14 @@ class RecipeExpander:
         self.loaded, self.domain, self.real, self.network = loaded, domain, real, network
 
     def specs(self) -> list[JobSpec]:
-        """Every method at every ipc, as it stands and under each entry of the sweep that changes it."""
+        """Specify every method at every ipc, as it stands and under each entry of the sweep that changes it.
+
+        Returns:
+            Specifications in the recipe's order.
+
+        Raises:
+            UserError: An unknown method, a wrong setting, or two methods of one label.
+        """
         specs = [spec for label in self.loaded.recipe.methods for spec in self._of(label)]
         require_labels_apart(specs)
         return specs
@@ -115,7 +122,14 @@ class RecipeExpander:
 
 
 def require_labels_apart(specs: list[JobSpec]) -> None:
-    """Errors: UserError where rows of two methods would have one label."""
+    """Require that rows of different methods have different labels.
+
+    Args:
+        specs: All jobs of the recipe.
+
+    Raises:
+        UserError: Two methods share a label.
+    """
     seen: dict[str, str] = {}
     for spec in specs:
         for label in spec.row_labels:

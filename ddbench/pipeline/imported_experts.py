@@ -40,6 +40,9 @@ def import_experts(
         load: Loads the recipe's data.
         scored: Whether a few experts must know the training images.
 
+    Returns:
+        The buffer with all imported experts.
+
     Raises:
         UserError: When experts lie there already, a file is not what it should be, its path says that the experts saw
             no whitened images and the recipe whitens, or the experts know nothing of the images.
@@ -73,9 +76,15 @@ def _require_whitening_agrees(paths: list[Path], preprocessing: str) -> None:
 
 
 def imported_buffer(need: BufferSpec) -> ExpertBuffer | None:
-    """The imported buffer that lies where this one is looked for, or None.
+    """Open the imported buffer that lies where a recipe looks for its own.
 
     A damaged description counts for none, for training writes it anew.
+
+    Args:
+        need: The buffer that the recipe wants.
+
+    Returns:
+        As many experts as the recipe wants; None where no imported buffer lies there.
 
     Raises:
         UserError: When it has too few experts or epochs: how they were trained is not known, so nobody can go on.
@@ -94,7 +103,15 @@ def imported_buffer(need: BufferSpec) -> ExpertBuffer | None:
 
 
 def imported_experts(need: BufferSpec, load: Callable[[], RealSet], network: str) -> ExpertBuffer | None:
-    """As ``imported_buffer``, before the images are loaded.
+    """Open an imported buffer as ``imported_buffer`` does, and check it against the recipe's data.
+
+    Args:
+        need: The buffer that the recipe wants.
+        load: Loads the recipe's data; called only where such a buffer lies there.
+        network: The recipe's network.
+
+    Returns:
+        The buffer; None where no imported one lies there.
 
     Raises:
         UserError: Also when it is of other data or another network.

@@ -55,14 +55,18 @@ class Job:
 
 
 def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
-    """Every method of a recipe at every ipc and distillation seed, its settings checked, in the recipe's order; with
-    its sweep and baselines.
+    """List the jobs of a recipe with its sweep and baselines: every method at every ipc and distillation seed.
 
-    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it. What
-    is added as a baseline is the domain's choice.
+    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it.
+    Baselines are the domain's choice.
 
     Args:
+        loaded: The recipe.
         network: Canonical name of the student.
+        home: Folder of buffers and runs.
+
+    Returns:
+        Jobs in the recipe's order, their settings checked.
 
     Raises:
         UserError: An unknown method, a wrong setting, too few epochs.
@@ -84,7 +88,14 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
 
 
 def shared_buffers(jobs: Iterable[Job]) -> list[BufferSpec]:
-    """The buffers that these jobs need, each once: with as many experts and epochs as any of them asks for."""
+    """Merge the buffers that jobs need, by folder.
+
+    Args:
+        jobs: The jobs.
+
+    Returns:
+        Each buffer once, with as many experts and epochs as any of the jobs needs.
+    """
     needs: dict[Path, BufferSpec] = {}
     for need in [job.buffer for job in jobs if job.buffer is not None]:
         known = needs.get(need.folder, need)
@@ -94,7 +105,16 @@ def shared_buffers(jobs: Iterable[Job]) -> list[BufferSpec]:
 
 
 def resolved(loaded: LoadedRecipe, job: Job, networks: list[str]) -> dict[str, Any]:
-    """Everything a job follows from, defaults included and paths cut short: what its rows and its set carry."""
+    """Resolve everything that a job follows from, defaults included and paths cut short.
+
+    Args:
+        loaded: The recipe.
+        job: One of its jobs.
+        networks: Canonical names of the networks that score its set.
+
+    Returns:
+        The recipe of this job alone, as plain data, for its set and its rows.
+    """
     whole = loaded.recipe.model_dump(mode="json", exclude=_OF_OTHER_JOBS)
     told = {key: value for key, value in whole["evaluation"].items() if value is not None}
     whole["evaluation"] = {**told, "networks": networks}
@@ -162,7 +182,14 @@ def _job(
 
 
 def real_definition(recipe: Recipe) -> dict[str, Any]:
-    """What names the real data of a recipe before any of it is read."""
+    """Collect the keys that name the real data of a recipe before any of it is read.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        Values by key; the path of a local data set is absolute.
+    """
     named = recipe.model_dump(include={"size", "mirror", "preprocessing", "validation", "seed"})
     prefix, colon, path = recipe.dataset.partition(":")
     if colon and prefix != "hub":
@@ -171,7 +198,14 @@ def real_definition(recipe: Recipe) -> dict[str, Any]:
 
 
 def code_of(kind: type) -> str | None:
-    """A hash of the file in which a method that is not ddbench's own is written: edited, it is another method."""
+    """Hash the file in which a method that is not ddbench's own is written: edited, it is another method.
+
+    Args:
+        kind: Class of the method.
+
+    Returns:
+        16 hexadecimal digits; None for ddbench's methods and for a class without a file.
+    """
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     if kind.__module__.startswith("ddbench.") or file is None:
         return None

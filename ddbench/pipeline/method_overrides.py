@@ -18,7 +18,15 @@ from ddbench.recipe.yaml_source import Key
 def drop_keys_of_other_methods(
     loaded: LoadedRecipe, entry: Entry, kind_of: Callable[[Entry], type[Method]]
 ) -> dict[str, Any]:
-    """An entry's settings without those that were meant for methods that have them, of which this is none.
+    """Drop from an entry's settings those that were given to all methods and that its method does not have.
+
+    Args:
+        loaded: The recipe.
+        entry: Entry of one method at an ipc; it is not changed.
+        kind_of: Looks up the class of an entry's method.
+
+    Returns:
+        The settings that are left.
 
     Raises:
         UserError: With the nearest name when no method of the recipe has such a key.

@@ -101,7 +101,14 @@ class Pipeline:
         return [series.set_path for series in candidate_series(job)]
 
     def resolved(self, job: Job) -> dict[str, Any]:
-        """Resolve the recipe of one job as its set and rows carry it."""
+        """Resolve the recipe of one job.
+
+        Args:
+            job: One of the recipe's jobs.
+
+        Returns:
+            Plain data, as the job's set and rows carry it.
+        """
         return self.domain.resolved(self, job)
 
     @property
@@ -111,7 +118,14 @@ class Pipeline:
         return {"protocol": self.protocol.key, "networks": list(self.networks), "seeds": seeds}
 
     def evaluator_fields(self, job: Job) -> dict[str, Any]:
-        """Fields of the evaluator of a job's sets that every domain's has."""
+        """Fields of the evaluator of a job's sets that the evaluators of all domains have.
+
+        Args:
+            job: The job, whose seed decides those of the networks.
+
+        Returns:
+            Values by field of :class:`ddbench.pipeline.evaluator.Evaluator`.
+        """
         count = self.recipe.evaluation.seeds
         return {
             "real": self.real,
