@@ -69,12 +69,25 @@ class Header:
 
 
 def row_sha256(row: Tensor) -> str:
-    """SHA-256 of the bytes of one row."""
+    """Hash one row.
+
+    Args:
+        row: Vector on the CPU, of any dtype.
+
+    Returns:
+        SHA-256 of its bytes, in hexadecimal.
+    """
     return hashlib.sha256(row.contiguous().view(torch.uint8).numpy().data).hexdigest()
 
 
 def read_header(path: Path) -> Header:
-    """The header of an expert's file, in one read of a page or two; the file is as long as it says.
+    """Read the header of an expert's file, in one read of a page or two, and compare it with the file's length.
+
+    Args:
+        path: File of the expert.
+
+    Returns:
+        The description and the position of each tensor.
 
     Raises:
         UserError: The file is absent, cut short, not an artifact of ddbench, or of a newer one.
@@ -108,10 +121,17 @@ class ExpertFile:
         self._whole: set[tuple[str, int]] = set()
 
     def row(self, name: str, epoch: int) -> Tensor | None:
-        """A row, in memory of its own; None where it is not the one that was written.
+        """Read a row, and check it against its hash the first time.
+
+        Args:
+            name: Tensor with a row an epoch: ``parameters`` or ``statistics``.
+            epoch: Row, 0 to ``epochs``; 0 is the initialization.
+
+        Returns:
+            The row in memory of its own, (P,) or (Q,), in the dtype of the file; None where it is not the one written.
 
         Raises:
-            IndexError: .
+            IndexError: The expert has no such epoch.
         """
         if not 0 <= epoch <= self.epochs:
             raise IndexError(f"epoch {epoch} of an expert of {self.epochs}")
@@ -124,7 +144,14 @@ class ExpertFile:
         return row
 
     def has(self, name: str) -> bool:
-        """Whether the file has rows of this name."""
+        """Tell whether the file has rows of a name.
+
+        Args:
+            name: ``parameters`` or ``statistics``.
+
+        Returns:
+            True where it has; statistics are absent from imported experts and networks without batch norm.
+        """
         return name in self._digests
 
     def digests(self, name: str) -> list[str]:

@@ -79,5 +79,9 @@ class ExpertJob(WorkerJob):
         return Trainer(self.here.real, self.network, self.recipe, self.seed, self.device, **options)
 
     def trimmed(self) -> ExpertJob:
-        """Leave out the test images, which no expert sees."""
+        """Leave out the test images, which no expert sees.
+
+        Returns:
+            The job with the validation images in their stead.
+        """
         return replace(self, real=replace(self.real, test=self.real.validation))

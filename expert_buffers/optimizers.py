@@ -65,7 +65,11 @@ class ExpertState:
     """Place of the expert in the stack; None where it is trained alone."""
 
     def state(self) -> dict[str, Tensor]:
-        """Copy what must be kept, on the CPU, by name; empty where nothing is."""
+        """Copy what must be kept to the CPU.
+
+        Returns:
+            ``velocity``, (P,), by its name; empty where there is no momentum yet.
+        """
         parameters = self.optimizer.trainable.parameters.values()
         found = [self.optimizer.optimizer.state[p].get("momentum_buffer") for p in parameters]
         if all(velocity is None for velocity in found):
@@ -74,7 +78,11 @@ class ExpertState:
         return {"velocity": flat(v if self.member is None else v[self.member] for v in whole)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Set the optimizer to a saved state.
+
+        Args:
+            state: As :meth:`state` returns it; empty leaves the optimizer without velocity.
+        """
         if self.member is None:
             self.optimizer.optimizer.state.clear()
         if "velocity" in state:

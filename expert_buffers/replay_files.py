@@ -58,10 +58,13 @@ class Survey:
 
 
 def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The replay buffers that are meant, in the order of their numbers.
+    """List the replay buffers that are meant.
 
     Args:
         files: A folder of ``replay_buffer_*.pt``, one file, or several.
+
+    Returns:
+        The files, in the order of their numbers.
 
     Raises:
         UserError: When there is none, or one is no regular file.
@@ -78,7 +81,14 @@ def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:
 
 
 def survey(paths: Sequence[Path], wanted: Wanted) -> Survey:
-    """Read every expert once and keep nothing but the last snapshots of a few, spread over the files.
+    """Read every expert once, and hold the last snapshots of a few, spread over the files.
+
+    Args:
+        paths: Replay buffers.
+        wanted: Network that the experts must fit.
+
+    Returns:
+        Number and length of the experts, with those snapshots.
 
     Raises:
         UserError: As ``experts_in``.
@@ -95,9 +105,16 @@ def survey(paths: Sequence[Path], wanted: Wanted) -> Survey:
 
 
 def experts_in(path: Path, wanted: Wanted) -> Iterator[Expert]:
-    """The experts of one file.
+    """Read the experts of one file.
 
     Memory holds one expert at a time beside what the system keeps of the file.
+
+    Args:
+        path: Replay buffer.
+        wanted: Network that the experts must fit.
+
+    Yields:
+        Each expert, checked, with rows in the dtype of the file.
 
     Raises:
         UserError: For a file that is not a replay buffer or needs unpickling, and for an expert that does not fit the
@@ -128,7 +145,14 @@ def experts_in(path: Path, wanted: Wanted) -> Iterator[Expert]:
 
 
 def file_sha256(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of files by their names, with the folder above where two are called alike."""
+    """Hash files.
+
+    Args:
+        paths: The files.
+
+    Returns:
+        SHA-256 by file name, with the folder above where two files have the same name.
+    """
     found = list(paths)
     names = [path.name for path in found]
     short = names if len(set(names)) == len(names) else [f"{path.parent.name}/{path.name}" for path in found]
@@ -140,7 +164,14 @@ def file_sha256(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def says_unwhitened(path: Path) -> bool:
-    """Whether a folder or file name says that the experts saw images without ZCA, as MTT's ``CIFAR10_NO_ZCA`` does."""
+    """Tell whether a path says that its experts saw images without ZCA, as MTT's ``CIFAR10_NO_ZCA`` does.
+
+    Args:
+        path: Replay buffer; the names of its folders count as well.
+
+    Returns:
+        True where ``no zca`` stands in it, in any spelling.
+    """
     return re.search(r"(?<![a-z])no[-_ ]?zca(?![a-z])", str(path.absolute()).lower()) is not None
 
 
