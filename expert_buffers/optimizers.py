@@ -81,7 +81,7 @@ class ExpertState:
         """Set the optimizer to a saved state.
 
         Args:
-            state: As :meth:`state` returns it; empty leaves the optimizer without velocity.
+            state: As :meth:`state` returns it; empty where there was no velocity.
         """
         if self.member is None:
             self.optimizer.optimizer.state.clear()

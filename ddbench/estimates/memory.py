@@ -27,7 +27,15 @@ COMPILED_PER_ACTIVATION = 1.76
 
 
 def activation_floats(network: nn.Module, shape: ImageShape) -> int:
-    """How many numbers the layers of ``network`` put out for one image, all together."""
+    """Count the numbers that the layers of a network put out for one image.
+
+    Args:
+        network: Network, called once in eval mode.
+        shape: Images that it takes.
+
+    Returns:
+        Numbers of all layers without children together.
+    """
     total = 0
 
     def count(module: nn.Module, entering: object, leaving: object) -> None:

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 
 def evaluation_in_words(pipeline: Pipeline) -> str:
-    """One sentence: networks that score, that choose among candidates and among learning rates, and teachers."""
+    """Describe the evaluation of a recipe in a sentence.
+
+    Args:
+        pipeline: The recipe.
+
+    Returns:
+        Numbers of networks that score, that choose among candidates and among learning rates, and the teachers.
+    """
     from ddbench.pipeline.candidate_series import candidate_series
 
     asked, sets = pipeline.recipe.evaluation, sum(len(candidate_series(job)) for job in pipeline.jobs)
@@ -24,7 +31,16 @@ def evaluation_in_words(pipeline: Pipeline) -> str:
 
 
 def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
-    """How many fresh networks of this kind the sets of a job ask for: those that score, and those that choose."""
+    """Count the fresh networks that the sets of a job need: those that score, and those that choose.
+
+    Args:
+        pipeline: The recipe.
+        job: One of its jobs.
+        network: Canonical name of the network that is counted.
+
+    Returns:
+        Number of trainings of this network.
+    """
     from ddbench.pipeline.candidate_series import candidate_series
 
     asked, sets = pipeline.recipe.evaluation, len(candidate_series(job))

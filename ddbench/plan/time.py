@@ -32,20 +32,42 @@ class Times:
         )
 
     def experts(self, need: BufferSpec, missing: int) -> float:
-        """Of training the experts of a buffer that are not there."""
+        """Estimate the time of training the experts of a buffer that are missing.
+
+        Args:
+            need: The buffer that the recipe wants.
+            missing: Number of experts to train.
+
+        Returns:
+            Seconds of all of them, one after the other.
+        """
         if not missing:
             return 0.0
         facts, stage = self.facts, self._stage(self.pipeline.network)
         return missing * expert_seconds(need.recipe, need.epochs, facts.images, facts.validation, missing, stage)
 
     def distillation(self, job: Job) -> float | None:
-        """Of a job's outer steps; None where nothing of the method can be tried beforehand."""
+        """Estimate the time of a job's outer steps.
+
+        Args:
+            job: The job.
+
+        Returns:
+            Seconds; None where the method does not match trajectories, for its steps can not be timed beforehand.
+        """
         if not isinstance(job.method, TrajectoryMatching):
             return None
         return job.method.iterations * outer_step_seconds(job.method, job.ipc, self._stage(self.pipeline.network))
 
     def evaluation(self, network: str) -> float | None:
-        """Of all fresh networks of this kind, those included that choose; None where teachers would have to label."""
+        """Estimate the time of all fresh networks of one kind, those included that choose.
+
+        Args:
+            network: Canonical name of the network.
+
+        Returns:
+            Seconds; None where teachers would have to label.
+        """
         if self.pipeline.protocol.targets == "teacher":
             return None
         every = [(job, trainings_of(self.pipeline, job, network)) for job in self.pipeline.jobs]

@@ -29,15 +29,37 @@ class Trainable(Protocol):
     def forward(self) -> ForwardPass | None: ...
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Logits (B, K) of inputs (B, C, H, W): the first pass of an update."""
+        """Compute logits in the first pass of an update; running statistics are moved on.
+
+        Args:
+            inputs: (B, C, H, W).
+
+        Returns:
+            Logits (B, K), differentiable in the parameters.
+        """
         ...
 
     def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
-        """Logits under other parameters; running statistics stay as they are."""
+        """Compute logits under other parameters; running statistics stay as they are.
+
+        Args:
+            parameters: Tensors by name, of the shapes of the network's own.
+            inputs: (B, C, H, W).
+
+        Returns:
+            Logits (B, K), differentiable in ``parameters``.
+        """
         ...
 
     def each(self, function: F) -> F:
-        """A function of tensors of one network, as one of the tensors of all."""
+        """Extend a function of tensors of one network to the tensors of all.
+
+        Args:
+            function: Function of tensors of one network.
+
+        Returns:
+            The function of tensors (k, ...); the same function where there is one network.
+        """
         ...
 
 

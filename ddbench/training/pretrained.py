@@ -49,7 +49,14 @@ class Weights:
         return f"{self.network}@{self.tag}"
 
     def check_compatible(self, real: RealSet) -> None:
-        """Errors: UserError where they know other classes, or images of other channels, size or preprocessing."""
+        """Check that the weights were trained on such images.
+
+        Args:
+            real: Real data, as preprocessed.
+
+        Raises:
+            UserError: They know other classes, or images of other channels, size or preprocessing.
+        """
         for what, mine, given, fix in (
             (
                 "classes",
@@ -87,15 +94,26 @@ class Weights:
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether a name speaks of weights, not of a network alone."""
+    """Tell whether a name is that of weights, not of a network alone.
+
+    Args:
+        name: Such as ``torchvision:resnet18@IMAGENET1K_V1``.
+
+    Returns:
+        True where it has an ``@``.
+    """
     return "@" in name
 
 
 def published(name: str, where: str = "") -> Weights:
-    """The weights of this name; nothing is downloaded.
+    """Look up published weights by name; nothing is downloaded.
 
     Args:
-        where: The place it was read from.
+        name: Such as ``torchvision:resnet18@IMAGENET1K_V1``.
+        where: Location that the name was read from, for errors.
+
+    Returns:
+        The weights as their library describes them.
 
     Raises:
         UserError: With the nearest names where there are none such.
@@ -113,16 +131,31 @@ def published(name: str, where: str = "") -> Weights:
 
 
 def canonical_teacher(name: str, where: str = "") -> str:
-    """The one name of a network to train, or of weights.
+    """Convert the name of a network to train, or of weights, to its canonical form.
+
+    Args:
+        name: Name as the user writes it.
+        where: Location that the name was read from, for errors.
+
+    Returns:
+        The canonical name.
 
     Raises:
-        UserError: With the nearest names.
+        UserError: With the nearest names where it is unknown.
     """
     return published(name, where).name if is_pretrained(name) else canonical_network_name(name, where)
 
 
 def require_teacher_fits(name: str, real: RealSet) -> None:
-    """Errors: UserError where a network does not take these images, or weights were trained on others."""
+    """Require that a teacher takes the images of a real set.
+
+    Args:
+        name: Canonical name of a network, or of weights.
+        real: Real data, as preprocessed.
+
+    Raises:
+        UserError: A network does not take these images, or weights were trained on others.
+    """
     if is_pretrained(name):
         published(name).check_compatible(real)
     else:

@@ -23,13 +23,18 @@ HUB = "hf-hub:"
 
 
 def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]:
-    """All parameters and buffers of the network with these weights, by name, on the CPU.
+    """Load the network's state with published weights; a file that is there already is read, not downloaded.
 
-    A file that is there already is read, not downloaded.
+    Args:
+        weights: The weights.
+        quiet: Whether the download shows no progress.
+
+    Returns:
+        All parameters and buffers by name, on the CPU.
 
     Raises:
-        UserError: The download fails, with the place in which the file can be put by hand; where the file is another
-            than its name says, or does not fit the network.
+        UserError: The download fails, with the path at which the file can be put by hand; the file is another than its
+            name says, or does not fit the network.
     """
     library, _, network = weights.network.partition(":")
     tensors = _from_hub(weights) if weights.address.startswith(HUB) else _from_url(weights, quiet)
@@ -48,7 +53,14 @@ def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]
 
 
 def url_path(weights: Weights) -> Path:
-    """Where the file of weights with a URL is kept, in the cache of torch."""
+    """Path of the file of weights in the cache of torch.
+
+    Args:
+        weights: Weights with a URL.
+
+    Returns:
+        The path, whether or not the file is there.
+    """
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.address).path).name
 
 

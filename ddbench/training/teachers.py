@@ -47,13 +47,27 @@ class Teachers:
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
-        """The mean of all teachers' logits (B, K) of preprocessed images (B, C, H, W), in their dtype."""
+        """Average the logits of all teachers.
+
+        Args:
+            images: Preprocessed images, (B, C, H, W).
+
+        Returns:
+            Mean logits, (B, K), in the images' dtype.
+        """
         at_once = max(1, AT_ONCE // images[0].numel())
         said = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
         return torch.stack(said).mean(0)
 
     def member(self, number: int) -> nn.Module:
-        """One of them, (B, C, H, W) to logits (B, K): in eval mode, its parameters frozen, where its state is."""
+        """Build one of the teachers as a module.
+
+        Args:
+            number: Its position among ``networks``.
+
+        Returns:
+            (B, C, H, W) to logits (B, K): in eval mode, its parameters frozen, on the device of its state.
+        """
         return self._members[number]
 
     @property
@@ -83,7 +97,14 @@ class Teachers:
         return found
 
     def learned_from(self, split: str) -> bool:
-        """Whether all were trained on the real data of this fingerprint; also where nothing is known of it."""
+        """Tell whether all teachers were trained on the same real data.
+
+        Args:
+            split: Fingerprint of the real data, as split.
+
+        Returns:
+            True where they were; also where nothing is known of it.
+        """
         return self.provenance.get(SPLIT, split) == split
 
     @property
@@ -96,9 +117,15 @@ class Teachers:
         return replace(self, states=moved)
 
     def check_compatible(self, *, dataset: str, shape: ImageShape, preprocessing: str) -> None:
-        """Errors: UserError where they were trained on other images. preprocessing: its fingerprint.
+        """Check that the teachers were trained on such images.
 
-        dataset: its name; some of its classes are another data set, as is another copy of its images.
+        Args:
+            dataset: Name of the data set; some of its classes are another data set, as is another copy of its images.
+            shape: Images and classes.
+            preprocessing: Fingerprint of the preprocessing.
+
+        Raises:
+            UserError: They were trained on others.
         """
         own = (self.dataset, self.shape, self.preprocessing["fingerprint"])
         if own != (dataset, shape, preprocessing):
@@ -110,7 +137,14 @@ class Teachers:
             )
 
     def save(self, path: Path) -> str:
-        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        """Write one safe file, atomically.
+
+        Args:
+            path: The file.
+
+        Returns:
+            SHA-256 of its tensors.
+        """
         document = {name: getattr(self, name) for name in _PLAIN}
         return artifact.save(path, KIND, self._tensors(), document)
 
@@ -135,7 +169,13 @@ class Teachers:
 
 
 def load_teachers(path: str | Path) -> Teachers:
-    """Read teachers.
+    """Read teachers from a file, and build each of them once.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The teachers, on the CPU.
 
     Raises:
         UserError: The file is absent, damaged, or something else.
@@ -160,10 +200,14 @@ def load_teachers(path: str | Path) -> Teachers:
 
 
 def combined(every: Sequence[Teachers]) -> Teachers:
-    """All members of several files as one.
+    """Combine the teachers of several files.
 
-    Its provenance is the first's, with the fingerprints of all data that any of them was trained on, and the published
-    weights of all.
+    Args:
+        every: Teachers of each file; one at least.
+
+    Returns:
+        All members as one; provenance is the first's, with the fingerprints of all data that any of them was trained
+        on, and the published weights of all.
 
     Raises:
         UserError: They were not trained on the same images.

@@ -20,7 +20,18 @@ from ddbench.training.teachers import Teachers, load_teachers
 def get_teachers(
     recipe: TeachersRecipe, real: RealSet, context: RunContext, seed: int, device: torch.device
 ) -> Teachers:
-    """The teachers of ``real``. Several are kept together in a file as well, so that who verifies a row finds them."""
+    """Train the teachers of a recipe where they are missing. Several are saved in one file as well, for verification.
+
+    Args:
+        recipe: Networks, protocol and epochs.
+        real: Real data that they are trained on.
+        context: Home, progress and compilation.
+        seed: Seed of their trainings.
+        device: Device that trains.
+
+    Returns:
+        The teachers.
+    """
     folder = context.home / "teachers"
     with locked(folder):
         found = train_teachers(
@@ -42,9 +53,18 @@ def get_teachers(
 
 
 def teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
-    """Those that labeled for a row: given, or found under HOME/teachers by what is recorded of them.
+    """Load the teachers that labeled for a row.
 
-    Errors: UserError where the row had teachers and they are not found.
+    Args:
+        row: The row.
+        given: Their file; None looks for them under HOME/teachers by their fingerprint.
+        home: The home.
+
+    Returns:
+        The teachers; None for a row without any.
+
+    Raises:
+        UserError: The row had teachers, and they are not there.
     """
     if not row.teachers:
         return None

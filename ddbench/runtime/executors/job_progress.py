@@ -26,14 +26,26 @@ class SharedProgress:
             self._begin(sizes)
 
     def on_progress(self, position: int, done: int, of: int, **facts: Any) -> None:
-        """What a job tells. It fits ``Executor.map``."""
+        """Show the progress of one job. It fits ``Executor.map``.
+
+        Args:
+            position: Position of the job among the items.
+            done: Units that are done.
+            of: Units in all; 0 counts as done.
+            **facts: Further facts to show.
+        """
         if not self._sizes:
             self._begin([max(of, 1)] * self._count)
         self._done[position] = round(self._sizes[position] * done / of) if of else self._sizes[position]
         self._progress.update(sum(self._done.values()), **facts)
 
     def finished(self, position: int, **facts: Any) -> None:
-        """A job is done, whatever it told before."""
+        """Count a job as done, whatever it reported before.
+
+        Args:
+            position: Position of the job among the items.
+            **facts: Further facts to show.
+        """
         if not self._sizes:
             self._begin([1] * self._count)
         if facts or self._done.get(position) != self._sizes[position]:

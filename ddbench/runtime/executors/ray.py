@@ -211,7 +211,11 @@ class ProgressActor:
         self._said[payload, position] = (done, of, facts)
 
     def reported(self) -> dict[tuple[str, int], tuple[int, int, dict[str, Any]]]:
-        """What was said since this was asked last, of each job the newest."""
+        """Take the newest report of each job since the last call.
+
+        Returns:
+            Units done, units in all and further facts, by payload and position of the job.
+        """
         start_options, self._said = self._said, {}
         return start_options
 
