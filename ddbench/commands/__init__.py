@@ -92,7 +92,14 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
+    """Run a command line. A bug raises.
+
+    Args:
+        arguments: Words after ``ddbench``; None takes those of the process.
+
+    Returns:
+        Exit status: 0 done, 2 for an error that the user can fix, 130 interrupted.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     if skips_this_rank(given):
         return 0
