@@ -140,8 +140,8 @@ def scan(folder: Path, description: BufferDescription, only: Sequence[int] | Non
 
 def numbers(folder: Path) -> list[int]:
     """The numbers of the expert files in a folder, whatever their state, in order."""
-    found = (re.fullmatch(r"expert-(\d{4,})\.safetensors", path.name) for path in folder.glob("expert-*.safetensors"))
-    return sorted(int(match[1]) for match in found if match)
+    matches = (re.fullmatch(r"expert-(\d{4,})\.safetensors", path.name) for path in folder.glob("expert-*.safetensors"))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 class ExpertBuffer:
@@ -170,13 +170,13 @@ class ExpertBuffer:
         """
         folder = Path(folder)
         description = read_description(folder)
-        found = scan(folder, description, experts)
-        wanted = sorted({*found.usable, *found.damaged} if experts is None else set(experts))
+        contents = scan(folder, description, experts)
+        wanted = sorted({*contents.usable, *contents.damaged} if experts is None else set(experts))
         if not wanted:
             raise UserError(f"there are no experts in {folder}", fix="train some (ddbench buffer RECIPE)")
         for expert in wanted:
-            if expert not in found.usable:
-                why = found.damaged.get(expert)
+            if expert not in contents.usable:
+                why = contents.damaged.get(expert)
                 raise UserError(
                     f"expert file {expert_path(folder, expert).name} is {'missing' if why is None else 'damaged'}",
                     f"in    {folder}",
@@ -184,7 +184,7 @@ class ExpertBuffer:
                     usable_fact(scan(folder, description).usable),
                     fix="delete it if it is there, and train it again (ddbench buffer RECIPE), or use fewer experts",
                 )
-        return cls(folder, description, {expert: found.usable[expert] for expert in wanted})
+        return cls(folder, description, {expert: contents.usable[expert] for expert in wanted})
 
     def __len__(self) -> int:
         return len(self.experts)
@@ -296,5 +296,5 @@ def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:
 
 
 def _still_there(folder: Path) -> str:
-    found = numbers(folder) if folder.is_dir() else []
-    return f"there {len(found)} expert files" if found else ""
+    experts = numbers(folder) if folder.is_dir() else []
+    return f"there {len(experts)} expert files" if experts else ""

@@ -158,8 +158,8 @@ class ExpertFile:
         return self._digests[name]
 
     def curves(self) -> dict[str, Tensor]:
-        found = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.spans)
-        return {name: values for name, values in found if values is not None}
+        curves = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.spans)
+        return {name: values for name, values in curves if values is not None}
 
     def _read(self, name: str, row: int | None = None) -> Tensor | None:
         """A tensor, or one row of it; None where the file ends before it does."""
@@ -226,11 +226,11 @@ def _header(file: FileIO) -> Header:
     facts = artifact.description_in(document.pop("__metadata__"))
     spans: dict[str, TensorSpan] = {}
     end = 0
-    for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
-        begin, after = told["data_offsets"]
-        if not all(map(_is_count, (begin, after, *told["shape"]))):
+    for name, entry in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, after = entry["data_offsets"]
+        if not all(map(_is_count, (begin, after, *entry["shape"]))):
             raise ValueError(f"the place of {name} is not told in whole numbers")
-        place = TensorSpan(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
+        place = TensorSpan(_DTYPES[entry["dtype"]], tuple(entry["shape"]), data + begin)
         if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
             raise ValueError(f"the place of {name} is not as large as its shape")
         spans[name], end = place, after

@@ -71,10 +71,10 @@ class ExpertState:
             ``velocity``, (P,), by its name; empty where there is no momentum yet.
         """
         parameters = self.optimizer.trainable.parameters.values()
-        found = [self.optimizer.optimizer.state[p].get("momentum_buffer") for p in parameters]
-        if all(velocity is None for velocity in found):
+        velocities = [self.optimizer.optimizer.state[p].get("momentum_buffer") for p in parameters]
+        if all(velocity is None for velocity in velocities):
             return {}
-        whole = (torch.zeros_like(p) if v is None else v for v, p in zip(found, parameters, strict=True))
+        whole = (torch.zeros_like(p) if v is None else v for v, p in zip(velocities, parameters, strict=True))
         return {"velocity": flat(v if self.member is None else v[self.member] for v in whole)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

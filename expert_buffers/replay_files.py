@@ -69,15 +69,15 @@ def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:
     Raises:
         UserError: When there is none, or one is no regular file.
     """
-    given = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
-    found = [inner for path in given for inner in (path.glob("replay_buffer_*.pt") if path.is_dir() else [path])]
-    if not found:
+    paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+    buffers = [inner for path in paths for inner in (path.glob("replay_buffer_*.pt") if path.is_dir() else [path])]
+    if not buffers:
         raise UserError(
-            f"there is no replay_buffer_*.pt in {', '.join(map(str, given)) or 'an empty list'}", fix="check the path"
+            f"there is no replay_buffer_*.pt in {', '.join(map(str, paths)) or 'an empty list'}", fix="check the path"
         )
-    for path in found:
+    for path in buffers:
         require_regular(path)
-    return sorted(found, key=_natural)
+    return sorted(buffers, key=_natural)
 
 
 def survey(paths: Sequence[Path], wanted: Wanted) -> Survey:
@@ -153,11 +153,11 @@ def file_sha256(paths: Iterable[Path]) -> dict[str, str]:
     Returns:
         SHA-256 by file name, with the folder above where two files have the same name.
     """
-    found = list(paths)
-    names = [path.name for path in found]
-    short = names if len(set(names)) == len(names) else [f"{path.parent.name}/{path.name}" for path in found]
+    files = list(paths)
+    names = [path.name for path in files]
+    short = names if len(set(names)) == len(names) else [f"{path.parent.name}/{path.name}" for path in files]
     hashes: dict[str, str] = {}
-    for name, path in zip(short, found, strict=True):
+    for name, path in zip(short, files, strict=True):
         with path.open("rb") as file:
             hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes
@@ -194,19 +194,19 @@ def _check(snapshots: Snapshots, wanted: Wanted, location: str) -> None:
     shapes = [shape for _, shape in wanted.parameters]
     dtype = snapshots[0][0].dtype
     for epoch, snapshot in enumerate(snapshots):
-        found = [tuple(tensor.shape) for tensor in snapshot]
-        if found != shapes:
+        own = [tuple(tensor.shape) for tensor in snapshot]
+        if own != shapes:
             raise UserError(
                 f"the experts do not fit the network {wanted.network}",
                 f"in    {location}, epoch {epoch}",
-                *_difference(found, wanted.parameters),
+                *_difference(own, wanted.parameters),
                 fix="name the network, the image size and the number of classes that the experts were trained with",
             )
         if any(tensor.dtype != dtype or dtype not in _DTYPES for tensor in snapshot):
-            given = ", ".join(sorted({str(tensor.dtype) for tensor in snapshot}))
+            dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in snapshot}))
             raise UserError(
                 "an expert is stored in a dtype that a buffer does not keep",
-                f"in    {location}, epoch {epoch}: {given}",
+                f"in    {location}, epoch {epoch}: {dtypes}",
                 "known torch.float32, torch.bfloat16, one for the whole expert",
                 fix="convert the tensors with .float() and save the file again",
             )
@@ -239,7 +239,7 @@ def _require_finite(rows: Tensor, wanted: Wanted, location: str) -> None:
 def _difference(shapes: list[tuple[int, ...]], parameters: Shapes) -> list[str]:
     """The first tensor that is not what the network has there."""
     for position, (name, shape) in enumerate(parameters):
-        given = shapes[position] if position < len(shapes) else None
-        if given != shape:
-            return [f"want  {name} {shape}", f"found {given if given is not None else 'nothing'} at place {position}"]
+        own = shapes[position] if position < len(shapes) else None
+        if own != shape:
+            return [f"want  {name} {shape}", f"found {own if own is not None else 'nothing'} at place {position}"]
     return [f"want  {len(parameters)} tensors", f"found {len(shapes)}"]

@@ -34,8 +34,8 @@ class Trajectory:
         Returns:
             Parameters, statistics where there are any, and curves, by the names they have in the file.
         """
-        found = {"parameters": self.parameters, **self.curves}
-        return found if self.statistics is None else {**found, "statistics": self.statistics}
+        tensors = {"parameters": self.parameters, **self.curves}
+        return tensors if self.statistics is None else {**tensors, "statistics": self.statistics}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Trajectory:

@@ -32,7 +32,7 @@ def readable(document: Any) -> str:
         The text, without a newline at its end.
     """
     text = json.dumps(document, indent=2)
-    return re.sub(r"\[\n\s*([^\[\]{}]*?)\n\s*\]", lambda found: "[" + re.sub(r"\n\s*", " ", found[1]) + "]", text)
+    return re.sub(r"\[\n\s*([^\[\]{}]*?)\n\s*\]", lambda match: "[" + re.sub(r"\n\s*", " ", match[1]) + "]", text)
 
 
 def facts_of(path: Path) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def _default(info: FieldInfo) -> Any:
 def _literals(options: list[type[BaseModel]], info: FieldInfo) -> list[str]:
     """The words that a setting may be, of itself or as the kind of its only part."""
     annotation = options[0].model_fields["kind"].annotation if options and "kind" in options[0].model_fields else None
-    found = annotation if options else info.annotation
-    return [str(choice) for choice in get_args(found)] if get_origin(found) is Literal else []
+    literal = annotation if options else info.annotation
+    return [str(choice) for choice in get_args(literal)] if get_origin(literal) is Literal else []
 
 
 def _inherited(model: type[BaseModel], name: str) -> str | None:

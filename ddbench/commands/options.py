@@ -243,8 +243,8 @@ def context(
     from ddbench.pipeline.context import RunContext
     from ddbench.pipeline.executor_choice import ExecutorFactory
 
-    where, by = home_folder(home), executors or ExecutorFactory()
-    return RunContext(where, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
+    folder, by = home_folder(home), executors or ExecutorFactory()
+    return RunContext(folder, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
 
 
 def executors(

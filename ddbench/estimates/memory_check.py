@@ -111,12 +111,12 @@ def require(
 
 def _enough(memory_suggestions: Sequence[MemorySuggestion], available: int) -> str:
     """The changes that make it fit, by name."""
-    found = [
+    changes = [
         suggestion.how
         for suggestion in memory_suggestions
         if suggestion.bytes is not None and suggestion.bytes <= available
     ]
-    return ", or ".join(found) or "take a device with more memory"
+    return ", or ".join(changes) or "take a device with more memory"
 
 
 def breakdown(estimate: Estimate) -> str:

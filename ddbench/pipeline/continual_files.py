@@ -34,13 +34,13 @@ def order_of(file: Path) -> int:
     Raises:
         UserError: The name ends otherwise.
     """
-    said = re.search(r"seed(\d{1,9})$", file.stem)
-    if said is None:
+    match = re.search(r"seed(\d{1,9})$", file.stem)
+    if match is None:
         raise UserError(
             f"the name of {file} does not say which class order it is of",
             fix="call it by it, as its project does:  ..._5steps_seed0.pt",
         )
-    return int(said[1])
+    return int(match[1])
 
 
 def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
@@ -62,8 +62,8 @@ def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
 
     Source: CL_DM.py of VICO-UoE/DatasetCondensation.
     """
-    found = read_torch(file)
-    data = found.get("data") if isinstance(found, dict) else None
+    document = read_torch(file)
+    data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list) or not data or not all(isinstance(p, list | tuple) and len(p) == 2 for p in data):
         raise UserError(
             f"{file} holds no memories step by step",

@@ -40,20 +40,20 @@ def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
     Raises:
         UserError: A set that is read cannot be trained and tested on, or an ipc is larger than a class.
     """
-    asked = pipeline.recipe
-    known = KNOWN.get(asked.dataset)
+    recipe = pipeline.recipe
+    known = KNOWN.get(recipe.dataset)
     if known is None:
         with pipeline.ranks.rank_0_first():
             real = pipeline.load(preprocessing="identity")
-        for ipc in asked.ipc:
+        for ipc in recipe.ipc:
             real.require_ipc(ipc, pipeline.loaded.where("ipc"))
         return DatasetFacts(len(real.train), real.shape, len(real.test), len(real.validation), real.in_words())
-    images = round(known.train * (1 - asked.validation))
+    images = round(known.train * (1 - recipe.validation))
     held = known.train - images
     counted = splits_in_words(images, held, known.test)
     return DatasetFacts(
         images=images,
-        shape=ImageShape(known.channels, asked.size or known.size, known.classes),
+        shape=ImageShape(known.channels, recipe.size or known.size, known.classes),
         test_images=known.test,
         validation=held,
         lines=(counted if known.exact else f"at most {counted}",),

@@ -132,9 +132,9 @@ class Domain(abc.ABC):
 
     def real_of_recipe(self, loaded: LoadedRecipe, context: RunContext, **view: Any) -> Any:
         """Load the data of a recipe."""
-        recipe, where = loaded.recipe, loaded.where("dataset")
-        given = {"validation": recipe.validation, "seed": recipe.seed, "context": context, "where": where}
-        return self.load(recipe.dataset, **given, **view)
+        recipe, location = loaded.recipe, loaded.where("dataset")
+        arguments = {"validation": recipe.validation, "seed": recipe.seed, "context": context, "where": location}
+        return self.load(recipe.dataset, **arguments, **view)
 
     def real_of_set(
         self, short: str, recipe: RecordedRecipe, syn: Any, context: RunContext, given: str | None, where: Path | str
@@ -249,10 +249,10 @@ class Domain(abc.ABC):
         options.refuse_image_options(self.name)
         context.executors.refuse(f"a set of {self.name}")
         recorded = recipe.evaluation
-        said = recorded.protocol if "protocol" in recorded.model_fields_set else None
+        protocol_name = recorded.protocol if "protocol" in recorded.model_fields_set else None
         names = [self.network(name) for name in options.networks or recorded.networks or [self.usual_network]]
         evaluator = self.evaluator(
-            protocol=self.protocol(options.protocol or said),
+            protocol=self.protocol(options.protocol or protocol_name),
             real=self.real_of_set(syn.dataset, recipe, syn, context, options.dataset, file),
             device=choose_device(context.device),
             context=context,

@@ -123,13 +123,13 @@ def _cores() -> int:
 
 
 def _refuse_mixtures(kind: Kind, workers: int | None, address: str | None, gpus_per_job: float | None) -> None:
-    given = {"--workers": workers, "--address": address, "--gpus-per-job": gpus_per_job}
+    values = {"--workers": workers, "--address": address, "--gpus-per-job": gpus_per_job}
     fit = {
         "--workers": kind != "serial" and not (kind == "ray" and address),
         "--address": kind == "ray",
         "--gpus-per-job": kind == "ray",
     }
-    for name, value in given.items():
+    for name, value in values.items():
         if value is not None and not fit[name]:
             what = f"--executor {kind}" + (f" --address {address}" if name == "--workers" and address else "")
             raise UserError(

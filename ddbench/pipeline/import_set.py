@@ -73,9 +73,9 @@ def import_set(
     for note in syn.provenance["notes"]:
         typer.echo(f"note: {note}")
     typer.echo(str(target))
-    where = _options(dataset, context)
-    typer.echo(f"next: ddbench evaluate {shlex.quote(str(target))}{where}")
-    typer.echo(f"      ddbench verify {shlex.quote(str(target))} --published{where}")
+    repeated = _options(dataset, context)
+    typer.echo(f"next: ddbench evaluate {shlex.quote(str(target))}{repeated}")
+    typer.echo(f"      ddbench verify {shlex.quote(str(target))} --published{repeated}")
     return target
 
 
@@ -184,14 +184,14 @@ def _about(syn: SyntheticSet) -> str:
 
 def _options(dataset: str, context: RunContext) -> str:
     """What the next commands must be told again."""
-    said = []
+    words = []
     if ":" in dataset and not dataset.startswith("hub:"):
-        said += ["--dataset", dataset]
+        words += ["--dataset", dataset]
     if context.home != home_folder():
-        said += ["--home", str(context.home)]
+        words += ["--home", str(context.home)]
     if context.data_root is not None:
-        said += ["--data-root", str(context.data_root)]
-    return "".join(f" {shlex.quote(word)}" for word in said)
+        words += ["--data-root", str(context.data_root)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def _number(text: str, option: str) -> float:

@@ -57,9 +57,9 @@ def import_experts(
     _require_whitening_agrees(paths, preprocessing)
     module = build_network(network, facts.shape, seed=0)
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in module.named_parameters())
-    found = survey(paths, Wanted(network=network, parameters=shapes))
+    content = survey(paths, Wanted(network=network, parameters=shapes))
     real = load()
-    about = {"scored": scored, "accuracy": require_knowing(found.last, real, network) if scored else None}
+    about = {"scored": scored, "accuracy": require_knowing(content.last, real, network) if scored else None}
     return import_replay_buffer(paths, need.folder, describe_buffer(real, network, None, None), about)
 
 
@@ -116,10 +116,10 @@ def imported_experts(need: BufferSpec, load: Callable[[], RealSet], network: str
     Raises:
         UserError: Also when it is of other data or another network.
     """
-    found = imported_buffer(need)
-    if found is not None:
-        found.require_match(describe_buffer(load(), network, None, None))
-    return found
+    buffer = imported_buffer(need)
+    if buffer is not None:
+        buffer.require_match(describe_buffer(load(), network, None, None))
+    return buffer
 
 
 def _imported(folder: Path) -> bool:

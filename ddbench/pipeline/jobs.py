@@ -116,8 +116,8 @@ def resolved(loaded: LoadedRecipe, job: Job, networks: list[str]) -> dict[str, A
         The recipe of this job alone, as plain data, for its set and its rows.
     """
     whole = loaded.recipe.model_dump(mode="json", exclude=_OF_OTHER_JOBS)
-    told = {key: value for key, value in whole["evaluation"].items() if value is not None}
-    whole["evaluation"] = {**told, "networks": networks}
+    evaluation = {key: value for key, value in whole["evaluation"].items() if value is not None}
+    whole["evaluation"] = {**evaluation, "networks": networks}
     whole["experts"] = None
     if job.buffer is not None:
         whole["experts"] = {**job.buffer.recipe.model_dump(mode="json"), "epochs": job.buffer.epochs}
@@ -164,7 +164,7 @@ def _job(
                 fix=f"experts.epochs: {spec.needed}, or auto",
             )
         buffer = BufferSpec(spec.experts, epochs, home / "buffers" / f"{short}-{network}-{spec.buffer_key}")
-    asked = {
+    definition = {
         "real": real,
         "network": network,
         "method": spec.name,
@@ -174,7 +174,7 @@ def _job(
         "code": code_of(type(spec.method)),
         **({} if seed == recipe.seed else {"distillation seed": seed}),
     }
-    folder = home / "runs" / f"{short}-ipc{spec.ipc}-{spec.label}-{fingerprint(asked)}"
+    folder = home / "runs" / f"{short}-ipc{spec.ipc}-{spec.label}-{fingerprint(definition)}"
     title = f"{spec.label} ipc {spec.ipc}"
     if len(recipe.distillation_seeds) > 1:
         title = f"{title} seed {seed}"

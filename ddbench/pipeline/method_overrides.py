@@ -63,14 +63,14 @@ def _sibling_keys(model: type[BaseModel], settings: Any, path: Key) -> set[str] 
     info = model.model_fields.get(str(path[0]))
     if info is None:
         return set()
-    given = settings.get(path[0])
-    if not (isinstance(info.default, Part) and isinstance(given, dict)):
+    part = settings.get(path[0])
+    if not (isinstance(info.default, Part) and isinstance(part, dict)):
         return None
-    kind = given.get("kind", info.default.kind)
+    kind = part.get("kind", info.default.kind)
     options: tuple[Any, ...] = get_args(info.annotation) or (info.annotation,)
     for option in options:
         if len(options) == 1 or option.model_fields["kind"].default == kind:
-            return _sibling_keys(option, given, path[1:])
+            return _sibling_keys(option, part, path[1:])
     return None
 
 

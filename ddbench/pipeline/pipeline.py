@@ -33,20 +33,20 @@ class Pipeline:
 
     def __init__(self, loaded: LoadedRecipe, context: RunContext) -> None:
         self.loaded, self.recipe, self.context = loaded, loaded.recipe, context
-        recipe, where = loaded.recipe, loaded.where
-        check_dataset_name(recipe.dataset, where("dataset"))
-        self.domain = domain_of_dataset(recipe.dataset, where("dataset"))
+        recipe, location_of = loaded.recipe, loaded.where
+        check_dataset_name(recipe.dataset, location_of("dataset"))
+        self.domain = domain_of_dataset(recipe.dataset, location_of("dataset"))
         self.domain.check_recipe(loaded)
-        self.network = self.domain.network(recipe.network, where("network"))
+        self.network = self.domain.network(recipe.network, location_of("network"))
         named = "protocol" in recipe.evaluation.model_fields_set
         self.protocol = self.domain.protocol(
-            recipe.evaluation.protocol if named else None, where("evaluation", "protocol")
+            recipe.evaluation.protocol if named else None, location_of("evaluation", "protocol")
         )
         self.requests = self.domain.requests(loaded, self.network, self.protocol)
         self.networks = [request.network for request in self.requests]
         if not recipe.methods:
             raise UserError(
-                "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
+                "a recipe needs at least one method", f"from  {location_of('methods')}", fix="add one under methods"
             )
         parallel = self.domain.parallel
         self.device, self.ranks = join_ranks(context) if parallel else (choose_device(context.device), ALONE)

@@ -51,11 +51,11 @@ def check_ranks_agree(
     """
     if ranks.alone:
         return
-    asked = {key: value for job in jobs for key, value in _flat(resolved(loaded, job, networks))}
-    ranks.require_same(asked, fix="start every rank with the same recipe and the same options")
+    leaves = {key: value for job in jobs for key, value in _flat(resolved(loaded, job, networks))}
+    ranks.require_same(leaves, fix="start every rank with the same recipe and the same options")
     folders = {f"run of {job.title}": job.folder.name for job in jobs}
     ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
-    needs = {"code": code_identity(), **{f"version of {name}": found for name, found in versions().items()}}
+    needs = {"code": code_identity(), **{f"version of {name}": version for name, version in versions().items()}}
     ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")
     ranks.require_same({"--compile": context.compile}, fix="start every rank with the same options")
     _require_one_home(ranks, context.home)

@@ -112,7 +112,7 @@ class Evaluate:
         if not self.select.done(job):
             return False
         evaluator = self.make_evaluator(job)
-        return all(evaluator.known(*asked, job.ipc) for asked in self.select.sets(job))
+        return all(evaluator.known(*scored, job.ipc) for scored in self.select.sets(job))
 
     def run(self, job: Job) -> list[tuple[Row, Path]]:
         """Score a job's sets on every network of the recipe.
@@ -124,4 +124,4 @@ class Evaluate:
             Rows with their files; those that are there already are read.
         """
         evaluator = self.make_evaluator(job)
-        return [evaluator.known(*asked, job.ipc) or evaluator.row(*asked) for asked in self.select.sets(job)]
+        return [evaluator.known(*scored, job.ipc) or evaluator.row(*scored) for scored in self.select.sets(job)]

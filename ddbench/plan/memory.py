@@ -96,19 +96,19 @@ def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None
     Raises:
         UserError: The network does not take such images; it names the key of the recipe.
     """
-    asked = pipeline.recipe.evaluation.networks
-    where = pipeline.loaded.where("network")
+    networks = pipeline.recipe.evaluation.networks
+    location = pipeline.loaded.where("network")
     if network not in (None, pipeline.network):
         context = ("evaluation", "networks")
-        where = (
-            pipeline.loaded.where(*context, asked.index(network))
-            if network in asked
+        location = (
+            pipeline.loaded.where(*context, networks.index(network))
+            if network in networks
             else pipeline.loaded.where(*context)
         )
     try:
         module = build_network(network or pipeline.network, facts.shape, seed=0)
     except UserError as error:
-        raise error.at(where) from None
+        raise error.at(location) from None
     ranks, compile = pipeline.ranks.world, pipeline.context.compile
     return Sizes.of(module, facts.shape, device=pipeline.device.type, ranks=ranks, compile=compile)
 

@@ -138,8 +138,8 @@ def _peak(memory: MemoryRequirement) -> dict[str, Any]:
 def _in_words(optimizer: ExpertOptimization) -> str:
     """Its kind, and what of it is not as by default: ``gsam alpha=0.3``."""
     standard = type(optimizer)()
-    given = {name: getattr(optimizer, name) for name in type(optimizer).model_fields}
-    other = [f"{name}={_short(value)}" for name, value in given.items() if value != getattr(standard, name)]
+    settings = {name: getattr(optimizer, name) for name in type(optimizer).model_fields}
+    other = [f"{name}={_short(value)}" for name, value in settings.items() if value != getattr(standard, name)]
     return " ".join([optimizer.kind, *other])
 
 

@@ -78,10 +78,12 @@ class Times:
         return self.pipeline.protocol.warm_up and len(candidate_series(job)) > 1
 
     def _evaluation_at(self, network: str, ipc: int, twice: bool) -> float:
-        facts, asked = self.facts, self.pipeline.recipe.evaluation
+        facts, evaluation = self.facts, self.pipeline.recipe.evaluation
         config, images = training_config_of(self.pipeline, network, facts, ipc), facts.shape.classes * ipc
         seen = (1 + twice) * (
-            asked.steps * min(config.batch, images) if asked.steps else config.trained_epochs * images
+            evaluation.steps * min(config.batch, images) if evaluation.steps else config.trained_epochs * images
         )
         stage = self._stage(network)
-        return evaluation_seconds(self.pipeline.protocol, config, images, seen, facts.test_images, asked.seeds, stage)
+        return evaluation_seconds(
+            self.pipeline.protocol, config, images, seen, facts.test_images, evaluation.seeds, stage
+        )

@@ -126,11 +126,11 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: TimingSetup)
                 take(few)  # which compiles
             first = take(few)
             many = max(min(2 * few, method.inner_steps), min(int(few * _ROUND_SECONDS / first), method.inner_steps))
-            found = in_turns({few: lambda: take(few), many: lambda: take(many)}, {few: first})
+            medians = in_turns({few: lambda: take(few), many: lambda: take(many)}, {few: first})
     if many == few:
-        return found[few] * method.inner_steps / few
-    slope = max(found[many] - found[few], 0.0) / (many - few)
-    return found[many] + slope * (method.inner_steps - many)
+        return medians[few] * method.inner_steps / few
+    slope = max(medians[many] - medians[few], 0.0) / (many - few)
+    return medians[many] + slope * (method.inner_steps - many)
 
 
 def _outer_state(method: TrajectoryMatching, ipc: int, stage: TimingSetup, run: Run) -> OuterState:
@@ -191,4 +191,4 @@ def in_turns(jobs: Mapping[K, Callable[[], float]], first: Mapping[K, float]) ->
             taken[name].append(job())
         if sum(map(sum, taken.values())) > ENOUGH:
             break
-    return {name: median(found) for name, found in taken.items()}
+    return {name: median(durations) for name, durations in taken.items()}

@@ -44,8 +44,8 @@ class _Clock(Silent):
 
     def each(self) -> float:
         """Median seconds of a unit; the first that was told of is not counted."""
-        told = sorted(self.times.items())
-        return median((t1 - t0) / (d1 - d0) for (d0, t0), (d1, t1) in zip(told[:-1], told[1:], strict=True))
+        times = sorted(self.times.items())
+        return median((t1 - t0) / (d1 - d0) for (d0, t0), (d1, t1) in zip(times[:-1], times[1:], strict=True))
 
 
 def expert_seconds(

@@ -66,8 +66,8 @@ def url_path(weights: Weights) -> Path:
 
 def _from_url(weights: Weights, quiet: bool) -> Mapping[str, Tensor]:
     path = url_path(weights)
-    found = torch.hub.HASH_REGEX.search(path.name)
-    digits = found.group(1) if found else ""
+    match = torch.hub.HASH_REGEX.search(path.name)
+    digits = match.group(1) if match else ""
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +103,8 @@ def _from_hub(weights: Weights) -> Mapping[str, Tensor]:
     try:
         return load_state_dict_from_hf(name, weights_only=True)
     except Exception as error:  # of the hub's own types, of its web library, and of the operating system
-        where = f"run  hf download {name}  where there is a connection, and copy its folder into {HF_HUB_CACHE}"
-        raise _no_download(weights, error, where) from None
+        fix = f"run  hf download {name}  where there is a connection, and copy its folder into {HF_HUB_CACHE}"
+        raise _no_download(weights, error, fix) from None
 
 
 def _as_timm_reads(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

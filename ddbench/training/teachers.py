@@ -56,8 +56,8 @@ class Teachers:
             Mean logits, (B, K), in the images' dtype.
         """
         at_once = max(1, AT_ONCE // images[0].numel())
-        said = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
-        return torch.stack(said).mean(0)
+        logits = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
+        return torch.stack(logits).mean(0)
 
     def member(self, number: int) -> nn.Module:
         """Build one of the teachers as a module.
@@ -88,13 +88,13 @@ class Teachers:
     @property
     def bytes(self) -> dict[str, int]:
         """What each takes to store, by name; a second of the same name is ``name#2``."""
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for name, state in zip(self.names, self.states, strict=True):
-            number = 1 + sum(known.partition("#")[0] == name for known in found)
-            found[name if number == 1 else f"{name}#{number}"] = sum(
+            number = 1 + sum(known.partition("#")[0] == name for known in sizes)
+            sizes[name if number == 1 else f"{name}#{number}"] = sum(
                 t.numel() * t.element_size() for t in state.values()
             )
-        return found
+        return sizes
 
     def learned_from(self, split: str) -> bool:
         """Tell whether all teachers were trained on the same real data.
@@ -184,19 +184,19 @@ def load_teachers(path: str | Path) -> Teachers:
     tensors, document = artifact.load(path, KIND)
     try:
         networks = tuple(canonical_network_name(str(name)) for name in document["networks"])
-        found = Teachers(
+        teachers = Teachers(
             networks=networks,
             states=tuple(_state(tensors, number) for number in range(len(networks))),
             accuracy=tuple(document["accuracy"]),
             **{name: document[name] for name in _PLAIN if name not in ("networks", "accuracy")},
         )
-        if not networks or not found._members:
+        if not networks or not teachers._members:
             raise ValueError("there is no teacher in it")
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} does not hold whole teachers: {error_summary(error)}", fix="train them again (ddbench teach)"
         ) from None
-    return found
+    return teachers
 
 
 def combined(every: Sequence[Teachers]) -> Teachers:
@@ -213,7 +213,7 @@ def combined(every: Sequence[Teachers]) -> Teachers:
         UserError: They were not trained on the same images.
     """
     first, *others = every
-    splits = dict.fromkeys(found.provenance.get(SPLIT, "") for found in every)
+    splits = dict.fromkeys(teachers.provenance.get(SPLIT, "") for teachers in every)
     for other in others:
         other.check_compatible(
             dataset=first.dataset,
@@ -223,13 +223,13 @@ def combined(every: Sequence[Teachers]) -> Teachers:
     provenance = dict(first.provenance)
     if any(splits):
         provenance[SPLIT] = " ".join(filter(None, splits))
-    if any(weights := [name for found in every for name in found.weights]):
+    if any(weights := [name for teachers in every for name in teachers.weights]):
         provenance[WEIGHTS] = weights
     return replace(
         first,
-        networks=tuple(name for found in every for name in found.networks),
-        states=tuple(state for found in every for state in found.states),
-        accuracy=tuple(value for found in every for value in found.accuracy),
+        networks=tuple(name for teachers in every for name in teachers.networks),
+        states=tuple(state for teachers in every for state in teachers.states),
+        accuracy=tuple(value for teachers in every for value in teachers.accuracy),
         provenance=provenance,
     )
 

@@ -27,16 +27,16 @@ def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -
     Raises:
         UserError: The recipe chooses candidates or learning rates by validation, and leaves the split empty.
     """
-    asked = loaded.recipe.evaluation
+    evaluation = loaded.recipe.evaluation
     if loaded.recipe.validation:
         return
-    if asked.selection == "validation" and any(job.method.outer_steps for job in jobs):
+    if evaluation.selection == "validation" and any(job.method.outer_steps for job in jobs):
         raise UserError(
             "selection is by validation, but there are no validation images",
             f"from  {loaded.where('validation')}",
             fix="set validation: 0.1, or choose with evaluation.selection: last",
         )
-    if asked.lr == "search":
+    if evaluation.lr == "search":
         raise UserError(
             "learning rates are searched on validation, but there are no validation images",
             f"from  {loaded.where('validation')}",
@@ -55,9 +55,9 @@ def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol, j
     Raises:
         UserError: The recipe names none, or unknown ones.
     """
-    asked = loaded.recipe.evaluation
+    evaluation = loaded.recipe.evaluation
     hard = [job.label for job in jobs if not job.method.soft_labels()]
-    if asked.teachers is None and (protocol.targets == "teacher" or (protocol.loss == "kl" and hard)):
+    if evaluation.teachers is None and (protocol.targets == "teacher" or (protocol.loss == "kl" and hard)):
         whose = "labels of teachers" if protocol.targets == "teacher" else f"soft labels, which {hard[0]} has not"
         raise UserError(
             f"{protocol.key} trains on {whose}, and the recipe names no teachers",
@@ -91,9 +91,9 @@ def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs
     Raises:
         UserError: One does not; it names the key of the recipe.
     """
-    asked = loaded.recipe.evaluation
+    evaluation = loaded.recipe.evaluation
     named: list[tuple[str, tuple[str | int, ...]]] = [(student, ("network",))]
-    for number, name in enumerate(asked.networks):
+    for number, name in enumerate(evaluation.networks):
         named += [(entry.network, ("evaluation", "networks", number)) for entry in expanded([name], student)]
     for name, key in named:
         try:

@@ -34,7 +34,7 @@ def get_teachers(
     """
     folder = context.home / "teachers"
     with locked(folder):
-        found = train_teachers(
+        teachers = train_teachers(
             real,
             recipe.networks,
             folder,
@@ -46,10 +46,10 @@ def get_teachers(
             checkpoint_seconds=context.checkpoint_seconds,
             compile=context.compile,
         )
-        together = folder / f"{found.fingerprint}.safetensors"
-        if len(found.networks) > 1 and not together.exists():
-            found.save(together)
-        return found
+        together = folder / f"{teachers.fingerprint}.safetensors"
+        if len(teachers.networks) > 1 and not together.exists():
+            teachers.save(together)
+        return teachers
 
 
 def teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
@@ -72,8 +72,8 @@ def teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
         return load_teachers(given)
     for path in sorted((home / "teachers").glob("*.safetensors")):
         with suppress(UserError):  # a damaged file is no reason to look no further
-            if (found := load_teachers(path)).fingerprint == row.teachers_fingerprint:
-                return found
+            if (teachers := load_teachers(path)).fingerprint == row.teachers_fingerprint:
+                return teachers
     raise UserError(
         f"the teachers that labeled for this row are not under {home / 'teachers'}",
         *(f"teacher {name}" for name in row.teachers),
