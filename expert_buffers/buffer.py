@@ -93,7 +93,7 @@ def read_description(folder: Path) -> BufferDescription:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a look at the files of a folder finds, without reading a row."""
+    """State of the files in a folder, from their headers and lengths alone."""
 
     usable: Mapping[int, int]
     """Epochs by number of each whole expert."""
@@ -206,7 +206,7 @@ class ExpertBuffer:
 
     @property
     def seconds(self) -> float:
-        """What training these experts took, in all their sittings; 0 for imported ones."""
+        """Seconds that training these experts took, in all processes; 0 for imported ones."""
         return sum(self._file(expert).seconds for expert in range(len(self)))
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
@@ -232,7 +232,7 @@ class ExpertBuffer:
         return self._row("statistics", expert, epoch)
 
     def curves(self, expert: int) -> dict[str, Tensor]:
-        """What was measured by epoch, each (E,): see :class:`Trajectory`."""
+        """Curves by epoch, each (E,): see :class:`Trajectory`."""
         return self._file(expert).curves()
 
     def trajectory(self, expert: int) -> Trajectory:

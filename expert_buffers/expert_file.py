@@ -41,22 +41,26 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class TensorSpan:
-    """Where a tensor lies: its dtype, its shape, and the number of its first byte in the file."""
+    """Position of a tensor in a file."""
 
     dtype: torch.dtype
+    """Dtype of its numbers."""
     shape: tuple[int, ...]
+    """Its shape."""
     begin: int
+    """Number of its first byte in the file."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says before its tensors."""
+    """Description of a file before its tensors."""
 
     facts: Mapping[str, Any]
     """The description that ``artifact.save`` put there."""
     spans: Mapping[str, TensorSpan]
+    """Position of each tensor, by name."""
     identity: tuple[int, ...]
-    """Which file, and which state of it, this is the header of."""
+    """Device, inode, size and time of the file that was read."""
 
     @property
     def epochs(self) -> int:
@@ -64,7 +68,7 @@ class Header:
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many numbers a row has, of each tensor that has a row an epoch."""
+        """Numbers of a row, of each tensor that has a row an epoch."""
         return {name: self.spans[name].shape[1] for name in self.facts["rows"]}
 
 
@@ -105,10 +109,13 @@ def read_header(path: Path) -> Header:
 
 
 class ExpertFile:
-    """One expert file and the rows of it that were found whole.
+    """One expert file and the rows of it that are known to be whole.
 
     The file is opened for each row and closed again, so that no number of experts runs into the system's limit of open
     files. Where it was replaced meanwhile, by a longer training of the same expert, its rows are checked anew.
+
+    Args:
+        path: The file.
     """
 
     def __init__(self, path: Path) -> None:

@@ -28,18 +28,19 @@ class BufferDescription:
     """The content of ``buffer.json``."""
 
     dataset: str
-    """Name and fingerprint of the real set."""
+    """Name of the real set."""
     real: str
-    """Name and fingerprint of the real set."""
+    """Fingerprint of the real set."""
     preprocessing: dict[str, Any]
     """``Preprocessing.describe()``."""
     network: str
+    """Canonical name of the network."""
     channels: int
-    """Of the images, as the network was built for them."""
+    """Channels of the images that the network was built for."""
     size: int
-    """Of the images, as the network was built for them."""
+    """Height and width of those images, in pixels."""
     classes: int
-    """Of the images, as the network was built for them."""
+    """Number of classes."""
     parameters: Shapes
     """What a row of P numbers is made of, in the order of ``network.parameters()``."""
     statistics: Shapes
@@ -47,14 +48,16 @@ class BufferDescription:
     recipe: dict[str, Any]
     """How experts were trained, without how many and how long; empty where unknown."""
     seed: int | None
+    """Seed of the experts; None where it is unknown."""
     versions: dict[str, str] = field(default_factory=versions)
+    """Versions of the libraries that trained them."""
     imported: dict[str, Any] | None = None
     """Of experts that another project trained, the hashes of their files and what was measured of them; None of those
     trained here, and of those imported before this was kept."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of anything made from these experts must know; nothing of experts trained here."""
+        """Notes for readers of anything made from these experts; none of experts trained here."""
         if self.seed is not None:
             return ()
         files = (self.imported or {}).get("files", {})

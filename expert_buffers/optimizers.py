@@ -57,7 +57,7 @@ def expert_optimizer(trainable: Trainable | nn.Module, recipe: ExpertRecipe) -> 
 @final
 @dataclass(frozen=True, eq=False)
 class ExpertState:
-    """What the optimizer of an expert keeps between epochs."""
+    """State of an expert's optimizer between epochs."""
 
     optimizer: ExpertOptimizer
     """Optimizer of the expert, or of several at once."""

@@ -32,6 +32,7 @@ class Wanted:
     """The network whose experts are wanted."""
 
     network: str
+    """Its canonical name."""
     parameters: Shapes
     """Names and shapes, in the order of ``network.parameters()``."""
 
@@ -43,16 +44,17 @@ class Expert:
     place: str
     """Its file and its position there, for messages."""
     trajectory: Trajectory
+    """Its snapshots as rows, without statistics and curves."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Survey:
-    """What a look through replay buffers found."""
+    """Summary of replay buffers."""
 
     experts: int
-    """How many."""
+    """Number of experts."""
     epochs: int
-    """Of the shortest of them."""
+    """Epochs of the shortest of them."""
     last: dict[str, Tensor]
     """The last snapshot, (P,), of a few experts by their place."""
 

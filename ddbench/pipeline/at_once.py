@@ -39,7 +39,11 @@ class NoExperts:
 
 
 class MakeAtOnce:
-    """Distillation by methods that make a set at once; their set is the only candidate."""
+    """Distillation by methods that make a set at once; their set is the only candidate.
+
+    Args:
+        pipeline: The recipe that it is a stage of.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -91,7 +95,12 @@ class MakeAtOnce:
 
 
 class SetAsItIs:
-    """Selection where there is one candidate: it is scored on every network."""
+    """Selection where there is one candidate: it is scored on every network.
+
+    Args:
+        pipeline: The recipe that it is a stage of.
+        distill: The stage that makes the set.
+    """
 
     def __init__(self, pipeline: Pipeline, distill: Stage) -> None:
         self.pipeline, self.done = pipeline, distill.done

@@ -22,8 +22,11 @@ class CandidateSeries:
     """The candidates of a job that selection compares with each other, and the set that is chosen from them."""
 
     label: str
+    """Label of the rows of its set."""
     folder: Path
+    """Folder of the candidates."""
     set_path: Path
+    """File of the set that is chosen."""
 
 
 def candidate_series(job: Job) -> list[CandidateSeries]:

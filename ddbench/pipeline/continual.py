@@ -28,15 +28,18 @@ AS_GIVEN = "memories of another project, which say that they were made step by s
 
 @dataclass(frozen=True, kw_only=True)
 class ContinualOptions:
-    """What a continual evaluation is to be."""
+    """Options of a continual evaluation."""
 
     steps: int
+    """Steps that the classes are divided into."""
     orders: int
+    """Orders of the classes."""
     networks: int
-    """How many."""
+    """Networks that are trained at each step."""
     network: str | None
-    """Which; None is the one distilled with."""
+    """Name of the network; None is the one distilled with."""
     protocol: Protocol
+    """Protocol of each training."""
 
     def evaluator(self, real: RealSet, context: RunContext, usual: str, seed: int) -> ContinualEvaluator:
         """Make the evaluator of all steps.

@@ -21,11 +21,13 @@ AT_ONCE = "distilled from all classes at once and parted by class, so earlier pa
 
 
 class StepByStep:
-    """Distills every step's sets by a recipe, each from that step's classes alone; what is done is found again.
+    """Distills every step's sets by a recipe, each from that step's classes alone, where they are missing.
+
+    Experts lie in HOME/buffers and runs in HOME/runs, under names that end in a hash of the classes.
 
     Args:
-        methods: Labels of the recipe's methods; empty is all of them. Experts lie in HOME/buffers and runs in
-            HOME/runs, under names that end in a hash of the classes.
+        pipeline: The recipe on all classes.
+        methods: Labels of the recipe's methods; empty is all of them.
 
     Raises:
         UserError: A label that the recipe does not have, and for a run that was made from other images than lie there

@@ -22,6 +22,7 @@ class DatasetFacts:
     shape: ImageShape
     """Images and classes."""
     test_images: int
+    """Images of the test split."""
     validation: int = 0
     """Images that were cut off."""
     lines: tuple[str, ...] = ()

@@ -22,15 +22,16 @@ MIN_PARALLEL_SECONDS = 60.0
 
 
 class ExecutorFactory:
-    """The executor that a command line asks for, started when it is first needed.
+    """The executor that a command line requests, started when it is first needed.
 
     It belongs in a ``with`` block.
 
     Args:
         kind: Auto shares jobs out among processes of this machine, on a CPU, where they are worth it.
         workers: Processes, or CPUs of a Ray cluster that is started here; None is as many as torch would use threads.
-        address: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
+        address: As in ``RayExecutor``.
         gpus_per_job: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
+        device: As in ``choose_device``.
         plugins: Files that other processes run too.
 
     Raises:

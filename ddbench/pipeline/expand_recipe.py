@@ -23,19 +23,23 @@ class JobSpec:
     """A job, its settings checked."""
 
     label: str
+    """Label under which the recipe has the method."""
     name: str
+    """Name of the method."""
     method: Method
+    """The method, with its settings at this ipc."""
     ipc: int
+    """Items per class."""
     experts: ExpertRecipe
-    """Which experts it asks for, and how many epochs of each; None where it needs none."""
+    """Experts that it uses."""
     needed: int | None
-    """Which experts it asks for, and how many epochs of each; None where it needs none."""
+    """Epochs that it needs of each expert; None where it needs no experts."""
     buffer_key: str
-    """Names the trajectories."""
+    """Hash that names the trajectories."""
     source: str
-    """What of the recipe it is from."""
+    """Part of the recipe that it comes from, for errors."""
     epochs_from: str
-    """Where a fixed number of epochs was asked for."""
+    """Location of a fixed number of epochs, for errors."""
 
     @property
     def row_labels(self) -> list[str]:
@@ -44,7 +48,7 @@ class JobSpec:
 
     @property
     def outcome(self) -> tuple[Any, ...]:
-        """What its synthetic set follows from, beside the data and the student."""
+        """All that its synthetic set follows from, beside the data and the student."""
         experts = None if self.needed is None else (self.buffer_key, self.experts.count)
         return self.name, self.method, self.ipc, experts
 

@@ -36,6 +36,7 @@ class Sample:
     pixels: Tensor
     """(n, C, H, W), in [0, 1]."""
     labels: Tensor
+    """Their classes, (n,)."""
     chance: float
     """What one who always names the commonest class reaches."""
     sure: float

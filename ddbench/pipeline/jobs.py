@@ -25,8 +25,11 @@ class BufferSpec:
     """One expert buffer that a recipe asks for; methods whose experts agree share it."""
 
     recipe: ExpertRecipe
+    """Number and training of the experts."""
     epochs: int
+    """Epochs of each expert, at least."""
     folder: Path
+    """Folder of the buffer."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,17 @@ class Job:
     """One synthetic set that a recipe asks for: a method at an ipc, distilled with one seed."""
 
     label: str
+    """Label of its rows."""
     name: str
+    """Name of the method."""
     method: Method
+    """The method, with its settings at this ipc."""
     ipc: int
+    """Items per class."""
     seed: int
     """Of the distillation, and of the networks that score its set."""
     buffer: BufferSpec | None
+    """Experts that the method uses; None where it needs none."""
     folder: Path
     """Of its run."""
     title: str
@@ -139,10 +147,10 @@ def _job(
     network: str,
     home: Path,
 ) -> Job:
-    """Turn a draft into a job.
+    """Turn a specification into a job.
 
     Args:
-        draft: The method at an ipc.
+        spec: The method at an ipc.
         seed: Of the distillation.
         recipe: Whose job it is.
         longest: Epochs that are needed of the experts, over all jobs that share them.

@@ -38,7 +38,9 @@ class Plugin:
     """A plugin as it travels to other processes, where its file may not lie."""
 
     path: str
+    """Path of its file on the machine that started."""
     source: str
+    """Content of the file."""
 
     def __call__(self) -> None:
         """Run it under the name that ``run_plugin`` gave it, unless this process has."""

@@ -103,7 +103,13 @@ class Stages:
 
 
 class Evaluate:
-    """Evaluation of the sets that selection chose; rows that answer already are read."""
+    """Evaluation of the sets that selection chose; rows that answer already are read.
+
+    Args:
+        pipeline: The recipe that it is a stage of.
+        select: The stage that chooses sets.
+        make_evaluator: Makes the evaluator of a job's sets.
+    """
 
     def __init__(self, pipeline: Pipeline, select: Select, make_evaluator: Callable[[Job], Evaluator]) -> None:
         self.pipeline, self.select, self.make_evaluator = pipeline, select, make_evaluator

@@ -16,7 +16,12 @@ from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 
 
 class Times:
-    """Seconds of the stages of a recipe, one process at work. What was tried once is not tried again."""
+    """Seconds of the stages of a recipe, one process at work. A step that was timed once is not timed again.
+
+    Args:
+        pipeline: The recipe.
+        facts: Counts of its data.
+    """
 
     def __init__(self, pipeline: Pipeline, facts: DatasetFacts) -> None:
         self.pipeline, self.facts = pipeline, facts

@@ -39,13 +39,18 @@ ROUNDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class TimingSetup:
-    """Where steps are rehearsed: a student or another network, on images of this shape, on a device."""
+    """Setup on which steps are timed: a student or another network, on images of a shape, on a device."""
 
     network: str
+    """Canonical name of the network."""
     shape: ImageShape
+    """Images and classes."""
     device: torch.device
+    """Device that computes."""
     compile: Choice = "off"
+    """Whether steps are compiled."""
     mirror: bool = True
+    """Whether the images may be mirrored in augmentation."""
 
     def drawn(self, images: int, validation: int = 0, test: int = 0) -> RealSet:
         """Draw noise in the stead of a real set: uint8 images, labeled in turn.
@@ -78,7 +83,12 @@ class TimingSetup:
 
 
 class DrawnExpert:
-    """One trajectory that walks at random from the network's own parameters; its epochs lie in memory."""
+    """One trajectory that walks at random from the network's own parameters; its epochs lie in memory.
+
+    Args:
+        begin: Parameters that it begins at, (P,).
+        rows: Epochs that differ; further ones repeat them.
+    """
 
     epochs = 10**6
 

@@ -26,13 +26,16 @@ Logits = Callable[[Tensors, Tensors, Tensor], Tensor]
 class ForwardPass:
     """The training pass of all networks that are built like ``network``, by its parameters and buffers.
 
+    Differentiable once where compiled.
+
     Args:
+        network: Network whose architecture it copies.
         stacked: Parameters, buffers and inputs are of k networks side by side, (k, ...), and so are the logits (k, B,
             K).
-        compile: At the first call, and for every new shape; where that fails, the plain function takes over for good,
-            which is said on stderr if ``notice``.
+        compile: At the first call, and for every new shape; where that fails, the plain function takes over for good.
+        notice: Whether such a failure is reported on stderr.
         device: Its type.
-        backend: Of torch.compile. Differentiable once where compiled.
+        backend: Of torch.compile.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class ForwardPass:
         return self.compiles and self.device == "cuda"
 
     def begin_step(self) -> None:
-        """Called before the first pass of an update: what a replayed graph left is no longer needed."""
+        """Release what a replayed graph left; called before the first pass of an update."""
         if self.replays:
             torch.compiler.cudagraph_mark_step_begin()
 

@@ -21,9 +21,9 @@ class Trainable(Protocol):
     """
 
     parameters: dict[str, Tensor]
-    """By name, the live tensors. forward: None where the module itself is called."""
+    """Live parameters by name."""
     buffers: dict[str, Tensor]
-    """By name, the live tensors. forward: None where the module itself is called."""
+    """Live buffers by name."""
 
     @property
     def forward(self) -> ForwardPass | None: ...
@@ -65,9 +65,10 @@ class Trainable(Protocol):
 
 @final
 class SingleModel:
-    """One network.
+    """One network in training.
 
     Args:
+        network: The network.
         forward: A pass that is not stacked; None calls the network.
     """
 
@@ -99,10 +100,12 @@ class SingleModel:
 class StackedModels:
     """Several networks of one architecture, their tensors side by side in tensors (k, ...).
 
+    One that diverges leaves the others alone.
+
     Args:
         networks: On one device; from here on, what they hold are views of those tensors, so that each can be looked at,
             saved and restored as if it were trained alone.
-        forward: A stacked pass. One that diverges leaves the others alone.
+        forward: A stacked pass.
     """
 
     def __init__(self, networks: Sequence[nn.Module], forward: ForwardPass) -> None:

@@ -33,15 +33,17 @@ class Teachers:
     states: tuple[dict[str, Tensor], ...]
     """Of each, all parameters and buffers by name."""
     channels: int
-    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
+    """Channels of the images that they were trained on."""
     size: int
-    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
+    """Height and width of those images, in pixels."""
     classes: int
-    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
+    """Number of classes."""
     dataset: str
+    """Name of the data set that they were trained on."""
     preprocessing: dict[str, Any]
+    """``Preprocessing.describe()`` of those images."""
     accuracy: tuple[float, ...]
-    """Of each on the test split, fractions."""
+    """Accuracy of each on the test split, in [0, 1]."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """JSON."""
 
@@ -82,12 +84,12 @@ class Teachers:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How each is called: by its published weights, where it has some, else by its network."""
+        """Name of each: that of its published weights, where it has some, else that of its network."""
         return tuple(weights or network for weights, network in zip(self.weights, self.networks, strict=True))
 
     @property
     def bytes(self) -> dict[str, int]:
-        """What each takes to store, by name; a second of the same name is ``name#2``."""
+        """Bytes of each on disk, by name; a second of the same name is ``name#2``."""
         sizes: dict[str, int] = {}
         for name, state in zip(self.names, self.states, strict=True):
             number = 1 + sum(known.partition("#")[0] == name for known in sizes)

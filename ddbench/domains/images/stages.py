@@ -43,7 +43,7 @@ class TeacherNetworks:
 
     @cached_property
     def of_evaluation(self) -> Teachers | None:
-        """Who label while networks are trained; None where the recipe names none."""
+        """Teachers that label while networks are trained; None where the recipe names none."""
         recipe = self.pipeline.recipe.evaluation.teachers
         return recipe and self.get(recipe)
 

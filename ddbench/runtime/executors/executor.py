@@ -50,7 +50,7 @@ class Executor(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many jobs are done at the same time, at most."""
+        """Number of jobs that are done at the same time, at most."""
         ...
 
     @property

@@ -10,12 +10,13 @@ from ddbench.runtime.progress import Progress
 
 
 class SharedProgress:
-    """Adds up what jobs tell, which each count in units of their own.
-
-    To be closed.
+    """Adds up the progress of jobs, which each count in units of their own. To be closed.
 
     Args:
-        sizes: Of the jobs, in the units of the bar; None where the first that tells something says it for all.
+        progress: Meter that shows the sum.
+        count: Number of jobs.
+        title: Title of the bar.
+        sizes: Of the jobs, in the units of the bar; None where the first report says it for all.
     """
 
     def __init__(self, progress: Progress, count: int, title: str, sizes: Sequence[int] | None = None) -> None:
@@ -61,7 +62,11 @@ class SharedProgress:
 
 
 class JobProgress:
-    """A progress meter inside a job, which tells what it is shown."""
+    """A progress meter inside a job, which reports what it is shown.
+
+    Args:
+        report: Called with the progress of the job.
+    """
 
     def __init__(self, report: ReportProgress) -> None:
         self._tell, self._of = report, 1

@@ -84,7 +84,11 @@ def result_of(answer: bytes) -> Any:
 
 
 class ThrottledProgress:
-    """Passes on what a job tells, at most every ``PAUSE`` seconds, but its end always."""
+    """Passes on the progress of a job, at most every ``PAUSE`` seconds, but its end always.
+
+    Args:
+        report: Called with the progress that is passed on.
+    """
 
     def __init__(self, report: ReportProgress) -> None:
         self._tell, self._last = report, float("-inf")
