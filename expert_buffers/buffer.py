@@ -34,14 +34,12 @@ def write_expert(
     seconds: float = 0.0,
     end: Mapping[str, Tensor] | None = None,
 ) -> str:
-    """Write one expert, atomically.
-
-    Returns the SHA-256 of its tensors.
+    """Write one expert, atomically; returns the SHA-256 of its tensors. Each row has a checksum of its own as well.
 
     Args:
-        seconds: What training it took.
-        end: With what its training can go on, see ``continuation.end_state``; None where that is not known. Beside the
-            checksum of all the file keeps one for each row, so that a single row can be checked without the others.
+        folder, expert, trajectory, description: Folder and description of the buffer, number and rows of the expert.
+        seconds: Seconds that its training took.
+        end: State that its training can go on from, see ``training_state.end_state``; None where that is not known.
 
     Raises:
         UserError: The disk is full.
@@ -64,7 +62,7 @@ def is_buffer(folder: Path) -> bool:
 
 
 def read_description(folder: Path) -> BufferDescription:
-    """What the folder's experts are.
+    """Read the description of a folder's experts.
 
     Raises:
         UserError: ``buffer.json`` is absent, damaged or too new.
@@ -139,7 +137,7 @@ def scan(folder: Path, description: BufferDescription, only: Sequence[int] | Non
 
 
 def numbers(folder: Path) -> list[int]:
-    """The numbers of the expert files in a folder, whatever their state, in order."""
+    """List the numbers of the expert files in a folder, whatever their state, in order."""
     matches = (re.fullmatch(r"expert-(\d{4,})\.safetensors", path.name) for path in folder.glob("expert-*.safetensors"))
     return sorted(int(match[1]) for match in matches if match)
 
@@ -162,7 +160,7 @@ class ExpertBuffer:
 
     @classmethod
     def open(cls, folder: str | Path, experts: Sequence[int] | None = None) -> ExpertBuffer:
-        """The experts in a folder; ``experts`` restricts to files of these numbers.
+        """Open the experts in a folder; ``experts`` restricts to files of these numbers.
 
         Raises:
             UserError: There is no buffer, no expert, or when an expert that is to be used is missing or damaged; it
@@ -200,7 +198,7 @@ class ExpertBuffer:
         return artifact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
 
     def digest(self, epochs: int) -> str:
-        """Of the rows 0 to ``epochs`` of every expert: what a method that looks at no more of them depends on."""
+        """Hash the rows 0 to ``epochs`` of every expert, for methods that look at no more of them."""
         rows = [self._file(expert).digests("parameters")[: epochs + 1] for expert in range(len(self))]
         return artifact.fingerprint([self.description.fingerprint, rows])
 
@@ -236,15 +234,15 @@ class ExpertBuffer:
         return self._file(expert).curves()
 
     def trajectory(self, expert: int) -> Trajectory:
-        """The whole of one expert, its checksum verified; E+1 rows in memory."""
+        """Read the whole of one expert, its checksum verified; E+1 rows in memory."""
         return Trajectory.from_tensors(artifact.load(expert_path(self.folder, self.experts[expert]), KIND)[0])
 
     def require_match(self, requested: BufferDescription) -> None:
-        """Errors: UserError when this buffer is of another dataset, network or preprocessing; both values are named."""
+        """Require the dataset, network and preprocessing of ``requested``; UserError names both values that differ."""
         self.description.require_same(requested, str(self.folder))
 
     def require_epochs(self, epochs: int) -> None:
-        """Errors: UserError when some expert has fewer epochs than a method needs."""
+        """Require ``epochs`` epochs of every expert; UserError where one has fewer."""
         if self.epochs >= epochs:
             return
         more = f"train more: ddbench buffer RECIPE -o experts.epochs={epochs}"
@@ -281,7 +279,7 @@ class ExpertBuffer:
 
 
 def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:
-    """The line of an error that says which experts can still be used."""
+    """Write the line of an error that lists the experts that can still be used, by number."""
     listed = sorted(experts)
     if not listed:
         return "usable no other expert"

@@ -64,7 +64,7 @@ class ForwardPass:
 
     @property
     def replays(self) -> bool:
-        """Whether it runs as a graph of launches that is replayed, as what is compiled does on CUDA."""
+        """True where it runs as a graph of launches that is replayed, as compiled passes do on CUDA."""
         return self.compiles and self.device == "cuda"
 
     def begin_step(self) -> None:

@@ -119,7 +119,7 @@ class StackedModels:
 
     @property
     def fused(self) -> bool:
-        """Whether launches count for more than arithmetic, so that batches are best augmented in one function."""
+        """True where launches count for more than arithmetic, so that batches are best augmented in one function."""
         return self.forward.replays
 
     def logits(self, inputs: Tensor) -> Tensor:

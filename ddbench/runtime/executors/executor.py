@@ -55,7 +55,7 @@ class Executor(Protocol):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether jobs may be done by other machines than this."""
+        """True where jobs may be done by other machines than this."""
         ...
 
     def device(self, here: torch.device) -> torch.device:

@@ -46,8 +46,8 @@ class RayExecutor:
         setup: Called once by each process, before its first job.
 
     Raises:
-        UserError: Ray is not installed, nothing answers at the address (within seconds), a number is none, or no machine
-            can do a job.
+        UserError: Ray is not installed, nothing answers at the address (within seconds), a number is none, or no
+            machine can do a job.
     """
 
     elsewhere = True
