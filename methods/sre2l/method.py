@@ -35,7 +35,7 @@ class SRe2L(JobMethod):
     """Images from noise, one of each class at a time, that a teacher with batch norm takes for its training images.
 
     Minimized are the cross-entropy of the classes and the distance of the batch's statistics from the running ones. The
-    labels are the classes; a protocol with a teacher (``sre2l-v1``, ``sre2l-tiny-v1``) labels every view of them anew.
+    labels are the classes; a protocol with a teacher (``sre2l-v1``) labels every view of them anew.
     Random real images under the same protocol get the same labels, and belong beside it.
 
     Source: Yin et al. 2023 (arXiv:2306.13092), released ``VILA-Lab/SRe2L``; with ``crop: curriculum`` Yin and Shen 2024
