@@ -34,14 +34,12 @@ def write_expert(
     seconds: float = 0.0,
     end: Mapping[str, Tensor] | None = None,
 ) -> str:
-    """Write one expert, atomically.
-
-    Returns the SHA-256 of its tensors.
+    """Write one expert, atomically; returns the SHA-256 of its tensors. Each row has a checksum of its own as well.
 
     Args:
-        seconds: What training it took.
-        end: With what its training can go on, see ``continuation.end_state``; None where that is not known. Beside the
-            checksum of all the file keeps one for each row, so that a single row can be checked without the others.
+        folder, expert, trajectory, description: Folder and description of the buffer, number and rows of the expert.
+        seconds: Seconds that its training took.
+        end: State that its training can go on from, see ``training_state.end_state``; None where that is not known.
 
     Raises:
         UserError: The disk is full.
@@ -64,7 +62,7 @@ def is_buffer(folder: Path) -> bool:
 
 
 def read_description(folder: Path) -> BufferDescription:
-    """What the folder's experts are.
+    """Read the description of a folder's experts.
 
     Raises:
         UserError: ``buffer.json`` is absent, damaged or too new.
@@ -93,7 +91,7 @@ def read_description(folder: Path) -> BufferDescription:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a look at the files of a folder finds, without reading a row."""
+    """State of the files in a folder, from their headers and lengths alone."""
 
     usable: Mapping[int, int]
     """Epochs by number of each whole expert."""
@@ -139,9 +137,9 @@ def scan(folder: Path, description: BufferDescription, only: Sequence[int] | Non
 
 
 def numbers(folder: Path) -> list[int]:
-    """The numbers of the expert files in a folder, whatever their state, in order."""
-    found = (re.fullmatch(r"expert-(\d{4,})\.safetensors", path.name) for path in folder.glob("expert-*.safetensors"))
-    return sorted(int(match[1]) for match in found if match)
+    """List the numbers of the expert files in a folder, whatever their state, in order."""
+    matches = (re.fullmatch(r"expert-(\d{4,})\.safetensors", path.name) for path in folder.glob("expert-*.safetensors"))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 class ExpertBuffer:
@@ -162,7 +160,7 @@ class ExpertBuffer:
 
     @classmethod
     def open(cls, folder: str | Path, experts: Sequence[int] | None = None) -> ExpertBuffer:
-        """The experts in a folder; ``experts`` restricts to files of these numbers.
+        """Open the experts in a folder; ``experts`` restricts to files of these numbers.
 
         Raises:
             UserError: There is no buffer, no expert, or when an expert that is to be used is missing or damaged; it
@@ -170,13 +168,13 @@ class ExpertBuffer:
         """
         folder = Path(folder)
         description = read_description(folder)
-        found = scan(folder, description, experts)
-        wanted = sorted({*found.usable, *found.damaged} if experts is None else set(experts))
+        contents = scan(folder, description, experts)
+        wanted = sorted({*contents.usable, *contents.damaged} if experts is None else set(experts))
         if not wanted:
             raise UserError(f"there are no experts in {folder}", fix="train some (ddbench buffer RECIPE)")
         for expert in wanted:
-            if expert not in found.usable:
-                why = found.damaged.get(expert)
+            if expert not in contents.usable:
+                why = contents.damaged.get(expert)
                 raise UserError(
                     f"expert file {expert_path(folder, expert).name} is {'missing' if why is None else 'damaged'}",
                     f"in    {folder}",
@@ -184,7 +182,7 @@ class ExpertBuffer:
                     usable_fact(scan(folder, description).usable),
                     fix="delete it if it is there, and train it again (ddbench buffer RECIPE), or use fewer experts",
                 )
-        return cls(folder, description, {expert: found.usable[expert] for expert in wanted})
+        return cls(folder, description, {expert: contents.usable[expert] for expert in wanted})
 
     def __len__(self) -> int:
         return len(self.experts)
@@ -200,13 +198,13 @@ class ExpertBuffer:
         return artifact.fingerprint([self.description.fingerprint, [self._file(e).sha256 for e in range(len(self))]])
 
     def digest(self, epochs: int) -> str:
-        """Of the rows 0 to ``epochs`` of every expert: what a method that looks at no more of them depends on."""
+        """Hash the rows 0 to ``epochs`` of every expert, for methods that look at no more of them."""
         rows = [self._file(expert).digests("parameters")[: epochs + 1] for expert in range(len(self))]
         return artifact.fingerprint([self.description.fingerprint, rows])
 
     @property
     def seconds(self) -> float:
-        """What training these experts took, in all their sittings; 0 for imported ones."""
+        """Seconds that training these experts took, in all processes; 0 for imported ones."""
         return sum(self._file(expert).seconds for expert in range(len(self)))
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
@@ -232,19 +230,19 @@ class ExpertBuffer:
         return self._row("statistics", expert, epoch)
 
     def curves(self, expert: int) -> dict[str, Tensor]:
-        """What was measured by epoch, each (E,): see :class:`Trajectory`."""
+        """Curves by epoch, each (E,): see :class:`Trajectory`."""
         return self._file(expert).curves()
 
     def trajectory(self, expert: int) -> Trajectory:
-        """The whole of one expert, its checksum verified; E+1 rows in memory."""
+        """Read the whole of one expert, its checksum verified; E+1 rows in memory."""
         return Trajectory.from_tensors(artifact.load(expert_path(self.folder, self.experts[expert]), KIND)[0])
 
     def require_match(self, requested: BufferDescription) -> None:
-        """Errors: UserError when this buffer is of another dataset, network or preprocessing; both values are named."""
+        """Require the dataset, network and preprocessing of ``requested``; UserError names both values that differ."""
         self.description.require_same(requested, str(self.folder))
 
     def require_epochs(self, epochs: int) -> None:
-        """Errors: UserError when some expert has fewer epochs than a method needs."""
+        """Require ``epochs`` epochs of every expert; UserError where one has fewer."""
         if self.epochs >= epochs:
             return
         more = f"train more: ddbench buffer RECIPE -o experts.epochs={epochs}"
@@ -281,7 +279,7 @@ class ExpertBuffer:
 
 
 def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:
-    """The line of an error that says which experts can still be used."""
+    """Write the line of an error that lists the experts that can still be used, by number."""
     listed = sorted(experts)
     if not listed:
         return "usable no other expert"
@@ -296,5 +294,5 @@ def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:
 
 
 def _still_there(folder: Path) -> str:
-    found = numbers(folder) if folder.is_dir() else []
-    return f"there {len(found)} expert files" if found else ""
+    experts = numbers(folder) if folder.is_dir() else []
+    return f"there {len(experts)} expert files" if experts else ""

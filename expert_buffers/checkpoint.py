@@ -62,7 +62,14 @@ class ExpertCheckpoint(Checkpoint):
         return facts["epochs"]
 
     def keep(self, epochs: int, network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> None:
-        """Remember the state after ``epochs`` epochs, and write it if it is due."""
+        """Remember the state at the end of an epoch, and write it if it is due.
+
+        Args:
+            epochs: Epochs that are done.
+            network: Network in training.
+            optimizer: Its optimizer.
+            trajectory: Rows and curves, filled as far as ``epochs``.
+        """
         state = end_state(network, optimizer, trajectory.parameters.dtype)
         for name, rows in trajectory.tensors().items():
             state[name] = rows[: epochs + (name in ROWS)]

@@ -41,22 +41,26 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class TensorSpan:
-    """Where a tensor lies: its dtype, its shape, and the number of its first byte in the file."""
+    """Position of a tensor in a file."""
 
     dtype: torch.dtype
+    """Dtype of its numbers."""
     shape: tuple[int, ...]
+    """Its shape."""
     begin: int
+    """Number of its first byte in the file."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says before its tensors."""
+    """Description of a file before its tensors."""
 
     facts: Mapping[str, Any]
     """The description that ``artifact.save`` put there."""
     spans: Mapping[str, TensorSpan]
+    """Position of each tensor, by name."""
     identity: tuple[int, ...]
-    """Which file, and which state of it, this is the header of."""
+    """Device, inode, size and time of the file that was read."""
 
     @property
     def epochs(self) -> int:
@@ -64,17 +68,30 @@ class Header:
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many numbers a row has, of each tensor that has a row an epoch."""
+        """Numbers of a row, of each tensor that has a row an epoch."""
         return {name: self.spans[name].shape[1] for name in self.facts["rows"]}
 
 
 def row_sha256(row: Tensor) -> str:
-    """SHA-256 of the bytes of one row."""
+    """Hash one row.
+
+    Args:
+        row: Vector on the CPU, of any dtype.
+
+    Returns:
+        SHA-256 of its bytes, in hexadecimal.
+    """
     return hashlib.sha256(row.contiguous().view(torch.uint8).numpy().data).hexdigest()
 
 
 def read_header(path: Path) -> Header:
-    """The header of an expert's file, in one read of a page or two; the file is as long as it says.
+    """Read the header of an expert's file, in one read of a page or two, and compare it with the file's length.
+
+    Args:
+        path: File of the expert.
+
+    Returns:
+        The description and the position of each tensor.
 
     Raises:
         UserError: The file is absent, cut short, not an artifact of ddbench, or of a newer one.
@@ -92,10 +109,13 @@ def read_header(path: Path) -> Header:
 
 
 class ExpertFile:
-    """One expert file and the rows of it that were found whole.
+    """One expert file and the rows of it that are known to be whole.
 
     The file is opened for each row and closed again, so that no number of experts runs into the system's limit of open
     files. Where it was replaced meanwhile, by a longer training of the same expert, its rows are checked anew.
+
+    Args:
+        path: The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,10 +128,17 @@ class ExpertFile:
         self._whole: set[tuple[str, int]] = set()
 
     def row(self, name: str, epoch: int) -> Tensor | None:
-        """A row, in memory of its own; None where it is not the one that was written.
+        """Read a row, and check it against its hash the first time.
+
+        Args:
+            name: Tensor with a row an epoch: ``parameters`` or ``statistics``.
+            epoch: Row, 0 to ``epochs``; 0 is the initialization.
+
+        Returns:
+            The row in memory of its own, (P,) or (Q,), in the dtype of the file; None where it is not the one written.
 
         Raises:
-            IndexError: .
+            IndexError: The expert has no such epoch.
         """
         if not 0 <= epoch <= self.epochs:
             raise IndexError(f"epoch {epoch} of an expert of {self.epochs}")
@@ -124,15 +151,22 @@ class ExpertFile:
         return row
 
     def has(self, name: str) -> bool:
-        """Whether the file has rows of this name."""
+        """Tell whether the file has rows of a name.
+
+        Args:
+            name: ``parameters`` or ``statistics``.
+
+        Returns:
+            True where it has; statistics are absent from imported experts and networks without batch norm.
+        """
         return name in self._digests
 
     def digests(self, name: str) -> list[str]:
         return self._digests[name]
 
     def curves(self) -> dict[str, Tensor]:
-        found = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.spans)
-        return {name: values for name, values in found if values is not None}
+        curves = ((name, self._read(name)) for name in PER_EPOCH if name in self._header.spans)
+        return {name: values for name, values in curves if values is not None}
 
     def _read(self, name: str, row: int | None = None) -> Tensor | None:
         """A tensor, or one row of it; None where the file ends before it does."""
@@ -199,11 +233,11 @@ def _header(file: FileIO) -> Header:
     facts = artifact.description_in(document.pop("__metadata__"))
     spans: dict[str, TensorSpan] = {}
     end = 0
-    for name, told in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
-        begin, after = told["data_offsets"]
-        if not all(map(_is_count, (begin, after, *told["shape"]))):
+    for name, entry in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, after = entry["data_offsets"]
+        if not all(map(_is_count, (begin, after, *entry["shape"]))):
             raise ValueError(f"the place of {name} is not told in whole numbers")
-        place = TensorSpan(_DTYPES[told["dtype"]], tuple(told["shape"]), data + begin)
+        place = TensorSpan(_DTYPES[entry["dtype"]], tuple(entry["shape"]), data + begin)
         if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
             raise ValueError(f"the place of {name} is not as large as its shape")
         spans[name], end = place, after

@@ -32,12 +32,19 @@ class ExpertJob(WorkerJob):
 
     moved = ("real",)
     folder: Path
+    """Folder of the buffer."""
     real: RealSet
+    """Real data."""
     network: str
+    """The experts' network."""
     recipe: ExpertRecipe
+    """Training of the experts."""
     seed: int
+    """Seed of all experts."""
     epochs: int
+    """Epochs of each expert."""
     description: BufferDescription
+    """Description of the buffer."""
     pause: float
     """Seconds between writings of what an expert goes on from. On a CPU one thread computes, so that the bits do not
     depend on how many the machine has."""
@@ -79,5 +86,9 @@ class ExpertJob(WorkerJob):
         return Trainer(self.here.real, self.network, self.recipe, self.seed, self.device, **options)
 
     def trimmed(self) -> ExpertJob:
-        """Leave out the test images, which no expert sees."""
+        """Leave out the test images, which no expert sees.
+
+        Returns:
+            The job with the validation images in their stead.
+        """
         return replace(self, real=replace(self.real, test=self.real.validation))

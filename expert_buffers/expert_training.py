@@ -34,13 +34,20 @@ _PROCESS = 500 * 2**20
 
 
 def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32", momentum: float = 0.0) -> int:
-    """Bytes of ``count`` experts of ``epochs``
+    """Compute the bytes of experts on disk.
 
-    The latter is the velocity where there is momentum, and the live parameters beside rows that are rounded; both are
-    float32. Headers, not counted, are below 1 %.
+    An expert has a row an epoch, one of the initialization, and what training goes on from: the velocity where there is
+    momentum, and the live parameters beside rows that are rounded, both float32. Headers, not counted, are below 1 %.
 
     Args:
-        epochs: Rows, initialization included, and what training can go on from.
+        parameters: P of the network.
+        epochs: Epochs of each expert.
+        count: Number of experts.
+        dtype: Dtype of the rows, as torch names it.
+        momentum: Momentum of the experts' SGD; 0 is none.
+
+    Returns:
+        Bytes of all experts.
     """
     rows = parameters * (epochs + 1) * getattr(torch, dtype).itemsize
     end = parameters * torch.float32.itemsize * ((momentum > 0) + (dtype != "float32"))
@@ -50,8 +57,18 @@ def buffer_bytes(parameters: int, epochs: int, count: int, dtype: str = "float32
 def training_cost(
     real: RealSet, network_name: str, recipe: ExpertRecipe, epochs: int, device: torch.device
 ) -> tuple[float, Estimate]:
-    """About how many seconds one expert takes on one processor thread or a GPU, and the bytes of a process that trains
-    experts with a copy of the images of its own."""
+    """Estimate the cost of training one expert.
+
+    Args:
+        real: Real data.
+        network_name: The experts' network.
+        recipe: Optimizer and batch size.
+        epochs: Epochs of the expert.
+        device: Device that trains.
+
+    Returns:
+        Seconds on one processor thread or a GPU, and bytes of a process with a copy of the images of its own.
+    """
     sizes = Sizes.of(build_network(network_name, real.shape, seed=0), real.shape, device=device.type)
     images = len(real.train), len(real.validation)
     trained = expert_bytes(recipe, epochs, sizes, *images, batch=min(recipe.batch, images[0]))
@@ -76,7 +93,7 @@ def train_experts(
     ranks: Ranks = ALONE,
     executor: Executor | None = None,
 ) -> ExpertBuffer:
-    """``recipe.count`` experts of at least ``epochs`` epochs in ``folder``; only those that are not there are trained.
+    """Train the experts of a recipe that a folder lacks.
 
     Expert e depends on ``seed``, e and the recipe alone, so a longer training has the same beginning: an expert that is
     shorter than ``epochs`` goes on from where it ended, and a longer one serves as it is. One that is damaged, or was
@@ -86,11 +103,23 @@ def train_experts(
     trained by one thread.
 
     Args:
+        folder: Folder of the buffer; it is made where it is missing.
+        real: Real data; experts are trained on its training images.
+        network_name: The experts' network.
+        recipe: Number of experts, optimizer and batches.
+        epochs: Epochs that each expert has at least.
+        seed: Seed of all of them.
+        device: Device that trains, where the executor does not choose another.
+        progress: Progress meter; None shows nothing.
+        checkpoint_seconds: Least time between two writings of an expert in training.
         compile: Whether training steps are compiled first, which changes rounding alone.
         together: How many experts one process trains at once; None is one on a CPU or where an executor shares them
-            out, and as many as fit, up to 16, on a GPU. Several ranks train every so manieth expert each, and all have
-            them in the end.
-        executor: Who trains them; None is this process, one after the other.
+            out, and as many as fit, up to 16, on a GPU.
+        ranks: Ranks of torchrun, each of which trains every world-th expert; all have them in the end.
+        executor: Executor that trains them; None is this process, one after the other.
+
+    Returns:
+        The buffer with ``recipe.count`` experts.
 
     Raises:
         UserError: The folder holds other experts, the network can not be a student, an expert diverges, the disk is

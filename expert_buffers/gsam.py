@@ -66,19 +66,18 @@ def _shaped(vector: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
 
 
 def perturbation(weights: Tensor, gradient: Tensor, rho: float, adaptive: bool) -> Tensor:
-    """The way to the weights nearby at which the loss is about the highest:
-
-    (P,), zero where the gradient is.
+    """Compute the move to the weights nearby at which the loss is about the highest.
 
     Args:
         weights: (P,), of all parameters together.
         gradient: (P,), of all parameters together.
         rho: Length, in units of each weight where ``adaptive``.
-        adaptive: Kwon et al. 2021 (arXiv:2102.11600).
+        adaptive: Whether it is scaled by the weights: Kwon et al. 2021 (arXiv:2102.11600).
 
-    Source: Foret et al. 2021 (arXiv:2010.01412);
+    Returns:
+        (P,), zero where the gradient is.
 
-    Differs: none.
+    Source: Foret et al. 2021 (arXiv:2010.01412). Differs: none.
     """
     if not adaptive:
         return gradient * (rho / (gradient.norm() + _EPSILON))
@@ -86,7 +85,15 @@ def perturbation(weights: Tensor, gradient: Tensor, rho: float, adaptive: bool) 
 
 
 def gap_direction(gradient: Tensor, perturbed: Tensor, alpha: float) -> Tensor:
-    """The perturbed gradient, less ``alpha`` times the part of the gradient that is orthogonal to it: (P,).
+    """Subtract from the perturbed gradient ``alpha`` times the part of the gradient that is orthogonal to it.
+
+    Args:
+        gradient: Gradient at the weights, (P,).
+        perturbed: Gradient at the perturbed weights, (P,).
+        alpha: Weight of the gap to the loss nearby.
+
+    Returns:
+        The direction that SGD takes for the gradient, (P,).
 
     Source: Zhuang et al. 2022 (arXiv:2203.08065), equation of the update. Differs: the projection has no epsilon in
     its norms, so the part left is orthogonal, and none where both are equal, also for gradients as small as that.

@@ -17,7 +17,14 @@ _GSAM_VECTORS = 5
 
 
 def is_penalised(recipe: ExpertRecipe) -> bool:
-    """Whether the experts' loss holds a gradient by the images."""
+    """Tell whether the experts' loss holds a gradient by the images.
+
+    Args:
+        recipe: The experts' recipe.
+
+    Returns:
+        True for smooth experts with a penalty above 0.
+    """
     return isinstance(recipe.optimizer, SmoothExperts) and recipe.optimizer.penalty > 0
 
 

@@ -28,18 +28,19 @@ class BufferDescription:
     """The content of ``buffer.json``."""
 
     dataset: str
-    """Name and fingerprint of the real set."""
+    """Name of the real set."""
     real: str
-    """Name and fingerprint of the real set."""
+    """Fingerprint of the real set."""
     preprocessing: dict[str, Any]
     """``Preprocessing.describe()``."""
     network: str
+    """Canonical name of the network."""
     channels: int
-    """Of the images, as the network was built for them."""
+    """Channels of the images that the network was built for."""
     size: int
-    """Of the images, as the network was built for them."""
+    """Height and width of those images, in pixels."""
     classes: int
-    """Of the images, as the network was built for them."""
+    """Number of classes."""
     parameters: Shapes
     """What a row of P numbers is made of, in the order of ``network.parameters()``."""
     statistics: Shapes
@@ -47,14 +48,16 @@ class BufferDescription:
     recipe: dict[str, Any]
     """How experts were trained, without how many and how long; empty where unknown."""
     seed: int | None
+    """Seed of the experts; None where it is unknown."""
     versions: dict[str, str] = field(default_factory=versions)
+    """Versions of the libraries that trained them."""
     imported: dict[str, Any] | None = None
     """Of experts that another project trained, the hashes of their files and what was measured of them; None of those
     trained here, and of those imported before this was kept."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of anything made from these experts must know; nothing of experts trained here."""
+        """Notes for readers of anything made from these experts; none of experts trained here."""
         if self.seed is not None:
             return ()
         files = (self.imported or {}).get("files", {})
@@ -78,15 +81,25 @@ class BufferDescription:
         return fingerprint({k: value for k, value in self.document().items() if k not in ("versions", "imported")})
 
     def document(self) -> dict[str, Any]:
-        """As JSON; without ``imported`` where there is none, as files of experts trained here have always been."""
+        """Convert to JSON.
+
+        Returns:
+            Values by field; without ``imported`` where it is None, as in files of experts trained here.
+        """
         return {key: value for key, value in asdict(self).items() if key != "imported" or value is not None}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> BufferDescription:
-        """Back from JSON.
+        """Read back from JSON.
+
+        Args:
+            document: Content of ``buffer.json``; keys of other names are ignored.
+
+        Returns:
+            The description.
 
         Raises:
-            ValueError: Where a value is missing, of another type, or no count that a buffer can have.
+            ValueError: A value is missing, of another type, or no count that a buffer can have.
         """
         known = {key: document[key] for key in cls.__dataclass_fields__ if key in document}
         text = canonical(known)  # refuses what is no number, which pydantic lets through
@@ -114,7 +127,15 @@ class BufferDescription:
             raise ValueError("preprocessing has no kind")
 
     def require_same(self, requested: BufferDescription, where: str) -> None:
-        """Errors: UserError that names the first thing that differs from what is asked, with both values."""
+        """Require that a buffer is of the same data, network and training as a requested one.
+
+        Args:
+            requested: Description of what is needed now.
+            where: Folder of the buffer, for the error.
+
+        Raises:
+            UserError: They differ; it names the first difference, with both values.
+        """
         for what, mine, other in _compared(self, requested):
             if mine != other:
                 raise UserError(
@@ -127,11 +148,16 @@ class BufferDescription:
 
 
 def describe_buffer(real: RealSet, network: str, recipe: ExpertRecipe | None, seed: int | None) -> BufferDescription:
-    """The description of experts of this network on this real set.
+    """Describe experts of a network on a real set.
 
     Args:
-        recipe: None where they are unknown, as for experts that another project trained.
-        seed: None where they are unknown, as for experts that another project trained.
+        real: Real data.
+        network: The experts' network.
+        recipe: Training of the experts; None where it is unknown, as for experts that another project trained.
+        seed: Seed of the experts; None where it is unknown.
+
+    Returns:
+        The description, with the versions of this process.
 
     Raises:
         UserError: An unknown network, or one that can not be built for these images.
@@ -163,7 +189,14 @@ def _of_first(hashes: Mapping[str, str]) -> str:
 
 
 def count(shapes: Shapes) -> int:
-    """How many numbers tensors of these shapes have together."""
+    """Count the numbers of tensors.
+
+    Args:
+        shapes: Their names and shapes.
+
+    Returns:
+        Numbers that they have together.
+    """
     return sum(prod(shape) for _, shape in shapes)
 
 

@@ -57,7 +57,7 @@ def expert_optimizer(trainable: Trainable | nn.Module, recipe: ExpertRecipe) -> 
 @final
 @dataclass(frozen=True, eq=False)
 class ExpertState:
-    """What the optimizer of an expert keeps between epochs."""
+    """State of an expert's optimizer between epochs."""
 
     optimizer: ExpertOptimizer
     """Optimizer of the expert, or of several at once."""
@@ -65,16 +65,24 @@ class ExpertState:
     """Place of the expert in the stack; None where it is trained alone."""
 
     def state(self) -> dict[str, Tensor]:
-        """Copy what must be kept, on the CPU, by name; empty where nothing is."""
+        """Copy what must be kept to the CPU.
+
+        Returns:
+            ``velocity``, (P,), by its name; empty where there is no momentum yet.
+        """
         parameters = self.optimizer.trainable.parameters.values()
-        found = [self.optimizer.optimizer.state[p].get("momentum_buffer") for p in parameters]
-        if all(velocity is None for velocity in found):
+        velocities = [self.optimizer.optimizer.state[p].get("momentum_buffer") for p in parameters]
+        if all(velocity is None for velocity in velocities):
             return {}
-        whole = (torch.zeros_like(p) if v is None else v for v, p in zip(found, parameters, strict=True))
+        whole = (torch.zeros_like(p) if v is None else v for v, p in zip(velocities, parameters, strict=True))
         return {"velocity": flat(v if self.member is None else v[self.member] for v in whole)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Set the optimizer to a saved state.
+
+        Args:
+            state: As :meth:`state` returns it; empty where there was no velocity.
+        """
         if self.member is None:
             self.optimizer.optimizer.state.clear()
         if "velocity" in state:

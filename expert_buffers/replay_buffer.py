@@ -55,7 +55,14 @@ def import_replay_buffer(
 
 
 def require_no_buffer(folder: Path) -> None:
-    """Errors: UserError when there is an expert buffer in a folder."""
+    """Require that no expert buffer lies in a folder.
+
+    Args:
+        folder: Folder, which may be absent.
+
+    Raises:
+        UserError: There is one.
+    """
     if (folder / DESCRIPTION).exists():
         raise UserError(
             f"{folder} already is an expert buffer",
@@ -65,7 +72,15 @@ def require_no_buffer(folder: Path) -> None:
 
 
 def export_replay_buffer(buffer: ExpertBuffer, folder: str | Path, per_file: int = 10) -> list[Path]:
-    """Write all experts as ``replay_buffer_0.pt``, ... of ``per_file`` experts; the last file holds what is left.
+    """Write all experts as ``replay_buffer_0.pt``, ``replay_buffer_1.pt``, ...
+
+    Args:
+        buffer: Experts to write.
+        folder: Folder of the files, without any such file yet.
+        per_file: Experts in a file; the last file holds what is left.
+
+    Returns:
+        The files, in the order of the experts.
 
     Raises:
         UserError: The folder holds replay buffers already, the buffer is damaged, or the disk is full.

@@ -32,6 +32,7 @@ class Wanted:
     """The network whose experts are wanted."""
 
     network: str
+    """Its canonical name."""
     parameters: Shapes
     """Names and shapes, in the order of ``network.parameters()``."""
 
@@ -43,42 +44,53 @@ class Expert:
     place: str
     """Its file and its position there, for messages."""
     trajectory: Trajectory
+    """Its snapshots as rows, without statistics and curves."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Survey:
-    """What a look through replay buffers found."""
+    """Summary of replay buffers."""
 
     experts: int
-    """How many."""
+    """Number of experts."""
     epochs: int
-    """Of the shortest of them."""
+    """Epochs of the shortest of them."""
     last: dict[str, Tensor]
     """The last snapshot, (P,), of a few experts by their place."""
 
 
 def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The replay buffers that are meant, in the order of their numbers.
+    """List the replay buffers that are meant.
 
     Args:
         files: A folder of ``replay_buffer_*.pt``, one file, or several.
 
+    Returns:
+        The files, in the order of their numbers.
+
     Raises:
         UserError: When there is none, or one is no regular file.
     """
-    given = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
-    found = [inner for path in given for inner in (path.glob("replay_buffer_*.pt") if path.is_dir() else [path])]
-    if not found:
+    paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+    buffers = [inner for path in paths for inner in (path.glob("replay_buffer_*.pt") if path.is_dir() else [path])]
+    if not buffers:
         raise UserError(
-            f"there is no replay_buffer_*.pt in {', '.join(map(str, given)) or 'an empty list'}", fix="check the path"
+            f"there is no replay_buffer_*.pt in {', '.join(map(str, paths)) or 'an empty list'}", fix="check the path"
         )
-    for path in found:
+    for path in buffers:
         require_regular(path)
-    return sorted(found, key=_natural)
+    return sorted(buffers, key=_natural)
 
 
 def survey(paths: Sequence[Path], wanted: Wanted) -> Survey:
-    """Read every expert once and keep nothing but the last snapshots of a few, spread over the files.
+    """Read every expert once, and hold the last snapshots of a few, spread over the files.
+
+    Args:
+        paths: Replay buffers.
+        wanted: Network that the experts must fit.
+
+    Returns:
+        Number and length of the experts, with those snapshots.
 
     Raises:
         UserError: As ``experts_in``.
@@ -95,9 +107,16 @@ def survey(paths: Sequence[Path], wanted: Wanted) -> Survey:
 
 
 def experts_in(path: Path, wanted: Wanted) -> Iterator[Expert]:
-    """The experts of one file.
+    """Read the experts of one file.
 
     Memory holds one expert at a time beside what the system keeps of the file.
+
+    Args:
+        path: Replay buffer.
+        wanted: Network that the experts must fit.
+
+    Yields:
+        Each expert, checked, with rows in the dtype of the file.
 
     Raises:
         UserError: For a file that is not a replay buffer or needs unpickling, and for an expert that does not fit the
@@ -128,19 +147,33 @@ def experts_in(path: Path, wanted: Wanted) -> Iterator[Expert]:
 
 
 def file_sha256(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of files by their names, with the folder above where two are called alike."""
-    found = list(paths)
-    names = [path.name for path in found]
-    short = names if len(set(names)) == len(names) else [f"{path.parent.name}/{path.name}" for path in found]
+    """Hash files.
+
+    Args:
+        paths: The files.
+
+    Returns:
+        SHA-256 by file name, with the folder above where two files have the same name.
+    """
+    files = list(paths)
+    names = [path.name for path in files]
+    short = names if len(set(names)) == len(names) else [f"{path.parent.name}/{path.name}" for path in files]
     hashes: dict[str, str] = {}
-    for name, path in zip(short, found, strict=True):
+    for name, path in zip(short, files, strict=True):
         with path.open("rb") as file:
             hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes
 
 
 def says_unwhitened(path: Path) -> bool:
-    """Whether a folder or file name says that the experts saw images without ZCA, as MTT's ``CIFAR10_NO_ZCA`` does."""
+    """Tell whether a path says that its experts saw images without ZCA, as MTT's ``CIFAR10_NO_ZCA`` does.
+
+    Args:
+        path: Replay buffer; the names of its folders count as well.
+
+    Returns:
+        True where ``no zca`` stands in it, in any spelling.
+    """
     return re.search(r"(?<![a-z])no[-_ ]?zca(?![a-z])", str(path.absolute()).lower()) is not None
 
 
@@ -163,19 +196,19 @@ def _check(snapshots: Snapshots, wanted: Wanted, location: str) -> None:
     shapes = [shape for _, shape in wanted.parameters]
     dtype = snapshots[0][0].dtype
     for epoch, snapshot in enumerate(snapshots):
-        found = [tuple(tensor.shape) for tensor in snapshot]
-        if found != shapes:
+        own = [tuple(tensor.shape) for tensor in snapshot]
+        if own != shapes:
             raise UserError(
                 f"the experts do not fit the network {wanted.network}",
                 f"in    {location}, epoch {epoch}",
-                *_difference(found, wanted.parameters),
+                *_difference(own, wanted.parameters),
                 fix="name the network, the image size and the number of classes that the experts were trained with",
             )
         if any(tensor.dtype != dtype or dtype not in _DTYPES for tensor in snapshot):
-            given = ", ".join(sorted({str(tensor.dtype) for tensor in snapshot}))
+            dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in snapshot}))
             raise UserError(
                 "an expert is stored in a dtype that a buffer does not keep",
-                f"in    {location}, epoch {epoch}: {given}",
+                f"in    {location}, epoch {epoch}: {dtypes}",
                 "known torch.float32, torch.bfloat16, one for the whole expert",
                 fix="convert the tensors with .float() and save the file again",
             )
@@ -208,7 +241,7 @@ def _require_finite(rows: Tensor, wanted: Wanted, location: str) -> None:
 def _difference(shapes: list[tuple[int, ...]], parameters: Shapes) -> list[str]:
     """The first tensor that is not what the network has there."""
     for position, (name, shape) in enumerate(parameters):
-        given = shapes[position] if position < len(shapes) else None
-        if given != shape:
-            return [f"want  {name} {shape}", f"found {given if given is not None else 'nothing'} at place {position}"]
+        own = shapes[position] if position < len(shapes) else None
+        if own != shape:
+            return [f"want  {name} {shape}", f"found {own if own is not None else 'nothing'} at place {position}"]
     return [f"want  {len(parameters)} tensors", f"found {len(shapes)}"]

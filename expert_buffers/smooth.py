@@ -48,7 +48,16 @@ class SmoothStep:
 
 
 def penalties(trainable: Trainable, images: Tensor, norm_over: NormOver) -> Tensor:
-    """:func:`gradient_penalty` of one network, or of each of several, (k,)."""
+    """Compute :func:`gradient_penalty` of networks in training.
+
+    Args:
+        trainable: One network, or k of one architecture.
+        images: Images without augmentation, (B, C, H, W); of k networks (k, B, C, H, W).
+        norm_over: As in :func:`gradient_penalty`.
+
+    Returns:
+        Scalar of one network; of several the penalty of each, (k,).
+    """
     if trainable.forward is None:
         images = images.detach().requires_grad_()
         (slope,) = torch.autograd.grad(
@@ -60,13 +69,19 @@ def penalties(trainable: Trainable, images: Tensor, norm_over: NormOver) -> Tens
 
 
 def gradient_penalty(network: nn.Module, images: Tensor, norm_over: NormOver) -> Tensor:
-    """Mean of (norm - 1)^2, the norm that of the gradient of all logits' sum by the images: a scalar, unitless.
+    """Compute the mean of (norm - 1)^2, the norm that of the gradient of all logits' sum by the images.
+
+    Differentiable in the parameters, once; where a gradient by the images is exactly zero, its norm adds nothing to
+    that. Costs a forward, a backward, and the backward of both.
 
     Args:
+        network: Network that is penalized.
         images: (B, C, H, W).
         norm_over: "channel" takes a norm over the channels of each pixel, B * H * W of them, and "sample" one over all
-            of each image, B of them. Differentiable in the parameters, once; where a gradient by the images is exactly
-            zero, its norm adds nothing to that. Costs a forward, a backward, and the backward of both.
+            of each image, B of them.
+
+    Returns:
+        Scalar without unit.
 
     Source: Shen et al. 2023 (arXiv:2310.10541), released code; "sample": Gulrajani et al. 2017 (arXiv:1704.00028).
     """

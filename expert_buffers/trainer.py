@@ -50,11 +50,16 @@ class _ExpertRun:
 
 
 class Trainer:
-    """What all experts of a buffer share, the data on the device above all.
+    """Training of the experts of one buffer, with the data that they share on the device.
 
     Args:
+        real: Real data.
+        network_name: The experts' network.
+        recipe: Optimizer, batches and augmentation.
+        seed: Seed of all experts.
+        device: Device that trains.
         compile: Whether the networks' passes are compiled.
-        notice: Whether it is said where they do not let themselves.
+        notice: Whether a failure of compiling is reported on stderr.
     """
 
     def __init__(

@@ -14,11 +14,17 @@ _LIVE, _OPTIMIZER = "end.parameters", "end.optimizer."
 
 
 def end_state(network: nn.Module, optimizer: ExpertState, dtype: torch.dtype) -> dict[str, Tensor]:
-    """What goes on from the last row, by the names it has in a file: none of them is that of a row or a curve.
+    """Collect what training goes on from besides the rows.
+
+    All randomness of an epoch follows from its name, so this and the last rows are all the remaining epochs depend on.
 
     Args:
-        dtype: Of the rows; the live parameters (float32) are kept beside rows that are rounded. All randomness of an
-            epoch follows from its name, so this and the last rows are all the remaining epochs depend on.
+        network: Network at the end of an epoch.
+        optimizer: State of its optimizer.
+        dtype: Dtype of the rows; beside rows that are rounded, the live parameters (float32) are saved as well.
+
+    Returns:
+        Tensors by the names they have in a file: none of them is that of a row or a curve.
     """
     state = {f"{_OPTIMIZER}{name}": tensor for name, tensor in optimizer.state().items()}
     if dtype != torch.float32:
@@ -27,10 +33,13 @@ def end_state(network: nn.Module, optimizer: ExpertState, dtype: torch.dtype) ->
 
 
 def put_back(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: ExpertState, trajectory: Trajectory) -> None:
-    """Bring all three to where a file's training ended.
+    """Restore network, optimizer and trajectory to where a file's training ended.
 
     Args:
-        tensors: Its rows, curves and end state, by name.
+        tensors: Rows, curves and end state of the file, by name.
+        network: Network whose parameters and buffers are set.
+        optimizer: Optimizer whose state is set.
+        trajectory: Trajectory whose first rows are set.
     """
     for name, rows in trajectory.tensors().items():
         rows[: len(tensors[name])] = tensors[name]

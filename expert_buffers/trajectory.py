@@ -29,9 +29,13 @@ class Trajectory:
         return len(self.parameters) - 1
 
     def tensors(self) -> dict[str, Tensor]:
-        """By the names they have in an expert file."""
-        found = {"parameters": self.parameters, **self.curves}
-        return found if self.statistics is None else {**found, "statistics": self.statistics}
+        """Collect the tensors of an expert file.
+
+        Returns:
+            Parameters, statistics where there are any, and curves, by the names they have in the file.
+        """
+        tensors = {"parameters": self.parameters, **self.curves}
+        return tensors if self.statistics is None else {**tensors, "statistics": self.statistics}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Trajectory:
@@ -40,7 +44,18 @@ class Trajectory:
 
     @classmethod
     def blank(cls, epochs: int, parameters: int, statistics: int, dtype: torch.dtype, validated: bool) -> Trajectory:
-        """Room for ``epochs`` epochs, to be filled row by row."""
+        """Allocate a trajectory of zeros, to be filled row by row.
+
+        Args:
+            epochs: E, epochs of the expert.
+            parameters: P, numbers of its parameters.
+            statistics: Q, numbers of its running statistics; 0 is none.
+            dtype: Dtype of the parameters' rows.
+            validated: Whether there is a curve of validation accuracy.
+
+        Returns:
+            A trajectory of E+1 rows and curves of E entries.
+        """
         names = [name for name in PER_EPOCH if validated or name != "validation_accuracy"]
         return cls(
             parameters=torch.zeros(epochs + 1, parameters, dtype=dtype),
@@ -49,20 +64,37 @@ class Trajectory:
         )
 
     def snapshot(self, row: int, network: nn.Module) -> None:
-        """Copy the network as it is now into a row. Always a copy: on the CPU, a detached parameter is the live one."""
+        """Copy the network as it is now into a row. Always a copy: on the CPU, a detached parameter is the live one.
+
+        Args:
+            row: Number of the row; 0 is the initialization.
+            network: Network in training.
+        """
         self.parameters[row] = flat(network.parameters())
         if self.statistics is not None:
             self.statistics[row] = flat(network.buffers())
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:
-    """All numbers of the tensors, in order, as a new float32 vector on the CPU."""
+    """Concatenate all numbers of tensors, in order.
+
+    Args:
+        tensors: Tensors of any shapes, on any device.
+
+    Returns:
+        A new float32 vector on the CPU, detached.
+    """
     return torch.cat([tensor.detach().reshape(-1).float() for tensor in tensors]).cpu()
 
 
 @torch.no_grad()
 def unflatten_into(vector: Tensor, tensors: Iterable[Tensor]) -> None:
-    """Write a vector that :func:`flat` made back into tensors of the same shapes."""
+    """Write a vector that :func:`flat` made back into tensors.
+
+    Args:
+        vector: Numbers of all tensors, in order.
+        tensors: Tensors of the shapes that it was made from; written in place.
+    """
     start = 0
     for tensor in tensors:
         tensor.copy_(vector[start : start + tensor.numel()].view(tensor.shape))

@@ -92,28 +92,35 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line and return its exit status: 0 done, 2 the user can mend it, 130 interrupted; a bug raises."""
-    given = sys.argv[1:] if arguments is None else arguments
-    if skips_this_rank(given):
+    """Run a command line. A bug raises.
+
+    Args:
+        arguments: Words after ``ddbench``; None takes those of the process.
+
+    Returns:
+        Exit status: 0 done, 2 for an error that the user can fix, 130 interrupted.
+    """
+    argv = sys.argv[1:] if arguments is None else arguments
+    if skips_this_rank(argv):
         return 0
     try:
         _require_current_folder()
         output = cast("TextIO", PrintableOutput(sys.stdout))  # names from files are no commands to a terminal
-        with redirect_stdout(output), stdout_on_rank_0(given):
-            status = app(args=given or ["--help"], prog_name="ddbench", standalone_mode=False)
+        with redirect_stdout(output), stdout_on_rank_0(argv):
+            status = app(args=argv or ["--help"], prog_name="ddbench", standalone_mode=False)
     except UserError as error:
-        return _complain(error, given)
+        return _complain(error, argv)
     except _Misuse as error:
-        return _complain(_misuse(error), given)
+        return _complain(_misuse(error), argv)
     except OSError as error:
         mendable = _mendable(error)
         if mendable is None:
             raise
-        return _complain(mendable, given)
+        return _complain(mendable, argv)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     if status == INTERRUPTED:
-        _say("ddbench: stopped; the same command goes on from here", given)
+        _say("ddbench: stopped; the same command goes on from here", argv)
     return status if isinstance(status, int) else 0
 
 
@@ -127,13 +134,13 @@ def _require_current_folder() -> None:
         ) from None
 
 
-def _complain(error: UserError, given: list[str]) -> int:
-    _say(f"ddbench: {error}", given)
+def _complain(error: UserError, argv: list[str]) -> int:
+    _say(f"ddbench: {error}", argv)
     return 2
 
 
-def _say(text: str, given: list[str]) -> None:
-    with reports_on_one_rank(given) as speaks:
+def _say(text: str, argv: list[str]) -> None:
+    with reports_on_one_rank(argv) as speaks:
         if speaks:
             typer.echo(printable(text, keep="\n"), err=True)
 

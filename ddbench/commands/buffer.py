@@ -17,8 +17,8 @@ def buffer(
 ) -> None:
     """Train the experts that a recipe needs, and nothing else. Resumable, expert by expert."""
     with shared.executors() as by:
-        where = shared.context(by, together=True)
-        pipeline = open_image_recipe(recipe, override, shared.seed, shared.plugin, where)
+        context = shared.context(by, together=True)
+        pipeline = open_image_recipe(recipe, override, shared.seed, shared.plugin, context)
         pipeline.domain.check_memory(pipeline, experts_alone=True)
         if not pipeline.buffers:
             typer.echo("this recipe needs no experts")

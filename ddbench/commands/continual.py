@@ -72,32 +72,32 @@ def continual(
     from ddbench.evaluate.protocols.builtin import protocol as protocol_named
     from ddbench.pipeline.continual import ContinualOptions, bounds, file_points, recipe_points, set_points
 
-    where = shared.context()
+    context = shared.context()
     by, bound_by = protocol_named(protocol, "--protocol"), protocol_named("real-v1")
     by, bound_by = by.with_epochs(epochs), bound_by.with_epochs(epochs)
-    asked = ContinualOptions(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
+    settings = ContinualOptions(steps=steps, orders=orders, networks=networks, network=network, protocol=by)
     target = targets[0]
-    given = [Path(name) if name.endswith(".pt") else options.set_file(Path(name)) for name in targets]
-    if any(file.suffix in (".safetensors", ".pt") for file in given) and (override or shared.plugin or method):
+    files = [Path(name) if name.endswith(".pt") else options.set_file(Path(name)) for name in targets]
+    if any(file.suffix in (".safetensors", ".pt") for file in files) and (override or shared.plugin or method):
         raise UserError(
             f"-o, --plugin and --method are about a recipe, and {target} is a file of images",
             fix="leave them out, or give a recipe",
         )
-    if all(file.suffix == ".pt" for file in given):
-        evaluator, points = file_points(given, asked, where, dataset, shared.seed)
+    if all(file.suffix == ".pt" for file in files):
+        evaluator, points = file_points(files, settings, context, dataset, shared.seed)
     elif len(targets) > 1:
         raise UserError(f"{targets[1]} is one target too many", fix="give one recipe, one set, or .pt files alone")
-    elif given[0].suffix == ".safetensors":
-        evaluator, points = set_points(given[0], asked, where, dataset, shared.seed)
+    elif files[0].suffix == ".safetensors":
+        evaluator, points = set_points(files[0], settings, context, dataset, shared.seed)
     else:
         extra = [] if dataset is None else [f"dataset={dataset}"]
-        pipeline = open_image_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where)
-        evaluator, points = recipe_points(pipeline, asked, method or [])
+        pipeline = open_image_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, context)
+        evaluator, points = recipe_points(pipeline, settings, method or [])
     answers = list(points)
     if bound:
         answers += bounds(evaluator, answers, bound_by)
     curves = curves_of(answers)
-    documents = [curve.save(where.home) for curve in curves]
+    documents = [curve.save(context.home) for curve in curves]
     if plot is not None:
         draw(curves, plot)
     typer.echo(render(curves, format.value))

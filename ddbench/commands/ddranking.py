@@ -99,13 +99,13 @@ def ddranking(
         "dataset": dataset,
     }
     context = shared.context()
-    found = []
+    measurements = []
     for path in map(Path, target):
         if path.suffix == ".json":
-            found.append(_weighted(path, chosen, weight, ars_weight))
+            measurements.append(_weighted(path, chosen, weight, ars_weight))
         else:
-            found.append(_measured(options.set_file(path), context, chosen, weight, ars_weight))
-    typer.echo(render(found, format.value))
+            measurements.append(_measured(options.set_file(path), context, chosen, weight, ars_weight))
+    typer.echo(render(measurements, format.value))
 
 
 def _weighted(path: Path, chosen: dict[str, Any], weight: float | None, ars_weight: float | None) -> Measurement:

@@ -20,8 +20,8 @@ def distill(
     from ddbench.pipeline.job_order import in_turns
 
     with shared.executors() as by:
-        where = shared.context(by, together=True)
-        pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
+        context = shared.context(by, together=True)
+        pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, context, shared.seeds)
         pipeline.domain.check_memory(pipeline, scored=False)
         if not distill_on_ranks(pipeline):
             return

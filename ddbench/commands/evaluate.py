@@ -83,7 +83,7 @@ def evaluate(
     from ddbench.evaluate.leaderboard.render import render
 
     with shared.executors() as by:
-        where = shared.context(by)
+        context = shared.context(by)
         file = options.set_file(Path(target))
         if file.suffix == ".safetensors":
             from ddbench.pipeline.score_files import score_set
@@ -94,7 +94,7 @@ def evaluate(
                     f"-o and --plugin change a recipe, and {target} is a synthetic set",
                     fix="use --protocol, --network, --seeds, --seed and --dataset",
                 )
-            asked = SetOptions(
+            set_options = SetOptions(
                 protocol=protocol,
                 networks=network or [],
                 seeds=seeds,
@@ -104,7 +104,7 @@ def evaluate(
                 teachers=teachers,
                 validation=validation,
             )
-            scored = score_set(file, where, asked)
+            scored = score_set(file, context, set_options)
         else:
             if validation is not None:
                 raise UserError("a recipe says itself what is held back", fix=f"-o validation={validation:g}")
@@ -122,5 +122,5 @@ def evaluate(
             }
             extra = [f"{key}={value}" for key, value in chosen.items() if value is not None]
             extra += [f"evaluation.networks=[{', '.join(network)}]"] if network else []
-            scored = open_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, where).rows()
+            scored = open_recipe(target, [*(override or []), *extra], shared.seed, shared.plugin, context).rows()
         typer.echo(render([row for row, _ in scored], format.value))

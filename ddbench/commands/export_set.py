@@ -71,7 +71,16 @@ def export(
 
 
 def export_buffer(buffer: Path, out: Path, per_file: int) -> None:
-    """Write an expert buffer as replay_buffer_*.pt files, which MTT and its children read. Every bit is kept."""
+    """Write an expert buffer as replay_buffer_*.pt files, which MTT and its children read, bit for bit.
+
+    Args:
+        buffer: Folder of the buffer.
+        out: Folder of the files.
+        per_file: Experts in a file.
+
+    Raises:
+        UserError: There is no whole buffer, or there are such files already.
+    """
     from ddbench.expert_buffers.buffer import ExpertBuffer
     from ddbench.expert_buffers.replay_buffer import export_replay_buffer
 

@@ -194,9 +194,9 @@ def import_files(
         "--out": out,
     }
     if recipe is not None:
-        if given := [option for option, value in of_set.items() if value is not None]:
+        if set_options := [option for option, value in of_set.items() if value is not None]:
             raise UserError(
-                f"--recipe is for experts, and {' '.join(given)} for synthetic sets",
+                f"--recipe is for experts, and {' '.join(set_options)} for synthetic sets",
                 fix="leave one side out",
             )
         return import_buffer(files, recipe, override, seed, plugin, context, scored=not unscored)

@@ -23,13 +23,26 @@ def info(
 
 
 def readable(document: Any) -> str:
-    """Indented JSON in which a list of plain values keeps to one line."""
+    """Write indented JSON in which a list of plain values keeps to one line.
+
+    Args:
+        document: Plain data.
+
+    Returns:
+        The text, without a newline at its end.
+    """
     text = json.dumps(document, indent=2)
-    return re.sub(r"\[\n\s*([^\[\]{}]*?)\n\s*\]", lambda found: "[" + re.sub(r"\n\s*", " ", found[1]) + "]", text)
+    return re.sub(r"\[\n\s*([^\[\]{}]*?)\n\s*\]", lambda match: "[" + re.sub(r"\n\s*", " ", match[1]) + "]", text)
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """What lies at a path.
+    """Describe the buffer, run, synthetic set or row at a path.
+
+    Args:
+        path: File or folder; the checksum of a synthetic set is verified.
+
+    Returns:
+        Plain data with its ``kind``.
 
     Raises:
         UserError: It is nothing of ddbench's.

@@ -158,7 +158,12 @@ def _summary(kind: type) -> str:
 
 
 def print_table(table: Sequence[dict[str, Any]], format: options.TableFormat) -> None:
-    """Print records as a table in a form."""
+    """Print records as a table.
+
+    Args:
+        table: Records of the same keys, which head the columns; None is an empty cell.
+        format: Form of the table; JSON has the records as they are.
+    """
     from ddbench.files.tables import Report, table_of
 
     cells = [{key: "" if value is None else str(value) for key, value in row.items()} for row in table]

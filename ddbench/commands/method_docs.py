@@ -18,19 +18,40 @@ REQUIRED = "required"
 
 
 def settings_table(kind: type[Method]) -> list[dict[str, str]]:
-    """One line a setting, those without a default first; below a part or a group, indented, what it has inside."""
+    """List the settings of a method, those without a default first.
+
+    Args:
+        kind: Class of the method.
+
+    Returns:
+        A record a setting; below a part or a group, with dotted names, those inside it.
+    """
     fields = sorted(kind.model_fields.items(), key=lambda named: not named[1].is_required())
     return [row for name, info in fields for row in _setting_rows(kind, name, info, _default(info))]
 
 
 def about(kind: type[Method]) -> str:
-    """The method's own words: what its file says it is, and what its class says it does."""
+    """Collect the docstrings of a method's file and class.
+
+    Args:
+        kind: Class of the method.
+
+    Returns:
+        Both, without their backquotes.
+    """
     file = (getattr(sys.modules.get(kind.__module__), "__doc__", None) or "").strip()
     return "\n\n".join(text for text in (file, cleandoc(kind.__doc__ or "")) if text).replace("``", "")
 
 
 def expert_settings(kind: type[Method]) -> str:
-    """The experts a method brings where a recipe says nothing of them; empty for those that take any."""
+    """List the experts that a method brings where a recipe says nothing of them.
+
+    Args:
+        kind: Class of the method.
+
+    Returns:
+        Keys and values of ``experts``; empty for a method that takes any.
+    """
     return ", ".join(f"{key}: {value}" for key, value in kind.EXPERTS.items())
 
 
@@ -60,8 +81,8 @@ def _default(info: FieldInfo) -> Any:
 def _literals(options: list[type[BaseModel]], info: FieldInfo) -> list[str]:
     """The words that a setting may be, of itself or as the kind of its only part."""
     annotation = options[0].model_fields["kind"].annotation if options and "kind" in options[0].model_fields else None
-    found = annotation if options else info.annotation
-    return [str(choice) for choice in get_args(found)] if get_origin(found) is Literal else []
+    literal = annotation if options else info.annotation
+    return [str(choice) for choice in get_args(literal)] if get_origin(literal) is Literal else []
 
 
 def _inherited(model: type[BaseModel], name: str) -> str | None:

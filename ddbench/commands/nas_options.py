@@ -42,7 +42,14 @@ Part = Annotated[
 
 
 def recipe_of(epochs: int | None, augmentation: str | None) -> Protocol:
-    """``nas-v1`` with these changes.
+    """Change the training of ``nas-v1``.
+
+    Args:
+        epochs: Epochs of every training; None leaves those of ``nas-v1``.
+        augmentation: Name of the augmentation; None leaves that of ``nas-v1``.
+
+    Returns:
+        The changed protocol.
 
     Raises:
         UserError: An unknown augmentation.
@@ -56,7 +63,13 @@ def recipe_of(epochs: int | None, augmentation: str | None) -> Protocol:
 
 
 def part_of(text: str | None) -> tuple[int, int] | None:
-    """``"2/4"`` as (2, 4).
+    """Read the option ``--part``.
+
+    Args:
+        text: Such as ``2/4``; None is all networks.
+
+    Returns:
+        Number of the part, from 1, and number of parts; None for all.
 
     Raises:
         UserError: Anything else.
@@ -70,7 +83,17 @@ def part_of(text: str | None) -> tuple[int, int] | None:
 
 
 def worth_sharing(real: RealSet, protocol: Protocol, networks: Sequence[str], seeds: int) -> bool:
-    """Whether training all networks on real data is work enough for several processes."""
+    """Tell whether training all networks on real data is work enough for several processes.
+
+    Args:
+        real: Real data.
+        protocol: Protocol of every training.
+        networks: Names of the networks; the first stands for all.
+        seeds: Trainings of each network.
+
+    Returns:
+        True above the work from which processes are worth their start.
+    """
     from ddbench.estimates.memory import activation_floats
     from ddbench.evaluate.training.worker_count import WORTH_WORKERS
     from ddbench.networks import build_network
@@ -81,6 +104,14 @@ def worth_sharing(real: RealSet, protocol: Protocol, networks: Sequence[str], se
 
 
 def require_ending(path: Path | None, *endings: str) -> None:
-    """Errors: UserError for a file that would be of another kind, said before anything is trained."""
+    """Require that a file to be written has one of these endings, before anything is trained.
+
+    Args:
+        path: The file; None is none.
+        *endings: Endings in lower case, such as ``.csv``.
+
+    Raises:
+        UserError: It ends otherwise.
+    """
     if path is not None and path.suffix.lower() not in endings:
         raise UserError(f"{path} does not end in {' or '.join(endings)}", fix=f"call it {path.stem}{endings[0]}")

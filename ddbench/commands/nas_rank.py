@@ -64,26 +64,26 @@ def rank(
 
     nas_options.require_ending(plot, ".png")
     by = shared.executors()
-    where, of, protocol = (
+    context, of, protocol = (
         shared.context(),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
-    asked = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
+    baseline_names = [] if baselines == "none" else [name.strip() for name in baselines.split(",") if name.strip()]
     pieces, table = nas_options.part_of(part), None if truth is None else read_truth(truth, of)
     loaded = [load_synthetic(options.set_file(path)) for path in sets]
     first = loaded[0]
     recipe = first.provenance.get("recipe") or {}
-    real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], where, dataset, where=sets[0])
+    real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], context, dataset, where=sets[0])
     on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
-        found = rank_networks(
+        ranking = rank_networks(
             loaded,
             real,
-            folder=where.home,
+            folder=context.home,
             space=of,
-            baselines=asked,
+            baselines=baseline_names,
             networks=networks,
             seeds=seeds,
             seed=seed,
@@ -91,9 +91,9 @@ def rank(
             truth=table,
             part=pieces,
             device=on,
-            progress=where.progress(),
+            progress=context.progress(),
             executor=by.on(on, worth=worth),
         )
     if plot is not None:
-        scatter(found, plot)
-    typer.echo(render(found, format.value))
+        scatter(ranking, plot)
+    typer.echo(render(ranking, format.value))

@@ -47,22 +47,22 @@ def search(
 
     require_optuna()
     by = shared.executors()
-    where, of, protocol = (
+    context, of, protocol = (
         shared.context(),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
     syn = load_synthetic(options.set_file(set))
     real = real_set_of(
-        syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], where, dataset, where=set
+        syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], context, dataset, where=set
     )
     on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[:top], seeds)
     with by:
-        found = search_networks(
+        result = search_networks(
             syn,
             real,
-            folder=where.home,
+            folder=context.home,
             space=of,
             trials=trials,
             seconds=seconds,
@@ -72,7 +72,7 @@ def search(
             compare=compare,
             protocol=protocol,
             device=on,
-            progress=where.progress(),
+            progress=context.progress(),
             executor=by.on(on, worth=worth),
         )
-    typer.echo(render_search(found, format.value))
+    typer.echo(render_search(result, format.value))

@@ -43,7 +43,7 @@ def truth(
 
     nas_options.require_ending(out, ".csv", ".json")
     by = shared.executors()
-    where, of, protocol = (
+    context, of, protocol = (
         shared.context(),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
@@ -54,16 +54,16 @@ def truth(
         preprocessing=preprocessing,
         validation=validation,
         seed=seed,
-        home=where.home,
+        home=context.home,
         data_root=shared.data_root,
         quiet=shared.quiet,
     )
     on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
-        found = true_accuracies(
+        accuracies = true_accuracies(
             real,
-            folder=where.home,
+            folder=context.home,
             space=of,
             networks=networks,
             seeds=seeds,
@@ -72,11 +72,11 @@ def truth(
             test=test,
             part=pieces,
             device=on,
-            progress=where.progress(),
+            progress=context.progress(),
             executor=by.on(on, worth=worth),
         )
-    write_truth(found, out)
-    typer.echo(f"{len(found.accuracy)} networks of {of.name} on {real.name}: {out}")
+    write_truth(accuracies, out)
+    typer.echo(f"{len(accuracies.accuracy)} networks of {of.name} on {real.name}: {out}")
 
 
 def spaces(format: options.TableFormat = options.TableFormat.text) -> None:

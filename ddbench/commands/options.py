@@ -224,11 +224,27 @@ def context(
     memory: MemoryChoice = MemoryChoice.refuse,
     executors: ExecutorFactory | None = None,
 ) -> RunContext:
+    """Make the run context of a command from its options.
+
+    Args:
+        home: Folder of all that is made; None is the usual home.
+        data_root: Folder that holds data sets already; None is HOME/downloads.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        quiet: Whether no progress is shown.
+        checkpoint_seconds: Least time between two checkpoints.
+        compile: Whether training steps are compiled.
+        together: Whether the ranks of torchrun share the work.
+        memory: Policy for work that does not fit by estimate.
+        executors: Executors of independent jobs; None chooses by itself.
+
+    Returns:
+        The context.
+    """
     from ddbench.pipeline.context import RunContext
     from ddbench.pipeline.executor_choice import ExecutorFactory
 
-    where, by = home_folder(home), executors or ExecutorFactory()
-    return RunContext(where, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
+    folder, by = home_folder(home), executors or ExecutorFactory()
+    return RunContext(folder, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
 
 
 def executors(
@@ -239,7 +255,18 @@ def executors(
     device: str,
     plugins: list[Path] | None = None,
 ) -> ExecutorFactory:
-    """Who does independent jobs, to be closed.
+    """Make the factory of the executors of independent jobs, to be closed.
+
+    Args:
+        executor: Kind of executor.
+        workers: Processes; None is as many as torch would use threads.
+        address: Ray cluster; None as in ``RayExecutor``.
+        gpus_per_job: GPUs of a job on Ray; None is one where the device is a GPU.
+        device: As in ``choose_device``.
+        plugins: Files that other processes run too.
+
+    Returns:
+        The factory; processes start when they are first needed.
 
     Raises:
         UserError: Options that do not go together.
@@ -250,10 +277,16 @@ def executors(
 
 
 def set_file(path: Path) -> Path:
-    """A synthetic set's file, also where the folder of its run was given.
+    """Find a synthetic set's file, also in the folder of its run.
+
+    Args:
+        path: File or folder.
+
+    Returns:
+        The file, which need not exist.
 
     Raises:
-        UserError: Another project's.
+        UserError: A file of another project.
     """
     from ddbench.formats.recognize import refuse_foreign
 

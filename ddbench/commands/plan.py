@@ -31,8 +31,8 @@ def plan(
     from ddbench.pipeline.data_summary import summary_rows
     from ddbench.plan.plan import wrapped
 
-    where = shared.context()
-    pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
+    context = shared.context()
+    pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, context, shared.seeds)
     facts = pipeline.domain.plan(pipeline, timed=time)
     if format is options.Sheet.json:
         typer.echo(json.dumps(facts, indent=2))
@@ -63,12 +63,12 @@ def _readable(row: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, A
     """Bytes and seconds as people read them; everything else as it is."""
     from ddbench.evaluate.leaderboard.formatting import duration, size
 
-    found: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
     for key, value in row.items():
         if key == "seconds":
-            found["time"] = "" if value is None else duration(value)
+            cells["time"] = "" if value is None else duration(value)
         elif key == "peak parts":
-            found["mostly"] = next((f"{part} {count / sum(value.values()):.0%}" for part, count in value.items()), "")
+            cells["mostly"] = next((f"{part} {count / sum(value.values()):.0%}" for part, count in value.items()), "")
         elif key not in without:
-            found[key] = size(value) if key.endswith("bytes") else value
-    return found
+            cells[key] = size(value) if key.endswith("bytes") else value
+    return cells

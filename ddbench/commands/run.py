@@ -34,8 +34,8 @@ def run(
     from ddbench.pipeline.pictures import draw_if_changed
 
     with shared.executors() as by:
-        where = shared.context(by, together=True)
-        pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, where, shared.seeds)
+        context = shared.context(by, together=True)
+        pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, context, shared.seeds)
         say = _narrator(shared.quiet or format is not options.TableFormat.text)
         say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
         pipeline.domain.check_memory(pipeline)
@@ -103,7 +103,7 @@ def _own_options(
     overrides: list[str] | None,
 ) -> list[str]:
     """The options that decide what a run is, as the user gave them."""
-    given = [("--home", home), ("--data-root", data_root), ("--seed", seed), ("--seeds", seeds)]
-    given += [("--plugin", plugin) for plugin in plugins or ()]
-    given += [("-o", override) for override in overrides or ()]
-    return [word for name, value in given if value is not None for word in (name, str(value))]
+    values = [("--home", home), ("--data-root", data_root), ("--seed", seed), ("--seeds", seeds)]
+    values += [("--plugin", plugin) for plugin in plugins or ()]
+    values += [("-o", override) for override in overrides or ()]
+    return [word for name, value in values if value is not None for word in (name, str(value))]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where and how a command runs. The types carry the help texts; the order is that of ``--help``."""
+    """Options of a command on a run. The types carry the help texts; the order is that of ``--help``."""
 
     home: options.Home = None
     data_root: options.DataRoot = None

@@ -59,7 +59,7 @@ def teach(
     from ddbench.runtime.device import choose_device
     from ddbench.training.pretrained import canonical_teacher
 
-    where = shared.context()
+    context = shared.context()
     teaching_protocol(protocol, "--protocol")
     names = [canonical_teacher(name, "--network") for name in network or ["resnet18-bn"]]
     if out is not None and out.suffix != ".safetensors":
@@ -71,13 +71,13 @@ def teach(
         preprocessing=preprocessing,
         validation=validation,
         seed=shared.seed or 0,
-        home=where.home,
-        data_root=where.data_root,
+        home=context.home,
+        data_root=context.data_root,
         size=size,
         quiet=shared.quiet,
     )
-    chosen, folder = choose_device(shared.device), where.home / "teachers"
-    found = train_teachers(
+    chosen, folder = choose_device(shared.device), context.home / "teachers"
+    teachers = train_teachers(
         real.to(chosen),
         names,
         folder,
@@ -85,13 +85,13 @@ def teach(
         epochs=epochs,
         seed=shared.seed or 0,
         device=chosen,
-        progress=where.progress,
-        checkpoint_seconds=where.checkpoint_seconds,
-        compile=where.compile,
+        progress=context.progress,
+        checkpoint_seconds=context.checkpoint_seconds,
+        compile=context.compile,
     )
-    file = out or folder / f"{real.name.replace(':', '-')}-{found.fingerprint}.safetensors"
-    found.save(file)
-    for name, accuracy in zip(found.names, found.accuracy, strict=True):
+    file = out or folder / f"{real.name.replace(':', '-')}-{teachers.fingerprint}.safetensors"
+    teachers.save(file)
+    for name, accuracy in zip(teachers.names, teachers.accuracy, strict=True):
         typer.echo(f"{name}: {100 * accuracy:.1f} % on the test split")
-    typer.echo(f"checksum:  {found.fingerprint}")
+    typer.echo(f"checksum:  {teachers.fingerprint}")
     typer.echo(f"teachers:  {file}")

@@ -17,18 +17,39 @@ SHARED = ("run", "distill", "buffer")
 
 
 def runs_on_ranks(given: Sequence[str]) -> bool:
-    """Whether this process is one of several that carry out this command line together."""
+    """Tell whether this process is one of several that carry out a command line together.
+
+    Args:
+        given: Words after ``ddbench``.
+
+    Returns:
+        True under torchrun, for a command in ``SHARED``.
+    """
     return launched()[1] > 1 and bool(given) and given[0] in SHARED
 
 
 def skips_this_rank(given: Sequence[str]) -> bool:
-    """Whether another rank does all of this command line."""
+    """Tell whether another rank does all of a command line.
+
+    Args:
+        given: Words after ``ddbench``.
+
+    Returns:
+        True on all ranks but the first, for a command that ranks do not share.
+    """
     return launched()[0] > 0 and not runs_on_ranks(given)
 
 
 @contextmanager
 def stdout_on_rank_0(given: Sequence[str]) -> Iterator[None]:
-    """Inside, what is written to stdout is written by one rank. All ranks meet first."""
+    """Write to stdout on the first rank alone, inside the block. All ranks meet first.
+
+    Args:
+        given: Words after ``ddbench``.
+
+    Yields:
+        Nothing.
+    """
     if not runs_on_ranks(given):
         yield
         return
@@ -42,7 +63,14 @@ def stdout_on_rank_0(given: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def reports_on_one_rank(given: Sequence[str]) -> Iterator[bool]:
-    """Around what is said of a failure: whether this rank is to say it."""
+    """Choose the rank that reports a failure, for the time of the block.
+
+    Args:
+        given: Words after ``ddbench``.
+
+    Yields:
+        Whether this rank reports it.
+    """
     if not runs_on_ranks(given):
         yield True
         return
@@ -51,7 +79,14 @@ def reports_on_one_rank(given: Sequence[str]) -> Iterator[bool]:
 
 
 def distill_on_ranks(pipeline: Pipeline) -> bool:
-    """Distill with all ranks, where there are several. Returns whether this process does what comes after, alone."""
+    """Distill with all ranks, where there are several.
+
+    Args:
+        pipeline: The recipe; afterwards the first rank works on it alone.
+
+    Returns:
+        Whether this process does what comes after.
+    """
     if pipeline.ranks.alone:
         return pipeline.domain.parallel or launched()[0] == 0
     for job in pipeline.jobs:

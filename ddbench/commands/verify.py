@@ -63,11 +63,11 @@ def verify(
     printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not, or
     where too few networks were trained to tell.
     """
-    where = shared.context()
+    context = shared.context()
     if published:
         _check_published(
             options.set_file(target),
-            where,
+            context,
             format,
             method=method,
             network=network,
@@ -83,7 +83,7 @@ def verify(
     from ddbench.pipeline.score_files import verify_rows
 
     reports, failed = [], []
-    for file, row, report in verify_rows(options.set_file(target), set, where, dataset, teachers):
+    for file, row, report in verify_rows(options.set_file(target), set, context, dataset, teachers):
         reports.append({"row": str(file), **report.as_dict()})
         if not report.passed:
             failed.append(str(file))
@@ -100,21 +100,21 @@ def verify(
         )
 
 
-def _check_published(file: Path, where: RunContext, format: options.ReportFormat, **asked: Any) -> None:
+def _check_published(file: Path, context: RunContext, format: options.ReportFormat, **settings: Any) -> None:
     """Errors: UserError where the printed accuracy does not hold, and where too few networks were trained to tell."""
     from ddbench.pipeline.check_published import check_published
 
-    found = check_published(file, where, **asked)
-    typer.echo(json.dumps(found.as_dict(), indent=2) if format is options.ReportFormat.json else found.text())
-    if not found.decided:
-        count = len(found.scores.seeds)
+    check = check_published(file, context, **settings)
+    typer.echo(json.dumps(check.as_dict(), indent=2) if format is options.ReportFormat.json else check.text())
+    if not check.decided:
+        count = len(check.scores.seeds)
         raise UserError(
             f"the printed accuracy can not be told from what {count} networks reached",
             f"set   {file}",
-            f"why   the difference is known to {100 * (found.high - found.low):.0f} points only",
+            f"why   the difference is known to {100 * (check.high - check.low):.0f} points only",
             fix=f"ask more networks: --seeds {2 * max(count, 5)}",
         )
-    if not found.holds:
+    if not check.holds:
         raise UserError(
             "the published accuracy could not be reproduced with this set",
             f"set   {file}",

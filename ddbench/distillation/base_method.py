@@ -31,7 +31,7 @@ class Method(Settings, abc.ABC):
 
     @property
     def averaged(self) -> bool:
-        """Whether its set is a moving average, beside which the images themselves are kept."""
+        """True where its set is a moving average, beside which the images themselves are saved."""
         return False
 
     def for_ipc(self, ipc: int) -> Self:

@@ -119,7 +119,7 @@ class Task:
 
     @cached_property
     def sizes(self) -> Sizes:
-        """How large student and data are, and how they are computed."""
+        """Sizes of student and data, and how they are computed."""
         return Sizes.of(
             self.network.module,
             self.real.shape,

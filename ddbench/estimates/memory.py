@@ -27,7 +27,15 @@ COMPILED_PER_ACTIVATION = 1.76
 
 
 def activation_floats(network: nn.Module, shape: ImageShape) -> int:
-    """How many numbers the layers of ``network`` put out for one image, all together."""
+    """Count the numbers that the layers of a network put out for one image.
+
+    Args:
+        network: Network, called once in eval mode.
+        shape: Images that it takes.
+
+    Returns:
+        Numbers of all layers without children together.
+    """
     total = 0
 
     def count(module: nn.Module, entering: object, leaving: object) -> None:
@@ -82,14 +90,14 @@ def outer_step_bytes(
     state = vector * (2 if momentum else 1)
     activation = 4 * activations * batch
     full = isinstance(unroll, FullUnroll)
-    kept = KEPT_PER_ACTIVATION
+    held_per_activation = KEPT_PER_ACTIVATION
     if compiled and not full:
-        unroll, kept = AdjointUnroll(), COMPILED_PER_ACTIVATION - PASSING_PER_ACTIVATION
+        unroll, held_per_activation = AdjointUnroll(), COMPILED_PER_ACTIVATION - PASSING_PER_ACTIVATION
     shares = 2 * 4 * learned  # the gradient so far, and that of one inner step, each of the whole set
     return Estimate(
         {
             "student path": 0 if full or device == "cuda" else inner_steps * state,
-            "graphs of steps": _graphs_held(unroll, inner_steps) * (kept * activation + vector + state),
+            "graphs of steps": _graphs_held(unroll, inner_steps) * (held_per_activation * activation + vector + state),
             "states of the loss": moments * state,
             "way back": PASSING_PER_ACTIVATION * activation + vector + 2 * state + shares,
         }

@@ -22,7 +22,14 @@ NEARLY = 0.9
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Bytes that this process can get on its device. On a CPU the ranks of a machine share what there is."""
+    """Measure the memory that this process can get on its device.
+
+    Args:
+        device: The device. On a CPU the ranks of a machine share what there is.
+
+    Returns:
+        Bytes; None where it is not known.
+    """
     free = free_bytes(device)
     if free is None or device.type != "cpu":
         return free
@@ -104,22 +111,36 @@ def require(
 
 def _enough(memory_suggestions: Sequence[MemorySuggestion], available: int) -> str:
     """The changes that make it fit, by name."""
-    found = [
+    changes = [
         suggestion.how
         for suggestion in memory_suggestions
         if suggestion.bytes is not None and suggestion.bytes <= available
     ]
-    return ", or ".join(found) or "take a device with more memory"
+    return ", or ".join(changes) or "take a device with more memory"
 
 
 def breakdown(estimate: Estimate) -> str:
-    """An estimate's parts, the largest first: ``activations 21.9 GB, weights 1.2 MB``."""
+    """List an estimate's parts in words, the largest first.
+
+    Args:
+        estimate: The estimate.
+
+    Returns:
+        Such as ``activations 21.9 GB, weights 1.2 MB``.
+    """
     parts = sorted(estimate.parts.items(), key=lambda part: -part[1])
     return ", ".join(f"{name} {format_gb(count)}" for name, count in parts if count)
 
 
 def in_words(suggestion: MemorySuggestion) -> str:
-    """A change with what it does: ``-o method.batch_syn=37 (21.9 GB; another run)``."""
+    """Describe a change and its effect.
+
+    Args:
+        suggestion: The change.
+
+    Returns:
+        Such as ``-o method.batch_syn=37 (21.9 GB; another run)``.
+    """
     facts = [
         *([] if suggestion.bytes is None else [format_gb(suggestion.bytes)]),
         *([suggestion.note] if suggestion.note else []),
@@ -128,7 +149,14 @@ def in_words(suggestion: MemorySuggestion) -> str:
 
 
 def format_gb(count: int) -> str:
-    """Bytes as people compare them: ``21.9 GB``, ``0.35 GB``, and ``1.2 MB`` where it is little."""
+    """Format bytes as people compare them.
+
+    Args:
+        count: Bytes.
+
+    Returns:
+        Such as ``21.9 GB``, ``0.35 GB``, and ``1.2 MB`` below 0.1 GB.
+    """
     value = count / 1e9
     if value < 0.1:
         return f"{1000 * value:.1f} MB"

@@ -38,7 +38,18 @@ class Sizes:
         ranks: int = 1,
         compile: Choice = "off",
     ) -> Sizes:
-        """Of a network on images of this shape."""
+        """Measure a network on images of a shape.
+
+        Args:
+            network: The network, called once on one image.
+            shape: Images and classes.
+            device: Type of device that will compute.
+            ranks: Processes that share out every batch.
+            compile: Whether steps will be compiled.
+
+        Returns:
+            The sizes.
+        """
         return cls(
             parameters=sum(parameter.numel() for parameter in network.parameters()),
             activations=activation_floats(network, shape),

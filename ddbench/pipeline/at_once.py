@@ -39,7 +39,11 @@ class NoExperts:
 
 
 class MakeAtOnce:
-    """Distillation by methods that make a set at once; their set is the only candidate."""
+    """Distillation by methods that make a set at once; their set is the only candidate.
+
+    Args:
+        pipeline: The recipe that it is a stage of.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -48,7 +52,17 @@ class MakeAtOnce:
         return job.set_path.exists()
 
     def run(self, job: Job) -> Path:
-        """Raises: UserError where the set that is there was made from other data, and what the method finds wrong."""
+        """Make the set of a job and save it, unless its file is there.
+
+        Args:
+            job: The method at an ipc and seed, with the file that its set goes to.
+
+        Returns:
+            File of the set.
+
+        Raises:
+            UserError: The set that is there was made from other data; and as the method raises.
+        """
         domain, real = self.pipeline.domain, self.pipeline.real
         settings = job.method.model_dump(mode="json")
         identity = {"method": job.name, "ipc": job.ipc, "seed": job.seed, **settings}
@@ -81,7 +95,12 @@ class MakeAtOnce:
 
 
 class SetAsItIs:
-    """Selection where there is one candidate: it is scored on every network."""
+    """Selection where there is one candidate: it is scored on every network.
+
+    Args:
+        pipeline: The recipe that it is a stage of.
+        distill: The stage that makes the set.
+    """
 
     def __init__(self, pipeline: Pipeline, distill: Stage) -> None:
         self.pipeline, self.done = pipeline, distill.done
@@ -107,7 +126,24 @@ def distill_at_once(
     device: str,
     options: Mapping[str, Any],
 ) -> Any:
-    """Distill real data by a call; see :meth:`ddbench.pipeline.domain.Domain.distill`."""
+    """Distill real data by one call, for :meth:`ddbench.pipeline.domain.Domain.distill`.
+
+    Args:
+        domain: Domain of the data.
+        method: A method that makes its set at once.
+        name: Name of the method in the provenance of the set.
+        real: Real data of the domain.
+        ipc: Items per class; None is an error.
+        seed: Seed that the method's random stream is derived from.
+        device: As in ``choose_device``; ``auto`` takes a GPU where there is one.
+        options: Options that images alone have, by name; one that is not None is an error.
+
+    Returns:
+        The synthetic set, not saved.
+
+    Raises:
+        UserError: An option that does not apply, no ipc, or an ipc that the method or the data cannot have.
+    """
     if extra := [option for option, value in options.items() if value is not None]:
         raise UserError(
             f"{extra[0]} does not apply to {domain.name}", fix=f"call distill(method, {domain.name}, ipc=...)"

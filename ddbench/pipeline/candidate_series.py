@@ -22,12 +22,22 @@ class CandidateSeries:
     """The candidates of a job that selection compares with each other, and the set that is chosen from them."""
 
     label: str
+    """Label of the rows of its set."""
     folder: Path
+    """Folder of the candidates."""
     set_path: Path
+    """File of the set that is chosen."""
 
 
 def candidate_series(job: Job) -> list[CandidateSeries]:
-    """The job's own series; and where that is of moving averages, a second one, of the images that were averaged."""
+    """List the series of candidates of a job.
+
+    Args:
+        job: The job, whose run lies in its folder.
+
+    Returns:
+        The job's own series; where that is of moving averages, a second one of the images that were averaged.
+    """
     run = Run(job.folder)
     own = CandidateSeries(job.label, run.candidates, job.set_path)
     if not job.method.averaged:
@@ -36,7 +46,12 @@ def candidate_series(job: Job) -> list[CandidateSeries]:
 
 
 def write_selected(series: CandidateSeries, syn: SyntheticSet) -> None:
-    """Make this the set of a series of candidates, unless it is already."""
+    """Save a set as the choice of a series, unless the file there has the same tensors and origin.
+
+    Args:
+        series: Series that the set was chosen from; names the file.
+        syn: The chosen candidate.
+    """
     if not (series.set_path.exists() and _holds(series.set_path, syn)):
         syn.save(series.set_path)
 
@@ -53,7 +68,15 @@ def _holds(path: Path, syn: SyntheticSet) -> bool:
 
 
 def is_its_start(syn: SyntheticSet, run: Run) -> bool:
-    """Tell whether a set's images and labels are, bit for bit, those that its run began with."""
+    """Tell whether a set's images and labels are, bit for bit, those that its run began with.
+
+    Args:
+        syn: The set.
+        run: Files of its run.
+
+    Returns:
+        True where they are the same; False also where the run has no file of its start.
+    """
     if not run.start.exists():
         return False
     start = load_synthetic(run.start)

@@ -34,6 +34,19 @@ def check_published(
 ) -> ClaimCheck:
     """Train fresh networks on the set in a file and compare with what is printed of such sets.
 
+    Args:
+        path: File of the synthetic set.
+        context: Home, device, progress and executors.
+        method: Method under which the result is printed; None is the set's own.
+        network: Network that is trained; None is the protocol's, or else the one that the set was distilled with.
+        protocol: Name of the evaluation protocol; None is that of the set's recipe.
+        seeds: Number of networks, with the seeds 0 to ``seeds - 1``.
+        teachers: File of the networks that labeled; None where the set needs none.
+        dataset: Name under which the real data is found now; None follows the recipe.
+
+    Returns:
+        The printed accuracy beside the measured ones.
+
     Raises:
         UserError: Nothing is printed, or it is about other test images; and as in ``score``.
     """

@@ -28,22 +28,30 @@ AS_GIVEN = "memories of another project, which say that they were made step by s
 
 @dataclass(frozen=True, kw_only=True)
 class ContinualOptions:
-    """What a continual evaluation is to be."""
+    """Options of a continual evaluation."""
 
     steps: int
+    """Steps that the classes are divided into."""
     orders: int
+    """Orders of the classes."""
     networks: int
-    """How many."""
+    """Networks that are trained at each step."""
     network: str | None
-    """Which; None is the one distilled with."""
+    """Name of the network; None is the one distilled with."""
     protocol: Protocol
+    """Protocol of each training."""
 
     def evaluator(self, real: RealSet, context: RunContext, usual: str, seed: int) -> ContinualEvaluator:
-        """Who asks the questions.
+        """Make the evaluator of all steps.
 
         Args:
-            usual: The network that was distilled with.
-            seed: Of the run.
+            real: Real data, on the device that trains.
+            context: Home and progress.
+            usual: Network that was distilled with, for options that name none.
+            seed: Seed of the run; those of the networks follow from it.
+
+        Returns:
+            An evaluator with ``networks`` seeds of its own for each seed of a run.
         """
         return ContinualEvaluator(
             real=real,
@@ -56,7 +64,14 @@ class ContinualOptions:
         )
 
     def rounds(self, classes: int) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
-        """Every order and step, with the classes that each step of that order brings."""
+        """Enumerate every step of every class order.
+
+        Args:
+            classes: Classes of the whole data set.
+
+        Yields:
+            Number of the order, number of the step, and the classes of each step of that order.
+        """
         for order in range(self.orders):
             by_step = class_steps(classes, self.steps, order)
             for step in range(self.steps):
@@ -66,10 +81,15 @@ class ContinualOptions:
 def recipe_points(
     pipeline: Pipeline, options: ContinualOptions, methods: list[str]
 ) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
-    """Points of every method of a recipe, distilled step by step.
+    """Score every method of a recipe, distilled step by step.
 
     Args:
+        pipeline: The recipe.
+        options: Steps, orders, network and protocol.
         methods: Only these labels; empty is all.
+
+    Returns:
+        The evaluator, and the points, each made when it is reached.
     """
     distiller = StepByStep(pipeline, methods)
     evaluator = options.evaluator(pipeline.real, pipeline.context, pipeline.network, pipeline.recipe.seed)
@@ -88,10 +108,17 @@ def recipe_points(
 def set_points(
     file: Path, options: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
 ) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
-    """Points of one synthetic set of all classes, parted by class.
+    """Score one synthetic set of all classes, split by class.
 
     Args:
-        dataset: Where the real data lie now.
+        file: File of the set.
+        options: Steps, orders, network and protocol.
+        context: Home, data root and device.
+        dataset: Name under which the real data is found now; None follows the set's recipe.
+        seed: Seed of the networks; None is that of the set's recipe, or 0.
+
+    Returns:
+        The evaluator, and the points, each made when it is reached.
     """
     syn = load_synthetic(file)
     recipe = syn.provenance.get("recipe") or {}
@@ -114,9 +141,17 @@ def set_points(
 def file_points(
     files: Sequence[Path], options: ContinualOptions, context: RunContext, dataset: str | None, seed: int | None
 ) -> tuple[ContinualEvaluator, Iterator[StepScore]]:
-    """Points of memories of another project, one file a class order.
+    """Score memories of another project, one file a class order; steps and orders are as the files say.
 
-    Steps and orders are as the files say.
+    Args:
+        files: Files named ``..._seed{order}.pt``.
+        options: Network and protocol; its steps and orders are ignored.
+        context: Home, data root and device.
+        dataset: Name of the real data; None is an error.
+        seed: Seed of the networks; None is 0.
+
+    Returns:
+        The evaluator, and the points, each made when it is reached.
 
     Raises:
         UserError: No data set is named, and as in ``parts_of_file``.
@@ -146,10 +181,15 @@ def file_points(
 
 
 def bounds(evaluator: ContinualEvaluator, answers: Sequence[StepScore], protocol: Protocol) -> list[StepScore]:
-    """Points of the upper bound wherever there is one of a memory.
+    """Score the upper bound, all real images of the classes so far, at each order and step that has a point.
 
     Args:
-        protocol: Of training on real images.
+        evaluator: Evaluator of those points.
+        answers: Points of memories.
+        protocol: Protocol of training on real images.
+
+    Returns:
+        One point for each order and step, however many methods have one there.
     """
     places = {(options.order, options.step): options for options in (answer.question for answer in answers)}
     return [

@@ -23,36 +23,47 @@ _METHODS = ("herding", "dsa", "dm", "dc", "random")
 
 
 def order_of(file: Path) -> int:
-    """The number of the class order, which the name of a file ends with.
+    """Read the number of a class order from the name of a file, which ends with it.
+
+    Args:
+        file: File named ``..._seed{order}.pt``.
+
+    Returns:
+        The number.
 
     Raises:
-        UserError: It does not.
+        UserError: The name ends otherwise.
     """
-    said = re.search(r"seed(\d{1,9})$", file.stem)
-    if said is None:
+    match = re.search(r"seed(\d{1,9})$", file.stem)
+    if match is None:
         raise UserError(
             f"the name of {file} does not say which class order it is of",
             fix="call it by it, as its project does:  ..._5steps_seed0.pt",
         )
-    return int(said[1])
+    return int(match[1])
 
 
 def parts_of_file(file: Path, real: RealSet, network: str) -> list[StepSet]:
-    """The sets of all steps, in the space of ``real``.
+    """Read the sets of all steps and convert their images to the space of the real data.
 
     The file is a dictionary whose ``data`` lists (images, labels) by step: images standardized as the project does for
     this data set, labels the classes of the whole data set.
 
     Args:
+        file: File of one class order.
+        real: Real data that the memories are of.
         network: The one distilled with.
+
+    Returns:
+        One set a step, with labels counted from 0 within the step.
 
     Raises:
         UserError: Any other file, images of another size, and classes that do not come in numpy's order.
 
     Source: CL_DM.py of VICO-UoE/DatasetCondensation.
     """
-    found = read_torch(file)
-    data = found.get("data") if isinstance(found, dict) else None
+    document = read_torch(file)
+    data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list) or not data or not all(isinstance(p, list | tuple) and len(p) == 2 for p in data):
         raise UserError(
             f"{file} holds no memories step by step",

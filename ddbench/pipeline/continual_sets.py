@@ -21,11 +21,13 @@ AT_ONCE = "distilled from all classes at once and parted by class, so earlier pa
 
 
 class StepByStep:
-    """Distills every step's sets by a recipe, each from that step's classes alone; what is done is found again.
+    """Distills every step's sets by a recipe, each from that step's classes alone, where they are missing.
+
+    Experts lie in HOME/buffers and runs in HOME/runs, under names that end in a hash of the classes.
 
     Args:
-        methods: Labels of the recipe's methods; empty is all of them. Experts lie in HOME/buffers and runs in
-            HOME/runs, under names that end in a hash of the classes.
+        pipeline: The recipe on all classes.
+        methods: Labels of the recipe's methods; empty is all of them.
 
     Raises:
         UserError: A label that the recipe does not have, and for a run that was made from other images than lie there
@@ -47,7 +49,16 @@ class StepByStep:
         self.jobs = [job for job in pipeline.jobs if not methods or job.label in methods]
 
     def parts(self, job: Job, steps: list[tuple[int, ...]], upto: int) -> list[StepSet]:
-        """The sets of the steps 0 to ``upto``, made where they are missing."""
+        """Distill the sets of the first steps where they are missing, and load them.
+
+        Args:
+            job: Method and ipc.
+            steps: Classes that each step brings.
+            upto: Number of the last step, from 0, inclusive.
+
+        Returns:
+            The sets of the steps 0 to ``upto``.
+        """
         return [StepSet(self._distilled(job, classes), classes) for classes in steps[: upto + 1]]
 
     def _distilled(self, job: Job, classes: tuple[int, ...]) -> SyntheticSet:
@@ -81,10 +92,19 @@ def _of_classes(job: Job, classes: tuple[int, ...]) -> Job:
 
 
 def parts_of_set(syn: SyntheticSet, steps: list[tuple[int, ...]], upto: int, real: RealSet) -> list[StepSet]:
-    """What a set of all classes holds of the steps 0 to ``upto``.
+    """Split a set of all classes into those of the first steps.
+
+    Args:
+        syn: The set.
+        steps: Classes that each step brings.
+        upto: Number of the last step, from 0, inclusive.
+        real: Real data that the set was distilled from.
+
+    Returns:
+        The sets of the steps 0 to ``upto``.
 
     Raises:
-        UserError: A set of other classes.
+        UserError: The set has another number of classes than the data.
     """
     if syn.classes != real.classes:
         raise UserError(

@@ -22,6 +22,7 @@ class DatasetFacts:
     shape: ImageShape
     """Images and classes."""
     test_images: int
+    """Images of the test split."""
     validation: int = 0
     """Images that were cut off."""
     lines: tuple[str, ...] = ()
@@ -29,25 +30,31 @@ class DatasetFacts:
 
 
 def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
-    """Of the recipe's data set: known ones from the table, the user's own by reading it.
+    """Count the recipe's data set: a known one from the table, the user's own by reading it.
+
+    Args:
+        pipeline: The recipe.
+
+    Returns:
+        Sizes of the splits and the shape of an image.
 
     Raises:
         UserError: A set that is read cannot be trained and tested on, or an ipc is larger than a class.
     """
-    asked = pipeline.recipe
-    known = KNOWN.get(asked.dataset)
+    recipe = pipeline.recipe
+    known = KNOWN.get(recipe.dataset)
     if known is None:
         with pipeline.ranks.rank_0_first():
             real = pipeline.load(preprocessing="identity")
-        for ipc in asked.ipc:
+        for ipc in recipe.ipc:
             real.require_ipc(ipc, pipeline.loaded.where("ipc"))
         return DatasetFacts(len(real.train), real.shape, len(real.test), len(real.validation), real.in_words())
-    images = round(known.train * (1 - asked.validation))
+    images = round(known.train * (1 - recipe.validation))
     held = known.train - images
     counted = splits_in_words(images, held, known.test)
     return DatasetFacts(
         images=images,
-        shape=ImageShape(known.channels, asked.size or known.size, known.classes),
+        shape=ImageShape(known.channels, recipe.size or known.size, known.classes),
         test_images=known.test,
         validation=held,
         lines=(counted if known.exact else f"at most {counted}",),

@@ -37,7 +37,7 @@ class RealData(Protocol):
     @property
     def fingerprint(self) -> str: ...
     def require_ipc(self, ipc: int, where: str = "") -> None:
-        """Raises: UserError where a class has fewer than ``ipc`` training items."""
+        """Require ``ipc`` training items in every class; UserError, which says ``where``, for fewer."""
         ...
 
     def in_words(self) -> tuple[str, ...]:
@@ -59,6 +59,10 @@ class Domain(abc.ABC):
 
     Abstract hooks are what every domain has of its own. The others serve domains whose methods make a set at once, from
     the real data alone, and whose sets are scored as they are.
+
+    An argument means the same in all hooks: ``loaded`` is a recipe as it was read, ``pipeline`` that with its jobs
+    and stages, ``job`` one synthetic set of it, ``real`` real data of the domain, ``syn`` a synthetic set as
+    ``load_set`` returns it, ``context`` home and device, and ``where`` the location of a name, for errors.
     """
 
     name: ClassVar[str]
@@ -74,7 +78,7 @@ class Domain(abc.ABC):
 
     @abc.abstractmethod
     def network(self, name: str, where: str = "") -> str:
-        """Canonical name of a network; UserError, which says ``where``, for one that is unknown."""
+        """Canonical name of a network; UserError for one that is unknown."""
 
     @abc.abstractmethod
     def protocol(self, name: str | None, where: str = "") -> Any:
@@ -82,11 +86,11 @@ class Domain(abc.ABC):
 
     @abc.abstractmethod
     def load(self, name: str, *, validation: float, seed: int, context: RunContext, where: str = "") -> Any:
-        """Real data by name, split; see :class:`RealData`."""
+        """Load real data by name; ``validation`` is the share cut off from training. See :class:`RealData`."""
 
     @abc.abstractmethod
     def load_set(self, file: Path) -> Any:
-        """Synthetic set of a file: with method, dataset, ipc, provenance, ``tensors()`` and ``save(path)``."""
+        """Load the synthetic set of a file: with method, dataset, ipc, provenance, ``tensors()`` and ``save(path)``."""
 
     @abc.abstractmethod
     def evaluator(self, **common: Any) -> Evaluator:
@@ -101,7 +105,7 @@ class Domain(abc.ABC):
         """Draw a set as a PNG; ``home`` holds what its preprocessing needs."""
 
     def task(self, real: Any, method: str, provenance: Mapping[str, Any]) -> Any:
-        """Make the task of a method that makes its set at once."""
+        """Make the task of a method that makes its set at once; ``provenance`` goes into the set."""
         raise NotImplementedError(f"{self.name} have no methods that make a set at once")
 
     def thumbnail(self, syn: Any, home: Path, limit: int) -> bytes | None:
@@ -131,10 +135,10 @@ class Domain(abc.ABC):
         return True
 
     def real_of_recipe(self, loaded: LoadedRecipe, context: RunContext, **view: Any) -> Any:
-        """Load the data of a recipe."""
-        recipe, where = loaded.recipe, loaded.where("dataset")
-        given = {"validation": recipe.validation, "seed": recipe.seed, "context": context, "where": where}
-        return self.load(recipe.dataset, **given, **view)
+        """Load the data of a recipe; ``view`` are arguments of ``load`` that differ from the recipe."""
+        recipe, location = loaded.recipe, loaded.where("dataset")
+        arguments = {"validation": recipe.validation, "seed": recipe.seed, "context": context, "where": location}
+        return self.load(recipe.dataset, **arguments, **view)
 
     def real_of_set(
         self, short: str, recipe: RecordedRecipe, syn: Any, context: RunContext, given: str | None, where: Path | str
@@ -172,11 +176,11 @@ class Domain(abc.ABC):
         refuse_image_keys(loaded, self.name)
 
     def check_jobs(self, pipeline: Pipeline) -> None:
-        """Check a recipe whose jobs are known, before any data is loaded."""
+        """Check a recipe whose jobs are known, before any data is loaded; UserError where they do not fit."""
         del pipeline
 
     def prepare(self, pipeline: Pipeline, real: Any) -> Any:
-        """Check the real data against the recipe, and move it where it is used."""
+        """Check the real data against the recipe, and return it where it is used, as on a GPU."""
         del pipeline
         return real
 
@@ -220,7 +224,7 @@ class Domain(abc.ABC):
         return Stages(NoExperts(), distill, select, evaluate)
 
     def references(self, pipeline: Pipeline) -> Iterator[tuple[Row, Path]]:
-        """Make the rows that need no set, with their files."""
+        """Make the rows that need no set, and yield them with their files."""
         del pipeline
         return iter(())
 
@@ -249,10 +253,10 @@ class Domain(abc.ABC):
         options.refuse_image_options(self.name)
         context.executors.refuse(f"a set of {self.name}")
         recorded = recipe.evaluation
-        said = recorded.protocol if "protocol" in recorded.model_fields_set else None
+        protocol_name = recorded.protocol if "protocol" in recorded.model_fields_set else None
         names = [self.network(name) for name in options.networks or recorded.networks or [self.usual_network]]
         evaluator = self.evaluator(
-            protocol=self.protocol(options.protocol or said),
+            protocol=self.protocol(options.protocol or protocol_name),
             real=self.real_of_set(syn.dataset, recipe, syn, context, options.dataset, file),
             device=choose_device(context.device),
             context=context,

@@ -40,20 +40,45 @@ def domain_named(name: str) -> Domain:
 
 
 def domain_of_dataset(name: str, where: str = "") -> Domain:
-    """Find the domain of a data set by its name; UserError, which says ``where``, for one that is unknown."""
+    """Find the domain of a data set.
+
+    Args:
+        name: Name of the data set, as recipes give it.
+        where: Location of the name, for errors.
+
+    Returns:
+        The domain.
+
+    Raises:
+        UserError: The name is unknown.
+    """
     from ddbench.data.sources import find_source
 
     return domain_named(find_source(name, where).source.domain)
 
 
 def domain_of_kind(kind: object) -> Domain | None:
-    """Find the domain whose synthetic sets lie in files of a kind; None where no domain's do."""
+    """Find the domain whose synthetic sets lie in files of a kind.
+
+    Args:
+        kind: The ``kind`` of an artifact's description, whatever is there.
+
+    Returns:
+        The domain; None where no domain writes such files.
+    """
     domains = (domain_named(name) for name in DOMAINS.names())
     return next((domain for domain in domains if domain.set_kind == kind), None)
 
 
 def domain_of_file(file: Path) -> Domain:
-    """Find the domain of a synthetic set in a file; that of images for any other artifact, which they refuse."""
+    """Find the domain of the synthetic set in a file.
+
+    Args:
+        file: An artifact.
+
+    Returns:
+        The domain; that of images for any other artifact, which they refuse.
+    """
     from ddbench.artifact import describe
 
     return domain_of_kind(describe(file).get("kind")) or domain_named("images")

@@ -41,27 +41,58 @@ class Evaluator(abc.ABC):
 
         Args:
             syn: The set.
-            request: Network, and the pools it is asked for with.
-            selection: How the set was chosen.
-            note: What a reader of the row must know.
+            request: Network, and the pools it is requested with.
+            selection: Rule by which the set was chosen.
+            note: Remark that readers of the row need; empty is none.
+
+        Returns:
+            The row, not saved.
         """
 
     def sha256(self, syn: Any) -> str:
-        """Hash that stands for a set in rows."""
+        """Hash that stands for a set in rows.
+
+        Args:
+            syn: The set.
+
+        Returns:
+            SHA-256 of its tensors, in hexadecimal.
+        """
         return tensors_sha256(syn.tensors())
 
     def test_split(self) -> EvalSplit | None:
-        """Identity of what is tested on; None where nobody says."""
+        """Identity of the data that is tested on.
+
+        Returns:
+            The split; None in a domain whose rows do not have one.
+        """
         return None
 
     def facts(self, syn: Any, request: NetworkRequest, selection: RowSelection) -> dict[str, Any]:
-        """Fields of a row of this very set, scored as it is to be now."""
+        """Fields that the row of a set has if it is scored now.
+
+        Args:
+            syn: The set.
+            request: Network, and the pools it is requested with.
+            selection: Rule by which the set was chosen.
+
+        Returns:
+            Values by field of a row.
+        """
         del selection
         scored = {"network": request.network, "protocol": self.protocol.key}
         return {**scored, "synthetic_sha256": self.sha256(syn), "real_fingerprint": self.real.fingerprint}
 
     def known_rows(self, ipc: int, **facts: Any) -> Iterator[Row]:
-        """Rows at an ipc whose fields have these values; a protocol may report some of the seeds alone."""
+        """Find rows with these values that report no other seeds than this evaluator's.
+
+        Args:
+            ipc: Items per class.
+            **facts: Values by field of a row.
+
+        Returns:
+            The rows; a protocol may report some of the seeds alone.
+        """
         rows = known_rows(self.results, self.real.name, ipc, **facts)
         return (row for row in rows if {*row.seeds} <= {*self.seeds})
 

@@ -22,15 +22,16 @@ MIN_PARALLEL_SECONDS = 60.0
 
 
 class ExecutorFactory:
-    """The executor that a command line asks for, started when it is first needed.
+    """The executor that a command line requests, started when it is first needed.
 
     It belongs in a ``with`` block.
 
     Args:
         kind: Auto shares jobs out among processes of this machine, on a CPU, where they are worth it.
         workers: Processes, or CPUs of a Ray cluster that is started here; None is as many as torch would use threads.
-        address: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
+        address: As in ``RayExecutor``.
         gpus_per_job: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
+        device: As in ``choose_device``.
         plugins: Files that other processes run too.
 
     Raises:
@@ -53,11 +54,15 @@ class ExecutorFactory:
         self._ray = self._on_ray(address, gpus_per_job, device) if kind == "ray" else None
 
     def on(self, device: torch.device, *, worth: bool, each: int = 0) -> Executor:
-        """Who does jobs.
+        """Choose the executor of jobs, started where it is not running.
 
         Args:
+            device: Device that the jobs use.
             worth: Whether they are work enough for ``auto`` to share them out.
-            each: Bytes of memory that a process takes for them, so that ``auto`` starts no more than fit.
+            each: Bytes of memory that a process takes for them, so that ``auto`` starts no more than fit; 0 is unknown.
+
+        Returns:
+            The executor; it stays open until the factory is closed or another number of processes is needed.
         """
         if self._ray is not None:
             return self._ray
@@ -72,7 +77,14 @@ class ExecutorFactory:
         return self._local
 
     def refuse(self, what: str) -> None:
-        """Errors: UserError where jobs were to be sent somewhere, and ``what`` has none that could be."""
+        """Require that no executor of several processes was requested.
+
+        Args:
+            what: Work that has no jobs to share out, for the error.
+
+        Raises:
+            UserError: The command line requests one.
+        """
         if self.kind in ("local", "ray"):
             raise UserError(f"{what} has no jobs to share out", f"given --executor {self.kind}", fix="leave it out")
 
@@ -112,13 +124,13 @@ def _cores() -> int:
 
 
 def _refuse_mixtures(kind: Kind, workers: int | None, address: str | None, gpus_per_job: float | None) -> None:
-    given = {"--workers": workers, "--address": address, "--gpus-per-job": gpus_per_job}
+    values = {"--workers": workers, "--address": address, "--gpus-per-job": gpus_per_job}
     fit = {
         "--workers": kind != "serial" and not (kind == "ray" and address),
         "--address": kind == "ray",
         "--gpus-per-job": kind == "ray",
     }
-    for name, value in given.items():
+    for name, value in values.items():
         if value is not None and not fit[name]:
             what = f"--executor {kind}" + (f" --address {address}" if name == "--workers" and address else "")
             raise UserError(

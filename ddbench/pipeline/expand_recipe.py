@@ -23,19 +23,23 @@ class JobSpec:
     """A job, its settings checked."""
 
     label: str
+    """Label under which the recipe has the method."""
     name: str
+    """Name of the method."""
     method: Method
+    """The method, with its settings at this ipc."""
     ipc: int
+    """Items per class."""
     experts: ExpertRecipe
-    """Which experts it asks for, and how many epochs of each; None where it needs none."""
+    """Experts that it uses."""
     needed: int | None
-    """Which experts it asks for, and how many epochs of each; None where it needs none."""
+    """Epochs that it needs of each expert; None where it needs no experts."""
     buffer_key: str
-    """Names the trajectories."""
+    """Hash that names the trajectories."""
     source: str
-    """What of the recipe it is from."""
+    """Part of the recipe that it comes from, for errors."""
     epochs_from: str
-    """Where a fixed number of epochs was asked for."""
+    """Location of a fixed number of epochs, for errors."""
 
     @property
     def row_labels(self) -> list[str]:
@@ -44,7 +48,7 @@ class JobSpec:
 
     @property
     def outcome(self) -> tuple[Any, ...]:
-        """What its synthetic set follows from, beside the data and the student."""
+        """All that its synthetic set follows from, beside the data and the student."""
         experts = None if self.needed is None else (self.buffer_key, self.experts.count)
         return self.name, self.method, self.ipc, experts
 
@@ -63,7 +67,14 @@ class RecipeExpander:
         self.loaded, self.domain, self.real, self.network = loaded, domain, real, network
 
     def specs(self) -> list[JobSpec]:
-        """Every method at every ipc, as it stands and under each entry of the sweep that changes it."""
+        """Specify every method at every ipc, as it stands and under each entry of the sweep that changes it.
+
+        Returns:
+            Specifications in the recipe's order.
+
+        Raises:
+            UserError: An unknown method, a wrong setting, or two methods of one label.
+        """
         specs = [spec for label in self.loaded.recipe.methods for spec in self._of(label)]
         require_labels_apart(specs)
         return specs
@@ -115,7 +126,14 @@ class RecipeExpander:
 
 
 def require_labels_apart(specs: list[JobSpec]) -> None:
-    """Errors: UserError where rows of two methods would have one label."""
+    """Require that rows of different methods have different labels.
+
+    Args:
+        specs: All jobs of the recipe.
+
+    Raises:
+        UserError: Two methods share a label.
+    """
     seen: dict[str, str] = {}
     for spec in specs:
         for label in spec.row_labels:

@@ -36,6 +36,7 @@ class Sample:
     pixels: Tensor
     """(n, C, H, W), in [0, 1]."""
     labels: Tensor
+    """Their classes, (n,)."""
     chance: float
     """What one who always names the commonest class reaches."""
     sure: float
@@ -72,7 +73,14 @@ def require_knowing(last: Mapping[str, Tensor], real: RealSet, network: str) -> 
 
 
 def training_sample(real: RealSet) -> Sample:
-    """Up to 1000 training images of a real set, drawn with a seed of their own."""
+    """Draw up to 1000 training images of a real set, with a seed of their own.
+
+    Args:
+        real: The real set.
+
+    Returns:
+        The images as pixels, their labels, and the accuracies that chance and luck reach on them.
+    """
     rows = torch.randperm(len(real.train), generator=stream(0, "images to score experts on"))[:SAMPLE].sort().values
     labels = real.train.labels[rows]
     chance = float(torch.bincount(labels, minlength=real.classes).max()) / len(rows)

@@ -36,11 +36,19 @@ def import_set(
     size: int | None = None,
     out: Path | None,
 ) -> Path:
-    """Read the files as this format, write one synthetic set, and say what it is and what can be done with it.
+    """Read the files of another project, write one synthetic set, and print its description and the next commands.
 
     Args:
-        size: In which the real data are loaded, in pixels.
+        path: File or folder of the project.
+        format: Name of the project's format, as ``ddbench formats`` lists it.
+        dataset: Name of the real data that it was distilled from.
+        facts: Facts that the files do not have, such as the network and the learning rate.
+        context: Home and data root.
+        size: Size in which the real data is loaded, in pixels; None is its own.
         out: The file to write; None for one below HOME/imported named after what is in it.
+
+    Returns:
+        File of the set.
 
     Raises:
         UserError: As in the layout and ``assemble``, and when another file lies at ``out``.
@@ -65,19 +73,31 @@ def import_set(
     for note in syn.provenance["notes"]:
         typer.echo(f"note: {note}")
     typer.echo(str(target))
-    where = _options(dataset, context)
-    typer.echo(f"next: ddbench evaluate {shlex.quote(str(target))}{where}")
-    typer.echo(f"      ddbench verify {shlex.quote(str(target))} --published{where}")
+    repeated = _options(dataset, context)
+    typer.echo(f"next: ddbench evaluate {shlex.quote(str(target))}{repeated}")
+    typer.echo(f"      ddbench verify {shlex.quote(str(target))} --published{repeated}")
     return target
 
 
 def parse_facts(
     others: Sequence[Path], *, lr: str | None, mean: str | None, std: str | None, space: Any, labels: Any, **plain: Any
 ) -> Facts:
-    """The options of the command line as facts.
+    """Read the options of the command line as facts.
+
+    Args:
+        others: Further files of the set.
+        lr: A number, or ``none`` for a set without a learned rate; None leaves it to the file.
+        mean: Numbers by channel with commas between; None leaves them to the format.
+        std: As ``mean``.
+        space: Preprocessing that the images are in.
+        labels: Kind of labels.
+        **plain: Fields of ``Facts`` that need no reading.
+
+    Returns:
+        The facts.
 
     Raises:
-        UserError: One that is no number.
+        UserError: Text that is not a number.
     """
     rate = "none" if lr == "none" else None if lr is None else _number(lr, "--lr")
     return Facts(
@@ -92,7 +112,16 @@ def parse_facts(
 
 
 def missing_requirement(path: Path, format: str | None, dataset: str | None) -> UserError:
-    """The error for a call that does not say whose files these are, or of what data."""
+    """Make the error for a call that lacks the format of the files or the name of their data.
+
+    Args:
+        path: The files, whose name may hint at the format.
+        format: The format, where it is given.
+        dataset: The data set, where it is given.
+
+    Returns:
+        The error, to be raised.
+    """
     formats = looks_like(path) if format is None else ()
     hint = f"hint  by its name it could be {' or '.join(formats)}" if formats else ""
     if format is None and dataset is None:
@@ -155,14 +184,14 @@ def _about(syn: SyntheticSet) -> str:
 
 def _options(dataset: str, context: RunContext) -> str:
     """What the next commands must be told again."""
-    said = []
+    words = []
     if ":" in dataset and not dataset.startswith("hub:"):
-        said += ["--dataset", dataset]
+        words += ["--dataset", dataset]
     if context.home != home_folder():
-        said += ["--home", str(context.home)]
+        words += ["--home", str(context.home)]
     if context.data_root is not None:
-        said += ["--data-root", str(context.data_root)]
-    return "".join(f" {shlex.quote(word)}" for word in said)
+        words += ["--data-root", str(context.data_root)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def _number(text: str, option: str) -> float:

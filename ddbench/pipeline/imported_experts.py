@@ -40,6 +40,9 @@ def import_experts(
         load: Loads the recipe's data.
         scored: Whether a few experts must know the training images.
 
+    Returns:
+        The buffer with all imported experts.
+
     Raises:
         UserError: When experts lie there already, a file is not what it should be, its path says that the experts saw
             no whitened images and the recipe whitens, or the experts know nothing of the images.
@@ -54,9 +57,9 @@ def import_experts(
     _require_whitening_agrees(paths, preprocessing)
     module = build_network(network, facts.shape, seed=0)
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in module.named_parameters())
-    found = survey(paths, Wanted(network=network, parameters=shapes))
+    content = survey(paths, Wanted(network=network, parameters=shapes))
     real = load()
-    about = {"scored": scored, "accuracy": require_knowing(found.last, real, network) if scored else None}
+    about = {"scored": scored, "accuracy": require_knowing(content.last, real, network) if scored else None}
     return import_replay_buffer(paths, need.folder, describe_buffer(real, network, None, None), about)
 
 
@@ -73,9 +76,15 @@ def _require_whitening_agrees(paths: list[Path], preprocessing: str) -> None:
 
 
 def imported_buffer(need: BufferSpec) -> ExpertBuffer | None:
-    """The imported buffer that lies where this one is looked for, or None.
+    """Open the imported buffer that lies where a recipe looks for its own.
 
     A damaged description counts for none, for training writes it anew.
+
+    Args:
+        need: The buffer that the recipe wants.
+
+    Returns:
+        As many experts as the recipe wants; None where no imported buffer lies there.
 
     Raises:
         UserError: When it has too few experts or epochs: how they were trained is not known, so nobody can go on.
@@ -94,15 +103,23 @@ def imported_buffer(need: BufferSpec) -> ExpertBuffer | None:
 
 
 def imported_experts(need: BufferSpec, load: Callable[[], RealSet], network: str) -> ExpertBuffer | None:
-    """As ``imported_buffer``, before the images are loaded.
+    """Open an imported buffer as ``imported_buffer`` does, and check it against the recipe's data.
+
+    Args:
+        need: The buffer that the recipe wants.
+        load: Loads the recipe's data; called only where such a buffer lies there.
+        network: The recipe's network.
+
+    Returns:
+        The buffer; None where no imported one lies there.
 
     Raises:
         UserError: Also when it is of other data or another network.
     """
-    found = imported_buffer(need)
-    if found is not None:
-        found.require_match(describe_buffer(load(), network, None, None))
-    return found
+    buffer = imported_buffer(need)
+    if buffer is not None:
+        buffer.require_match(describe_buffer(load(), network, None, None))
+    return buffer
 
 
 def _imported(folder: Path) -> bool:

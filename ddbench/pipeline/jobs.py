@@ -25,8 +25,11 @@ class BufferSpec:
     """One expert buffer that a recipe asks for; methods whose experts agree share it."""
 
     recipe: ExpertRecipe
+    """Number and training of the experts."""
     epochs: int
+    """Epochs of each expert, at least."""
     folder: Path
+    """Folder of the buffer."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,17 @@ class Job:
     """One synthetic set that a recipe asks for: a method at an ipc, distilled with one seed."""
 
     label: str
+    """Label of its rows."""
     name: str
+    """Name of the method."""
     method: Method
+    """The method, with its settings at this ipc."""
     ipc: int
+    """Items per class."""
     seed: int
     """Of the distillation, and of the networks that score its set."""
     buffer: BufferSpec | None
+    """Experts that the method uses; None where it needs none."""
     folder: Path
     """Of its run."""
     title: str
@@ -55,14 +63,18 @@ class Job:
 
 
 def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
-    """Every method of a recipe at every ipc and distillation seed, its settings checked, in the recipe's order; with
-    its sweep and baselines.
+    """List the jobs of a recipe with its sweep and baselines: every method at every ipc and distillation seed.
 
-    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it. What
-    is added as a baseline is the domain's choice.
+    Under an entry of the sweep a method is labeled ``<label>-<entry>``, and made only where that entry changes it.
+    Baselines are the domain's choice.
 
     Args:
+        loaded: The recipe.
         network: Canonical name of the student.
+        home: Folder of buffers and runs.
+
+    Returns:
+        Jobs in the recipe's order, their settings checked.
 
     Raises:
         UserError: An unknown method, a wrong setting, too few epochs.
@@ -84,7 +96,14 @@ def jobs_of(loaded: LoadedRecipe, network: str, home: Path) -> list[Job]:
 
 
 def shared_buffers(jobs: Iterable[Job]) -> list[BufferSpec]:
-    """The buffers that these jobs need, each once: with as many experts and epochs as any of them asks for."""
+    """Merge the buffers that jobs need, by folder.
+
+    Args:
+        jobs: The jobs.
+
+    Returns:
+        Each buffer once, with as many experts and epochs as any of the jobs needs.
+    """
     needs: dict[Path, BufferSpec] = {}
     for need in [job.buffer for job in jobs if job.buffer is not None]:
         known = needs.get(need.folder, need)
@@ -94,10 +113,19 @@ def shared_buffers(jobs: Iterable[Job]) -> list[BufferSpec]:
 
 
 def resolved(loaded: LoadedRecipe, job: Job, networks: list[str]) -> dict[str, Any]:
-    """Everything a job follows from, defaults included and paths cut short: what its rows and its set carry."""
+    """Resolve everything that a job follows from, defaults included and paths cut short.
+
+    Args:
+        loaded: The recipe.
+        job: One of its jobs.
+        networks: Canonical names of the networks that score its set.
+
+    Returns:
+        The recipe of this job alone, as plain data, for its set and its rows.
+    """
     whole = loaded.recipe.model_dump(mode="json", exclude=_OF_OTHER_JOBS)
-    told = {key: value for key, value in whole["evaluation"].items() if value is not None}
-    whole["evaluation"] = {**told, "networks": networks}
+    evaluation = {key: value for key, value in whole["evaluation"].items() if value is not None}
+    whole["evaluation"] = {**evaluation, "networks": networks}
     whole["experts"] = None
     if job.buffer is not None:
         whole["experts"] = {**job.buffer.recipe.model_dump(mode="json"), "epochs": job.buffer.epochs}
@@ -119,10 +147,10 @@ def _job(
     network: str,
     home: Path,
 ) -> Job:
-    """Turn a draft into a job.
+    """Turn a specification into a job.
 
     Args:
-        draft: The method at an ipc.
+        spec: The method at an ipc.
         seed: Of the distillation.
         recipe: Whose job it is.
         longest: Epochs that are needed of the experts, over all jobs that share them.
@@ -144,7 +172,7 @@ def _job(
                 fix=f"experts.epochs: {spec.needed}, or auto",
             )
         buffer = BufferSpec(spec.experts, epochs, home / "buffers" / f"{short}-{network}-{spec.buffer_key}")
-    asked = {
+    definition = {
         "real": real,
         "network": network,
         "method": spec.name,
@@ -154,7 +182,7 @@ def _job(
         "code": code_of(type(spec.method)),
         **({} if seed == recipe.seed else {"distillation seed": seed}),
     }
-    folder = home / "runs" / f"{short}-ipc{spec.ipc}-{spec.label}-{fingerprint(asked)}"
+    folder = home / "runs" / f"{short}-ipc{spec.ipc}-{spec.label}-{fingerprint(definition)}"
     title = f"{spec.label} ipc {spec.ipc}"
     if len(recipe.distillation_seeds) > 1:
         title = f"{title} seed {seed}"
@@ -162,7 +190,14 @@ def _job(
 
 
 def real_definition(recipe: Recipe) -> dict[str, Any]:
-    """What names the real data of a recipe before any of it is read."""
+    """Collect the keys that name the real data of a recipe before any of it is read.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        Values by key; the path of a local data set is absolute.
+    """
     named = recipe.model_dump(include={"size", "mirror", "preprocessing", "validation", "seed"})
     prefix, colon, path = recipe.dataset.partition(":")
     if colon and prefix != "hub":
@@ -171,7 +206,14 @@ def real_definition(recipe: Recipe) -> dict[str, Any]:
 
 
 def code_of(kind: type) -> str | None:
-    """A hash of the file in which a method that is not ddbench's own is written: edited, it is another method."""
+    """Hash the file in which a method that is not ddbench's own is written: edited, it is another method.
+
+    Args:
+        kind: Class of the method.
+
+    Returns:
+        16 hexadecimal digits; None for ddbench's methods and for a class without a file.
+    """
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     if kind.__module__.startswith("ddbench.") or file is None:
         return None

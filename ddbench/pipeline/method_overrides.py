@@ -18,7 +18,15 @@ from ddbench.recipe.yaml_source import Key
 def drop_keys_of_other_methods(
     loaded: LoadedRecipe, entry: Entry, kind_of: Callable[[Entry], type[Method]]
 ) -> dict[str, Any]:
-    """An entry's settings without those that were meant for methods that have them, of which this is none.
+    """Drop from an entry's settings those that were given to all methods and that its method does not have.
+
+    Args:
+        loaded: The recipe.
+        entry: Entry of one method at an ipc; it is not changed.
+        kind_of: Looks up the class of an entry's method.
+
+    Returns:
+        The settings that are left.
 
     Raises:
         UserError: With the nearest name when no method of the recipe has such a key.
@@ -55,14 +63,14 @@ def _sibling_keys(model: type[BaseModel], settings: Any, path: Key) -> set[str] 
     info = model.model_fields.get(str(path[0]))
     if info is None:
         return set()
-    given = settings.get(path[0])
-    if not (isinstance(info.default, Part) and isinstance(given, dict)):
+    part = settings.get(path[0])
+    if not (isinstance(info.default, Part) and isinstance(part, dict)):
         return None
-    kind = given.get("kind", info.default.kind)
+    kind = part.get("kind", info.default.kind)
     options: tuple[Any, ...] = get_args(info.annotation) or (info.annotation,)
     for option in options:
         if len(options) == 1 or option.model_fields["kind"].default == kind:
-            return _sibling_keys(option, given, path[1:])
+            return _sibling_keys(option, part, path[1:])
     return None
 
 

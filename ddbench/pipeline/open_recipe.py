@@ -61,10 +61,20 @@ def open_image_recipe(
     plugins: list[Path] | None,
     where: RunContext,
 ) -> Pipeline:
-    """As ``open_recipe``, of a command that is about images alone.
+    """Open a recipe as ``open_recipe`` does, for a command that is about images alone.
+
+    Args:
+        name: Of a shipped recipe, or a path.
+        overrides: Values of ``-o``.
+        seed: Of everything; None leaves the recipe's.
+        plugins: Python files to run first.
+        where: Home, data root, device.
+
+    Returns:
+        The recipe with its jobs and stages.
 
     Raises:
-        UserError: A recipe on other data.
+        UserError: A recipe on other data; and as in ``open_recipe``.
     """
     pipeline = open_recipe(name, overrides, seed, plugins, where)
     if pipeline.domain.name != "images":

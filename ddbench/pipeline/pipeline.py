@@ -33,20 +33,20 @@ class Pipeline:
 
     def __init__(self, loaded: LoadedRecipe, context: RunContext) -> None:
         self.loaded, self.recipe, self.context = loaded, loaded.recipe, context
-        recipe, where = loaded.recipe, loaded.where
-        check_dataset_name(recipe.dataset, where("dataset"))
-        self.domain = domain_of_dataset(recipe.dataset, where("dataset"))
+        recipe, location_of = loaded.recipe, loaded.where
+        check_dataset_name(recipe.dataset, location_of("dataset"))
+        self.domain = domain_of_dataset(recipe.dataset, location_of("dataset"))
         self.domain.check_recipe(loaded)
-        self.network = self.domain.network(recipe.network, where("network"))
+        self.network = self.domain.network(recipe.network, location_of("network"))
         named = "protocol" in recipe.evaluation.model_fields_set
         self.protocol = self.domain.protocol(
-            recipe.evaluation.protocol if named else None, where("evaluation", "protocol")
+            recipe.evaluation.protocol if named else None, location_of("evaluation", "protocol")
         )
         self.requests = self.domain.requests(loaded, self.network, self.protocol)
         self.networks = [request.network for request in self.requests]
         if not recipe.methods:
             raise UserError(
-                "a recipe needs at least one method", f"from  {where('methods')}", fix="add one under methods"
+                "a recipe needs at least one method", f"from  {location_of('methods')}", fix="add one under methods"
             )
         parallel = self.domain.parallel
         self.device, self.ranks = join_ranks(context) if parallel else (choose_device(context.device), ALONE)
@@ -101,7 +101,14 @@ class Pipeline:
         return [series.set_path for series in candidate_series(job)]
 
     def resolved(self, job: Job) -> dict[str, Any]:
-        """Resolve the recipe of one job as its set and rows carry it."""
+        """Resolve the recipe of one job.
+
+        Args:
+            job: One of the recipe's jobs.
+
+        Returns:
+            Plain data, as the job's set and rows carry it.
+        """
         return self.domain.resolved(self, job)
 
     @property
@@ -111,7 +118,14 @@ class Pipeline:
         return {"protocol": self.protocol.key, "networks": list(self.networks), "seeds": seeds}
 
     def evaluator_fields(self, job: Job) -> dict[str, Any]:
-        """Fields of the evaluator of a job's sets that every domain's has."""
+        """Fields of the evaluator of a job's sets that the evaluators of all domains have.
+
+        Args:
+            job: The job, whose seed decides those of the networks.
+
+        Returns:
+            Values by field of :class:`ddbench.pipeline.evaluator.Evaluator`.
+        """
         count = self.recipe.evaluation.seeds
         return {
             "real": self.real,

@@ -14,7 +14,10 @@ from ddbench.errors import UserError
 def run_plugin(path: Path) -> None:
     """Import a Python file, which registers its methods.
 
-    The user asked for it by name: no other file is ever run.
+    The user names it: no other file is ever run.
+
+    Args:
+        path: The file.
 
     Raises:
         UserError: There is no such file; what the file itself raises comes out as it is.
@@ -35,7 +38,9 @@ class Plugin:
     """A plugin as it travels to other processes, where its file may not lie."""
 
     path: str
+    """Path of its file on the machine that started."""
     source: str
+    """Content of the file."""
 
     def __call__(self) -> None:
         """Run it under the name that ``run_plugin`` gave it, unless this process has."""
@@ -64,7 +69,15 @@ RENAMED_HOOKS = {
 
 
 def require_method(kind: object, name: str) -> None:
-    """Errors: UserError when what is registered under ``name`` is not a whole method, with what it lacks."""
+    """Require that what is registered is a whole method of its domain.
+
+    Args:
+        kind: The registered object.
+        name: Name under which it is registered, for errors.
+
+    Raises:
+        UserError: It is no class of methods, lacks a hook, or defines one of version 0.1.
+    """
     from ddbench.distillation.method import Method
     from ddbench.pipeline.domains import domain_named
 

@@ -20,7 +20,14 @@ from ddbench.runtime.provenance import code_identity, versions
 
 
 def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
-    """The device of this process, and the ranks that torchrun started with it, where they work together."""
+    """Join the ranks that torchrun started, in a command that works on several.
+
+    Args:
+        context: Device, and whether ranks work together.
+
+    Returns:
+        The device of this process and its ranks; ``ALONE`` where they do not work together.
+    """
     if not context.together:
         return choose_device(context.device), ALONE
     device = choose_device(rank_device(context.device))
@@ -30,15 +37,25 @@ def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
 def check_ranks_agree(
     ranks: Ranks, loaded: LoadedRecipe, jobs: Sequence[Job], networks: list[str], context: RunContext
 ) -> None:
-    """Errors: UserError, on all ranks, that names the key of the recipe or the version in which one differs, or the
-    rank that does not see the home of the others."""
+    """Check that all ranks have the same recipe, code, versions and home.
+
+    Args:
+        ranks: The ranks; alone, nothing is checked.
+        loaded: The recipe of this rank.
+        jobs: Its jobs.
+        networks: Canonical names of the networks that score.
+        context: Home and compilation.
+
+    Raises:
+        UserError: On all ranks, with the key or version in which one differs, or the rank that does not see the home.
+    """
     if ranks.alone:
         return
-    asked = {key: value for job in jobs for key, value in _flat(resolved(loaded, job, networks))}
-    ranks.require_same(asked, fix="start every rank with the same recipe and the same options")
+    leaves = {key: value for job in jobs for key, value in _flat(resolved(loaded, job, networks))}
+    ranks.require_same(leaves, fix="start every rank with the same recipe and the same options")
     folders = {f"run of {job.title}": job.folder.name for job in jobs}
     ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
-    needs = {"code": code_identity(), **{f"version of {name}": found for name, found in versions().items()}}
+    needs = {"code": code_identity(), **{f"version of {name}": version for name, version in versions().items()}}
     ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")
     ranks.require_same({"--compile": context.compile}, fix="start every rank with the same options")
     _require_one_home(ranks, context.home)

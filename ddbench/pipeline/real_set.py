@@ -18,7 +18,14 @@ HELD_BACK = "held_back_afterwards"
 
 
 def with_validation(syn: SyntheticSet, share: float) -> SyntheticSet:
-    """The set, to be judged with a validation split that it was not made with: so says its recipe from now on.
+    """Change a set's recipe so that it is scored with a validation split that it was not made with.
+
+    Args:
+        syn: The set; it is not changed.
+        share: Share of the training images that is cut off, in (0, 1).
+
+    Returns:
+        The set with the split in the recipe of its provenance.
 
     Raises:
         UserError: The split would change the space of its images, or it was made with one.

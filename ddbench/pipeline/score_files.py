@@ -96,13 +96,25 @@ def verify_rows(
 
 
 def say_what_is_not_covered(file: Path) -> None:
-    """A note on stderr where no checksum covers the description of a set."""
+    """Print a note on stderr where no checksum covers the description of a set.
+
+    Args:
+        file: File of the set.
+    """
     if note := uncovered(describe(file)):
         typer.echo(f"note: {file} was {note}", err=True)
 
 
 def require_recorded_training(row: Row, file: Path) -> None:
-    """Errors: UserError for a row that asks for more training than a recipe may."""
+    """Require that a row wants no more training than a recipe may.
+
+    Args:
+        row: The row, which may come from elsewhere.
+        file: Its file, for errors.
+
+    Raises:
+        UserError: It has too many seeds or steps.
+    """
     for key, value, most in (("seeds", len(row.seeds), MOST_SEEDS), ("steps", row.steps or 1, MOST_STEPS)):
         if value > most:
             raise UserError(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SetOptions:
-    """What is to be other than the recipe says that made a set, when the set is scored."""
+    """Options of scoring a set; each takes precedence over the recipe that made it."""
 
     protocol: str | None = None
     """Name of the protocol."""

@@ -40,6 +40,13 @@ def require_whitening(file: Path, home: Path, command: str) -> None:
 
 
 def home_of(file: Path) -> Path | None:
-    """The home below which a set lies, told by the names of its folders; None where they tell none."""
+    """Find the home below which a set lies, by the names of its folders.
+
+    Args:
+        file: The set.
+
+    Returns:
+        The folder above ``runs`` or ``imported``; None where the set lies in neither.
+    """
     parents = file.absolute().parents
     return next((folder.parent for folder in parents if folder.name in _PLACES), None)

@@ -20,11 +20,25 @@ class Stage(Protocol):
     """One stage."""
 
     def done(self, job: Job) -> bool:
-        """Tell whether what the stage makes of a job lies there; nothing is made or changed."""
+        """Tell whether what the stage makes of a job lies there; nothing is made or changed.
+
+        Args:
+            job: The job.
+
+        Returns:
+            True where ``run`` would make nothing.
+        """
         ...
 
     def run(self, job: Job) -> Any:
-        """Make what is missing of a job, and check what is there. Called again, it costs next to nothing."""
+        """Make what is missing of a job, and check what is there. Called again, it costs next to nothing.
+
+        Args:
+            job: The job.
+
+        Returns:
+            The result of the stage, such as the file of a set or a list of rows.
+        """
         ...
 
 
@@ -32,7 +46,14 @@ class Experts(Stage, Protocol):
     """The stage that trains expert networks."""
 
     def train(self, spec: BufferSpec) -> Any:
-        """Train the experts of a buffer that are missing, and open it."""
+        """Train the experts of a buffer that are missing, and open it.
+
+        Args:
+            spec: The buffer, with the number of experts and epochs.
+
+        Returns:
+            The open buffer.
+        """
         ...
 
 
@@ -40,7 +61,14 @@ class Select(Stage, Protocol):
     """The stage that chooses which of a job's candidates is scored."""
 
     def sets(self, job: Job) -> Iterator[tuple[Any, NetworkRequest, RowSelection]]:
-        """Yield each set that is scored, read when its turn comes, with a network and how the set was chosen."""
+        """Read each set that is scored when its turn comes.
+
+        Args:
+            job: The job whose candidates were selected from.
+
+        Yields:
+            The set, the network that scores it, and the rule by which it was chosen.
+        """
         ...
 
 
@@ -75,7 +103,13 @@ class Stages:
 
 
 class Evaluate:
-    """Evaluation of the sets that selection chose; rows that answer already are read."""
+    """Evaluation of the sets that selection chose; rows that answer already are read.
+
+    Args:
+        pipeline: The recipe that it is a stage of.
+        select: The stage that chooses sets.
+        make_evaluator: Makes the evaluator of a job's sets.
+    """
 
     def __init__(self, pipeline: Pipeline, select: Select, make_evaluator: Callable[[Job], Evaluator]) -> None:
         self.pipeline, self.select, self.make_evaluator = pipeline, select, make_evaluator
@@ -84,9 +118,16 @@ class Evaluate:
         if not self.select.done(job):
             return False
         evaluator = self.make_evaluator(job)
-        return all(evaluator.known(*asked, job.ipc) for asked in self.select.sets(job))
+        return all(evaluator.known(*scored, job.ipc) for scored in self.select.sets(job))
 
     def run(self, job: Job) -> list[tuple[Row, Path]]:
-        """Score a job's sets on every network of the recipe: the rows, with their files."""
+        """Score a job's sets on every network of the recipe.
+
+        Args:
+            job: The job.
+
+        Returns:
+            Rows with their files; those that are there already are read.
+        """
         evaluator = self.make_evaluator(job)
-        return [evaluator.known(*asked, job.ipc) or evaluator.row(*asked) for asked in self.select.sets(job)]
+        return [evaluator.known(*scored, job.ipc) or evaluator.row(*scored) for scored in self.select.sets(job)]

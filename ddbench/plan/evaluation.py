@@ -11,27 +11,43 @@ if TYPE_CHECKING:
 
 
 def evaluation_in_words(pipeline: Pipeline) -> str:
-    """One sentence: networks that score, that choose among candidates and among learning rates, and teachers."""
+    """Describe the evaluation of a recipe in a sentence.
+
+    Args:
+        pipeline: The recipe.
+
+    Returns:
+        Numbers of networks that score, that choose among candidates and among learning rates, and the teachers.
+    """
     from ddbench.pipeline.candidate_series import candidate_series
 
-    asked, sets = pipeline.recipe.evaluation, sum(len(candidate_series(job)) for job in pipeline.jobs)
-    trainings = sets * len(pipeline.networks) * asked.seeds
-    long = f"{asked.steps} steps" if asked.steps else f"{pipeline.protocol.trained_epochs} epochs"
+    evaluation, sets = pipeline.recipe.evaluation, sum(len(candidate_series(job)) for job in pipeline.jobs)
+    trainings = sets * len(pipeline.networks) * evaluation.seeds
+    long = f"{evaluation.steps} steps" if evaluation.steps else f"{pipeline.protocol.trained_epochs} epochs"
     return (
-        f"evaluation: {trainings} fresh networks of {long} by {asked.protocol}, "
-        f"selection by {asked.selection}{_judges(pipeline)}{_searchers(pipeline, sets)}{_teachers(pipeline)}"
+        f"evaluation: {trainings} fresh networks of {long} by {evaluation.protocol}, "
+        f"selection by {evaluation.selection}{_judges(pipeline)}{_searchers(pipeline, sets)}{_teachers(pipeline)}"
     )
 
 
 def trainings_of(pipeline: Pipeline, job: Job, network: str) -> int:
-    """How many fresh networks of this kind the sets of a job ask for: those that score, and those that choose."""
+    """Count the fresh networks that the sets of a job need: those that score, and those that choose.
+
+    Args:
+        pipeline: The recipe.
+        job: One of its jobs.
+        network: Canonical name of the network that is counted.
+
+    Returns:
+        Number of trainings of this network.
+    """
     from ddbench.pipeline.candidate_series import candidate_series
 
-    asked, sets = pipeline.recipe.evaluation, len(candidate_series(job))
-    scoring = pipeline.networks.count(network) * asked.seeds
-    evaluator = _candidates(pipeline, job) * asked.selection_seeds if network in _selecting(pipeline) else 0
+    evaluation, sets = pipeline.recipe.evaluation, len(candidate_series(job))
+    scoring = pipeline.networks.count(network) * evaluation.seeds
+    evaluator = _candidates(pipeline, job) * evaluation.selection_seeds if network in _selecting(pipeline) else 0
     policies = [_policy(pipeline, entry) for entry in pipeline.requests if entry.network == network]
-    searching = policies.count("search") * _rates(pipeline) * asked.selection_seeds
+    searching = policies.count("search") * _rates(pipeline) * evaluation.selection_seeds
     return sets * (scoring + evaluator + searching)
 
 
@@ -81,13 +97,15 @@ def _teachers(pipeline: Pipeline) -> str:
     from ddbench.training.pretrained import is_pretrained
 
     wanted = [pipeline.recipe.evaluation.teachers, *(job.method.required_teachers() for job in pipeline.jobs)]
-    told = []
-    for asked in dict.fromkeys(asked for asked in wanted if asked is not None):
-        epochs = asked.epochs or protocol(asked.protocol).trained_epochs
-        trained = [name for name in asked.networks if not is_pretrained(name)]
-        fetched = [name for name in asked.networks if is_pretrained(name)]
+    sentences = []
+    for recipe in dict.fromkeys(recipe for recipe in wanted if recipe is not None):
+        epochs = recipe.epochs or protocol(recipe.protocol).trained_epochs
+        trained = [name for name in recipe.networks if not is_pretrained(name)]
+        fetched = [name for name in recipe.networks if is_pretrained(name)]
         if trained:
-            told.append(f"teachers {', '.join(trained)} of {epochs} epochs on all real images by {asked.protocol}")
+            sentences.append(
+                f"teachers {', '.join(trained)} of {epochs} epochs on all real images by {recipe.protocol}"
+            )
         if fetched:
-            told.append(f"published weights {', '.join(fetched)} as teachers")
-    return "".join(f", {text}" for text in told)
+            sentences.append(f"published weights {', '.join(fetched)} as teachers")
+    return "".join(f", {text}" for text in sentences)

@@ -26,17 +26,21 @@ from ddbench.recipe.experts import ExpertRecipe
 
 @dataclass(frozen=True)
 class MemoryRequirement:
-    """what: takes so many bytes, by estimate. knobs: what makes it fit in the bytes they are given."""
+    """Memory of one stage of a recipe, by estimate."""
 
     what: str
+    """Computation that takes it, for messages."""
     bytes: int
+    """Its peak."""
     memory_suggestions: Callable[[int], Sequence[MemorySuggestion]]
+    """Changes that make it fit in so many bytes."""
 
 
 def check_memory(pipeline: Pipeline, *, scored: bool = True) -> None:
-    """See that what is still to be made fits in memory.
+    """Check that what is still to be made fits in memory.
 
     Args:
+        pipeline: The recipe.
         scored: Whether it is evaluated as well.
 
     Raises:
@@ -54,7 +58,14 @@ def check_memory(pipeline: Pipeline, *, scored: bool = True) -> None:
 
 
 def check_memory_for_experts(pipeline: Pipeline) -> None:
-    """See that the experts that are still to be trained fit in memory. Errors: as in :func:`require_room`."""
+    """Check that the experts that are still to be trained fit in memory.
+
+    Args:
+        pipeline: The recipe.
+
+    Raises:
+        UserError: As in :func:`check_memory`.
+    """
     if missing := [need for need in pipeline.buffers if lacks_experts(need)]:
         facts = dataset_facts(pipeline)
         sizes = sizes_of(pipeline, facts)
@@ -72,26 +83,46 @@ def _require(pipeline: Pipeline, needs: Iterable[MemoryRequirement]) -> None:
 
 
 def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None) -> Sizes:
-    """Of the recipe's student, or of another network, on its data."""
-    asked = pipeline.recipe.evaluation.networks
-    where = pipeline.loaded.where("network")
+    """Measure a network on the recipe's data.
+
+    Args:
+        pipeline: The recipe, with its device, ranks and compilation.
+        facts: Counts of its data.
+        network: Canonical name; None is the recipe's student.
+
+    Returns:
+        Sizes of the network and of the images.
+
+    Raises:
+        UserError: The network does not take such images; it names the key of the recipe.
+    """
+    networks = pipeline.recipe.evaluation.networks
+    location = pipeline.loaded.where("network")
     if network not in (None, pipeline.network):
         context = ("evaluation", "networks")
-        where = (
-            pipeline.loaded.where(*context, asked.index(network))
-            if network in asked
+        location = (
+            pipeline.loaded.where(*context, networks.index(network))
+            if network in networks
             else pipeline.loaded.where(*context)
         )
     try:
         module = build_network(network or pipeline.network, facts.shape, seed=0)
     except UserError as error:
-        raise error.at(where) from None
+        raise error.at(location) from None
     ranks, compile = pipeline.ranks.world, pipeline.context.compile
     return Sizes.of(module, facts.shape, device=pipeline.device.type, ranks=ranks, compile=compile)
 
 
 def distillation_need(job: Job, sizes: Sizes) -> MemoryRequirement | None:
-    """Of a job's set; None where its method makes no estimate."""
+    """Estimate the memory of distilling a job's set.
+
+    Args:
+        job: The job.
+        sizes: Sizes of its student.
+
+    Returns:
+        Bytes and what would reduce them; None where the method makes no estimate.
+    """
     needed = job.method.peak_bytes(sizes, job.ipc)
     if needed is None:
         return None
@@ -100,7 +131,18 @@ def distillation_need(job: Job, sizes: Sizes) -> MemoryRequirement | None:
 
 
 def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, validation: int = 0) -> MemoryRequirement:
-    """Of training one expert: its step, its trajectory as it grows, and the images, those for validation as well."""
+    """Estimate the memory of training one expert: its step, its trajectory as it grows, and the images.
+
+    Args:
+        recipe: Optimizer and batch size.
+        epochs: Epochs of the expert.
+        sizes: Sizes of its network.
+        images: Training images.
+        validation: Images that it is tested on.
+
+    Returns:
+        Bytes, and the batch size that would fit.
+    """
 
     def needed(batch: int) -> Estimate:
         return expert_bytes(recipe, epochs, sizes, images, validation, batch=batch)
@@ -120,10 +162,16 @@ def expert_need(recipe: ExpertRecipe, epochs: int, sizes: Sizes, images: int, va
 
 
 def passes(recipe: ExpertRecipe) -> float:
-    """What a step of an expert costs, in forward and backward passes of the network on its batch.
+    """Cost of a step of an expert, in forward and backward passes of the network on its batch.
 
     GSAM takes two. The gradient penalty of smooth experts is a forward and a backward pass, and a backward pass through
     both; measured on ConvNets, a step is 4.5 passes.
+
+    Args:
+        recipe: Optimizer of the expert.
+
+    Returns:
+        Passes; 1.0 for plain SGD.
     """
     if is_penalised(recipe):
         return 4.5
@@ -131,7 +179,15 @@ def passes(recipe: ExpertRecipe) -> float:
 
 
 def largest(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to ``most`` that fits, where smaller ones fit as well; 1 where none does."""
+    """Find the largest number that fits, where smaller ones fit as well, by bisection.
+
+    Args:
+        most: Largest number that is tried.
+        fits: Whether a number fits.
+
+    Returns:
+        A number from 1 to ``most``; 1 also where none fits.
+    """
     low, high = 1, most + 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -140,7 +196,16 @@ def largest(most: int, fits: Callable[[int], bool]) -> int:
 
 
 def evaluation_need(pipeline: Pipeline, network: str, facts: DatasetFacts) -> MemoryRequirement:
-    """Of one fresh network in training, and of its test."""
+    """Estimate the memory of one fresh network in training, and of its test.
+
+    Args:
+        pipeline: The recipe; its largest ipc counts.
+        network: Canonical name of the network.
+        facts: Counts of the recipe's data.
+
+    Returns:
+        Bytes, without suggestions.
+    """
     sizes = sizes_of(pipeline, facts, network)
     config = training_config_of(pipeline, network, facts, max(job.ipc for job in pipeline.jobs))
     return MemoryRequirement(
@@ -149,7 +214,16 @@ def evaluation_need(pipeline: Pipeline, network: str, facts: DatasetFacts) -> Me
 
 
 def evaluation_bytes(config: TrainingConfig, sizes: Sizes, test_images: int) -> Estimate:
-    """Estimated peak of one fresh network in training, and in its test, with the test images that lie there."""
+    """Estimate the peak of one fresh network in training, and in its test.
+
+    Args:
+        config: Batch size and optimizer of the training.
+        sizes: Sizes of the network.
+        test_images: Number of test images, which a CPU holds preprocessed.
+
+    Returns:
+        The larger of the two estimates.
+    """
     measures: dict[str, Any] = {
         "parameters": sizes.parameters,
         "activations": sizes.activations,
@@ -162,7 +236,17 @@ def evaluation_bytes(config: TrainingConfig, sizes: Sizes, test_images: int) -> 
 
 
 def training_config_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ipc: int) -> TrainingConfig:
-    """How a network is trained on a set of the recipe."""
+    """Resolve the training of a network on a set of the recipe.
+
+    Args:
+        pipeline: The recipe, with its protocol.
+        network: Canonical name of the network.
+        facts: Counts of the recipe's data.
+        ipc: Images per class of the set.
+
+    Returns:
+        Settings of the training by the recipe's protocol.
+    """
     module = build_network(network, facts.shape, seed=0)
     about = EvaluationContext(
         dataset=pipeline.recipe.dataset,
@@ -176,7 +260,14 @@ def training_config_of(pipeline: Pipeline, network: str, facts: DatasetFacts, ip
 
 
 def lacks_experts(need: BufferSpec) -> bool:
-    """Whether some are to be trained. A damaged description, which training writes anew, counts for none."""
+    """Tell whether experts of a buffer are to be trained.
+
+    Args:
+        need: The buffer that the recipe wants.
+
+    Returns:
+        True where some are missing or too short, and where the description is damaged, which training writes anew.
+    """
     try:
         return experts_there(need)[0] < need.recipe.count
     except UserError:
@@ -184,7 +275,17 @@ def lacks_experts(need: BufferSpec) -> bool:
 
 
 def experts_there(need: BufferSpec) -> tuple[int, int]:
-    """How many experts lie there that are long enough, and how many that training will make longer."""
+    """Count the experts of a buffer that lie there.
+
+    Args:
+        need: The buffer that the recipe wants.
+
+    Returns:
+        How many are long enough, and how many training will make longer; imported ones are never made longer.
+
+    Raises:
+        UserError: The description is damaged, or of a newer ddbench.
+    """
     if not (need.folder / DESCRIPTION).is_file():
         return 0, 0
     description = read_description(need.folder)

@@ -27,13 +27,17 @@ from ddbench.recipe.experts import ExpertOptimization
 
 
 def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
-    """The plan as plain data:
+    """Plan a recipe as plain data.
 
-    ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``, what does not fit in the bytes
-    that are free, with what would help. Memory in bytes, time in seconds.
+    Keys are ``buffers``, ``sets``, ``networks``, a sentence on ``evaluation``, and ``too large``: all that does not fit
+    in the bytes that are free, with what would help. Memory in bytes, time in seconds.
 
     Args:
+        pipeline: The recipe.
         timed: Whether steps are tried on the device, to say how long all will take.
+
+    Returns:
+        Values by key, ready to be printed or written as JSON.
 
     Raises:
         UserError: Imported experts that are too few or too short, which nobody can train on.
@@ -134,8 +138,8 @@ def _peak(memory: MemoryRequirement) -> dict[str, Any]:
 def _in_words(optimizer: ExpertOptimization) -> str:
     """Its kind, and what of it is not as by default: ``gsam alpha=0.3``."""
     standard = type(optimizer)()
-    given = {name: getattr(optimizer, name) for name in type(optimizer).model_fields}
-    other = [f"{name}={_short(value)}" for name, value in given.items() if value != getattr(standard, name)]
+    settings = {name: getattr(optimizer, name) for name in type(optimizer).model_fields}
+    other = [f"{name}={_short(value)}" for name, value in settings.items() if value != getattr(standard, name)]
     return " ".join([optimizer.kind, *other])
 
 
@@ -146,7 +150,15 @@ def _short(value: Any) -> str:
 
 
 def wrapped(sharers: str, width: int) -> str:
-    """A list that is broken after its semicolons alone, into lines of about this width; 0 leaves it in one."""
+    """Break a list into lines, after its semicolons alone.
+
+    Args:
+        sharers: Entries with ``; `` between them.
+        width: Characters of a line, about; 0 leaves it in one line.
+
+    Returns:
+        The list with line breaks.
+    """
     whole = sharers.replace(" ", "\N{NO-BREAK SPACE}").replace(";\N{NO-BREAK SPACE}", "; ")
     lines = wrap(whole, width, break_long_words=False, break_on_hyphens=False) if width else [whole]
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")

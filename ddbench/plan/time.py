@@ -16,7 +16,12 @@ from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 
 
 class Times:
-    """Seconds of the stages of a recipe, one process at work. What was tried once is not tried again."""
+    """Seconds of the stages of a recipe, one process at work. A step that was timed once is not timed again.
+
+    Args:
+        pipeline: The recipe.
+        facts: Counts of its data.
+    """
 
     def __init__(self, pipeline: Pipeline, facts: DatasetFacts) -> None:
         self.pipeline, self.facts = pipeline, facts
@@ -32,20 +37,42 @@ class Times:
         )
 
     def experts(self, need: BufferSpec, missing: int) -> float:
-        """Of training the experts of a buffer that are not there."""
+        """Estimate the time of training the experts of a buffer that are missing.
+
+        Args:
+            need: The buffer that the recipe wants.
+            missing: Number of experts to train.
+
+        Returns:
+            Seconds of all of them, one after the other.
+        """
         if not missing:
             return 0.0
         facts, stage = self.facts, self._stage(self.pipeline.network)
         return missing * expert_seconds(need.recipe, need.epochs, facts.images, facts.validation, missing, stage)
 
     def distillation(self, job: Job) -> float | None:
-        """Of a job's outer steps; None where nothing of the method can be tried beforehand."""
+        """Estimate the time of a job's outer steps.
+
+        Args:
+            job: The job.
+
+        Returns:
+            Seconds; None where the method does not match trajectories, for its steps can not be timed beforehand.
+        """
         if not isinstance(job.method, TrajectoryMatching):
             return None
         return job.method.iterations * outer_step_seconds(job.method, job.ipc, self._stage(self.pipeline.network))
 
     def evaluation(self, network: str) -> float | None:
-        """Of all fresh networks of this kind, those included that choose; None where teachers would have to label."""
+        """Estimate the time of all fresh networks of one kind, those included that choose.
+
+        Args:
+            network: Canonical name of the network.
+
+        Returns:
+            Seconds; None where teachers would have to label.
+        """
         if self.pipeline.protocol.targets == "teacher":
             return None
         every = [(job, trainings_of(self.pipeline, job, network)) for job in self.pipeline.jobs]
@@ -56,10 +83,12 @@ class Times:
         return self.pipeline.protocol.warm_up and len(candidate_series(job)) > 1
 
     def _evaluation_at(self, network: str, ipc: int, twice: bool) -> float:
-        facts, asked = self.facts, self.pipeline.recipe.evaluation
+        facts, evaluation = self.facts, self.pipeline.recipe.evaluation
         config, images = training_config_of(self.pipeline, network, facts, ipc), facts.shape.classes * ipc
         seen = (1 + twice) * (
-            asked.steps * min(config.batch, images) if asked.steps else config.trained_epochs * images
+            evaluation.steps * min(config.batch, images) if evaluation.steps else config.trained_epochs * images
         )
         stage = self._stage(network)
-        return evaluation_seconds(self.pipeline.protocol, config, images, seen, facts.test_images, asked.seeds, stage)
+        return evaluation_seconds(
+            self.pipeline.protocol, config, images, seen, facts.test_images, evaluation.seeds, stage
+        )

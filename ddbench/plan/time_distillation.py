@@ -39,16 +39,30 @@ ROUNDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class TimingSetup:
-    """Where steps are rehearsed: a student or another network, on images of this shape, on a device."""
+    """Setup on which steps are timed: a student or another network, on images of a shape, on a device."""
 
     network: str
+    """Canonical name of the network."""
     shape: ImageShape
+    """Images and classes."""
     device: torch.device
+    """Device that computes."""
     compile: Choice = "off"
+    """Whether steps are compiled."""
     mirror: bool = True
+    """Whether the images may be mirrored in augmentation."""
 
     def drawn(self, images: int, validation: int = 0, test: int = 0) -> RealSet:
-        """Noise for real images: uint8, labeled in turn."""
+        """Draw noise in the stead of a real set: uint8 images, labeled in turn.
+
+        Args:
+            images: Training images.
+            validation: Validation images.
+            test: Test images.
+
+        Returns:
+            The set, on the device of the setup.
+        """
 
         def split(count: int, part: str) -> Split:
             pixels = torch.randint(
@@ -69,7 +83,12 @@ class TimingSetup:
 
 
 class DrawnExpert:
-    """One trajectory that walks at random from the network's own parameters; its epochs lie in memory."""
+    """One trajectory that walks at random from the network's own parameters; its epochs lie in memory.
+
+    Args:
+        begin: Parameters that it begins at, (P,).
+        rows: Epochs that differ; further ones repeat them.
+    """
 
     epochs = 10**6
 
@@ -89,10 +108,18 @@ class DrawnExpert:
 
 
 def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: TimingSetup) -> float:
-    """Of one outer step, as the method would take it, at this ipc.
+    """Time one outer step of a method.
 
     Steps of two numbers of inner steps are timed, and a line drawn through them: an inner step takes as long at any
     time. The larger number is one that takes about a second, or all.
+
+    Args:
+        method: The method, with its number of inner steps.
+        ipc: Images per class.
+        stage: Student, shape of the images and device.
+
+    Returns:
+        Seconds of one outer step.
     """
     with tempfile.TemporaryDirectory() as folder:
         outer_state = _outer_state(method, ipc, stage, Run(Path(folder)))
@@ -109,11 +136,11 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: TimingSetup)
                 take(few)  # which compiles
             first = take(few)
             many = max(min(2 * few, method.inner_steps), min(int(few * _ROUND_SECONDS / first), method.inner_steps))
-            found = in_turns({few: lambda: take(few), many: lambda: take(many)}, {few: first})
+            medians = in_turns({few: lambda: take(few), many: lambda: take(many)}, {few: first})
     if many == few:
-        return found[few] * method.inner_steps / few
-    slope = max(found[many] - found[few], 0.0) / (many - few)
-    return found[many] + slope * (method.inner_steps - many)
+        return medians[few] * method.inner_steps / few
+    slope = max(medians[many] - medians[few], 0.0) / (many - few)
+    return medians[many] + slope * (method.inner_steps - many)
 
 
 def _outer_state(method: TrajectoryMatching, ipc: int, stage: TimingSetup, run: Run) -> OuterState:
@@ -137,7 +164,15 @@ def _outer_state(method: TrajectoryMatching, ipc: int, stage: TimingSetup, run: 
 
 
 def seconds(job: Callable[[], object], device: torch.device) -> float:
-    """How long a job takes."""
+    """Time one call, with the device synchronized before and after.
+
+    Args:
+        job: Function that is called.
+        device: Device that it computes on.
+
+    Returns:
+        Seconds that it takes.
+    """
     synchronize(device)
     start = time.perf_counter()
     job()
@@ -146,12 +181,16 @@ def seconds(job: Callable[[], object], device: torch.device) -> float:
 
 
 def in_turns(jobs: Mapping[K, Callable[[], float]], first: Mapping[K, float]) -> dict[K, float]:
-    """Median seconds of jobs that time themselves, taking turns, so that what else the machine does meets all of them.
+    """Time jobs in turns, so that what else the machine does meets all of them.
 
     Args:
-        first: What the first call of some took. The others are called once as well, and that is all where it took
+        jobs: Functions that return the seconds they took, by name.
+        first: Seconds of the first call of some. The others are called once as well, and that is all where it took
             ``ENOUGH`` seconds; else first calls, which load and allocate, do not count, and there are up to ``ROUNDS``
             more.
+
+    Returns:
+        Median seconds by name.
     """
     begun = {name: first[name] if name in first else job() for name, job in jobs.items()}
     if sum(begun.values()) > ENOUGH:
@@ -162,4 +201,4 @@ def in_turns(jobs: Mapping[K, Callable[[], float]], first: Mapping[K, float]) ->
             taken[name].append(job())
         if sum(map(sum, taken.values())) > ENOUGH:
             break
-    return {name: median(found) for name, found in taken.items()}
+    return {name: median(durations) for name, durations in taken.items()}

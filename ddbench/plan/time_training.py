@@ -44,19 +44,25 @@ class _Clock(Silent):
 
     def each(self) -> float:
         """Median seconds of a unit; the first that was told of is not counted."""
-        told = sorted(self.times.items())
-        return median((t1 - t0) / (d1 - d0) for (d0, t0), (d1, t1) in zip(told[:-1], told[1:], strict=True))
+        times = sorted(self.times.items())
+        return median((t1 - t0) / (d1 - d0) for (d0, t0), (d1, t1) in zip(times[:-1], times[1:], strict=True))
 
 
 def expert_seconds(
     recipe: ExpertRecipe, epochs: int, images: int, validation: int, missing: int, stage: TimingSetup
 ) -> float:
-    """Of one expert of so many epochs.
+    """Estimate the time of one expert, from a few epochs on drawn data.
 
     Args:
-        images: How many there are in an epoch.
-        validation: How many there are in an epoch.
+        recipe: Optimizer and batch size.
+        epochs: Epochs of the expert.
+        images: Training images of an epoch.
+        validation: Images on which it is tested after each epoch.
         missing: Experts that are to be trained, by which compiling is decided.
+        stage: Network, shape of the images and device.
+
+    Returns:
+        Seconds of one expert.
     """
     floats = _floats(stage)
     whole = training_seconds(floats, epochs * images, recipe.batch, stage.device)
@@ -84,13 +90,19 @@ def expert_seconds(
 def evaluation_seconds(
     protocol: Protocol, config: TrainingConfig, images: int, seen: int, tested: int, networks: int, stage: TimingSetup
 ) -> float:
-    """Of one fresh network, trained by a course and tested.
+    """Estimate the time of training one fresh network and testing it, from a few epochs on drawn data.
 
     Args:
-        images: Of the synthetic set.
-        seen: Of them in the whole training, each as often as it is.
-        tested: Real images.
-        networks: That are evaluated together, by which compiling is decided.
+        protocol: Protocol of the evaluation.
+        config: Training that the protocol resolves to.
+        images: Images of the synthetic set.
+        seen: Images of the whole training, each as often as it is seen.
+        tested: Real images of the test.
+        networks: Networks that are evaluated together, by which compiling is decided.
+        stage: Network, shape of the images and device.
+
+    Returns:
+        Seconds of one network.
     """
     floats, batch = _floats(stage), min(config.batch, images)
     shown = min(images, _MOST_BATCHES // 2 * batch)

@@ -89,7 +89,10 @@ class Checkpoint:
         """Report what fails while a state is put back as damage of its file.
 
         Args:
-            expected: What the state must be of, in words.
+            expected: Work that the state must be of, in words.
+
+        Yields:
+            Nothing; the state is put back inside the block.
 
         Raises:
             UserError: The state is of something else.
@@ -100,7 +103,11 @@ class Checkpoint:
             raise artifact.damaged(self.path, f"it is not of {expected}: {error_summary(error)}") from None
 
     def due(self) -> bool:
-        """Whether the last writing is long enough ago."""
+        """Tell whether the last writing is long enough ago.
+
+        Returns:
+            True once ``pause`` has passed, or ten times as long as the last writing took where that is longer.
+        """
         return time.monotonic() - self._last_write >= self._wait
 
     def write(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -119,7 +126,12 @@ class Checkpoint:
         self._wait = max(self._pause, SHARE * (self._last_write - began)) if self._pause else 0.0
 
     def offer(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Remember a state that does not change any more, and write it if it is due."""
+        """Remember a state that does not change any more, and write it if it is due.
+
+        Args:
+            tensors: Tensors by name, not copied.
+            facts: Facts as JSON, without the identity.
+        """
         self._offered = tensors, facts
         if self.due():
             self.flush()

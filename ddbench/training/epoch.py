@@ -14,20 +14,44 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 
 
 def shuffled_batches(n: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """The numbers 0..n-1 in random order, in pieces of ``batch`` (the last is shorter), on the generator's device."""
+    """Draw the numbers 0 to n-1 in random order, in batches.
+
+    Args:
+        n: Number of items; 0 yields nothing.
+        batch: Items of a batch; the last is shorter where they do not divide.
+        generator: Source of the order, which takes one permutation from it.
+
+    Yields:
+        Numbers of the items, (batch,) int64, on the generator's device.
+    """
     if n:
         yield from torch.randperm(n, generator=generator, device=generator.device).split(batch)
 
 
 def joined_last(pieces: Sequence[Tensor]) -> list[Tensor]:
-    """The pieces, but a last one of a single item is joined to the one before it, where there is one."""
+    """Join a last piece of a single item to the one before it, where there is one.
+
+    Args:
+        pieces: Numbers of items, each (n,).
+
+    Returns:
+        The pieces, the same tensors but for the last.
+    """
     if len(pieces) < 2 or len(pieces[-1]) != 1:
         return list(pieces)
     return [*pieces[:-2], torch.cat(tuple(pieces[-2:]))]
 
 
 def consecutive_batches(n: int, batch: int) -> Iterator[slice]:
-    """The numbers 0..n-1 in order, as slices of ``batch`` (the last may be shorter)."""
+    """Split the numbers 0 to n-1 into batches, in order.
+
+    Args:
+        n: Number of items.
+        batch: Items of a batch; the last may be shorter.
+
+    Returns:
+        Slices of the items.
+    """
     return (slice(start, min(start + batch, n)) for start in range(0, n, batch))
 
 
@@ -68,10 +92,14 @@ class RunningMeans:
 
 @torch.no_grad()
 def top1_accuracy(predict: Callable[[Tensor], Tensor], batches: Batches) -> float:
-    """The share of images, in [0, 1], whose largest logit is that of their class.
+    """Measure the share of images whose largest logit is that of their class.
 
     Args:
         predict: Inputs (B, C, H, W) to logits (B, K); a module is put in eval mode by its owner, not here.
+        batches: Pairs of inputs and labels, (B,) classes or (B, K) soft labels, of which the largest counts.
+
+    Returns:
+        Accuracy in [0, 1].
 
     Raises:
         ValueError: There is no image.

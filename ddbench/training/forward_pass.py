@@ -26,13 +26,16 @@ Logits = Callable[[Tensors, Tensors, Tensor], Tensor]
 class ForwardPass:
     """The training pass of all networks that are built like ``network``, by its parameters and buffers.
 
+    Differentiable once where compiled.
+
     Args:
+        network: Network whose architecture it copies.
         stacked: Parameters, buffers and inputs are of k networks side by side, (k, ...), and so are the logits (k, B,
             K).
-        compile: At the first call, and for every new shape; where that fails, the plain function takes over for good,
-            which is said on stderr if ``notice``.
+        compile: At the first call, and for every new shape; where that fails, the plain function takes over for good.
+        notice: Whether such a failure is reported on stderr.
         device: Its type.
-        backend: Of torch.compile. Differentiable once where compiled.
+        backend: Of torch.compile.
     """
 
     def __init__(
@@ -61,22 +64,34 @@ class ForwardPass:
 
     @property
     def replays(self) -> bool:
-        """Whether it runs as a graph of launches that is replayed, as what is compiled does on CUDA."""
+        """True where it runs as a graph of launches that is replayed, as compiled passes do on CUDA."""
         return self.compiles and self.device == "cuda"
 
     def begin_step(self) -> None:
-        """Called before the first pass of an update: what a replayed graph left is no longer needed."""
+        """Release what a replayed graph left; called before the first pass of an update."""
         if self.replays:
             torch.compiler.cudagraph_mark_step_begin()
 
     def settle(self, tensors: Tensors) -> None:
-        """Promise that these tensors stay where they are, so that a replayed graph reads them in place."""
+        """Promise that tensors stay where they are, so that a replayed graph reads them in place.
+
+        Args:
+            tensors: Parameters or buffers by name.
+        """
         if self.replays:
             for tensor in tensors.values():
                 torch._dynamo.mark_static_address(tensor, guard=False)
 
     def also(self, name: str, make: Callable[[Logits], Logits]) -> Logits:
-        """Another function of the same arguments, made from a single network's logits once, then known by its name."""
+        """Make another function of the same arguments, once for each name.
+
+        Args:
+            name: Name of the function; a second call with it returns the first one's.
+            make: Makes the function of a single network from its logits.
+
+        Returns:
+            The function, compiled and stacked as the pass itself is.
+        """
         if name not in self._others:
             self._others[name] = self._made(make(self._one))
         return self._others[name]
@@ -111,16 +126,31 @@ class _Fast:
 
 @lru_cache(maxsize=8)
 def forward_pass(name: str, shape: ImageShape, device: torch.device, **options: Any) -> ForwardPass:
-    """Of networks of this name on this device, made once in a process, so that they are compiled once.
+    """Make the training pass of a network, once in a process, so that it is compiled once.
 
-    options: of :class:`ForwardPass`.
+    Args:
+        name: Canonical name of the network.
+        shape: Images and classes.
+        device: Device that computes.
+        **options: Further arguments of :class:`ForwardPass`.
+
+    Returns:
+        The pass, the same for the same arguments.
     """
     network = build_network(name, shape, seed=0).to(device)
     return ForwardPass(network, device=device.type, **options)
 
 
 def draws_at_random(network: nn.Module, shape: ImageShape) -> bool:
-    """Whether a training pass of a network on the CPU draws random numbers, as dropout does; it stays as it is."""
+    """Tell whether a training pass of a network draws random numbers, as dropout does.
+
+    Args:
+        network: Network on the CPU; a copy of it is called, and the global random state stays as it is.
+        shape: Images that it takes.
+
+    Returns:
+        True where the pass draws.
+    """
     with isolated(0), torch.no_grad():
         before = torch.get_rng_state()
         copy.deepcopy(network).train()(torch.zeros(2, *shape.image))

@@ -33,7 +33,15 @@ Step = Callable[["ScheduledOptimizer[B]", B], tuple[Tensor, Tensor]]
 
 
 def gradient_step(training: ScheduledOptimizer[B], batch: B) -> tuple[Tensor, Tensor]:
-    """Step along the gradient of the loss; see ``Step``."""
+    """Step along the gradient of the loss; see ``Step``.
+
+    Args:
+        training: Networks in training and their optimizer.
+        batch: Inputs and the loss of their logits.
+
+    Returns:
+        Loss and logits from before the update, detached.
+    """
     training.optimizer.zero_grad(set_to_none=True)
     logits = training.trainable.logits(batch.inputs)
     losses = batch.criterion(logits)
@@ -68,7 +76,11 @@ class ScheduledOptimizer(Generic[B]):
         self._restart, self._step = restart, step
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set the rate of an epoch, counted from 0, before its first batch."""
+        """Set the rate of an epoch before its first batch.
+
+        Args:
+            epoch: Number of the epoch, counted from 0; that of ``restart`` forgets the optimizer's state.
+        """
         self.epoch = epoch
         if epoch == self._restart:
             self.optimizer.state.clear()
@@ -76,7 +88,14 @@ class ScheduledOptimizer(Generic[B]):
             group["lr"] = self.rate(epoch)
 
     def update(self, batch: B) -> tuple[Tensor, Tensor]:
-        """Change the parameters by one batch; see ``Step``."""
+        """Change the parameters by one batch; see ``Step``.
+
+        Args:
+            batch: Inputs and the loss of their logits.
+
+        Returns:
+            Loss and logits from before the update, detached.
+        """
         return self._step(self, batch)
 
 

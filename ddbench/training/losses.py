@@ -13,13 +13,18 @@ LabelKind = Literal["hard", "probabilities", "logits"]
 
 
 def classification_loss(logits: Tensor, labels: Tensor, kind: str = "hard") -> Tensor:
-    """Cross-entropy of a batch, averaged over its images: a scalar, in nats.
+    """Compute the cross-entropy of a batch, averaged over its images.
+
+    Differentiable in logits and in soft labels, and usable under ``torch.func``.
 
     Args:
         logits: (B, K).
         labels: (B,) int64 classes where kind is "hard"; (B, K) class probabilities where it is "probabilities"; (B, K)
-            logits, of which the softmax is taken, where it is "logits". Differentiable in logits and in soft labels,
-            and usable under ``torch.func``.
+            logits, of which the softmax is taken, where it is "logits".
+        kind: Kind of the labels.
+
+    Returns:
+        Scalar, in nats.
 
     Raises:
         UserError: Another kind.
@@ -32,5 +37,12 @@ def classification_loss(logits: Tensor, labels: Tensor, kind: str = "hard") -> T
 
 
 def hard_labels(labels: Tensor) -> Tensor:
-    """The class of each image, (B,) int64, whatever the kind of its labels."""
+    """Reduce labels of any kind to classes.
+
+    Args:
+        labels: Classes (B,), or soft labels (B, K).
+
+    Returns:
+        The class of each image, (B,) int64; of soft labels the largest entry.
+    """
     return labels if labels.dim() == 1 else labels.argmax(1)

@@ -21,31 +21,54 @@ class Trainable(Protocol):
     """
 
     parameters: dict[str, Tensor]
-    """By name, the live tensors. forward: None where the module itself is called."""
+    """Live parameters by name."""
     buffers: dict[str, Tensor]
-    """By name, the live tensors. forward: None where the module itself is called."""
+    """Live buffers by name."""
 
     @property
     def forward(self) -> ForwardPass | None: ...
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Logits (B, K) of inputs (B, C, H, W): the first pass of an update."""
+        """Compute logits in the first pass of an update; running statistics are moved on.
+
+        Args:
+            inputs: (B, C, H, W).
+
+        Returns:
+            Logits (B, K), differentiable in the parameters.
+        """
         ...
 
     def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
-        """Logits under other parameters; running statistics stay as they are."""
+        """Compute logits under other parameters; running statistics stay as they are.
+
+        Args:
+            parameters: Tensors by name, of the shapes of the network's own.
+            inputs: (B, C, H, W).
+
+        Returns:
+            Logits (B, K), differentiable in ``parameters``.
+        """
         ...
 
     def each(self, function: F) -> F:
-        """A function of tensors of one network, as one of the tensors of all."""
+        """Extend a function of tensors of one network to the tensors of all.
+
+        Args:
+            function: Function of tensors of one network.
+
+        Returns:
+            The function of tensors (k, ...); the same function where there is one network.
+        """
         ...
 
 
 @final
 class SingleModel:
-    """One network.
+    """One network in training.
 
     Args:
+        network: The network.
         forward: A pass that is not stacked; None calls the network.
     """
 
@@ -77,10 +100,12 @@ class SingleModel:
 class StackedModels:
     """Several networks of one architecture, their tensors side by side in tensors (k, ...).
 
+    One that diverges leaves the others alone.
+
     Args:
         networks: On one device; from here on, what they hold are views of those tensors, so that each can be looked at,
             saved and restored as if it were trained alone.
-        forward: A stacked pass. One that diverges leaves the others alone.
+        forward: A stacked pass.
     """
 
     def __init__(self, networks: Sequence[nn.Module], forward: ForwardPass) -> None:
@@ -94,7 +119,7 @@ class StackedModels:
 
     @property
     def fused(self) -> bool:
-        """Whether launches count for more than arithmetic, so that batches are best augmented in one function."""
+        """True where launches count for more than arithmetic, so that batches are best augmented in one function."""
         return self.forward.replays
 
     def logits(self, inputs: Tensor) -> Tensor:

@@ -49,8 +49,15 @@ class Weights:
         return f"{self.network}@{self.tag}"
 
     def check_compatible(self, real: RealSet) -> None:
-        """Errors: UserError where they know other classes, or images of other channels, size or preprocessing."""
-        for what, mine, given, fix in (
+        """Check that the weights were trained on such images.
+
+        Args:
+            real: Real data, as preprocessed.
+
+        Raises:
+            UserError: They know other classes, or images of other channels, size or preprocessing.
+        """
+        for what, mine, theirs, fix in (
             (
                 "classes",
                 self.classes,
@@ -60,10 +67,10 @@ class Weights:
             ("channels", self.channels, real.channels, "choose weights for such images, or train a network on them"),
             ("pixels a side", self.size, real.size, f"set size: {self.size} in the recipe (--size {self.size})"),
         ):
-            if mine != given:
+            if mine != theirs:
                 raise UserError(
                     f"the weights {self.name} were trained on images of {mine} {what}",
-                    f"{real.name} has {given} {what}",
+                    f"{real.name} has {theirs} {what}",
                     fix=fix,
                 )
         self._require_preprocessing(real)
@@ -72,7 +79,7 @@ class Weights:
         seen = real.preprocessing.describe()
         mean, std = seen.get("mean", [0.0] * self.channels), seen.get("std", [1.0] * self.channels)
         pairs = zip((*self.mean, *self.std), (*mean, *std), strict=True)
-        if seen["kind"] != "zca" and all(abs(mine - given) <= CLOSE for mine, given in pairs):
+        if seen["kind"] != "zca" and all(abs(mine - theirs) <= CLOSE for mine, theirs in pairs):
             return
         wanted = "identity" if set(self.mean) == {0.0} and set(self.std) == {1.0} else "meanstd"
         fix = f"set preprocessing: {wanted} in the recipe (--preprocessing {wanted})"
@@ -87,15 +94,26 @@ class Weights:
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether a name speaks of weights, not of a network alone."""
+    """Tell whether a name is that of weights, not of a network alone.
+
+    Args:
+        name: Such as ``torchvision:resnet18@IMAGENET1K_V1``.
+
+    Returns:
+        True where it has an ``@``.
+    """
     return "@" in name
 
 
 def published(name: str, where: str = "") -> Weights:
-    """The weights of this name; nothing is downloaded.
+    """Look up published weights by name; nothing is downloaded.
 
     Args:
-        where: The place it was read from.
+        name: Such as ``torchvision:resnet18@IMAGENET1K_V1``.
+        where: Location that the name was read from, for errors.
+
+    Returns:
+        The weights as their library describes them.
 
     Raises:
         UserError: With the nearest names where there are none such.
@@ -113,65 +131,80 @@ def published(name: str, where: str = "") -> Weights:
 
 
 def canonical_teacher(name: str, where: str = "") -> str:
-    """The one name of a network to train, or of weights.
+    """Convert the name of a network to train, or of weights, to its canonical form.
+
+    Args:
+        name: Name as the user writes it.
+        where: Location that the name was read from, for errors.
+
+    Returns:
+        The canonical name.
 
     Raises:
-        UserError: With the nearest names.
+        UserError: With the nearest names where it is unknown.
     """
     return published(name, where).name if is_pretrained(name) else canonical_network_name(name, where)
 
 
 def require_teacher_fits(name: str, real: RealSet) -> None:
-    """Errors: UserError where a network does not take these images, or weights were trained on others."""
+    """Require that a teacher takes the images of a real set.
+
+    Args:
+        name: Canonical name of a network, or of weights.
+        real: Real data, as preprocessed.
+
+    Raises:
+        UserError: A network does not take these images, or weights were trained on others.
+    """
     if is_pretrained(name):
         published(name).check_compatible(real)
     else:
         parameter_count(name, real.shape)
 
 
-def _of_torchvision(network: str, tag: str, where: str) -> Weights:
+def _of_torchvision(network: str, tag: str, location: str) -> Weights:
     from torchvision import models
 
     known = models.get_model_weights(network).__members__
-    _require_known(f"torchvision:{network}", tag, known, where)
-    found = known[tag]
-    seen = found.transforms()
+    _require_known(f"torchvision:{network}", tag, known, location)
+    entry = known[tag]
+    seen = entry.transforms()
     return Weights(
         network=f"torchvision:{network}",
-        tag=found.name,
+        tag=entry.name,
         channels=3,
         size=seen.crop_size[0],
-        classes=len(found.meta["categories"] or ()),
+        classes=len(entry.meta["categories"] or ()),
         mean=tuple(seen.mean),
         std=tuple(seen.std),
-        address=found.url,
+        address=entry.url,
     )
 
 
-def _of_timm(network: str, tag: str, where: str) -> Weights:
+def _of_timm(network: str, tag: str, location: str) -> Weights:
     import timm
 
     known = [name.partition(".")[2] for name in timm.list_pretrained(f"{network}.*")]
-    _require_known(f"timm:{network}", tag, known, where)
-    found = timm.get_pretrained_cfg(f"{network}.{tag}")
-    assert found is not None
+    _require_known(f"timm:{network}", tag, known, location)
+    entry = timm.get_pretrained_cfg(f"{network}.{tag}")
+    assert entry is not None
     return Weights(
         network=f"timm:{network}",
         tag=tag,
-        channels=found.input_size[0],
-        size=found.input_size[1],
-        classes=found.num_classes,
-        mean=tuple(found.mean),
-        std=tuple(found.std),
-        address=f"hf-hub:{found.hf_hub_id}" if found.hf_hub_id else str(found.url),
+        channels=entry.input_size[0],
+        size=entry.input_size[1],
+        classes=entry.num_classes,
+        mean=tuple(entry.mean),
+        std=tuple(entry.std),
+        address=f"hf-hub:{entry.hf_hub_id}" if entry.hf_hub_id else str(entry.url),
     )
 
 
-def _require_known(network: str, tag: str, known: Iterable[str], where: str) -> None:
+def _require_known(network: str, tag: str, known: Iterable[str], location: str) -> None:
     """Errors: UserError that lists the weights of a network, or says to train it where it has none."""
     names = [f"{network}@{other}" for other in known]
     if f"{network}@{tag}" not in names:
-        raise unknown("pretrained network", f"{network}@{tag}", names or [network], where)
+        raise unknown("pretrained network", f"{network}@{tag}", names or [network], location)
 
 
 def _in_words(mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]) -> str:

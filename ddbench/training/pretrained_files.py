@@ -23,13 +23,18 @@ HUB = "hf-hub:"
 
 
 def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]:
-    """All parameters and buffers of the network with these weights, by name, on the CPU.
+    """Load the network's state with published weights; a file that is there already is read, not downloaded.
 
-    A file that is there already is read, not downloaded.
+    Args:
+        weights: The weights.
+        quiet: Whether the download shows no progress.
+
+    Returns:
+        All parameters and buffers by name, on the CPU.
 
     Raises:
-        UserError: The download fails, with the place in which the file can be put by hand; where the file is another
-            than its name says, or does not fit the network.
+        UserError: The download fails, with the path at which the file can be put by hand; the file is another than its
+            name says, or does not fit the network.
     """
     library, _, network = weights.network.partition(":")
     tensors = _from_hub(weights) if weights.address.startswith(HUB) else _from_url(weights, quiet)
@@ -48,14 +53,21 @@ def fetched_state(weights: Weights, *, quiet: bool = False) -> dict[str, Tensor]
 
 
 def url_path(weights: Weights) -> Path:
-    """Where the file of weights with a URL is kept, in the cache of torch."""
+    """Path of the file of weights in the cache of torch.
+
+    Args:
+        weights: Weights with a URL.
+
+    Returns:
+        The path, whether or not the file is there.
+    """
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.address).path).name
 
 
 def _from_url(weights: Weights, quiet: bool) -> Mapping[str, Tensor]:
     path = url_path(weights)
-    found = torch.hub.HASH_REGEX.search(path.name)
-    digits = found.group(1) if found else ""
+    match = torch.hub.HASH_REGEX.search(path.name)
+    digits = match.group(1) if match else ""
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,8 +103,8 @@ def _from_hub(weights: Weights) -> Mapping[str, Tensor]:
     try:
         return load_state_dict_from_hf(name, weights_only=True)
     except Exception as error:  # of the hub's own types, of its web library, and of the operating system
-        where = f"run  hf download {name}  where there is a connection, and copy its folder into {HF_HUB_CACHE}"
-        raise _no_download(weights, error, where) from None
+        fix = f"run  hf download {name}  where there is a connection, and copy its folder into {HF_HUB_CACHE}"
+        raise _no_download(weights, error, fix) from None
 
 
 def _as_timm_reads(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

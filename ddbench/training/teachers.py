@@ -33,27 +33,43 @@ class Teachers:
     states: tuple[dict[str, Tensor], ...]
     """Of each, all parameters and buffers by name."""
     channels: int
-    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
+    """Channels of the images that they were trained on."""
     size: int
-    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
+    """Height and width of those images, in pixels."""
     classes: int
-    """Of the images. dataset and preprocessing (``Preprocessing.describe()``): what they were trained on."""
+    """Number of classes."""
     dataset: str
+    """Name of the data set that they were trained on."""
     preprocessing: dict[str, Any]
+    """``Preprocessing.describe()`` of those images."""
     accuracy: tuple[float, ...]
-    """Of each on the test split, fractions."""
+    """Accuracy of each on the test split, in [0, 1]."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """JSON."""
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
-        """The mean of all teachers' logits (B, K) of preprocessed images (B, C, H, W), in their dtype."""
+        """Average the logits of all teachers.
+
+        Args:
+            images: Preprocessed images, (B, C, H, W).
+
+        Returns:
+            Mean logits, (B, K), in the images' dtype.
+        """
         at_once = max(1, AT_ONCE // images[0].numel())
-        said = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
-        return torch.stack(said).mean(0)
+        logits = [torch.cat([member(chunk) for chunk in images.split(at_once)]) for member in self._members]
+        return torch.stack(logits).mean(0)
 
     def member(self, number: int) -> nn.Module:
-        """One of them, (B, C, H, W) to logits (B, K): in eval mode, its parameters frozen, where its state is."""
+        """Build one of the teachers as a module.
+
+        Args:
+            number: Its position among ``networks``.
+
+        Returns:
+            (B, C, H, W) to logits (B, K): in eval mode, its parameters frozen, on the device of its state.
+        """
         return self._members[number]
 
     @property
@@ -68,22 +84,29 @@ class Teachers:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How each is called: by its published weights, where it has some, else by its network."""
+        """Name of each: that of its published weights, where it has some, else that of its network."""
         return tuple(weights or network for weights, network in zip(self.weights, self.networks, strict=True))
 
     @property
     def bytes(self) -> dict[str, int]:
-        """What each takes to store, by name; a second of the same name is ``name#2``."""
-        found: dict[str, int] = {}
+        """Bytes of each on disk, by name; a second of the same name is ``name#2``."""
+        sizes: dict[str, int] = {}
         for name, state in zip(self.names, self.states, strict=True):
-            number = 1 + sum(known.partition("#")[0] == name for known in found)
-            found[name if number == 1 else f"{name}#{number}"] = sum(
+            number = 1 + sum(known.partition("#")[0] == name for known in sizes)
+            sizes[name if number == 1 else f"{name}#{number}"] = sum(
                 t.numel() * t.element_size() for t in state.values()
             )
-        return found
+        return sizes
 
     def learned_from(self, split: str) -> bool:
-        """Whether all were trained on the real data of this fingerprint; also where nothing is known of it."""
+        """Tell whether all teachers were trained on the same real data.
+
+        Args:
+            split: Fingerprint of the real data, as split.
+
+        Returns:
+            True where they were; also where nothing is known of it.
+        """
         return self.provenance.get(SPLIT, split) == split
 
     @property
@@ -96,9 +119,15 @@ class Teachers:
         return replace(self, states=moved)
 
     def check_compatible(self, *, dataset: str, shape: ImageShape, preprocessing: str) -> None:
-        """Errors: UserError where they were trained on other images. preprocessing: its fingerprint.
+        """Check that the teachers were trained on such images.
 
-        dataset: its name; some of its classes are another data set, as is another copy of its images.
+        Args:
+            dataset: Name of the data set; some of its classes are another data set, as is another copy of its images.
+            shape: Images and classes.
+            preprocessing: Fingerprint of the preprocessing.
+
+        Raises:
+            UserError: They were trained on others.
         """
         own = (self.dataset, self.shape, self.preprocessing["fingerprint"])
         if own != (dataset, shape, preprocessing):
@@ -110,7 +139,14 @@ class Teachers:
             )
 
     def save(self, path: Path) -> str:
-        """Write one safe file, atomically. Returns the SHA-256 of its tensors."""
+        """Write one safe file, atomically.
+
+        Args:
+            path: The file.
+
+        Returns:
+            SHA-256 of its tensors.
+        """
         document = {name: getattr(self, name) for name in _PLAIN}
         return artifact.save(path, KIND, self._tensors(), document)
 
@@ -135,7 +171,13 @@ class Teachers:
 
 
 def load_teachers(path: str | Path) -> Teachers:
-    """Read teachers.
+    """Read teachers from a file, and build each of them once.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The teachers, on the CPU.
 
     Raises:
         UserError: The file is absent, damaged, or something else.
@@ -144,32 +186,36 @@ def load_teachers(path: str | Path) -> Teachers:
     tensors, document = artifact.load(path, KIND)
     try:
         networks = tuple(canonical_network_name(str(name)) for name in document["networks"])
-        found = Teachers(
+        teachers = Teachers(
             networks=networks,
             states=tuple(_state(tensors, number) for number in range(len(networks))),
             accuracy=tuple(document["accuracy"]),
             **{name: document[name] for name in _PLAIN if name not in ("networks", "accuracy")},
         )
-        if not networks or not found._members:
+        if not networks or not teachers._members:
             raise ValueError("there is no teacher in it")
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} does not hold whole teachers: {error_summary(error)}", fix="train them again (ddbench teach)"
         ) from None
-    return found
+    return teachers
 
 
 def combined(every: Sequence[Teachers]) -> Teachers:
-    """All members of several files as one.
+    """Combine the teachers of several files.
 
-    Its provenance is the first's, with the fingerprints of all data that any of them was trained on, and the published
-    weights of all.
+    Args:
+        every: Teachers of each file; one at least.
+
+    Returns:
+        All members as one; provenance is the first's, with the fingerprints of all data that any of them was trained
+        on, and the published weights of all.
 
     Raises:
         UserError: They were not trained on the same images.
     """
     first, *others = every
-    splits = dict.fromkeys(found.provenance.get(SPLIT, "") for found in every)
+    splits = dict.fromkeys(teachers.provenance.get(SPLIT, "") for teachers in every)
     for other in others:
         other.check_compatible(
             dataset=first.dataset,
@@ -179,13 +225,13 @@ def combined(every: Sequence[Teachers]) -> Teachers:
     provenance = dict(first.provenance)
     if any(splits):
         provenance[SPLIT] = " ".join(filter(None, splits))
-    if any(weights := [name for found in every for name in found.weights]):
+    if any(weights := [name for teachers in every for name in teachers.weights]):
         provenance[WEIGHTS] = weights
     return replace(
         first,
-        networks=tuple(name for found in every for name in found.networks),
-        states=tuple(state for found in every for state in found.states),
-        accuracy=tuple(value for found in every for value in found.accuracy),
+        networks=tuple(name for teachers in every for name in teachers.networks),
+        states=tuple(state for teachers in every for state in teachers.states),
+        accuracy=tuple(value for teachers in every for value in teachers.accuracy),
         provenance=provenance,
     )
 

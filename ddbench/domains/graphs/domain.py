@@ -57,7 +57,14 @@ class GraphDomain(Domain):
         return GraphEvaluator(**common)
 
     def references(self, pipeline: Pipeline) -> Iterator[tuple[Row, Path]]:
-        """What no network is needed for, beside every network and ipc."""
+        """Score the statistics that need no network, and save a row of each for every network and ipc.
+
+        Args:
+            pipeline: The recipe.
+
+        Yields:
+            Each row and its file.
+        """
         recipe, real, device = pipeline.recipe, pipeline.real, pipeline.device
         data = {"name": pipeline.loaded.name, "dataset": recipe.dataset}
         how = {"validation": recipe.validation, "seed": recipe.seed, "evaluation": pipeline.evaluation_facts}
@@ -98,7 +105,17 @@ class GraphDomain(Domain):
         return {**plan, "evaluation": f"{plan['evaluation']}; {beside}"}
 
     def describe_data(self, pipeline: Pipeline) -> Sequence[str]:
-        """The splits, checked, where the set lies on this machine already; nothing is downloaded or run."""
+        """Describe the splits where the set lies on this machine already; nothing is downloaded or run.
+
+        Args:
+            pipeline: The recipe.
+
+        Returns:
+            Sentences on the splits, or one that says why they are not known yet.
+
+        Raises:
+            UserError: A class has fewer items than an ipc.
+        """
         name = pipeline.recipe.dataset
         if name.startswith("pyg:"):
             return [f"{name} is a function, which is called when the recipe runs"]

@@ -14,7 +14,15 @@ SOFT = "random-soft"
 
 
 def soft_baselines(loaded: LoadedRecipe, specs: Sequence[JobSpec]) -> Iterator[JobSpec]:
-    """One at each ipc with soft labels, by the experts of the first such method, at the epoch that labels there."""
+    """Add a baseline of soft labels at each ipc, by the experts of the first such method and at its label epoch.
+
+    Args:
+        loaded: The recipe.
+        specs: Jobs that it specifies.
+
+    Yields:
+        A job at each ipc that has a method of soft labels from experts, unless it has that baseline already.
+    """
     label = SOFT
     while label in {taken for spec in specs for taken in spec.row_labels}:
         label += "-labels"

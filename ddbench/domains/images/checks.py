@@ -18,17 +18,25 @@ from ddbench.training.pretrained import canonical_teacher
 
 
 def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:
-    """Errors: UserError where anything is to be chosen on a validation split that the recipe leaves empty."""
-    asked = loaded.recipe.evaluation
+    """Require a validation split where anything is chosen on one.
+
+    Args:
+        loaded: The recipe.
+        jobs: Its jobs.
+
+    Raises:
+        UserError: The recipe chooses candidates or learning rates by validation, and leaves the split empty.
+    """
+    evaluation = loaded.recipe.evaluation
     if loaded.recipe.validation:
         return
-    if asked.selection == "validation" and any(job.method.outer_steps for job in jobs):
+    if evaluation.selection == "validation" and any(job.method.outer_steps for job in jobs):
         raise UserError(
             "selection is by validation, but there are no validation images",
             f"from  {loaded.where('validation')}",
             fix="set validation: 0.1, or choose with evaluation.selection: last",
         )
-    if asked.lr == "search":
+    if evaluation.lr == "search":
         raise UserError(
             "learning rates are searched on validation, but there are no validation images",
             f"from  {loaded.where('validation')}",
@@ -37,10 +45,19 @@ def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -
 
 
 def refuse_protocol_without_teachers(loaded: LoadedRecipe, protocol: Protocol, jobs: Iterable[Job]) -> None:
-    """Errors: UserError where labels are to come from teachers, and the recipe names none, or unknown ones."""
-    asked = loaded.recipe.evaluation
+    """Require known teachers where labels come from teachers.
+
+    Args:
+        loaded: The recipe.
+        protocol: Its evaluation protocol.
+        jobs: Its jobs.
+
+    Raises:
+        UserError: The recipe names none, or unknown ones.
+    """
+    evaluation = loaded.recipe.evaluation
     hard = [job.label for job in jobs if not job.method.soft_labels()]
-    if asked.teachers is None and (protocol.targets == "teacher" or (protocol.loss == "kl" and hard)):
+    if evaluation.teachers is None and (protocol.targets == "teacher" or (protocol.loss == "kl" and hard)):
         whose = "labels of teachers" if protocol.targets == "teacher" else f"soft labels, which {hard[0]} has not"
         raise UserError(
             f"{protocol.key} trains on {whose}, and the recipe names no teachers",
@@ -63,10 +80,20 @@ def _teachers(loaded: LoadedRecipe, jobs: Iterable[Job]) -> Iterator[tuple[tuple
 
 
 def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs: Iterable[Job]) -> None:
-    """Errors: UserError for a network, or a teacher, that does not take these images; asked before any is trained."""
-    asked = loaded.recipe.evaluation
+    """Require that all networks and teachers take the images, before any is trained.
+
+    Args:
+        loaded: The recipe.
+        real: Its data.
+        student: Canonical name of the student.
+        jobs: Its jobs, whose methods may need teachers.
+
+    Raises:
+        UserError: One does not; it names the key of the recipe.
+    """
+    evaluation = loaded.recipe.evaluation
     named: list[tuple[str, tuple[str | int, ...]]] = [(student, ("network",))]
-    for number, name in enumerate(asked.networks):
+    for number, name in enumerate(evaluation.networks):
         named += [(entry.network, ("evaluation", "networks", number)) for entry in expanded([name], student)]
     for name, key in named:
         try:
@@ -78,7 +105,16 @@ def require_networks_fit(loaded: LoadedRecipe, real: RealSet, student: str, jobs
 
 
 def require_methods_fit(loaded: LoadedRecipe, real: RealSet, jobs: Iterable[Job]) -> None:
-    """Errors: UserError where a method's settings do not work with this data; asked before anything is trained."""
+    """Require that the methods' settings work with the data, before anything is trained.
+
+    Args:
+        loaded: The recipe.
+        real: Its data.
+        jobs: Its jobs.
+
+    Raises:
+        UserError: One does not; it names the key of the recipe.
+    """
     for job in jobs:
         try:
             job.method.validate_data(real, job.ipc)

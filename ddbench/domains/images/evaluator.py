@@ -46,7 +46,14 @@ class ImageEvaluator(Evaluator):
     """Trains the networks; None is this process."""
 
     def policy(self, request: NetworkRequest) -> LrPolicy:
-        """How a network comes to its learning rate."""
+        """Choose the policy by which a network comes to its learning rate.
+
+        Args:
+            request: Network, and the pools it is requested with.
+
+        Returns:
+            The evaluator's own policy, else that of the first pool, else the protocol's.
+        """
         return self.lr_policy or (request.pools[0].lr_policy if request.pools else "protocol")
 
     def sha256(self, syn: SyntheticSet) -> str:
@@ -98,10 +105,16 @@ class ImageEvaluator(Evaluator):
         )
 
     def teachers_for(self, syn: SyntheticSet) -> Teachers | None:
-        """The teachers, where they are asked about this set.
+        """Select the teachers that label a set.
+
+        Args:
+            syn: The set.
+
+        Returns:
+            The teachers; None where the set's own labels are used.
 
         Raises:
-            UserError: The protocol needs them.
+            UserError: The protocol needs teachers, and there are none or others.
         """
         source, _ = require_labels(syn, self.protocol, self.real, self.teachers)
         return self.teachers if source in ("teachers", "teachers, once") else None

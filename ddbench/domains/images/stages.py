@@ -43,12 +43,19 @@ class TeacherNetworks:
 
     @cached_property
     def of_evaluation(self) -> Teachers | None:
-        """Who label while networks are trained; None where the recipe names none."""
+        """Teachers that label while networks are trained; None where the recipe names none."""
         recipe = self.pipeline.recipe.evaluation.teachers
         return recipe and self.get(recipe)
 
     def get(self, recipe: TeachersRecipe) -> Teachers:
-        """Train teachers, or read them."""
+        """Train teachers, or read them.
+
+        Args:
+            recipe: Networks, protocol and epochs.
+
+        Returns:
+            The teachers, the same on all ranks.
+        """
         with self.pipeline.ranks.rank_0_first():
             pipeline = self.pipeline
             return get_teachers(recipe, pipeline.real, pipeline.context, pipeline.recipe.seed, pipeline.device)
@@ -67,7 +74,14 @@ class TrainExperts:
         )
 
     def run(self, job: Job) -> None:
-        """Train what is missing. UserError, before it begins, where ranks could not share the student's batches."""
+        """Train the experts that a job lacks.
+
+        Args:
+            job: The job.
+
+        Raises:
+            UserError: Before training begins, where ranks could not share the student's batches.
+        """
         pipeline, ranks = self.pipeline, self.pipeline.ranks
         if job.buffer is None or ranks.decided(ranks.writes and self.done(job)):
             return
@@ -77,7 +91,14 @@ class TrainExperts:
         self.train(job.buffer)
 
     def train(self, spec: BufferSpec) -> ExpertBuffer:
-        """Train the experts of a buffer that are missing, and open it; imported ones serve as they are."""
+        """Train the experts of a buffer that are missing, and open it; imported ones serve as they are.
+
+        Args:
+            spec: The buffer, with the number of experts and epochs.
+
+        Returns:
+            The open buffer; opened once in a process.
+        """
         key, pipeline = _key(spec), self.pipeline
         if key not in self._buffers:
             imported = imported_experts(spec, lambda: pipeline.real, pipeline.network)
@@ -122,6 +143,9 @@ class Distill:
 
     def run(self, job: Job) -> None:
         """Make the candidates of a job, one file each, and its set, at first the last of them.
+
+        Args:
+            job: The job.
 
         Raises:
             UserError: A run that is done was made from other images than lie there now.
@@ -193,7 +217,11 @@ class SelectCandidate:
         return self.distill.done(job) and all(path.exists() for path in self.pipeline.set_paths(job))
 
     def run(self, job: Job) -> None:
-        """Choose, and make the choice of the first network the set of the job."""
+        """Select candidates, and write the choice of the first network as the set of the job.
+
+        Args:
+            job: The job, distilled.
+        """
         for series, request in product(candidate_series(job), self.pipeline.requests):
             chosen = self._choose(job, series, request)
             if request is self.pipeline.requests[0]:
@@ -233,7 +261,14 @@ class SelectCandidate:
         return chosen.path
 
     def executor(self, job: Job) -> Executor:
-        """Who trains the networks that select and score."""
+        """Choose the executor of the networks that select and score.
+
+        Args:
+            job: The job, distilled; the size of its last candidate decides.
+
+        Returns:
+            The executor, which the context owns.
+        """
         pipeline, count = self.pipeline, self.pipeline.recipe.evaluation.seeds
         if job.folder not in self._worth:
             syn = load_synthetic(last_candidate(job.method, job.folder))
@@ -241,7 +276,14 @@ class SelectCandidate:
         return pipeline.context.executors.on(pipeline.device, worth=self._worth[job.folder])
 
     def evaluator(self, job: Job) -> ImageEvaluator:
-        """Evaluator of the sets of a job."""
+        """Make the evaluator of the sets of a job.
+
+        Args:
+            job: The job.
+
+        Returns:
+            An evaluator with the recipe's learning rates and teachers.
+        """
         evaluation = self.pipeline.recipe.evaluation
         return ImageEvaluator(
             **self.pipeline.evaluator_fields(job),

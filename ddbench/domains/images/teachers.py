@@ -20,10 +20,21 @@ from ddbench.training.teachers import Teachers, load_teachers
 def get_teachers(
     recipe: TeachersRecipe, real: RealSet, context: RunContext, seed: int, device: torch.device
 ) -> Teachers:
-    """The teachers of ``real``. Several are kept together in a file as well, so that who verifies a row finds them."""
+    """Train the teachers of a recipe where they are missing. Several are saved in one file as well, for verification.
+
+    Args:
+        recipe: Networks, protocol and epochs.
+        real: Real data that they are trained on.
+        context: Home, progress and compilation.
+        seed: Seed of their trainings.
+        device: Device that trains.
+
+    Returns:
+        The teachers.
+    """
     folder = context.home / "teachers"
     with locked(folder):
-        found = train_teachers(
+        teachers = train_teachers(
             real,
             recipe.networks,
             folder,
@@ -35,16 +46,25 @@ def get_teachers(
             checkpoint_seconds=context.checkpoint_seconds,
             compile=context.compile,
         )
-        together = folder / f"{found.fingerprint}.safetensors"
-        if len(found.networks) > 1 and not together.exists():
-            found.save(together)
-        return found
+        together = folder / f"{teachers.fingerprint}.safetensors"
+        if len(teachers.networks) > 1 and not together.exists():
+            teachers.save(together)
+        return teachers
 
 
 def teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
-    """Those that labeled for a row: given, or found under HOME/teachers by what is recorded of them.
+    """Load the teachers that labeled for a row.
 
-    Errors: UserError where the row had teachers and they are not found.
+    Args:
+        row: The row.
+        given: Their file; None looks for them under HOME/teachers by their fingerprint.
+        home: The home.
+
+    Returns:
+        The teachers; None for a row without any.
+
+    Raises:
+        UserError: The row had teachers, and they are not there.
     """
     if not row.teachers:
         return None
@@ -52,8 +72,8 @@ def teachers_of(row: Row, given: Path | None, home: Path) -> Teachers | None:
         return load_teachers(given)
     for path in sorted((home / "teachers").glob("*.safetensors")):
         with suppress(UserError):  # a damaged file is no reason to look no further
-            if (found := load_teachers(path)).fingerprint == row.teachers_fingerprint:
-                return found
+            if (teachers := load_teachers(path)).fingerprint == row.teachers_fingerprint:
+                return teachers
     raise UserError(
         f"the teachers that labeled for this row are not under {home / 'teachers'}",
         *(f"teacher {name}" for name in row.teachers),

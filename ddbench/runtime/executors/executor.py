@@ -31,7 +31,14 @@ class ProgressCallback(Protocol):
 
 
 def ignore_progress(position: int, done: int, of: int, **facts: Any) -> None:
-    """Listens to nothing."""
+    """Ignore the progress of jobs.
+
+    Args:
+        position: Position of the job among the items.
+        done: Units that are done.
+        of: Units in all.
+        **facts: Further facts to show.
+    """
 
 
 class Executor(Protocol):
@@ -43,25 +50,41 @@ class Executor(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many jobs are done at the same time, at most."""
+        """Number of jobs that are done at the same time, at most."""
         ...
 
     @property
     def elsewhere(self) -> bool:
-        """Whether jobs may be done by other machines than this."""
+        """True where jobs may be done by other machines than this."""
         ...
 
     def device(self, here: torch.device) -> torch.device:
-        """Where jobs compute that this process would compute on ``here``."""
+        """Choose the device on which jobs compute.
+
+        Args:
+            here: Device on which this process would compute.
+
+        Returns:
+            The device, on the machine that does the job.
+        """
         ...
 
     def map(
         self, work: Work[Item, Result], items: Sequence[Item], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[int, Result]]:
-        """Each item's position and result, as they are done. hear: told, in this thread, what jobs tell.
+        """Carry out a job for each item.
 
-        Errors: what a job raises, as it is; the jobs that run are then ended, and lose at most what they had not
-        written. UserError where a process was killed and its jobs can not be done again.
+        Args:
+            work: Function that does one job; pickled where other processes do it.
+            items: Items that tell jobs apart; pickled likewise, as are results.
+            on_progress: Called in this thread with the progress that jobs report.
+
+        Yields:
+            Position and result of each item, in the order in which jobs end.
+
+        Raises:
+            UserError: A process was killed and its jobs can not be done again. An error of a job is raised as it
+                is; the jobs that run are then ended, and lose at most what they had not written.
         """
         ...
 

@@ -10,12 +10,13 @@ from ddbench.runtime.progress import Progress
 
 
 class SharedProgress:
-    """Adds up what jobs tell, which each count in units of their own.
-
-    To be closed.
+    """Adds up the progress of jobs, which each count in units of their own. To be closed.
 
     Args:
-        sizes: Of the jobs, in the units of the bar; None where the first that tells something says it for all.
+        progress: Meter that shows the sum.
+        count: Number of jobs.
+        title: Title of the bar.
+        sizes: Of the jobs, in the units of the bar; None where the first report says it for all.
     """
 
     def __init__(self, progress: Progress, count: int, title: str, sizes: Sequence[int] | None = None) -> None:
@@ -26,14 +27,26 @@ class SharedProgress:
             self._begin(sizes)
 
     def on_progress(self, position: int, done: int, of: int, **facts: Any) -> None:
-        """What a job tells. It fits ``Executor.map``."""
+        """Show the progress of one job. It fits ``Executor.map``.
+
+        Args:
+            position: Position of the job among the items.
+            done: Units that are done.
+            of: Units in all; 0 counts as done.
+            **facts: Further facts to show.
+        """
         if not self._sizes:
             self._begin([max(of, 1)] * self._count)
         self._done[position] = round(self._sizes[position] * done / of) if of else self._sizes[position]
         self._progress.update(sum(self._done.values()), **facts)
 
     def finished(self, position: int, **facts: Any) -> None:
-        """A job is done, whatever it told before."""
+        """Count a job as done, whatever it reported before.
+
+        Args:
+            position: Position of the job among the items.
+            **facts: Further facts to show.
+        """
         if not self._sizes:
             self._begin([1] * self._count)
         if facts or self._done.get(position) != self._sizes[position]:
@@ -49,7 +62,11 @@ class SharedProgress:
 
 
 class JobProgress:
-    """A progress meter inside a job, which tells what it is shown."""
+    """A progress meter inside a job, which reports what it is shown.
+
+    Args:
+        report: Called with the progress of the job.
+    """
 
     def __init__(self, report: ReportProgress) -> None:
         self._tell, self._of = report, 1

@@ -32,19 +32,22 @@ _LISTEN = 0.3
 
 
 class RayExecutor:
-    """Sends jobs to a Ray cluster, as many at once as it has room for.
+    """Sends jobs to a Ray cluster, as many at once as fit on it.
+
+    A job whose process or machine dies is done again; one that raises is not. What a job needs travels as bytes; what
+    it writes goes to the same path everywhere.
 
     Args:
         address: "HOST:PORT" of one that runs, "auto" for the one this machine belongs to; None takes $RAY_ADDRESS, else
             starts one on this machine, of ``workers`` CPUs, which ends with ``close``.
-        gpus_per_job: 0.5 puts two jobs on a GPU, 0 keeps them on processors. A job whose process or machine dies is
-            done again; one that raises is not. What a job needs travels as bytes; what it writes goes to the same path
-            everywhere.
+        workers: CPUs of a cluster that is started here; None is all.
+        gpus_per_job: 0.5 puts two jobs on a GPU, 0 runs them on processors.
+        cpus_per_job: CPUs that a job occupies.
         setup: Called once by each process, before its first job.
 
     Raises:
-        UserError: Ray is not installed, where nothing answers at the address (told within seconds), for numbers that
-            are none, and where no machine has room for a job.
+        UserError: Ray is not installed, nothing answers at the address (within seconds), a number is none, or no
+            machine can do a job.
     """
 
     elsewhere = True
@@ -211,7 +214,11 @@ class ProgressActor:
         self._said[payload, position] = (done, of, facts)
 
     def reported(self) -> dict[tuple[str, int], tuple[int, int, dict[str, Any]]]:
-        """What was said since this was asked last, of each job the newest."""
+        """Take the newest report of each job since the last call.
+
+        Returns:
+            Units done, units in all and further facts, by payload and position of the job.
+        """
         start_options, self._said = self._said, {}
         return start_options
 

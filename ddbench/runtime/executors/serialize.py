@@ -25,18 +25,30 @@ _opened: dict[str, Work[Any, Any]] = {}
 
 
 def packed(work: Work[Any, Any], setup: Setup, dumps: Callable[[Any], bytes] = pickle.dumps) -> bytes:
-    """Work and what must come before it, with the places where its modules are found.
+    """Pickle work for another process, with the import paths of its modules.
 
     Args:
-        dumps: Pickles.
+        work: Function that does one job.
+        setup: Functions that the process calls before it opens the work.
+        dumps: Pickler; Ray's own pickles functions by value.
+
+    Returns:
+        Bytes for :func:`perform`.
     """
     return pickle.dumps((list(sys.path), dumps(tuple(setup)), dumps(work)))
 
 
 def perform(name: str, read: Callable[[], bytes], item: bytes, report: ReportProgress) -> bytes:
-    """Do one job of the parcel of this name, which is read and opened unless it lies open. Returns a pickled answer.
+    """Do one job in a worker process. An error of the job other than a UserError is raised.
 
-    Errors: what the job raises, but for a UserError, which is an answer.
+    Args:
+        name: Name of the work; it is unpickled once, until work of another name comes.
+        read: Fetches the bytes of :func:`packed`; called only where the work is not open.
+        item: The pickled item.
+        report: Called with the progress of the job.
+
+    Returns:
+        A pickled answer for :func:`result_of`: the result, or the UserError of the job.
     """
     if name not in _opened:
         _opened.clear()
@@ -54,7 +66,17 @@ def perform(name: str, read: Callable[[], bytes], item: bytes, report: ReportPro
 
 
 def result_of(answer: bytes) -> Any:
-    """The result in an answer. Errors: the UserError in it."""
+    """Unpickle an answer.
+
+    Args:
+        answer: Bytes that :func:`perform` returned.
+
+    Returns:
+        The result of the job.
+
+    Raises:
+        UserError: The one that the job raised.
+    """
     well, result = pickle.loads(answer)
     if not well:
         raise result
@@ -62,7 +84,11 @@ def result_of(answer: bytes) -> Any:
 
 
 class ThrottledProgress:
-    """Passes on what a job tells, at most every ``PAUSE`` seconds, but its end always."""
+    """Passes on the progress of a job, at most every ``PAUSE`` seconds, but its end always.
+
+    Args:
+        report: Called with the progress that is passed on.
+    """
 
     def __init__(self, report: ReportProgress) -> None:
         self._tell, self._last = report, float("-inf")

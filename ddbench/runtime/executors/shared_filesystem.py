@@ -13,7 +13,14 @@ PATIENCE = 5.0
 
 
 def appears(path: Path) -> bool:
-    """Tell whether a file or folder that another machine wrote is there, or comes soon."""
+    """Wait until a file or folder that another machine wrote is there.
+
+    Args:
+        path: File or folder.
+
+    Returns:
+        True where it is; False where it does not come within ``PATIENCE`` seconds.
+    """
     until = time.monotonic() + PATIENCE
     while not path.exists():
         if time.monotonic() > until:
@@ -23,7 +30,14 @@ def appears(path: Path) -> bool:
 
 
 def require_seen(path: Path) -> None:
-    """Errors: UserError where a file or folder that is there for the sender is not, nor comes soon, here."""
+    """Require that this machine sees a file or folder of the one that sent the job.
+
+    Args:
+        path: File or folder that is there for the sender.
+
+    Raises:
+        UserError: It is not there, nor comes within ``PATIENCE`` seconds.
+    """
     if not appears(path):
         raise UserError(
             "a machine that was given a job does not see the folder that its result goes to",
