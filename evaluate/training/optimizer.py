@@ -43,7 +43,7 @@ def learning_rate(config: TrainingConfig, epoch: int) -> float:
     Returns:
         The rate of all its updates.
     """
-    done = epoch / config.epochs
+    done = epoch / max(config.epochs, 1)
     match config.schedule:
         case "cosine":
             return config.lr * (1 + math.cos(math.pi * done)) / 2

@@ -125,7 +125,7 @@ def test_when_no_node_is_left_it_does_not_wait_for_ever(executor, cluster, tmp_p
     monkeypatch.setattr(on_ray_module, "NO_ROOM", 1.0)
     watching = KillsOnce(cluster, tmp_path, experts=1, nodes=2)
     with pytest.raises(UserError, match="no machine is left"):
-        train(tmp_path, tiny_recipe(count=2), epochs=12_000, executor=executor, progress=watching)
+        train(tmp_path, tiny_recipe(count=2), epochs=60_000, executor=executor, progress=watching)
     assert watching.killed and not cluster.worker_nodes
     cluster.add_node(num_cpus=1)
     train(tmp_path / "again", tiny_recipe(count=1), executor=executor)

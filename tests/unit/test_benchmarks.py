@@ -1,6 +1,7 @@
 """Each benchmark runs at a tiny size and says what it should; how fast anything is, is not asked here."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ RUNS = {
     "scaling": ("--axes step-N opening-experts span-experts --points 2 --picture axes.png", {"axes"}),
     "limits": ("--ipc 1 --steps 1 --size 8 --batch 8 --updates 30 --side 64 --compile off", {"peaks", "work", "tf32"}),
     "training_memory": (
-        "--networks convnet-d1-w4 --batches 8 --stacks 1 2 --size 8",
+        "--networks convnet-d2-w32 --batches 128 --stacks 1 2 --size 32",
         {"peak_bytes", "estimated_bytes"},
     ),
     "startup": ("", {"seconds", "loaded"}),
@@ -65,7 +66,9 @@ def test_a_benchmark_prints_one_line_of_json(name, tmp_path):
     assert document["name"] == name
     assert document.keys() >= EVERY | keys
     assert document["ratios"]
-    assert all(ratio > 0 for ratio in document["ratios"].values())
+    assert all(math.isfinite(ratio) for ratio in document["ratios"].values())
+    # an exponent is fitted to times, which other work on the machine may bend
+    assert all(ratio > 0 for name, ratio in document["ratios"].items() if "exponent" not in name)
     assert all(picture.stat().st_size < 500_000 for picture in tmp_path.glob("*.png"))
     assert ("--picture" in arguments) == any(tmp_path.glob("*.png"))
 
