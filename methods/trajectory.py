@@ -141,11 +141,16 @@ class TrajectoryMatching(OptimizedMethod):
         whole = super().defining_settings()
         return {**whole, "unroll": {**whole["unroll"], "every": UnrollChoice().every}}
 
-    def _memory(self, sizes: Sizes, ipc: int) -> TrajectoryMemory:
+    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
+        floats = sizes.activations * -(-self._batch(sizes, ipc) // sizes.ranks)
+        return student_seconds(floats, self.iterations * self.inner_steps, sizes.device)
+
+    def _batch(self, sizes: Sizes, ipc: int) -> int:
         images = sizes.classes * ipc
-        batch = min(self.batch_syn or images, images)
-        floats = sizes.activations * -(-batch // sizes.ranks)
-        seconds = student_seconds(floats, self.iterations * self.inner_steps, sizes.device)
+        return min(self.batch_syn or images, images)
+
+    def _memory(self, sizes: Sizes, ipc: int) -> TrajectoryMemory:
+        images, batch, seconds = sizes.classes * ipc, self._batch(sizes, ipc), self.loop_seconds(sizes, ipc)
         return TrajectoryMemory(
             unroll=self.unroll,
             inner_steps=self.inner_steps,
