@@ -14,8 +14,8 @@ from ddbench.pipeline.open_recipe import open_image_recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ddbench.domains.images.tune import Trial
     from ddbench.files.tables import Report
-    from ddbench.pipeline.tune import Trial
 
 
 @takes(*RECIPE)
@@ -33,7 +33,7 @@ def tune(
     The test split is not looked at, and no row is written. Distillations are those of  ddbench run: what is done is
     not done again.
     """
-    from ddbench.pipeline.tune import tune as trials_of
+    from ddbench.domains.images.tune import tune as trials_of
 
     with shared.executors() as by:
         context = shared.context(by)
@@ -46,8 +46,8 @@ def tune(
 
 def _report(trials: Sequence[Trial], title: str) -> Report:
     """Table of methods and variants by ipc, the best variant of each method marked."""
+    from ddbench.domains.images.tune import best_trials
     from ddbench.files.tables import Report, Table
-    from ddbench.pipeline.tune import best_trials
 
     best = {(trial.method, trial.ipc): trial.variant for trial in best_trials(trials)}
     ipcs = list(dict.fromkeys(trial.ipc for trial in trials))

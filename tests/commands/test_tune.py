@@ -4,8 +4,8 @@ import json
 
 from helpers.command_line import written
 
+from ddbench.domains.images.tune import Trial, best_trials
 from ddbench.evaluate import selection
-from ddbench.pipeline.tune import Trial, best_trials
 
 TEXT = """\
 dataset: digits
