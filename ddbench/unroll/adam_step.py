@@ -24,8 +24,8 @@ class AdamStep:
     """
 
     loss: InnerLoss
-    """The inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``(3, P)``: theta,
-    the average of gradients, and that of their squares."""
+    """The inner loss. The last entry of ``outer`` is the learning rate, a scalar tensor. The state is ``(3, P)``:
+    theta, the average of gradients, and that of their squares."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Decay of the averages of gradients and of their squares."""
     eps: float = 1e-8
