@@ -19,8 +19,8 @@ from PIL import Image
 
 from ddbench.data.folder_listing import list_classes
 from ddbench.data.image_folder import pictures_of
-from ddbench.data.preprocessing import load_preprocessing
 from ddbench.data.realset import Split
+from ddbench.data.whitening_cache import load_preprocessing
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.synthetic.synthetic_set import load_synthetic

@@ -163,13 +163,13 @@ class ImageDomain(Domain):
         )
 
     def draw(self, syn: SyntheticSet, target: Path, home: Path) -> None:
-        from ddbench.data.preprocessing import load_preprocessing
+        from ddbench.data.whitening_cache import load_preprocessing
         from ddbench.figures.image_grid import draw
 
         draw(syn, load_preprocessing(syn.preprocessing, home), target)
 
     def thumbnail(self, syn: SyntheticSet, home: Path, limit: int) -> bytes:
-        from ddbench.data.preprocessing import load_preprocessing
+        from ddbench.data.whitening_cache import load_preprocessing
         from ddbench.figures.thumbnails import thumbnail
 
         return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)
