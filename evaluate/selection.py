@@ -247,6 +247,7 @@ class CandidateJob(WorkerJob):
             seeds=self.seeds,
             device=self.device,
             split=self.split,
+            horizon_on=self.split,
             steps=self.steps,
             teachers=self.here.teachers,
             compile=self.compile,

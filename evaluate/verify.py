@@ -138,6 +138,7 @@ def verify(
         device=device,
         lr=row.lr if row.lr_policy == "search" else None,
         steps=row.steps,
+        horizon_on="test" if row.selection == "oracle" else "validation",
         teachers=teachers,
         progress=progress,
         executor=executor,

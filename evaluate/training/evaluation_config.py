@@ -36,6 +36,8 @@ class EvaluationConfig:
     """Images and classes."""
     steps: int | None
     """Updates after which each training stops; None for as many as its epochs have."""
+    horizons: tuple[int, ...] = ()
+    """Epochs after which networks are tested, of which one is chosen; none where they are tested after the last."""
     device: torch.device
     """Device that trains and tests."""
     compiled: bool = False
@@ -134,6 +136,7 @@ def resolve_config(
         network=network,
         shape=real.shape,
         steps=steps,
+        horizons=protocol.horizons if steps is None else (),
         device=device,
         notice=compile == "on",
         together=together,
@@ -144,7 +147,7 @@ def resolve_config(
 def _should_compile(config: EvaluationConfig, source: TrainingSource, networks: int, compile: Choice) -> bool:
     if compile == "off":
         return False
-    images = networks * config.training.trained_epochs * source.images
+    images = networks * config.training.images_seen(source.images)
     seconds = training_seconds(config.activations, images, config.training.batch, config.device)
     return should_compile(compile, seconds=seconds, device=config.device.type) and not config.has_random_layers
 

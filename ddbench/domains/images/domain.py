@@ -85,7 +85,7 @@ class ImageDomain(Domain):
         refuse_huge_size(loaded.recipe.dataset, loaded.recipe.size, loaded.where("size"))
 
     def check_jobs(self, pipeline: Pipeline) -> None:
-        refuse_selection_without_images(pipeline.loaded, pipeline.jobs)
+        refuse_selection_without_images(pipeline.loaded, pipeline.protocol, pipeline.jobs)
         refuse_protocol_without_teachers(pipeline.loaded, pipeline.protocol, pipeline.jobs)
 
     def prepare(self, pipeline: Pipeline, real: RealSet) -> RealSet:

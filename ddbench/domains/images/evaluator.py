@@ -87,6 +87,7 @@ class ImageEvaluator(Evaluator):
             executor=self.executor,
             lr=rates.lr if rates else None,
             steps=self.steps,
+            horizon_on="test" if selection == "oracle" else "validation",
             compile=self.context.compile,
         )
         return make_row(
