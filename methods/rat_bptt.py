@@ -174,7 +174,7 @@ class RaTBPTT(OptimizedMethod):
         return self.labels.start(syn, task, 0, recognized=False)
 
     def outer_loss(self, syn: SyntheticSet, task: Task, step: OuterStep) -> tuple[Tensor, dict[str, float]]:
-        epoch, _ = self.real_batches.place(len(task.real.train), step.number)
+        epoch, _ = self.real_batches.position(len(task.real.train), step.number)
         start = self.start.draw(self.min_start, self.total_steps - self.window, step, epoch)
         steps, policy = start + self.window, augmentation(self.augmentation, mirror=task.real.mirror)
         student = self.inner.step(student_batches(syn, task, step, self._order(syn, steps, step), policy))

@@ -33,6 +33,6 @@ def class_rows(
     if of_each is not None:
         # Sorted by class and, within a class, by chance; the first of each class are taken.
         order = (classes + torch.rand(len(classes), generator=generator, dtype=torch.float64)).argsort()
-        place = torch.arange(len(classes)) - (sizes.cumsum(0) - sizes)[classes[order]]
-        kept[order[place >= of_each]] = False
+        position = torch.arange(len(classes)) - (sizes.cumsum(0) - sizes)[classes[order]]
+        kept[order[position >= of_each]] = False
     return kept.nonzero().flatten()

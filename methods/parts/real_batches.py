@@ -44,7 +44,7 @@ class EpochBatches(Part):
     images: Count = 5000
     """Images of an outer step; all of a set that has fewer."""
 
-    def place(self, total: int, number: int) -> tuple[int, int]:
+    def position(self, total: int, number: int) -> tuple[int, int]:
         """Find an outer step among the epochs.
 
         Args:
@@ -52,7 +52,7 @@ class EpochBatches(Part):
             number: Number of the outer step, from 0.
 
         Returns:
-            Its epoch, and its place in that epoch, both from 0.
+            Its epoch, and its position in that epoch, both from 0.
         """
         return divmod(number, -(-total // self.images))
 
@@ -66,6 +66,6 @@ class EpochBatches(Part):
         Returns:
             Rows (n,), int64, on the CPU; n is at most ``images``.
         """
-        epoch, place = self.place(total, step.number)
+        epoch, position = self.position(total, step.number)
         order = torch.randperm(total, generator=stream(step.seed, "real epoch", epoch))
-        return order[place * self.images : (place + 1) * self.images]
+        return order[position * self.images : (position + 1) * self.images]
