@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS = 20.0
 """How much work a killed process may lose, unless something else is asked for."""
 
+AUTO_VARIABLE = "DDBENCH_DEVICE"
+"""Environment variable that names the device which "auto" takes."""
+
 
 def choose_device(wanted: str = "auto") -> torch.device:
     """Find a device by name. On CUDA float32 is set to full precision.
 
     Args:
-        wanted: "cpu", "cuda", "cuda:1", or "auto", which takes CUDA where it is present.
+        wanted: "cpu", "cuda", "cuda:1", or "auto": what ``DDBENCH_DEVICE`` names, else CUDA where it is present.
 
     Returns:
         The device.
@@ -33,26 +37,33 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
     from ddbench.runtime.device import full_float32
 
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    source, wanted = _named(wanted, torch.cuda.is_available())
     try:
         device = torch.device(wanted)
     except RuntimeError:
         raise UserError(
-            f"there is no device {wanted!r}", "known auto, cpu, cuda, cuda:0, ...", fix="--device auto"
+            f"there is no device {wanted!r}", "known auto, cpu, cuda, cuda:0, ...", fix=f"{source}auto"
         ) from None
     if device.type not in ("cpu", "cuda"):
-        raise UserError(f"ddbench does not run on device {wanted!r}", "known auto, cpu, cuda", fix="--device auto")
+        raise UserError(f"ddbench does not run on device {wanted!r}", "known auto, cpu, cuda", fix=f"{source}auto")
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             raise UserError(
                 f"device {wanted!r} was asked for, but this machine has {count} CUDA devices that torch can use",
                 f"torch {torch.__version__}, built for CUDA {torch.version.cuda}",
-                fix="--device cpu, or install a driver and a torch build that fit each other",
+                fix=f"{source}cpu, or install a driver and a torch build that fit each other",
             )
         full_float32()
     return device
+
+
+def _named(wanted: str, available: bool) -> tuple[str, str]:
+    """The option or variable that names the device, as it is written before a value, and the device that it names."""
+    if wanted != "auto":
+        return "--device ", wanted
+    variable = os.environ.get(AUTO_VARIABLE, "auto")
+    return f"{AUTO_VARIABLE}=", ("cuda" if available else "cpu") if variable in ("", "auto") else variable
 
 
 def synchronize(device: torch.device) -> None:

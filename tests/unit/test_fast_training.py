@@ -9,6 +9,7 @@ from helpers.evaluation_makers import tiny_real as real_to_score
 from helpers.expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
 from torch import nn
 
+from ddbench.errors import UserError
 from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory_check import MOST_STACKED, stack_size
 from ddbench.estimates.training_time import training_seconds
@@ -209,6 +210,8 @@ def test_a_gpu_computes_with_all_of_float32(monkeypatch):
     before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.delenv("DDBENCH_DEVICE")
     try:
         torch.backends.cudnn.allow_tf32 = True
         torch.set_float32_matmul_precision("high")
@@ -220,3 +223,24 @@ def test_a_gpu_computes_with_all_of_float32(monkeypatch):
     finally:
         torch.backends.cudnn.allow_tf32 = before[0]
         torch.set_float32_matmul_precision(before[1])
+
+
+class TestTheDeviceOfAuto:
+    @pytest.mark.parametrize(("variable", "device"), [("", "cpu"), ("auto", "cpu"), ("cpu", "cpu")])
+    def test_is_the_one_that_a_variable_names(self, monkeypatch, variable, device):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("DDBENCH_DEVICE", variable)
+        assert choose_device("auto").type == device
+
+    def test_a_named_device_wins_over_the_variable(self, monkeypatch):
+        monkeypatch.setenv("DDBENCH_DEVICE", "nothing at all")
+        assert choose_device("cpu").type == "cpu"
+
+    def test_an_error_names_what_is_to_be_changed(self, monkeypatch):
+        monkeypatch.setenv("DDBENCH_DEVICE", "gpu")
+        with pytest.raises(UserError, match="there is no device 'gpu'") as caught:
+            choose_device("auto")
+        assert caught.value.fix == "DDBENCH_DEVICE=auto"
+        with pytest.raises(UserError, match="there is no device 'gpu'") as caught:
+            choose_device("gpu")
+        assert caught.value.fix == "--device auto"
