@@ -50,11 +50,10 @@ class _Graph:
         mutated: Positions of inputs that it writes to.
     """
 
-    _boxed_call = True
-
     def __init__(self, function: Callable[..., Sequence[Any]], static: set[int], mutated: set[int]) -> None:
         self.function, self.static, self.mutated = function, static, mutated
         self.number, self.records = GRAPHS["functions"], {}
+        self._boxed_call = True  # it takes a list, and empties it; torch copies the attribute to its wrapper
         GRAPHS["functions"] += 1
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
