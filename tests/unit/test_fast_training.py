@@ -38,7 +38,7 @@ class Captured:
         self.graphs.append(graph)
         return graph.forward
 
-    def compiled(self, function, device, backend):
+    def compiled(self, function, device="cpu", backend="inductor"):
         return compiled(function, device, self.backend)  # pyright: ignore[reportArgumentType]
 
     def forward_pass(self, name, shape, device, **options):
@@ -51,7 +51,7 @@ def captured(monkeypatch):
     """torch.compile without the writing of code, which takes seconds."""
     torch._dynamo.reset()
     found = Captured()
-    monkeypatch.setattr("ddbench.training.forward_pass.compiled", found.compiled)
+    monkeypatch.setattr("ddbench.runtime.compile.compiled", found.compiled)
     monkeypatch.setattr("ddbench.expert_buffers.trainer.forward_pass", found.forward_pass)
     monkeypatch.setattr("ddbench.evaluate.training.train_and_test.forward_pass", found.forward_pass)
     return found
