@@ -113,11 +113,12 @@ def select(
     progress: Progress | None = None,
     executor: Executor | None = None,
     compile: Choice = "off",
+    score_single: bool = False,
 ) -> Selected:
     """Choose among the candidates in a folder.
 
-    A single candidate is chosen without training. Scores lie beside the candidates, so that a call that was interrupted
-    goes on, and a second call costs nothing.
+    A single candidate is chosen without training, unless its score is wanted. Scores lie beside the candidates, so that
+    a call that was interrupted goes on, and a second call costs nothing.
 
     Args:
         folder: Folder of the candidates.
@@ -134,6 +135,7 @@ def select(
         progress: Shown while candidates are scored.
         executor: Scores the candidates; None is this process, one after the other.
         compile: As in ``score``.
+        score_single: Whether a single candidate is scored as well.
 
     Returns:
         The choice, and the scores that led to it.
@@ -144,7 +146,7 @@ def select(
     rule = selection_rule(rule)
     files = candidates(folder)
     last = max(files)
-    if rule == "last" or len(files) == 1:
+    if rule == "last" or (len(files) == 1 and not score_single):
         return Selected(rule=rule, step=last, path=files[last])
 
     device = torch.device(device)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from torch import Tensor
+
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.expert_buffers.buffer import DESCRIPTION, scan, write_expert
@@ -48,6 +50,8 @@ class ExpertJob(WorkerJob):
     pause: float
     """Seconds between writings of what an expert goes on from. On a CPU one thread computes, so that the bits do not
     depend on how many the machine has."""
+    order: Tensor | None = None
+    """Training images from the easiest to the hardest, (N,), for a recipe with a curriculum."""
     compile: bool = False
     """As in ``Trainer``."""
     notice: bool = False
@@ -82,7 +86,7 @@ class ExpertJob(WorkerJob):
 
     @cached_property
     def _trainer(self) -> Trainer:
-        options = {"compile": self.compile, "notice": self.notice}
+        options = {"order": self.order, "compile": self.compile, "notice": self.notice}
         return Trainer(self.here.real, self.network, self.recipe, self.seed, self.device, **options)
 
     def trimmed(self) -> ExpertJob:
