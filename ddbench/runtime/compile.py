@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -10,7 +11,7 @@ import sysconfig
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from ddbench.errors import UserError, error_summary
 
@@ -123,6 +124,23 @@ def allow_variants() -> None:
         torch._dynamo.config.recompile_limit = _VARIANTS
 
 
+def release_graphs() -> None:
+    """Give back what compiled functions hold on a GPU: recorded graphs, and memory that only their replays use.
+
+    torch keeps both for as long as the process lives. Called at the end of a stage, for what comes next may need the
+    memory; a function that is called again is compiled again, which torch's cache makes a matter of seconds. On a CPU
+    nothing is recorded, and nothing happens.
+    """
+    if not Compiler.recorded:
+        return
+    import torch
+
+    Compiler.recorded = False
+    torch._dynamo.reset()
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
 @final
 class Compiler:
     """Compiles the functions of one computation; at the first failure all of them run as they are, for good.
@@ -137,6 +155,9 @@ class Compiler:
         strict: Whether a failure is an error.
         notice: Whether a failure that is none is reported on stderr.
     """
+
+    recorded: ClassVar[bool] = False
+    """Whether this process may hold graphs that a GPU replays."""
 
     def __init__(
         self, what: str, device: str = "cpu", backend: str = "inductor", *, strict: bool = False, notice: bool = True
@@ -172,6 +193,7 @@ class Compiler:
                 self._fail(error)
                 return plain(*arguments)
             run.add(shapes)
+            Compiler.recorded |= self.device == "cuda"
             return found
 
         return either

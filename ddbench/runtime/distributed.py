@@ -20,11 +20,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.runtime.oom import is_out_of_memory
 from ddbench.runtime.rank_store import RankStore, ended, launched, rank_store
 
 _PATIENCE = timedelta(days=7)
-"""Of collectives. Rank 0 labels candidates while the others wait in the next step; a rank that dies is torchrun's to
-notice, which ends the others."""
+"""Of collectives. Rank 0 labels candidates while others wait; a rank that dies is for torchrun to notice."""
 
 
 @dataclass(frozen=True)
@@ -270,9 +270,9 @@ def _in_one(collective: Callable[[Tensor], Any], tensors: tuple[Tensor, ...]) ->
     flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     try:
         collective(flat)
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if is_out_of_memory(error):  # NCCL allocates for itself
+            raise
         raise ended(str(error)) from error
     parts = flat.split([tensor.numel() for tensor in tensors])
     return tuple(part.view(tensor.shape).to(tensor.dtype) for part, tensor in zip(parts, tensors, strict=True))
