@@ -14,9 +14,10 @@ from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.jobs import Job, resolved
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.device import choose_device
-from ddbench.runtime.distributed import ALONE, Ranks, rank_device
+from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.executors.shared_filesystem import appears
 from ddbench.runtime.provenance import code_identity, versions
+from ddbench.runtime.rank_devices import rank_device, require_own_gpus
 
 
 def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
@@ -31,7 +32,9 @@ def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
     if not context.together:
         return choose_device(context.device), ALONE
     device = choose_device(rank_device(context.device))
-    return device, Ranks.from_environment(device)
+    ranks = Ranks.from_environment(device)
+    require_own_gpus(ranks, device)
+    return device, ranks
 
 
 def check_ranks_agree(

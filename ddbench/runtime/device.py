@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -31,13 +32,16 @@ def choose_device(wanted: str = "auto") -> torch.device:
         The device.
 
     Raises:
-        UserError: An unknown name, CUDA where there is none, or a CUDA index that does not exist.
+        UserError: An unknown name, CUDA where there is none, an index that does not exist, or a GPU for which this
+            torch has no code.
     """
     import torch
 
     from ddbench.runtime.device import full_float32
 
-    source, wanted = _named(wanted, torch.cuda.is_available())
+    source = "--device "
+    if wanted == "auto":
+        source, wanted = f"{AUTO_VARIABLE}=", auto_device()
     try:
         device = torch.device(wanted)
     except RuntimeError:
@@ -54,16 +58,42 @@ def choose_device(wanted: str = "auto") -> torch.device:
                 f"torch {torch.__version__}, built for CUDA {torch.version.cuda}",
                 fix=f"{source}cpu, or install a driver and a torch build that fit each other",
             )
+        _require_kernels(device, source)
+        if device.index is not None:
+            torch.cuda.set_device(device)  # else pinned memory and new threads open a context on the first GPU as well
         full_float32()
     return device
 
 
-def _named(wanted: str, available: bool) -> tuple[str, str]:
-    """The option or variable that names the device, as it is written before a value, and the device that it names."""
-    if wanted != "auto":
-        return "--device ", wanted
-    variable = os.environ.get(AUTO_VARIABLE, "auto")
-    return f"{AUTO_VARIABLE}=", ("cuda" if available else "cpu") if variable in ("", "auto") else variable
+def auto_device() -> str:
+    """Name the device that "auto" takes.
+
+    Returns:
+        What ``DDBENCH_DEVICE`` names; else "cuda" where torch can use a GPU; else "cpu".
+    """
+    import torch
+
+    variable = os.environ.get(AUTO_VARIABLE)
+    return variable if variable not in (None, "", "auto") else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _require_kernels(device: torch.device, source: str) -> None:
+    """Require that this torch was built for a GPU: for its generation, or in a form that its driver translates."""
+    import torch
+
+    built, capability = torch.cuda.get_arch_list(), torch.cuda.get_device_capability(device)
+    kinds = [re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", name) for name in built]
+    codes = [(kind[1], (int(kind[2]), int(kind[3]))) for kind in kinds if kind]
+    fitting = any(
+        code <= capability and (kind == "compute" or code[0] == capability[0]) for kind, code in codes
+    )  # code of a generation runs on its later models
+    if codes and not fitting:
+        raise UserError(
+            f"this torch has no code for the {torch.cuda.get_device_name(device)}",
+            f"GPU   of capability {capability[0]}.{capability[1]}",
+            f"torch {torch.__version__}, built for {', '.join(built)}",
+            fix=f"install a torch build for this GPU, or give {source}cpu",
+        )
 
 
 def synchronize(device: torch.device) -> None:

@@ -210,7 +210,8 @@ def test_a_gpu_computes_with_all_of_float32(monkeypatch):
     before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", list)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.delenv("DDBENCH_DEVICE")
     try:
         torch.backends.cudnn.allow_tf32 = True
@@ -244,3 +245,44 @@ class TestTheDeviceOfAuto:
         with pytest.raises(UserError, match="there is no device 'gpu'") as caught:
             choose_device("gpu")
         assert caught.value.fix == "--device auto"
+
+
+class TestAGpu:
+    @pytest.fixture(autouse=True)
+    def two_gpus(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Old GPU")
+        monkeypatch.setattr("ddbench.runtime.device.full_float32", lambda: None)
+        self.entered = []
+        monkeypatch.setattr(torch.cuda, "set_device", self.entered.append)
+
+    @pytest.mark.parametrize(
+        ("capability", "built", "fits"),
+        [
+            ((9, 0), ["sm_80", "sm_90"], True),
+            ((8, 6), ["sm_80", "sm_90"], True),
+            ((12, 0), ["sm_90", "sm_90a"], False),
+            ((12, 0), ["sm_90", "compute_90"], True),
+            ((6, 1), ["sm_75", "sm_80", "compute_120"], False),
+            ((9, 4), ["gfx942"], True),
+            ((9, 0), [], True),
+        ],
+    )
+    def test_must_be_one_that_torch_was_built_for(self, monkeypatch, capability, built, fits):
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+        if fits:
+            assert choose_device("cuda").type == "cuda"
+            return
+        with pytest.raises(UserError, match="this torch has no code for the Old GPU") as caught:
+            choose_device("cuda")
+        assert caught.value.fix.endswith("--device cpu") and ", ".join(built) in str(caught.value)
+
+    def test_that_is_named_by_number_is_the_one_of_the_process(self, monkeypatch):
+        """Without that, pinned memory and new threads open a context on the first GPU, perhaps somebody's."""
+        monkeypatch.setattr(torch.cuda, "get_arch_list", list)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+        choose_device("cuda:1")
+        choose_device("cuda")
+        assert self.entered == [torch.device("cuda:1")]

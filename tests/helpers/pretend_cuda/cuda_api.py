@@ -69,6 +69,7 @@ def replace_cuda_api(total: int) -> None:
     counted("get_device_name", lambda device=None: NAME)
     counted("get_device_properties", lambda device=None: Properties())
     counted("get_device_capability", lambda device=None: (9, 0))
+    counted("get_arch_list", lambda: ["sm_90"])
     counted("memory_allocated", lambda device=None: memory.now())
     counted("memory_reserved", lambda device=None: memory.now())
     counted("memory_snapshot", lambda *arguments: [])
