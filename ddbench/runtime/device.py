@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.errors import UserError
+from ddbench.runtime.precision import set_precision
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,9 @@ AUTO_VARIABLE = "DDBENCH_DEVICE"
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """Find a device by name. On CUDA float32 is set to full precision.
+    """Find a device by name, and have this process use all bits of float32.
+
+    torch by itself lets convolutions on recent GPUs round their inputs to TF32, ten bits.
 
     Args:
         wanted: "cpu", "cuda", "cuda:1", or "auto": what ``DDBENCH_DEVICE`` names, else CUDA where it is present.
@@ -36,8 +39,6 @@ def choose_device(wanted: str = "auto") -> torch.device:
             torch has no code.
     """
     import torch
-
-    from ddbench.runtime.device import full_float32
 
     source = "--device "
     if wanted == "auto":
@@ -61,7 +62,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
         _require_kernels(device, source)
         if device.index is not None:
             torch.cuda.set_device(device)  # else pinned memory and new threads open a context on the first GPU as well
-        full_float32()
+    set_precision("float32")  # on a CPU as well: jobs may be done by workers with a GPU
     return device
 
 
@@ -152,15 +153,3 @@ def _read_or_empty(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
-
-
-def full_float32() -> None:
-    """Have every product and convolution of this process use all bits of float32, on every device.
-
-    torch by itself lets convolutions on recent GPUs round their inputs to TF32, ten bits, unasked. Gradients through
-    many student steps are ill-conditioned, and nobody has shown that final rows do not suffer, so ddbench does not.
-    """
-    import torch
-
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
