@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,7 +31,9 @@ from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.executors.executor import Executor, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
+from ddbench.runtime.precision import precision_in_use
 from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.provenance import device_name
 
 _PROCESS = 500 * 2**20
 """Bytes of a process that has loaded torch."""
@@ -200,13 +203,13 @@ def _train_missing(
 ) -> None:
     """This rank's share of the experts that are not there, or are too short."""
     description = describe_buffer(real, network_name, recipe, seed)
-    contents = _adopt(folder, description)
+    on = by.device(device)
+    contents = _adopt(folder, replace(description, trained_on=_trained_on(on)))
     own = range(ranks.rank, recipe.count, ranks.world)
     missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
         sizes = Sizes.of(build_network(network_name, real.shape, seed=seed), real.shape)
         each = training_seconds(sizes.activations, epochs * len(real.train), recipe.batch, device)
-        on = by.device(device)
         job = ExpertJob(
             folder=folder.absolute(),
             real=real,
@@ -254,6 +257,14 @@ def _adopt(folder: Path, description: BufferDescription) -> Contents:
     if there is None:
         write_description(folder, description)
     return contents
+
+
+def _trained_on(device: torch.device) -> dict[str, str] | None:
+    """The device and the precision that bits of experts depend on; None for a CPU, where they depend on neither."""
+    if device.type == "cpu":
+        return None
+    here = torch.cuda.is_available()  # else other machines train, which may differ
+    return {"device": device_name(device) if here else "a GPU of a cluster", "precision": precision_in_use()}
 
 
 def _title(folder: Path, contents: Contents, missing: list[int]) -> str:
