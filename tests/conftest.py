@@ -1,6 +1,5 @@
 """What all tests share: one thread (tiny tensors gain nothing from two), and where real data may lie."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from ddbench.commands import main
 from ddbench.methods import METHODS
 
 torch.set_num_threads(1)
-os.environ.setdefault("DDBENCH_DEVICE", "cpu")  # commands compare bits, which hold on a CPU; see docs/scale.md
 
 if pretend_cuda.requested() and pretend_cuda.missing_compiler() is None:
     pretend_cuda.install()
