@@ -107,11 +107,12 @@ def select(
     compute: Compute = Compute(),
     steps: int | None = None,
     teachers: Teachers | None = None,
+    score_single: bool = False,
 ) -> Selected:
     """Choose among the candidates in a folder.
 
-    A single candidate is chosen without training. Scores lie beside the candidates, so that a call that was interrupted
-    goes on, and a second call costs nothing.
+    A single candidate is chosen without training, unless its score is wanted. Scores lie beside the candidates, so that
+    a call that was interrupted goes on, and a second call costs nothing.
 
     Args:
         folder: Folder of the candidates.
@@ -125,6 +126,7 @@ def select(
         compute: How; candidates are the jobs of its executor.
         steps: As in ``score``.
         teachers: As in ``score``.
+        score_single: Whether a single candidate is scored as well.
 
     Returns:
         The choice, and the scores that led to it.
@@ -135,7 +137,7 @@ def select(
     rule = selection_rule(rule)
     files = candidates(folder)
     last = max(files)
-    if rule == "last" or len(files) == 1:
+    if rule == "last" or (len(files) == 1 and not score_single):
         return Selected(rule=rule, step=last, path=files[last])
 
     job = CandidateJob(

@@ -43,7 +43,12 @@ def expert_batch(inputs: Tensor, labels: Tensor, originals: Tensor) -> ExpertBat
 
 
 def batches_alone(
-    loader: ImageLoader, batch: int, augmentation: Augmentation | None, order: torch.Generator, draws: torch.Generator
+    loader: ImageLoader,
+    batch: int,
+    augmentation: Augmentation | None,
+    order: torch.Generator,
+    draws: torch.Generator,
+    rows: Tensor | None = None,
 ) -> Iterator[ExpertBatch]:
     """Draw an epoch of one expert.
 
@@ -53,11 +58,13 @@ def batches_alone(
         augmentation: Augmentation, drawn anew for each batch; None for none.
         order: Stream that shuffles.
         draws: Stream that augments, on whose device the draws arise.
+        rows: Images of the epoch, (n,), int64; None for all.
 
     Yields:
         The batches.
     """
-    for originals, labels in loader.batches(shuffled_batches(len(loader), batch, order)):
+    shuffled = shuffled_batches(len(loader) if rows is None else len(rows), batch, order)
+    for originals, labels in loader.batches(shuffled if rows is None else (rows[drawn] for drawn in shuffled)):
         inputs = originals
         if augmentation is not None:
             inputs = augmentation.apply(originals, augmentation.draw(len(originals), originals.shape[-1], draws))
@@ -70,6 +77,7 @@ def batches_together(
     augmentation: Augmentation | None,
     orders: Sequence[torch.Generator],
     draws: Sequence[torch.Generator],
+    rows: Tensor | None = None,
     *,
     fused: bool = False,
 ) -> Iterator[ExpertBatch]:
@@ -81,16 +89,18 @@ def batches_together(
         augmentation: Augmentation; None for none.
         orders: Streams that shuffle, one an expert.
         draws: Streams that augment, one an expert.
+        rows: As in :func:`batches_alone`.
         fused: As in :func:`ddbench.augmentation.stacked_dsa.apply_each`.
 
     Yields:
         The batches.
     """
-    shuffled = [torch.randperm(len(loader), generator=order, device=order.device) for order in orders]
-    pieces = torch.stack(shuffled).to(loader.labels.device).split(batch, dim=1)
-    for rows, (images, labels) in zip(pieces, loader.batches(rows.flatten() for rows in pieces), strict=True):
-        originals = inputs = images.unflatten(0, rows.shape)
+    count = len(loader) if rows is None else len(rows)
+    shuffled = torch.stack([torch.randperm(count, generator=order, device=order.device) for order in orders])
+    pieces = (shuffled if rows is None else rows[shuffled]).to(loader.labels.device).split(batch, dim=1)
+    for piece, (images, labels) in zip(pieces, loader.batches(piece.flatten() for piece in pieces), strict=True):
+        originals = inputs = images.unflatten(0, piece.shape)
         if augmentation is not None:
             drawn = [augmentation.draw(originals.shape[1], originals.shape[-1], one) for one in draws]
             inputs = apply_each(augmentation, originals, drawn, fused=fused)
-        yield expert_batch(inputs, labels.view(rows.shape), originals)
+        yield expert_batch(inputs, labels.view(piece.shape), originals)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from torch import Tensor
+
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.expert_buffers.buffer import DESCRIPTION, scan, write_expert
@@ -45,6 +47,8 @@ class ExpertJob(WorkerJob):
     """Epochs of each expert."""
     description: BufferDescription
     """Description of the buffer."""
+    order: Tensor | None = None
+    """Training images from the easiest to the hardest, (N,), for a recipe with a curriculum."""
     compiled: bool = False
     """As in ``Trainer``."""
 
@@ -82,7 +86,8 @@ class ExpertJob(WorkerJob):
 
     @cached_property
     def _trainer(self) -> Trainer:
-        return Trainer(self.here.real, self.network, self.recipe, self.seed, self.compute, compiled=self.compiled)
+        options = {"order": self.order, "compiled": self.compiled}
+        return Trainer(self.here.real, self.network, self.recipe, self.seed, self.compute, **options)
 
     def trimmed(self) -> ExpertJob:
         """Leave out the test images, which no expert sees.

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ddbench import artifact
 from ddbench.data.realset import RealSet
@@ -15,12 +16,14 @@ from ddbench.estimates.memory_check import stack_size
 from ddbench.estimates.model_size import Sizes
 from ddbench.estimates.training_time import training_seconds
 from ddbench.expert_buffers.buffer import Contents, ExpertBuffer, expert_path, read_description, scan, write_description
+from ddbench.expert_buffers.curriculum import difficulty
 from ddbench.expert_buffers.expert_job import ExpertJob
 from ddbench.expert_buffers.memory_estimate import expert_bytes, step_bytes
 from ddbench.expert_buffers.metadata import BufferDescription, describe_buffer
 from ddbench.files.folder_lock import locked
 from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
+from ddbench.randomness import derive
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import should_compile
 from ddbench.runtime.compute import Compute
@@ -91,7 +94,8 @@ def train_experts(
     written without what it could go on from, is trained again whole. A process killed at any moment loses at most
     ``compute.checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the
     same call continues. Stopped or not, extended or not, on the CPU the bits are the same, of however many cores, for
-    each is trained by one thread.
+    each is trained by one thread. With a curriculum, networks that score the images are trained first, in the folder
+    ``difficulty`` below.
 
     Args:
         folder: Folder of the buffer; it is made where it is missing.
@@ -114,15 +118,36 @@ def train_experts(
     if epochs < 1:
         raise UserError(f"experts need at least 1 epoch, not {epochs}", fix="set experts.epochs to 1 or more")
     refuse_non_students(build_network(network_name, real.shape, seed=seed))
+    order, curriculum = None, recipe.curriculum
+    if curriculum and ranks.decided(ranks.writes and not _complete(folder, real, network_name, recipe, epochs, seed)):
+        scoring = ExpertRecipe(
+            count=curriculum.networks, lr=recipe.lr, batch=recipe.batch, augmentation=recipe.augmentation
+        )
+        own, first = derive(seed, "difficulty"), folder / "difficulty"
+        scored = train_experts(first, real, network_name, scoring, epochs=curriculum.epochs, seed=own, compute=compute)
+        order = difficulty(scored, real, curriculum, compute.device).argsort(stable=True)
     with locked(folder) if ranks.writes else nullcontext():  # another process may train the same: its experts serve
         ranks.wait()
-        _train_missing(folder, real, network_name, recipe, epochs, seed, compute)
+        _train_missing(folder, real, network_name, recipe, epochs, seed, compute, order)
         ranks.wait()
     return ExpertBuffer.open(folder, range(recipe.count))
 
 
+def _complete(folder: Path, real: RealSet, network_name: str, recipe: ExpertRecipe, epochs: int, seed: int) -> bool:
+    """Whether all experts of a recipe lie in a folder."""
+    usable = scan(folder, describe_buffer(real, network_name, recipe, seed)).usable if folder.is_dir() else {}
+    return all(usable.get(expert, 0) >= epochs for expert in range(recipe.count))
+
+
 def _train_missing(
-    folder: Path, real: RealSet, network_name: str, recipe: ExpertRecipe, epochs: int, seed: int, compute: Compute
+    folder: Path,
+    real: RealSet,
+    network_name: str,
+    recipe: ExpertRecipe,
+    epochs: int,
+    seed: int,
+    compute: Compute,
+    order: Tensor | None,
 ) -> None:
     """This rank's share of the experts that are not there, or are too short."""
     description = describe_buffer(real, network_name, recipe, seed)
@@ -143,6 +168,7 @@ def _train_missing(
             epochs=epochs,
             description=description,
             compute=in_job,
+            order=order,
             compiled=should_compile(compute.compile, seconds=recipe.count * each, device=on.type),
         )
         in_stack = step_bytes(recipe, sizes, recipe.batch, stacked=True)

@@ -17,6 +17,7 @@ from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.expert_buffers.batches import ExpertBatch, batches_alone, batches_together
 from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
+from ddbench.expert_buffers.curriculum import epoch_rows
 from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.optimizers import ExpertState, expert_optimizer
 from ddbench.expert_buffers.training_state import end_state
@@ -59,6 +60,7 @@ class Trainer:
         recipe: Optimizer, batches and augmentation.
         seed: Seed of all experts.
         compute: How one process trains, on which device.
+        order: Training images from the easiest to the hardest, (N,), int64, for a recipe with a curriculum.
         compiled: Whether the networks' passes are compiled, as was decided for all experts.
     """
 
@@ -70,6 +72,7 @@ class Trainer:
         seed: int,
         compute: Compute,
         *,
+        order: Tensor | None = None,
         compiled: bool = False,
     ) -> None:
         self.real, self.network_name, self.recipe, self.seed = real, network_name, recipe, seed
@@ -77,7 +80,7 @@ class Trainer:
         self.train_feed = ImageLoader(real, real.train, device)
         self.validation_feed = ImageLoader(real, real.validation, device) if len(real.validation) else None
         self.augmentation = augmentation(recipe.augmentation, mirror=real.mirror)
-        self.compiled = compiled
+        self.order, self.compiled = order, compiled
         self._pass = partial(
             forward_pass, network_name, real.shape, device, compile=compiled, notice=compute.compile == "on"
         )
@@ -160,9 +163,16 @@ class Trainer:
     ) -> Iterator[ExpertBatch]:
         shared = self.train_feed, self.recipe.batch, self.augmentation
         orders, draws = ([make(run.expert, epoch) for run in runs] for make in (self._order, self._draws))
+        rows = self._rows(epoch)
         if isinstance(trainable, StackedModels):
-            return batches_together(*shared, orders, draws, fused=trainable.fused)
-        return batches_alone(*shared, orders[0], draws[0])
+            return batches_together(*shared, orders, draws, rows, fused=trainable.fused)
+        return batches_alone(*shared, orders[0], draws[0], rows)
+
+    def _rows(self, epoch: int) -> Tensor | None:
+        """Images of an epoch; None for all."""
+        if self.recipe.curriculum is None or self.order is None:
+            return None
+        return epoch_rows(self.order, self.real.train.labels.cpu(), self.recipe.curriculum, epoch)
 
     def _begun(
         self, expert: int, epochs: int, description: BufferDescription, checkpoint: ExpertCheckpoint

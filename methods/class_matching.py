@@ -24,6 +24,7 @@ from ddbench.errors import UserError
 from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import distillation_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
+from ddbench.estimates.training_time import training_seconds
 from ddbench.methods.parts.class_chunks import summed_over_classes
 from ddbench.methods.parts.class_match import GradientMatch, MeanEmbedding
 from ddbench.methods.parts.initialization import NoiseInit, RealInit, class_major_labels
@@ -135,6 +136,14 @@ class ClassMatching(OptimizedMethod):
             "inner steps": (self.iterations - networks) * between,
             "loop": "by rule" if self.loop_notes(ipc) else "published",
         }
+
+    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
+        loop, synthetic = self.loop(ipc), sizes.classes * ipc
+        matched = self.iterations * sizes.classes * (self.real_batches.per_class + 3 * ipc)
+        networks = -(-self.iterations // loop.image_steps)
+        trained = (self.iterations - networks) * loop.inner_epochs * synthetic
+        batch = sizes.classes * self.real_batches.per_class
+        return training_seconds(sizes.activations, matched + trained, batch, torch.device(sizes.device))
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
         return self._peak(sizes, ipc, self._chunk(sizes, ipc))

@@ -17,11 +17,11 @@ class PAD(TrajectoryMatching):
     """DATM that matches only the parameters which are furthest from the expert's.
 
     ``match: {keep: {drop: ...}}`` is the share that is dropped, half of them in most published settings; ``by: depth``
-    drops shallow layers instead, as the paper describes. Differs: experts without the curriculum of easy and hard
-    images, which the released experts for CIFAR-10 have.
+    drops shallow layers instead, as the paper describes. Its experts see easy images first and hard ones last
+    (``experts.curriculum``). Differs: the order of difficulty is made here, where the released code reads a file.
     """
 
-    EXPERTS: ClassVar[Mapping[str, Any]] = {"optimizer": "gsam"}
+    EXPERTS: ClassVar[Mapping[str, Any]] = {"optimizer": "gsam", "curriculum": {}}
     RENAMED: ClassVar[Mapping[str, str]] = {}
 
     iterations: Count = 10000

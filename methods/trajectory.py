@@ -42,6 +42,9 @@ AnyInit = Annotated[RealInit | NoiseInit | CorrectInit | KMeansInit, Field(discr
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
 AnyMatch = Annotated[FinalMatch | IntermediateMatch | ClosestMatch, Field(discriminator="kind")]
 
+LEAST_STEP_SECONDS = 7e-3
+"""Of an inner step there and back, however small: ConvNet-D2-w32 on ten images of 8 x 8 pixels, on one core."""
+
 
 class TrajectoryMatching(OptimizedMethod):
     """Base of the family's members. Abstract: the members are final and only choose defaults."""
@@ -141,11 +144,19 @@ class TrajectoryMatching(OptimizedMethod):
         whole = super().defining_settings()
         return {**whole, "unroll": {**whole["unroll"], "every": UnrollChoice().every}}
 
-    def _memory(self, sizes: Sizes, ipc: int) -> TrajectoryMemory:
+    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
+        return max(self._student_seconds(sizes, ipc), LEAST_STEP_SECONDS * self.iterations * self.inner_steps)
+
+    def _student_seconds(self, sizes: Sizes, ipc: int) -> float:
+        floats = sizes.activations * -(-self._batch(sizes, ipc) // sizes.ranks)
+        return student_seconds(floats, self.iterations * self.inner_steps, sizes.device)
+
+    def _batch(self, sizes: Sizes, ipc: int) -> int:
         images = sizes.classes * ipc
-        batch = min(self.batch_syn or images, images)
-        floats = sizes.activations * -(-batch // sizes.ranks)
-        seconds = student_seconds(floats, self.iterations * self.inner_steps, sizes.device)
+        return min(self.batch_syn or images, images)
+
+    def _memory(self, sizes: Sizes, ipc: int) -> TrajectoryMemory:
+        images, batch, seconds = sizes.classes * ipc, self._batch(sizes, ipc), self._student_seconds(sizes, ipc)
         return TrajectoryMemory(
             unroll=self.unroll,
             inner_steps=self.inner_steps,

@@ -27,6 +27,7 @@ from ddbench.commands import (
     run,
     show,
     teach,
+    tune,
     verify,
 )
 from ddbench.commands.torchrun import reports_on_one_rank, skips_this_rank, stdout_on_rank_0
@@ -64,6 +65,7 @@ for _command, _name, _summary in (
     (plan.plan, "plan", "What a recipe takes, before it starts"),
     (buffer.buffer, "buffer", "Only the experts of a recipe"),
     (distill.distill, "distill", "Only experts and synthetic sets of a recipe"),
+    (tune.tune, "tune", "Compare a recipe's variants on validation"),
     (evaluate.evaluate, "evaluate", "Score a synthetic set, or a recipe's"),
     (leaderboard.leaderboard, "leaderboard", "Tables from what was scored"),
     (ddranking.ddranking, "ddranking", "DD-Ranking's scores: against random images and real data"),

@@ -25,6 +25,7 @@ def distill(
         pipeline.domain.check_memory(pipeline, scored=False)
         if not distill_on_ranks(pipeline):
             return
+        pipeline.domain.distill_ahead(pipeline)
         for job in in_turns(pipeline.jobs):
             pipeline.stages.run(job, last="distill")
             typer.echo(f"{job.title}:  {job.set_path}")

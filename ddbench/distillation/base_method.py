@@ -156,6 +156,20 @@ class Method(Settings, abc.ABC):
         del task, ipc
         return None
 
+    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
+        """Estimate how long the outer loop takes, uncompiled, on one thread or one GPU.
+
+        Args:
+            sizes: Sizes of student and data.
+            ipc: Images per class.
+
+        Returns:
+            Seconds, by which the engine decides whether several distillations are worth processes of their own; 0
+            for a method without an outer loop, or where nobody knows.
+        """
+        del sizes, ipc
+        return 0.0
+
     def required_teachers(self) -> TeachersRecipe | None:
         """Name the teachers that the method distills against.
 

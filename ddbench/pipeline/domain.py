@@ -214,6 +214,10 @@ class Domain(abc.ABC):
         whole["evaluation"] = pipeline.evaluation_facts
         return {key: value for key, value in whole.items() if key not in (*IMAGE_KEYS, "network")}
 
+    def distill_ahead(self, pipeline: Pipeline) -> None:
+        """Distill what is missing in several processes, where a domain can, before each job has its turn."""
+        del pipeline
+
     def stages(self, pipeline: Pipeline) -> Stages:
         """Make the stages of a recipe."""
         from ddbench.pipeline.at_once import MakeAtOnce, NoExperts, SetAsItIs

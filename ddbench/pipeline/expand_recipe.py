@@ -80,7 +80,7 @@ class RecipeExpander:
         return specs
 
     def _of(self, label: str) -> Iterator[JobSpec]:
-        plain = [self._spec(self.loaded, label, ipc) for ipc in self.loaded.recipe.ipc]
+        plain = [self._spec(self.loaded, label, ipc) for ipc in _ipcs_of(self.loaded, label)]
         yield from plain
         for name, variant in self.loaded.sweep.items():
             context = self.loaded.where("sweep", name)
@@ -123,6 +123,22 @@ class RecipeExpander:
         """Names a buffer by what its trajectories depend on: not how many experts and epochs of them are wanted."""
         how = experts.model_dump(exclude={"count", "epochs"})
         return fingerprint({"real": self.real, "network": self.network, "experts": how})
+
+
+def _ipcs_of(loaded: LoadedRecipe, label: str) -> list[int]:
+    """The recipe's numbers of images per class at which an entry of ``methods`` is run."""
+    recipe = loaded.recipe
+    if (wanted := recipe.methods[label].get("ipc")) is None:
+        return list(recipe.ipc)
+    chosen = wanted if isinstance(wanted, list) else [wanted]
+    if not chosen or not all(type(ipc) is int and ipc in recipe.ipc for ipc in chosen):
+        raise UserError(
+            "the ipc of a method must be one or some of the recipe's",
+            f"from  {loaded.where('methods', label, 'ipc')}",
+            f"given {wanted!r}",
+            fix=f"choose from  {', '.join(map(str, recipe.ipc))},  or leave it out",
+        )
+    return [ipc for ipc in recipe.ipc if ipc in chosen]
 
 
 def require_labels_apart(specs: list[JobSpec]) -> None:

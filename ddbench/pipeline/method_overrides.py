@@ -35,7 +35,7 @@ def drop_keys_of_other_methods(
     meant_for_all = [path[2:] for path in loaded.source.broadcast if path[:2] == ("methods", entry.label)]
     for path in sorted(meant_for_all, key=str):
         own = _sibling_keys(kind_of(entry), settings, path)
-        if path[0] in ("method", "experts", "by_ipc") or own is None or path[-1] in own:
+        if path[0] in ("method", "experts", "by_ipc", "ipc") or own is None or path[-1] in own:
             continue
         _require_some_method_has(path, loaded, entry, kind_of)
         _remove(settings, path)

@@ -141,5 +141,6 @@ class Pipeline:
         Returns:
             Rows with their files, in the order of the recipe; those that need no set come last.
         """
+        self.domain.distill_ahead(self)
         made = {job.folder: self.stages.run(job) for job in in_turns(self.jobs)}
         return [*(entry for job in self.jobs for entry in made[job.folder]), *self.domain.references(self)]

@@ -72,6 +72,10 @@ def _entry_schema(settings: dict[str, Any]) -> dict[str, Any]:
         "properties": {
             **own,
             "method": {"type": "string", "description": "The method, where the label is another name."},
+            "ipc": {
+                "anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}],
+                "description": "Those of the recipe's numbers of images per class at which it is run; all by default.",
+            },
             "by_ipc": {
                 "type": "object",
                 "description": "Settings that hold at one number of images per class alone.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ddbench.recipe.settings import Count, NotNegative, Part, Positive, Settings, Share
 
@@ -49,6 +49,40 @@ class SmoothExperts(Part):
 ExpertOptimization = Annotated[SgdExperts | GsamExperts | SmoothExperts, Field(discriminator="kind")]
 
 
+class Curriculum(Settings):
+    """Images of an expert's epochs by difficulty: first the easy ones, then all, at last all but the easiest.
+
+    Of each class, epoch e (from 0) has the easiest ``start_fraction + (1 - start_fraction) * e / full_at`` of the
+    images until it has all of them, at ``full_at``; after the epochs of ``drop_easiest`` it has all but these shares.
+    Difficulty is measured by networks that are trained first, by SGD with the lr, batch and augmentation of the
+    experts.
+
+    Source: Li et al. 2024 (PAD, arXiv:2408.03360), whose released code reads orders made by DeepCore for CIFAR-10 and
+    counts on classes of 5000 images; here everything is a share of the class, and the order is made.
+    """
+
+    score: Literal["grand", "el2n"] = "grand"
+    """Difficulty of an image, a mean over networks: grand: norm of the gradient of its loss by the last linear layer;
+    el2n: distance of its softmax from its label."""
+    networks: Count = 10
+    """Networks that score."""
+    epochs: Count = 10
+    """Epochs of their training."""
+    start_fraction: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Share of each class in the first epoch."""
+    full_at: Count = 20
+    """Epoch, from 0, at which all images are there."""
+    drop_easiest: tuple[tuple[Count, Share], ...] = ((40, 0.1), (60, 0.2))
+    """Pairs of an epoch and the share of the easiest images that is left out in the epochs after it."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Curriculum:
+        after = [epoch for epoch, _ in self.drop_easiest]
+        if after != sorted(set(after)) or (after and after[0] < self.full_at):
+            raise ValueError("the epochs of drop_easiest must ascend, and begin at full_at or later")
+        return self
+
+
 class ExpertRecipe(Settings):
     """Training of experts on real data. Defaults: MTT's released recipe (SGD with 0.01, batches of 256, DSA)."""
 
@@ -68,9 +102,17 @@ class ExpertRecipe(Settings):
     """Real images per step."""
     augmentation: Literal["dsa", "none"] = "dsa"
     """Augmentation of their batches."""
+    curriculum: Curriculum | None = None
+    """Which images an epoch has (PAD); None: all, in every epoch."""
     lr_drop_epoch: Count | None = None
     """The epoch after which lr is multiplied by ``lr_drop_factor``, once, with a fresh optimizer; None: constant."""
     lr_drop_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor of lr after ``lr_drop_epoch``."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision in which trajectories are stored; training is always float32."""
+
+    @model_serializer(mode="wrap")
+    def _without_curriculum_where_there_is_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep the identity of experts that were trained before there was a curriculum."""
+        document = handler(self)
+        return document if self.curriculum else {k: value for k, value in document.items() if k != "curriculum"}

@@ -147,7 +147,7 @@ class LoadedRecipe:
         """Read one entry of ``methods`` as it is at one ipc.
 
         An entry's key is its label; ``method`` names the method where that differs; ``experts`` overrides the recipe's
-        experts key by key; ``by_ipc`` maps an ipc to settings that hold for it alone.
+        experts key by key; ``by_ipc`` maps an ipc to settings that hold for it alone; ``ipc`` says at which it is run.
 
         Args:
             label: Key of the entry.
@@ -160,6 +160,7 @@ class LoadedRecipe:
             UserError: ``method``, ``by_ipc`` or ``experts`` has a wrong form.
         """
         settings = dict(self.recipe.methods[label])
+        settings.pop("ipc", None)
         name = settings.pop("method", label)
         if not isinstance(name, str):
             raise UserError(

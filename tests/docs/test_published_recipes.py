@@ -12,7 +12,7 @@ from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.jobs import jobs_of
 from ddbench.pipeline.pipeline import Pipeline
-from ddbench.recipe.experts import ExpertRecipe
+from ddbench.recipe.experts import Curriculum, ExpertRecipe
 from ddbench.recipe.recipe import load_recipe, shipped_recipes
 
 NETWORKS = {"cifar10": "convnet-d3", "cifar100": "convnet-d3", "tiny-imagenet": "convnet-d4"}
@@ -122,10 +122,13 @@ def test_experts_are_as_long_as_is_looked_at(name):
     assert job.buffer.epochs == max(matched, judged or 0) == job.method.needed_epochs()
 
 
-def test_pad_shares_datms_buffer():
+def test_pads_experts_are_datms_with_a_curriculum():
     for setting in ("cifar10-ipc50", "cifar100-ipc10", "tiny-imagenet-ipc1"):
         datm, pad = (published_job(f"{method}-{setting}")[1].buffer for method in ("datm", "pad"))
-        assert datm.folder == pad.folder
+        assert datm.folder != pad.folder
+        assert (
+            pad.recipe.curriculum == Curriculum() and pad.recipe.model_copy(update={"curriculum": None}) == datm.recipe
+        )
 
 
 def test_ftd_and_datm_share_a_buffer():

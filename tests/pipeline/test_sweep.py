@@ -178,3 +178,16 @@ def test_a_mistake_in_a_sweep_on_the_command_line(ddbench, tmp_path):
     said = ddbench.refused("run", recipe, "--home", tmp_path / "home", "-q")
     assert "tiny.yaml, line 22: sweep.big.dataset" in said and "methods and experts" in said
     assert not (tmp_path / "home").exists()
+
+
+class TestIpcOfOneMethod:
+    def test_it_is_run_at_some_of_the_recipes_numbers(self, tmp_path):
+        text = text_of("random", "mtt", "ast", more=SWEEP).replace("  mtt:\n", "  mtt:\n    ipc: 10\n")
+        found = [(job.label, job.ipc) for job in jobs(tmp_path, text) if "ast" not in job.label]
+        assert found == [("random", 1), ("random", 10), ("mtt", 10), ("mtt-tesla-gradient", 10)]
+
+    @pytest.mark.parametrize("wrong", ["2", "[1, 2]", "[]", "'1'", "true"])
+    def test_another_number_is_refused(self, tmp_path, wrong):
+        text = text_of("mtt", "ast").replace("  mtt:\n", f"  mtt:\n    ipc: {wrong}\n")
+        said = refusal(tmp_path, text)
+        assert f"my.yaml, line {line_of(text, 'ipc: ' + wrong)}: methods.mtt.ipc" in said and "1, 10" in said

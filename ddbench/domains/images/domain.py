@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ddbench.data import RealSet, load_dataset
 from ddbench.data.memory_limits import refuse_huge_size
@@ -19,6 +19,7 @@ from ddbench.domains.images.checks import (
 )
 from ddbench.domains.images.distill import distill_images
 from ddbench.domains.images.evaluator import ImageEvaluator
+from ddbench.domains.images.side_by_side import distill_side_by_side
 from ddbench.domains.images.stages import Distill, SelectCandidate, TeacherNetworks, TrainExperts
 from ddbench.domains.images.teachers import teachers_of
 from ddbench.evaluate.leaderboard.make_row import described_sha256
@@ -112,6 +113,9 @@ class ImageDomain(Domain):
         distill = Distill(pipeline, experts, teachers)
         select = SelectCandidate(pipeline, distill, teachers)
         return Stages(experts, distill, select, Evaluate(pipeline, select, select.evaluator))
+
+    def distill_ahead(self, pipeline: Pipeline) -> None:
+        distill_side_by_side(pipeline, cast("Distill", pipeline.stages.distill))
 
     def evaluator(self, **common: Any) -> ImageEvaluator:
         return ImageEvaluator(**common)

@@ -151,7 +151,7 @@ class Distill:
             made_from = describe(last).get("provenance", {}).get("identity") or {}
             require_same(made_from, {**made_from, "real images": pipeline.real.fingerprint}, job.folder)
         else:
-            run(job.method, self._task(job), job.ipc, job.folder, seed=derive(job.seed, "distill"))
+            run(job.method, self.prepare(job), job.ipc, job.folder, seed=derive(job.seed, "distill"))
         for series in candidate_series(job):
             if ranks.writes and not series.set_path.exists():
                 evaluation = pipeline.resolved(job)["evaluation"]
@@ -159,18 +159,20 @@ class Distill:
         ranks.wait()
 
     @cached_property
-    def _student(self) -> FlatNetwork:
+    def student(self) -> FlatNetwork:
+        """The student of all methods, its first parameters those of the recipe's seed."""
         pipeline = self.pipeline
         seed = derive(pipeline.recipe.seed, "student")
         return make_student(pipeline.real, pipeline.network, seed, pipeline.compute.device)
 
-    def _task(self, job: Job) -> Task:
+    def prepare(self, job: Job) -> Task:
+        """Make the task of a job; experts and teachers are trained where they are missing."""
         pipeline, wanted = self.pipeline, job.method.required_teachers()
         task = make_task(
             job.method,
             job.name,
             pipeline.real,
-            self._student,
+            self.student,
             pipeline.network,
             compute=pipeline.compute,
             experts=None if job.buffer is None else self.experts.train(job.buffer),
