@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import pretend_cuda
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 
 from ddbench.distillation.outer_loop import optimize
@@ -68,7 +69,7 @@ def method(**changes):
 
 def outer_state(folder, gpu, compile="off", **changes):
     run = Run(folder)
-    return OuterState(method(**changes), tiny_task(device=str(gpu), compile=compile), 2, 0, run, 1e9)
+    return OuterState(method(**changes), tiny_task(device=str(gpu), compile=compile), 2, 0, run)
 
 
 @pytest.mark.parametrize("compile", ["off", "on"])
@@ -133,7 +134,7 @@ def test_an_interrupted_run_goes_on_to_the_same_set_up_to_rounding(gpu, tmp_path
     task = tiny_task(device=str(gpu))
     whole = optimize(method(), task, 2, tmp_path / "whole", seed=1)
     with pytest.raises(KeyboardInterrupt):
-        optimize(method(), task, 2, tmp_path / "parts", seed=1, progress=StopAt(4))
+        optimize(method(), under(task, progress=StopAt(4)), 2, tmp_path / "parts", seed=1)
     parts = optimize(method(), task, 2, tmp_path / "parts", seed=1)
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(load_synthetic(one).images, load_synthetic(other).images, rtol=1e-3, atol=1e-4)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import computing, under
 from helpers.distillation_makers import StopAt
 from helpers.expert_data import NETWORK, tiny_real, tiny_recipe, train
 
@@ -23,7 +24,7 @@ def task_of(folder, device):
     real = tiny_real().to(device)
     student = FlatNetwork(build_network(NETWORK, real.shape, seed=0)).to(device)
     experts = ExpertBuffer.open(folder, range(2))
-    return make_task(METHOD, "mtt", real, student, NETWORK, device=device, experts=experts)
+    return make_task(METHOD, "mtt", real, student, NETWORK, compute=computing(device), experts=experts)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def trained(device, tmp_path):
 
 def interrupted(folder, trained, device):
     with pytest.raises(KeyboardInterrupt):
-        optimize(METHOD, task_of(trained, device), 1, folder, seed=1, progress=StopAt(2))
+        optimize(METHOD, under(task_of(trained, device), progress=StopAt(2)), 1, folder, seed=1)
     before = task_of(trained, device).provenance["buffer_fingerprint"]
     expert_path(trained, 0).unlink()
     train(trained, tiny_recipe(), device=device)
@@ -59,7 +60,7 @@ def test_a_run_goes_on_with_an_expert_that_was_trained_again(device, trained, tm
 
 def test_experts_of_another_description_are_refused_on_a_gpu_too(device, trained, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        optimize(METHOD, task_of(trained, device), 1, tmp_path / "run", seed=1, progress=StopAt(2))
+        optimize(METHOD, under(task_of(trained, device), progress=StopAt(2)), 1, tmp_path / "run", seed=1)
     train(tmp_path / "other", tiny_recipe(lr=0.01), device=device)
     with pytest.raises(UserError, match="made with another experts"):
         optimize(METHOD, task_of(tmp_path / "other", device), 1, tmp_path / "run", seed=1)

@@ -32,7 +32,7 @@ def recorded(monkeypatch):
 
 def test_graphs_are_given_back_when_a_stage_is_over(gpu, tmp_path, recorded):
     method = MTT(inner_steps=4, expert_epochs=2, max_start_epoch=4, image_lr=10.0)
-    state = OuterState(method, tiny_task(device=str(gpu), compile="on"), 2, 0, Run(tmp_path), 1e9)
+    state = OuterState(method, tiny_task(device=str(gpu), compile="on"), 2, 0, Run(tmp_path))
     for step in range(2):
         state.step(at(step))
     want = [state.step(at(step))[0] for step in range(2, 4)]
@@ -42,7 +42,7 @@ def test_graphs_are_given_back_when_a_stage_is_over(gpu, tmp_path, recorded):
     release_graphs()
     assert not Compiler.recorded and all(graph() is None for graph in recorded)
 
-    again = OuterState(method, tiny_task(device=str(gpu), compile="on"), 2, 0, Run(tmp_path / "again"), 1e9)
+    again = OuterState(method, tiny_task(device=str(gpu), compile="on"), 2, 0, Run(tmp_path / "again"))
     found = [again.step(at(step))[0] for step in range(4)][2:]
     assert found == pytest.approx(want, rel=1e-4), "what was given back is compiled again"
     before = pretend_cuda.CALLS["empty_cache"]

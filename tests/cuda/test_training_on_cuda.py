@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import pretend_cuda
+from helpers.computing import computing
 from helpers.evaluation_makers import short, tiny_synthetic
 from helpers.evaluation_makers import tiny_real as real_to_score
 from helpers.expert_data import NETWORK, tiny_real, tiny_recipe, train
@@ -74,7 +75,7 @@ def test_evaluations_have_the_accuracies_of_the_cpu(gpu, together):
     real = real_to_score()
     asked = {"protocol": short(), "seeds": (0, 1, 2)}
     want = score(tiny_synthetic(real), real, **asked)
-    got = score(tiny_synthetic(real), real.to(gpu), **asked, device=gpu, together=together, compile="on")
+    got = score(tiny_synthetic(real), real.to(gpu), **asked, compute=computing(gpu, together=together, compile="on"))
     assert got.accuracy == pytest.approx(want.accuracy, abs=0.07)  # one of 15 images
 
 
