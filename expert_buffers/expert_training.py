@@ -123,8 +123,15 @@ def train_experts(
         scoring = ExpertRecipe(
             count=curriculum.networks, lr=recipe.lr, batch=recipe.batch, augmentation=recipe.augmentation
         )
-        own, first = derive(seed, "difficulty"), folder / "difficulty"
-        scored = train_experts(first, real, network_name, scoring, epochs=curriculum.epochs, seed=own, compute=compute)
+        scored = train_experts(
+            folder / "difficulty",
+            real,
+            network_name,
+            scoring,
+            epochs=curriculum.epochs,
+            seed=derive(seed, "difficulty"),
+            compute=compute,
+        )
         order = difficulty(scored, real, curriculum, compute.device).argsort(stable=True)
     with locked(folder) if ranks.writes else nullcontext():  # another process may train the same: its experts serve
         ranks.wait()
