@@ -26,6 +26,7 @@ from ddbench.methods.parts.student_batches import student_batches
 from ddbench.methods.parts.student_start import FixedStart, UniformStart
 from ddbench.networks.mixing import batch_norms
 from ddbench.recipe.settings import Count, Positive
+from ddbench.runtime.compile import should_compile, student_seconds
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.class_rows import class_rows
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TruncatedUnroll, Unroll
@@ -112,28 +113,29 @@ class RaTBPTT(OptimizedMethod):
 
     def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         del sizes, ipc
-        mean = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
         return {
             "outer steps": self.iterations,
-            "inner steps": round(self.iterations * mean),
+            "inner steps": self._inner_steps(),
             "differentiated": self.iterations * self.window if self.unroll == "truncated" else "all",
             "unroll": self.unroll,
         }
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
-        batch = min(self.classes_per_step or sizes.classes, sizes.classes) * min(self.images_per_class or ipc, ipc)
+        batch = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks)
+        seconds = student_seconds(sizes.activations * batch, self._inner_steps(), sizes.device)
         pixels = sizes.classes * ipc * sizes.pixels
         learned = pixels + (sizes.classes**2 * ipc if self.labels.soft else 0)
         walk = outer_step_bytes(
             self._unroll(),
             parameters=sizes.parameters,
             activations=sizes.activations,
-            batch=-(-batch // sizes.ranks),
+            batch=batch,
             inner_steps=self.window if self.unroll == "truncated" else self.total_steps,
             learned=learned,
             vectors=self.inner.vectors,
             moments=1,
             device=sizes.device,
+            compiled=should_compile(sizes.compile, seconds=seconds, device=sizes.device),
         )
         passes = {"graphs of steps", "way back"}
         back = sum(walk.parts[name] for name in passes)
@@ -177,7 +179,11 @@ class RaTBPTT(OptimizedMethod):
         epoch, _ = self.real_batches.position(len(task.real.train), step.number)
         start = self.start.draw(self.min_start, self.total_steps - self.window, step, epoch)
         steps, policy = start + self.window, augmentation(self.augmentation, mirror=task.real.mirror)
-        student = self.inner.step(student_batches(syn, task, step, self._order(syn, steps, step), policy))
+        order, kernel = self._order(syn, steps, step), None
+        if self.unroll != "full":
+            batch = -(-self._inner_batch(syn.classes, syn.ipc) // task.ranks.world)
+            kernel = task.compiled_gradient(syn.label_kind, batch=batch, steps=self._inner_steps())
+        student = self.inner.step(student_batches(syn, task, step, order, policy), kernel)
         theta = drawn_network(task, step)
         learned = task.ranks.copied(*((syn.images, syn.labels) if self.labels.rate() else (syn.images,)))
         outer = (*learned, theta.new_tensor(self.inner.lr))
@@ -211,6 +217,15 @@ class RaTBPTT(OptimizedMethod):
         parts = [slice(first, min(first + at_once, end)) for first in range(begin, end, at_once)]
         (total,) = task.ranks.summed(summed_in_parts(loss, theta, parts))
         return total
+
+    def _inner_batch(self, classes: int, ipc: int) -> int:
+        """Images that an inner step sees."""
+        return min(self.classes_per_step or classes, classes) * min(self.images_per_class or ipc, ipc)
+
+    def _inner_steps(self) -> int:
+        """Inner steps of all runs, as many as their starts have on average."""
+        mean = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
+        return round(self.iterations * mean)
 
     def _unroll(self) -> Unroll:
         match self.unroll:

@@ -3,6 +3,8 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from ddbench.errors import UserError
 from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.leaderboard.row import load_row
 from ddbench.evaluate.protocols.builtin import PROTOCOLS
+from ddbench.formats.export import as_logits
 from ddbench.methods import RaTBPTT
 from ddbench.methods.parts.real_batches import EpochBatches
 from ddbench.networks import ImageShape, build_network
@@ -28,14 +31,15 @@ from ddbench.randomness import derive
 from ddbench.recipe.recipe import load_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.class_rows import class_rows
+from ddbench.unroll.compiled_step import GradientKernel
 
 F64 = torch.float64
 SHORT = {"total_steps": 6, "window": 2}
 
 
-def gradients(step=3, ipc=2, **changes):
+def gradients(step=3, ipc=2, compile="off", **changes):
     """Loss, start and float64 gradients by images, and labels where they are learned, of one outer step."""
-    task = tiny_task(experts=False, dtype=F64, mirror=True)
+    task = tiny_task(experts=False, dtype=F64, mirror=True, compile=compile)
     method = RaTBPTT(**{**SHORT, **changes})
     syn = method.initialize(task, ipc, at())
     names = list(method.outer_rates())
@@ -101,6 +105,13 @@ class TestGradient:
         way = torch.randn(labels.shape, generator=torch.Generator().manual_seed(0), dtype=F64)
         difference = (loss(labels + 1e-5 * way) - loss(labels - 1e-5 * way)) / 2e-5
         assert (derivative * way).sum().item() == pytest.approx(difference.item(), rel=1e-4)
+
+    @pytest.mark.parametrize("unroll", ["truncated", "adjoint"])
+    def test_compiled_steps_have_the_same_gradient(self, unroll):
+        plain = gradients(unroll=unroll, labels="one-hot")
+        with patch("ddbench.distillation.task.GradientKernel", partial(GradientKernel, backend="eager")):
+            compiled = gradients(unroll=unroll, labels="one-hot", compile="on")
+        assert compiled[0] == pytest.approx(plain[0], rel=1e-10) and apart(compiled[2], plain[2]) < 1e-6
 
     def test_real_images_in_parts_are_the_same_batch(self):
         whole, parts = (gradients(real_at_once=count) for count in (60, 7))
@@ -187,6 +198,15 @@ class TestSet:
         (last,) = optimize(method, task, 2, tmp_path, seed=0)
         labels = load_synthetic(last).labels
         assert labels.min() == 0 and (labels > 0).sum() > 6 and (labels.sum(1) - 1).abs().max() > 1e-3
+
+    def test_labels_that_do_not_add_up_to_1_are_exported_with_a_word(self):
+        syn = RaTBPTT(labels="one-hot").initialize(tiny_task(experts=False), 1, at())
+        assert as_logits(syn)[1] == (
+            "the labels are probabilities: their logarithms are written, whose softmax they are",
+        )
+        logits, (note,) = as_logits(replace(syn, labels=2 * syn.labels + 0.5))
+        assert note.startswith("the labels add up to 3.5 to 3.5 an image")
+        torch.testing.assert_close(logits.softmax(1), (2 * syn.labels + 0.5) / 3.5)
 
     def test_outer_optimizers(self):
         rates = RaTBPTT(labels={"kind": "one-hot", "lr": 3e-4}).outer_rates()
