@@ -25,6 +25,7 @@ from ddbench.evaluate.protocols.builtin import Protocol, ProtocolOverrides, prot
 from ddbench.evaluate.score import score
 from ddbench.networks import build_network
 from ddbench.randomness import stream
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.executors import Local
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -103,7 +104,7 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
         return replace(protocol("mtt-v1"), setting=ProtocolOverrides(epochs=epochs - 1, augmentation="dsa"))
 
     def ours(how: Mapping[str, Any], epochs: int) -> None:
-        score(syn, real, protocol=of_length(epochs), seeds=seeds, device=device, **how)
+        score(syn, real, protocol=of_length(epochs), seeds=seeds, compute=Compute(device=device, **how))
 
     jobs: dict[str, Callable[[int], object]] = {}
     with ExitStack() as within:

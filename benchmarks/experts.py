@@ -29,6 +29,7 @@ from ddbench.expert_buffers.expert_training import train_experts
 from ddbench.networks import build_network
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.executors import Local
 
 WHOLE_EPOCH = 50_000
@@ -105,7 +106,8 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
 
         def ours(way: str, how: Mapping[str, Any], epochs: int) -> None:
             recipe = ExpertRecipe(count=experts.get(way, 1), batch=options.batch, augmentation=options.augmentation)
-            train_experts(next(fresh_folder), real, options.network, recipe, epochs=epochs, **rounds, **how)
+            training = {"seed": options.seed, "compute": Compute(device=device, **how)}
+            train_experts(next(fresh_folder), real, options.network, recipe, epochs=epochs, **training)
 
         def plain(epochs: int) -> None:
             recipe = ExpertRecipe(count=1, batch=options.batch, augmentation=options.augmentation)

@@ -41,6 +41,7 @@ from ddbench.plan.time_distillation import TimingSetup, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 from ddbench.randomness import stream
 from ddbench.recipe.recipe import load_recipe
+from ddbench.runtime.compute import Compute
 
 RECIPE = "tesla-imagenet1k-ipc1"
 EXPERTS = 2
@@ -104,7 +105,13 @@ def task_on(options: argparse.Namespace, device: torch.device, folder: Path, cou
     network = FlatNetwork(build_network(options.network, shape, seed=options.seed))
     experts = DrawnExperts(network.flatten(), 100, options.seed)
     on_device = network.to(device)
-    return Task(real=real.to(device), network=on_device, network_name=options.network, experts=experts, device=device)
+    return Task(
+        real=real.to(device),
+        network=on_device,
+        network_name=options.network,
+        experts=experts,
+        compute=Compute(device=device),
+    )
 
 
 def step_cell(options: argparse.Namespace, device: torch.device, folder: Path, inner_steps: int) -> dict[str, int]:
@@ -147,7 +154,9 @@ def time_cell(options: argparse.Namespace, device: torch.device, folder: Path, i
     """Predicted and measured seconds of each stage, medians of rounds in which they take turns."""
     images, classes = min(options.images), options.classes
     task, method = task_on(options, device, folder, images), method_of(options, folder, inner_steps)
-    stage = TimingSetup(network=options.network, shape=ImageShape(3, options.size, classes), device=device)
+    stage = TimingSetup(
+        network=options.network, shape=ImageShape(3, options.size, classes), compute=Compute(device=device)
+    )
     shown = classes * options.ipc
     predict: dict[str, Callable[[], float]] = {
         "distillation": lambda: outer_step_seconds(method, options.ipc, stage),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class StepClock(Silent):
 
 def train_expert(options: argparse.Namespace, task: Task, folder: Path) -> None:
     """One expert of one epoch on all images, looked at on as many for validation."""
-    train_experts(folder / "experts", task.real, options.network, EXPERT, epochs=1, seed=0, device=task.device)
+    train_experts(folder / "experts", task.real, options.network, EXPERT, epochs=1, seed=0, compute=task.compute)
 
 
 def evaluate(options: argparse.Namespace, task: Task, folder: Path) -> None:
@@ -44,7 +45,7 @@ def evaluate(options: argparse.Namespace, task: Task, folder: Path) -> None:
     del folder
     syn = NOISE.timing_init(task, options.ipc, OuterStep(0, options.seed))
     steps = EPOCHS * -(-len(syn) // course(options).batch)
-    asked = {"protocol": "tesla-v1", "network": options.network, "seeds": (0,), "device": task.device}
+    asked = {"protocol": "tesla-v1", "network": options.network, "seeds": (0,), "compute": task.compute}
     score(syn, task.real, **asked, lr=0.01, steps=steps)
 
 
@@ -70,7 +71,8 @@ def measured(name: str, options: argparse.Namespace, task: Task, method: Traject
         STAGES[name](options, task, made)
         return time.perf_counter() - begun
     clock = StepClock()
-    optimize(method, task, options.ipc, made, seed=options.seed, progress=clock)
+    watched = replace(task, compute=replace(task.compute, progress=clock))
+    optimize(method, watched, options.ipc, made, seed=options.seed)
     return (clock.times[-1] - clock.times[0]) / (len(clock.times) - 1)
 
 

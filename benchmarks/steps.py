@@ -21,6 +21,7 @@ from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import classification_loss
 from ddbench.unroll.compiled_step import FastStep, GradientKernel
@@ -101,15 +102,15 @@ class DrawnStep:
 def experts_job(work: Work, device: torch.device, **how: Any) -> Callable[[], object]:
     """A call trains ``work.experts`` experts of ``work.epochs`` epochs with DSA, in a folder that is then thrown away.
 
-    how: of ``train_experts``, such as ``compile``.
+    how: fields of ``Compute``, such as ``compile``.
     """
     real = generated_real(images=work.images, classes=work.classes, size=work.size, seed=work.seed)
     recipe = ExpertRecipe(count=work.experts, batch=work.batch, augmentation="dsa")
 
     def train() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            given = {"epochs": work.epochs, "seed": work.seed, "device": device}
-            train_experts(Path(folder) / "buffer", real, work.network, recipe, **given, **how)
+            given = {"epochs": work.epochs, "seed": work.seed, "compute": Compute(device=device, **how)}
+            train_experts(Path(folder) / "buffer", real, work.network, recipe, **given)
 
     return train
 
@@ -138,9 +139,9 @@ def synthetic(work: Work) -> SyntheticSet:
 
 
 def evaluation_job(work: Work, device: torch.device, test_images: int = 32, **how: Any) -> Callable[[], object]:
-    """A call scores a drawn set with ``work.networks`` fresh networks. how: of ``score``, such as ``compile``."""
+    """A call scores a drawn set with ``work.networks`` fresh networks. how: fields of ``Compute``."""
     syn, chosen = synthetic(work), exam_protocol(work)
     shape = {"images": 1, "classes": work.classes, "size": work.size, "test": test_images, "seed": work.seed}
     real = generated_real(**shape)
     seeds = range(work.seed, work.seed + work.networks)
-    return lambda: score(syn, real, protocol=chosen, seeds=seeds, device=device, **how)
+    return lambda: score(syn, real, protocol=chosen, seeds=seeds, compute=Compute(device=device, **how))

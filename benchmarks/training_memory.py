@@ -20,6 +20,7 @@ from ddbench.estimates.model_size import Sizes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.score import score
 from ddbench.networks import ImageShape, build_network
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 STEPS = 2
@@ -41,7 +42,7 @@ def train(options: argparse.Namespace, batch: int, device: torch.device) -> None
         preprocessing=real.preprocessing.describe(),
     )
     rule, stacked = replace(protocol(options.protocol), batch=batch), options.stacked
-    score(syn, real, protocol=rule, seeds=range(stacked), device=device, steps=STEPS, together=stacked)
+    score(syn, real, protocol=rule, seeds=range(stacked), compute=Compute(device=device, together=stacked), steps=STEPS)
 
 
 def cell(options: argparse.Namespace, device: torch.device) -> int:

@@ -13,9 +13,9 @@ from ddbench.evaluate.scores import GraphScores
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import choose_device
+from ddbench.runtime.compute import choose_compute
 from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, choose_progress
+from ddbench.runtime.progress import Progress
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
@@ -85,7 +85,7 @@ def evaluate(
     Raises:
         UserError: Set and data do not fit, or a name or an option is wrong.
     """
-    target = choose_device(device)
+    how = choose_compute(device, compile=compile, executor=executor, progress=progress)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if isinstance(syn, SyntheticGraphs) and isinstance(real, GraphSet):
         image_options = {"lr": lr, "steps": steps, "teachers": teachers, "executor": executor}
@@ -97,8 +97,7 @@ def evaluate(
             protocol=protocol or "graphs-v1",
             network=network or "gin-sum",
             seeds=chosen,
-            device=target,
-            progress=choose_progress(progress),
+            compute=how,
         )
     if isinstance(syn, SyntheticGraphs) or isinstance(real, GraphSet):
         kind, other = ("graphs", "images") if isinstance(syn, SyntheticGraphs) else ("images", "graphs")
@@ -108,15 +107,12 @@ def evaluate(
         )
     return score(
         syn,
-        real.to(target),
+        real.to(how.device),
         protocol=protocol or "mtt-v1",
         network=network,
         seeds=chosen,
-        device=target,
+        compute=how,
         lr=lr,
         steps=steps,
         teachers=teachers,
-        progress=choose_progress(progress),
-        compile=compile,
-        executor=executor,
     )

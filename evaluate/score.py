@@ -22,13 +22,12 @@ from ddbench.evaluate.training.train_and_test import SeedResult, train_and_test
 from ddbench.evaluate.training.training_sets import make_training_sets
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import canonical_network_name
-from ddbench.runtime.compile import Choice
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.device import peak_bytes, synchronize
-from ddbench.runtime.executors import Executor, ReportProgress, Serial
+from ddbench.runtime.executors import ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.executors.worker_job import WorkerJob
 from ddbench.runtime.oom import memory_errors
-from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.provenance import device_name
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -43,15 +42,11 @@ def score(
     protocol: str | Protocol,
     network: str | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     split: SplitName = "test",
     lr: float | None = None,
     steps: int | None = None,
     teachers: Teachers | None = None,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-    compile: Choice = "off",
-    together: int | None = None,
     horizon_on: SplitName = "validation",
 ) -> Scores:
     """Train one fresh network per seed on ``syn`` and test it once, after its last epoch, on a split of ``real``.
@@ -63,17 +58,13 @@ def score(
         network: None takes the protocol's own, where it has one, else the one that the set was distilled with.
         seeds: One network each; a seed fixes the first parameters, the shuffling, the augmentation and the mixing, in
             the same way for every method.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested.
         split: Split of ``real`` that is tested on.
         lr: Rate that training begins with, in the place of the protocol's or the learned one.
         steps: Updates in the place of the protocol's epochs, its schedule stretched over them, so that sets of all
             sizes take equally many.
         teachers: Networks that label every batch, under a protocol whose labels are a teacher's; and once, before
             training, a set with hard labels under one that needs soft ones.
-        progress: Shown while networks are trained.
-        executor: Trains the networks, each a job of its own; None is this process, one after the other.
-        compile: Whether training steps are compiled first, which changes rounding alone.
-        together: Networks trained at once; None is one on a CPU, and as many as fit on a GPU.
         horizon_on: Split on which a protocol of several horizons chooses one; "test" flatters the accuracies on test.
 
     Returns:
@@ -84,7 +75,7 @@ def score(
             the split is empty; there are no seeds; teachers are missing; SGD can not use the given or learned rate.
     """
     require_rate(lr)
-    device = torch.device(device)
+    device = compute.device
     chosen = protocol_named(protocol) if isinstance(protocol, str) else protocol
     rate, notes = learning_rate(syn, chosen) if lr is None else (lr, [])
     check_compatible(syn, real)
@@ -108,12 +99,10 @@ def score(
         source,
         ipc=syn.shown_ipc,
         networks=len(seeds),
-        device=device,
+        compute=compute,
         lr=rate,
         steps=steps,
         stretch=True,
-        compile=compile,
-        together=together,
     )
     if chosen.warm_up and syn.warm_images is None:
         notes.append(f"no images to warm up on, so {chosen.key} trained as mtt-v1 does")
@@ -122,11 +111,10 @@ def score(
     scores = score_seeds(
         EvaluationJob(config, source, tested, choosing_split(config, real, split, horizon_on)),
         seeds,
+        compute,
         split=split,
         title=f"evaluate {syn.method} ipc {syn.ipc}",
         notes=(*notes, *label_notes),
-        progress=progress,
-        executor=executor,
     )
     return replace(scores, steps=steps)
 
@@ -170,10 +158,9 @@ class EvaluationJob:
         """
         if device == self.config.device:
             return self
+        config = replace(self.config, compute=self.config.compute.on(device))
         choosing = self.choosing and self.choosing.to(device)
-        return EvaluationJob(
-            replace(self.config, device=device), self.source.to(device), self.split.to(device), choosing
-        )
+        return EvaluationJob(config, self.source.to(device), self.split.to(device), choosing)
 
     def __call__(self, seeds: Sequence[int], report: ReportProgress) -> JobResult:
         with memory_errors("training evaluation networks", _remains, self._memory_suggestions):
@@ -206,12 +193,11 @@ def _remains() -> str:
 def score_seeds(
     job: EvaluationJob,
     seeds: Sequence[int],
+    compute: Compute,
     *,
     split: SplitName,
     title: str,
     notes: Sequence[str] = (),
-    progress: Progress | None = None,
-    executor: Executor | None = None,
 ) -> Scores:
     """Train and test one network per seed, here or by an executor.
 
@@ -221,11 +207,10 @@ def score_seeds(
     Args:
         job: Evaluation that is carried out.
         seeds: One network each.
+        compute: How; its executor trains the networks, and its progress shows them.
         split: Name of the split that is tested on.
         title: What the progress is shown under.
         notes: What a reader of the numbers must know.
-        progress: Shown while networks are trained.
-        executor: Trains the networks; None is this process.
 
     Returns:
         Accuracies in the order of ``seeds``, and what they cost.
@@ -235,17 +220,16 @@ def score_seeds(
     """
     if not seeds:
         raise UserError("an evaluation needs at least one seed", fix="give a number of seeds of 1 or more")
-    config, start = job.config, time.perf_counter()
-    shared = executor is not None and (executor.elsewhere or (executor.at_once > 1 and len(seeds) > 1))
-    by = executor if executor is not None and shared else Serial()
-    size = (config.together or 1) if shared else stack_size(config, job.source, len(seeds))
+    config, start, by = job.config, time.perf_counter(), compute.executor
+    shared = by.elsewhere or (by.at_once > 1 and len(seeds) > 1)
+    by = by if shared else Serial()
+    size = (compute.together or 1) if shared else stack_size(config, job.source, len(seeds))
     groups = [seeds[first : first + size] for first in range(0, len(seeds), size)]
     done: dict[int, JobResult] = {}
-    meter = SharedProgress(progress or Silent(), len(groups), title)
+    meter = SharedProgress(compute.progress, len(groups), title)
+    work = _JobOnDevice(job=job, compute=replace(compute, executor=by).in_job())
     try:
-        for position, result in by.map(
-            _JobOnDevice(job=job, device=by.device(config.device)), groups, meter.on_progress
-        ):
+        for position, result in by.map(work, groups, meter.on_progress):
             done[position] = result
             accuracy = fmean(one.accuracy for known in done.values() for one in known.seeds)
             meter.finished(position, accuracy=f"{accuracy:.4f}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from ddbench.data.realset import RealSet
@@ -20,9 +19,7 @@ from ddbench.evaluate.training.real_split import RealSplit
 from ddbench.evaluate.training.training_sets import RealTrainingSet
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import canonical_network_name
-from ddbench.runtime.compile import Choice
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress
+from ddbench.runtime.compute import Compute
 from ddbench.training.teachers import Teachers
 
 
@@ -32,15 +29,12 @@ def score_real(
     protocol: str | Protocol,
     network: str,
     seeds: Sequence[int] = (0,),
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     split: SplitName = "test",
     rows: Tensor | None = None,
     steps: int | None = None,
     lr: float | None = None,
     teachers: Teachers | None = None,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-    compile: Choice = "off",
 ) -> Scores:
     """Train one fresh network per seed on real training images and test it once, after its last epoch.
 
@@ -49,15 +43,12 @@ def score_real(
         protocol: Name, such as ``real-v1``, or a protocol.
         network: Name of the network.
         seeds: One network each.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested.
         split: Split of ``real`` that is tested on.
         rows: Positions (n,), int64, in ``real.train`` that are trained on; None for all.
         steps: Updates after which training stops, with the schedule as it is for all of them.
         lr: Rate that training begins with, in the place of the protocol's.
         teachers: Networks that label every batch, under a protocol whose labels are a teacher's.
-        progress: Shown while networks are trained.
-        executor: Trains the networks, each a job of its own; None is this process.
-        compile: Whether training steps are compiled first, which changes rounding alone.
 
     Returns:
         Accuracies of the networks, fractions in [0, 1], and what they cost.
@@ -70,16 +61,15 @@ def score_real(
         protocol=protocol,
         network=network,
         networks=len(seeds),
-        device=device,
+        compute=compute,
         split=split,
         rows=rows,
         steps=steps,
         lr=lr,
         teachers=teachers,
-        compile=compile,
     )
     title = f"train {job.config.network} on {job.source.images} real images"
-    return score_seeds(job, seeds, split=split, title=title, progress=progress, executor=executor)
+    return score_seeds(job, seeds, compute, split=split, title=title)
 
 
 def real_job(
@@ -88,13 +78,12 @@ def real_job(
     protocol: str | Protocol,
     network: str,
     networks: int = 1,
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     split: SplitName = "test",
     rows: Tensor | None = None,
     steps: int | None = None,
     lr: float | None = None,
     teachers: Teachers | None = None,
-    compile: Choice = "off",
 ) -> EvaluationJob:
     """Resolve the evaluation of networks that are trained on real images.
 
@@ -103,13 +92,12 @@ def real_job(
         protocol: Name, or a protocol.
         network: Name of the network.
         networks: Networks that are trained in all.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested.
         split: Split of ``real`` that is tested on.
         rows: Positions (n,), int64, in ``real.train``; None for all.
         steps: Updates after which training stops.
         lr: Rate that training begins with; None takes the protocol's.
         teachers: Networks that label every batch, under a protocol whose labels are a teacher's.
-        compile: Whether training steps are compiled.
 
     Returns:
         Configuration, training source and split.
@@ -118,7 +106,7 @@ def real_job(
         UserError: As in :func:`score_real`.
     """
     require_rate(lr)
-    device = torch.device(device)
+    device = compute.device
     chosen = protocol_named(protocol) if isinstance(protocol, str) else protocol
     name = canonical_network_name(network)
     if chosen.loss == "kl" and (chosen.targets == "set" or teachers is None):
@@ -144,10 +132,9 @@ def real_job(
         source,
         ipc=max(1, len(images) // real.classes),
         networks=networks,
-        device=device,
+        compute=compute,
         lr=lr,
         steps=steps,
-        compile=compile,
     )
     tested = RealSplit(split_of(real, split), real.preprocessing, device)
     return EvaluationJob(config, source, tested, choosing_split(config, real, split, "validation"))

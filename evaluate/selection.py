@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, get_args
 
-import torch
-
 from ddbench.artifact import describe, fingerprint, read_json
 from ddbench.data.realset import RealSet
 from ddbench.distillation.run_dir import candidates_by_step
@@ -22,11 +20,10 @@ from ddbench.evaluate.score_cache import Key, ScoreCache
 from ddbench.evaluate.scores import SplitName
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
-from ddbench.runtime.compile import Choice
-from ddbench.runtime.executors import Executor, ReportProgress, Serial
+from ddbench.runtime.compute import Compute
+from ddbench.runtime.executors import ReportProgress
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.executors.worker_job import WorkerJob
-from ddbench.runtime.progress import Progress, Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers
 
@@ -107,12 +104,9 @@ def select(
     network: str | None = None,
     networks: int = 1,
     seed: int = 0,
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     steps: int | None = None,
     teachers: Teachers | None = None,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-    compile: Choice = "off",
     score_single: bool = False,
 ) -> Selected:
     """Choose among the candidates in a folder.
@@ -129,12 +123,9 @@ def select(
         networks: Fresh networks per candidate, which is a job of its own; the highest mean accuracy wins, of equals the
             later step.
         seed: Seed that those of the networks follow from.
-        device: As in ``score``.
+        compute: How; candidates are the jobs of its executor.
         steps: As in ``score``.
         teachers: As in ``score``.
-        progress: Shown while candidates are scored.
-        executor: Scores the candidates; None is this process, one after the other.
-        compile: As in ``score``.
         score_single: Whether a single candidate is scored as well.
 
     Returns:
@@ -149,28 +140,25 @@ def select(
     if rule == "last" or (len(files) == 1 and not score_single):
         return Selected(rule=rule, step=last, path=files[last])
 
-    device = torch.device(device)
-    by = executor or Serial()
     job = CandidateJob(
         real=real,
         protocol=protocol_named(protocol) if isinstance(protocol, str) else protocol,
         network=network,
         seeds=selection_seeds(seed, networks),
         split="test" if rule == "oracle" else "validation",
-        device=by.device(device),
+        compute=compute.in_job(),
         steps=steps,
         teachers=teachers,
-        compile=compile,
     )
     cache = score_cache(folder)
     keys = {step: job.key(path) for step, path in files.items()}
     known = {step: cache.find(key, files[step].stem) for step, key in keys.items()}
     scores = {step: tuple(document["accuracy"]) for step, document in known.items() if document is not None}
     missing = [step for step in files if step not in scores]
-    meter = progress or Silent()
+    meter = compute.progress
     meter.start(len(files), f"select by {rule}", len(scores))
     try:
-        for position, accuracy in by.map(job, [files[step].absolute() for step in missing]):
+        for position, accuracy in compute.executor.map(job, [files[step].absolute() for step in missing]):
             step = missing[position]
             scores[step] = accuracy
             cache.keep(keys[step], {"accuracy": list(accuracy)}, files[step].stem)
@@ -223,8 +211,6 @@ class CandidateJob(WorkerJob):
     """Updates in the place of the protocol's epochs; None is the protocol's."""
     teachers: Teachers | None
     """Networks that label; None where there are none."""
-    compile: Choice
-    """Choice of compiled training steps."""
 
     def __call__(self, candidate: Path, report: ReportProgress) -> tuple[float, ...]:
         """Score a candidate.
@@ -247,12 +233,11 @@ class CandidateJob(WorkerJob):
             protocol=self.protocol,
             network=self.network,
             seeds=self.seeds,
-            device=self.device,
+            compute=self.compute,
             split=self.split,
             horizon_on=self.split,
             steps=self.steps,
             teachers=self.here.teachers,
-            compile=self.compile,
         ).accuracy
 
     def trimmed(self) -> CandidateJob:

@@ -20,9 +20,8 @@ from ddbench.evaluate.training.checkpoint import TrainingCheckpoint
 from ddbench.evaluate.training.networks import is_finite
 from ddbench.evaluate.training.train_and_test import TEST_BATCH, train
 from ddbench.randomness import derive
-from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import CHECKPOINT_SECONDS
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.compute import Compute
+from ddbench.runtime.progress import Silent
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.training.epoch import consecutive_batches, top1_accuracy
 from ddbench.training.pretrained import canonical_teacher, is_pretrained, published, require_teacher_fits
@@ -38,15 +37,12 @@ def train_teachers(
     protocol: str = "real-v1",
     epochs: int | None = None,
     seed: int = 0,
-    device: torch.device | str = "cpu",
-    progress: Callable[[], Progress] = Silent,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    compile: Choice = "off",
+    compute: Compute = Compute(),
 ) -> Teachers:
     """Train one teacher per network, and keep each in a file of its own under ``folder``; those that exist are read.
 
-    A process killed at any moment loses at most ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to
-    write) and the epoch it was in; the same call continues, on the CPU to the same bits.
+    A process killed at any moment loses at most ``compute.checkpoint_seconds`` (or ten times as long as a checkpoint
+    takes to write) and the epoch it was in; the same call continues, on the CPU to the same bits.
 
     Args:
         real: Real set; teachers see its training split.
@@ -56,10 +52,7 @@ def train_teachers(
         protocol: ``real-v1`` or ``squeeze-v1``.
         epochs: Epochs of each training; None takes the protocol's.
         seed: Seed of all teachers.
-        device: Device that trains.
-        progress: Makes a meter for each teacher.
-        checkpoint_seconds: Seconds between two checkpoints at least.
-        compile: Whether training steps are compiled first, which changes rounding alone.
+        compute: How they are trained.
 
     Returns:
         The teachers, in the order of ``networks``.
@@ -68,22 +61,21 @@ def train_teachers(
         UserError: Before anything is trained, for unknown names, images that they do not take, weights of other
             images; for damaged files; for a training that diverges.
     """
-    config, device = teaching_protocol(protocol).with_epochs(epochs), torch.device(device)
+    config = teaching_protocol(protocol).with_epochs(epochs)
     names = checked_teachers(networks, real)
     every = []
     for number, name in enumerate(names):
         if is_pretrained(name):
             path = _path(real, name, folder, {"real": real.fingerprint, WEIGHTS: name})
             if not path.exists():
-                _fetched(real, name, device, progress()).save(path)
+                _fetched(real, name, compute).save(path)
         else:
             request = _request(real, config, name, seed, copy=names[:number].count(name))
             path = _path(real, name, folder, request)
-            checkpoint = TrainingCheckpoint(
-                path.with_name(f".{path.stem}.unfinished"), request, device, checkpoint_seconds
-            )
+            unfinished = path.with_name(f".{path.stem}.unfinished")
+            checkpoint = TrainingCheckpoint(unfinished, request, compute.device, compute.checkpoint_seconds)
             if not path.exists():
-                _trained(real, config, request, device, progress(), checkpoint, compile).save(path)
+                _trained(real, config, request, compute, checkpoint).save(path)
             checkpoint.discard()
         every.append(load_teachers(path))
     return combined(every)
@@ -134,21 +126,15 @@ def _path(real: RealSet, name: str, folder: Path, request: Mapping[str, Any]) ->
 
 
 def _trained(
-    real: RealSet,
-    config: Protocol,
-    request: Mapping[str, Any],
-    device: torch.device,
-    meter: Progress,
-    checkpoint: TrainingCheckpoint,
-    compile: Choice,
+    real: RealSet, config: Protocol, request: Mapping[str, Any], compute: Compute, checkpoint: TrainingCheckpoint
 ) -> Teachers:
     """Train a teacher to its last epoch.
 
     Raises:
         UserError: Its parameters are not finite in the end.
     """
-    name, seed = request["network"], request["seed"]
-    job = real_job(real, protocol=config, network=name, device=device, compile=compile)
+    name, seed, meter = request["network"], request["seed"], compute.progress
+    job = real_job(real, protocol=config, network=name, compute=compute)
     meter.start(config.trained_epochs, f"teacher {name}", checkpoint.epochs)
     try:
         network = train(
@@ -172,15 +158,15 @@ def _trained(
         )
     state = {key: tensor.cpu().clone() for key, tensor in network.state_dict().items()}
     training = {"epochs": config.setting.epochs, "protocol": config.fingerprint, "taught_by": config.key, "seed": seed}
-    return _measured(real, name, state, {**training, SPLIT: real.fingerprint}, device)
+    return _measured(real, name, state, {**training, SPLIT: real.fingerprint}, compute.device)
 
 
-def _fetched(real: RealSet, name: str, device: torch.device, meter: Progress) -> Teachers:
+def _fetched(real: RealSet, name: str, compute: Compute) -> Teachers:
     """Download a teacher of published weights. Where its SPLIT is, it names them: they knew all training images."""
     weights = published(name)
-    state = fetched_state(weights, quiet=isinstance(meter, Silent))
+    state = fetched_state(weights, quiet=isinstance(compute.progress, Silent))
     about = {WEIGHTS: [name], "address": weights.address, SPLIT: name}
-    return _measured(real, weights.network, state, about, device)
+    return _measured(real, weights.network, state, about, compute.device)
 
 
 def _measured(

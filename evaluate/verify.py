@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -16,8 +16,7 @@ from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.score import score
 from ddbench.runtime.compile import Choice, missing_requirement
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.provenance import device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -102,11 +101,9 @@ def verify(
     syn: SyntheticSet,
     real: RealSet,
     *,
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     teachers: Teachers | None = None,
     tolerance: float = TOLERANCE,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
 ) -> Verification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and the rate that was chosen for it, and compare.
 
@@ -114,11 +111,9 @@ def verify(
         row: Row to verify.
         syn: Synthetic set that the row is about.
         real: Real set that the row was tested on.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested; they are compiled where the row's were.
         teachers: Teachers of the row; None where it has none.
         tolerance: Difference of means, a fraction, that passes where the same bits can not be expected.
-        progress: Shown while networks are trained.
-        executor: As in ``score``.
 
     Returns:
         Recorded and measured accuracies.
@@ -127,7 +122,7 @@ def verify(
         UserError: The set, or the real data, is not the one that the row is about, and as in ``score``.
     """
     require_same_origin(row, synthetic_sha256(syn), real.fingerprint, teachers.fingerprint if teachers else None)
-    device = torch.device(device)
+    device = compute.device
     compile: Choice = "on" if row.compiled and not missing_requirement(device.type) else "off"
     scores = score(
         syn,
@@ -135,14 +130,11 @@ def verify(
         protocol=row.protocol,
         network=row.network,
         seeds=row.seeds,
-        device=device,
+        compute=replace(compute, compile=compile),
         lr=row.lr if row.lr_policy == "search" else None,
         steps=row.steps,
         horizon_on="test" if row.selection == "oracle" else "validation",
         teachers=teachers,
-        progress=progress,
-        executor=executor,
-        compile=compile,
     )
     exact = is_exact(row, device, versions()) and scores.compiled == row.compiled
     return compare_accuracies(row, scores.accuracy, exact, tolerance)

@@ -47,14 +47,9 @@ class ExpertJob(WorkerJob):
     """Epochs of each expert."""
     description: BufferDescription
     """Description of the buffer."""
-    pause: float
-    """Seconds between writings of what an expert goes on from. On a CPU one thread computes, so that the bits do not
-    depend on how many the machine has."""
     order: Tensor | None = None
     """Training images from the easiest to the hardest, (N,), for a recipe with a curriculum."""
-    compile: bool = False
-    """As in ``Trainer``."""
-    notice: bool = False
+    compiled: bool = False
     """As in ``Trainer``."""
 
     def __call__(self, experts: Sequence[int], report: ReportProgress) -> None:
@@ -64,10 +59,15 @@ class ExpertJob(WorkerJob):
         left = [expert for expert in experts if there.get(expert, 0) < self.epochs]
         if not left:
             return
-        checkpoints = {e: ExpertCheckpoint(self.folder, e, self.description.fingerprint, self.pause) for e in left}
+        buffer, pause = self.description.fingerprint, self.compute.checkpoint_seconds
+        checkpoints = {expert: ExpertCheckpoint(self.folder, expert, buffer, pause) for expert in left}
         meter = JobProgress(report)
         meter.start(len(left) * self.epochs, "")
-        with one_thread(self.device), memory_errors("training experts", _remains, self._memory_suggestions):
+        # one thread on a CPU, so that the bits do not depend on how many the machine has
+        with (
+            one_thread(self.compute.device),
+            memory_errors("training experts", _remains, self._memory_suggestions),
+        ):
             results = self._trainer.train(checkpoints, self.epochs, self.description, meter)
         for expert, result in results.items():
             if not isinstance(result, UserError):
@@ -80,14 +80,14 @@ class ExpertJob(WorkerJob):
 
     def _memory_suggestions(self) -> list[str]:
         """What makes it smaller where memory ran out."""
-        fewer = ["fewer at once (--workers)"] if self.device.type == "cpu" else []
+        fewer = ["fewer at once (--workers)"] if self.compute.device.type == "cpu" else []
         halved = max(self.recipe.batch // 2, 1)
         return [*fewer, f"-o experts.batch={halved} (other experts)"]
 
     @cached_property
     def _trainer(self) -> Trainer:
-        options = {"order": self.order, "compile": self.compile, "notice": self.notice}
-        return Trainer(self.here.real, self.network, self.recipe, self.seed, self.device, **options)
+        options = {"order": self.order, "compiled": self.compiled}
+        return Trainer(self.here.real, self.network, self.recipe, self.seed, self.compute, **options)
 
     def trimmed(self) -> ExpertJob:
         """Leave out the test images, which no expert sees.

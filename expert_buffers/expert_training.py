@@ -25,12 +25,9 @@ from ddbench.networks import build_network
 from ddbench.networks.students import refuse_non_students
 from ddbench.randomness import derive
 from ddbench.recipe.experts import ExpertRecipe
-from ddbench.runtime.compile import Choice, should_compile
-from ddbench.runtime.device import CHECKPOINT_SECONDS
-from ddbench.runtime.distributed import ALONE, Ranks
-from ddbench.runtime.executors.executor import Executor, Serial
+from ddbench.runtime.compile import should_compile
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.executors.job_progress import SharedProgress
-from ddbench.runtime.progress import Progress, Silent
 
 _PROCESS = 500 * 2**20
 """Bytes of a process that has loaded torch."""
@@ -88,22 +85,16 @@ def train_experts(
     *,
     epochs: int,
     seed: int,
-    device: torch.device | str = "cpu",
-    progress: Progress | None = None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    compile: Choice = "off",
-    together: int | None = None,
-    ranks: Ranks = ALONE,
-    executor: Executor | None = None,
+    compute: Compute = Compute(),
 ) -> ExpertBuffer:
     """Train the experts of a recipe that a folder lacks.
 
     Expert e depends on ``seed``, e and the recipe alone, so a longer training has the same beginning: an expert that is
     shorter than ``epochs`` goes on from where it ended, and a longer one serves as it is. One that is damaged, or was
     written without what it could go on from, is trained again whole. A process killed at any moment loses at most
-    ``checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the same call
-    continues. Stopped or not, extended or not, on the CPU the bits are the same, of however many cores, for each is
-    trained by one thread. With a curriculum, networks that score the images are trained first, in the folder
+    ``compute.checkpoint_seconds`` (or ten times as long as a checkpoint takes to write) and the epoch it was in; the
+    same call continues. Stopped or not, extended or not, on the CPU the bits are the same, of however many cores, for
+    each is trained by one thread. With a curriculum, networks that score the images are trained first, in the folder
     ``difficulty`` below.
 
     Args:
@@ -113,23 +104,17 @@ def train_experts(
         recipe: Number of experts, optimizer and batches.
         epochs: Epochs that each expert has at least.
         seed: Seed of all of them.
-        device: Device that trains, where the executor does not choose another.
-        progress: Progress meter; None shows nothing.
-        checkpoint_seconds: Least time between two writings of an expert in training.
-        compile: Whether training steps are compiled first, which changes rounding alone.
-        together: How many experts one process trains at once; None is one on a CPU or where an executor shares them
-            out, and as many as fit, up to 16, on a GPU.
-        ranks: Ranks of torchrun, each of which trains every world-th expert; all have them in the end.
-        executor: Executor that trains them; None is this process, one after the other.
+        compute: How they are trained: on ranks of torchrun each trains every world-th expert, and all have them in the
+            end; an executor shares them out, one at a time unless ``together`` says more.
 
     Returns:
         The buffer with ``recipe.count`` experts.
 
     Raises:
         UserError: The folder holds other experts, the network can not be a student, an expert diverges, the disk is
-            full, or as ``executor`` says.
+            full, or as the executor says.
     """
-    folder = Path(folder)
+    folder, ranks = Path(folder), compute.ranks
     if epochs < 1:
         raise UserError(f"experts need at least 1 epoch, not {epochs}", fix="set experts.epochs to 1 or more")
     refuse_non_students(build_network(network_name, real.shape, seed=seed))
@@ -145,33 +130,12 @@ def train_experts(
             scoring,
             epochs=curriculum.epochs,
             seed=derive(seed, "difficulty"),
-            device=device,
-            progress=progress,
-            checkpoint_seconds=checkpoint_seconds,
-            compile=compile,
-            together=together,
-            ranks=ranks,
-            executor=executor,
+            compute=compute,
         )
-        order = difficulty(scored, real, curriculum, torch.device(device)).argsort(stable=True)
+        order = difficulty(scored, real, curriculum, compute.device).argsort(stable=True)
     with locked(folder) if ranks.writes else nullcontext():  # another process may train the same: its experts serve
         ranks.wait()
-        _train_missing(
-            folder,
-            real,
-            network_name,
-            recipe,
-            epochs,
-            seed,
-            torch.device(device),
-            Silent() if progress is None else progress,
-            checkpoint_seconds,
-            compile,
-            together,
-            ranks,
-            executor or Serial(),
-            order,
-        )
+        _train_missing(folder, real, network_name, recipe, epochs, seed, compute, order)
         ranks.wait()
     return ExpertBuffer.open(folder, range(recipe.count))
 
@@ -189,24 +153,19 @@ def _train_missing(
     recipe: ExpertRecipe,
     epochs: int,
     seed: int,
-    device: torch.device,
-    report: Progress,
-    checkpoint_seconds: float,
-    compile: Choice,
-    together: int | None,
-    ranks: Ranks,
-    by: Executor,
+    compute: Compute,
     order: Tensor | None,
 ) -> None:
     """This rank's share of the experts that are not there, or are too short."""
     description = describe_buffer(real, network_name, recipe, seed)
     contents = _adopt(folder, description)
-    own = range(ranks.rank, recipe.count, ranks.world)
+    own = range(compute.ranks.rank, recipe.count, compute.ranks.world)
     missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
         sizes = Sizes.of(build_network(network_name, real.shape, seed=seed), real.shape)
-        each = training_seconds(sizes.activations, epochs * len(real.train), recipe.batch, device)
-        on = by.device(device)
+        each = training_seconds(sizes.activations, epochs * len(real.train), recipe.batch, compute.device)
+        by, in_job = compute.executor, compute.in_job()
+        on = in_job.device
         job = ExpertJob(
             folder=folder.absolute(),
             real=real,
@@ -215,17 +174,16 @@ def _train_missing(
             seed=seed,
             epochs=epochs,
             description=description,
-            device=on,
-            pause=checkpoint_seconds,
+            compute=in_job,
             order=order,
-            compile=should_compile(compile, seconds=recipe.count * each, device=on.type),
-            notice=compile == "on",
+            compiled=should_compile(compute.compile, seconds=recipe.count * each, device=on.type),
         )
         in_stack = step_bytes(recipe, sizes, recipe.batch, stacked=True)
+        together = compute.together
         at_once = together if by.at_once > 1 or by.elsewhere else stack_size(together, len(missing), on, in_stack)
         groups = [missing[first : first + (at_once or 1)] for first in range(0, len(missing), at_once or 1)]
         sizes = [epochs * len(group) for group in groups]
-        meter = SharedProgress(report, len(groups), _title(folder, contents, missing), sizes)
+        meter = SharedProgress(compute.progress, len(groups), _title(folder, contents, missing), sizes)
         try:
             for position, _ in by.map(job, groups, meter.on_progress):
                 meter.finished(position)

@@ -25,6 +25,7 @@ from ddbench.expert_buffers.trajectory import Trajectory
 from ddbench.networks import build_network
 from ddbench.randomness import derive, stream
 from ddbench.recipe.experts import ExpertRecipe
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.oom import is_out_of_memory, let_go
 from ddbench.runtime.progress import Progress
 from ddbench.training.epoch import RunningMeans, consecutive_batches, top1_accuracy
@@ -58,10 +59,9 @@ class Trainer:
         network_name: The experts' network.
         recipe: Optimizer, batches and augmentation.
         seed: Seed of all experts.
-        device: Device that trains.
+        compute: How one process trains, on which device.
         order: Training images from the easiest to the hardest, (N,), int64, for a recipe with a curriculum.
-        compile: Whether the networks' passes are compiled.
-        notice: Whether a failure of compiling is reported on stderr.
+        compiled: Whether the networks' passes are compiled, as was decided for all experts.
     """
 
     def __init__(
@@ -70,19 +70,20 @@ class Trainer:
         network_name: str,
         recipe: ExpertRecipe,
         seed: int,
-        device: torch.device,
+        compute: Compute,
         *,
         order: Tensor | None = None,
-        compile: bool = False,
-        notice: bool = False,
+        compiled: bool = False,
     ) -> None:
-        self.real, self.network_name, self.recipe, self.seed, self.device = real, network_name, recipe, seed, device
+        self.real, self.network_name, self.recipe, self.seed = real, network_name, recipe, seed
+        self.device = device = compute.device
         self.train_feed = ImageLoader(real, real.train, device)
         self.validation_feed = ImageLoader(real, real.validation, device) if len(real.validation) else None
         self.augmentation = augmentation(recipe.augmentation, mirror=real.mirror)
-        self.order, self.compile = order, compile
-        self._pass = partial(forward_pass, network_name, real.shape, device)
-        self._options = {"compile": compile, "notice": notice}
+        self.order, self.compiled = order, compiled
+        self._pass = partial(
+            forward_pass, network_name, real.shape, device, compile=compiled, notice=compute.compile == "on"
+        )
 
     def train(
         self,
@@ -154,8 +155,8 @@ class Trainer:
 
     def _trainable(self, runs: Sequence[_ExpertRun], stacked: bool) -> SingleModel | StackedModels:
         if stacked:
-            return StackedModels([run.network for run in runs], self._pass(stacked=True, **self._options))
-        return SingleModel(runs[0].network, self._pass(**self._options) if self.compile else None)
+            return StackedModels([run.network for run in runs], self._pass(stacked=True))
+        return SingleModel(runs[0].network, self._pass() if self.compiled else None)
 
     def _batches(
         self, runs: Sequence[_ExpertRun], epoch: int, trainable: SingleModel | StackedModels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, final
 
+import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from ddbench.distillation.task import OuterStep, Task, student_loss
 from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import TRAINED_PER_ACTIVATION, distillation_bytes, outer_step_bytes
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
+from ddbench.estimates.training_time import LEAST_STEP_SECONDS, training_seconds
 from ddbench.methods.parts.drawn_network import drawn_network
 from ddbench.methods.parts.initialization import NoiseInit, RealInit, UnitNoiseInit, class_major_labels
 from ddbench.methods.parts.inner_optimizer import InnerAdam, InnerSGD
@@ -121,8 +123,7 @@ class RaTBPTT(OptimizedMethod):
         }
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
-        batch = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks)
-        seconds = student_seconds(sizes.activations * batch, self._inner_steps(), sizes.device)
+        batch, seconds = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks), self._student_seconds(sizes, ipc)
         pixels = sizes.classes * ipc * sizes.pixels
         learned = pixels + (sizes.classes**2 * ipc if self.labels.soft else 0)
         walk = outer_step_bytes(
@@ -146,6 +147,11 @@ class RaTBPTT(OptimizedMethod):
             step = Estimate({**{n: b for n, b in walk.parts.items() if n not in passes}, "real batch": real})
         averaged = 0 if self.ema_decay is None else pixels
         return distillation_bytes(step.plus({"set": 4 * 2 * learned}), learned, averaged=averaged)  # Adam's second
+
+    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
+        real = self.real_batches.images
+        on_real = training_seconds(sizes.activations, self.iterations * real, real, torch.device(sizes.device))
+        return max(self._student_seconds(sizes, ipc), LEAST_STEP_SECONDS * self._inner_steps()) + on_real
 
     def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
         changes: list[tuple[dict[str, Any], str]] = []
@@ -226,6 +232,10 @@ class RaTBPTT(OptimizedMethod):
         """Inner steps of all runs, as many as their starts have on average."""
         mean = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
         return round(self.iterations * mean)
+
+    def _student_seconds(self, sizes: Sizes, ipc: int) -> float:
+        batch = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks)
+        return student_seconds(sizes.activations * batch, self._inner_steps(), sizes.device)
 
     def _unroll(self) -> Unroll:
         match self.unroll:

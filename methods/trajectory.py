@@ -21,6 +21,7 @@ from ddbench.distillation.outer_optimizer import SGD, OuterOptimizer
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
+from ddbench.estimates.training_time import LEAST_STEP_SECONDS
 from ddbench.methods.parts.ast_student import balance, perturbed
 from ddbench.methods.parts.expert_segment import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.init_correct import CorrectInit
@@ -41,9 +42,6 @@ from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
 AnyInit = Annotated[RealInit | NoiseInit | CorrectInit | KMeansInit, Field(discriminator="kind")]
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
 AnyMatch = Annotated[FinalMatch | IntermediateMatch | ClosestMatch, Field(discriminator="kind")]
-
-LEAST_STEP_SECONDS = 7e-3
-"""Of an inner step there and back, however small: ConvNet-D2-w32 on ten images of 8 x 8 pixels, on one core."""
 
 
 class TrajectoryMatching(OptimizedMethod):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, overload
 
 from ddbench.api.methods import resolve_method
@@ -16,8 +14,9 @@ from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.pipeline.domains import domain_named
 from ddbench.runtime.compile import Choice
+from ddbench.runtime.compute import Compute, choose_compute
 from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, choose_progress
+from ddbench.runtime.progress import Progress
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
@@ -93,9 +92,10 @@ def distill(
         UserError: The method is unknown or distills the other kind of data, a setting is wrong, experts or teachers
             that the method needs are missing, or the run does not fit into memory.
     """
-    how = {"compile": compile, "memory": memory, "progress": choose_progress(progress)}
-    options = {"network": network, "experts": experts, "teachers": teachers, "folder": folder, "executor": executor}
-    return _distill("distill()", method, real, ipc, settings, seed=seed, device=device, how=how, **options)
+    compute = choose_compute(device, compile=compile, executor=executor, progress=progress)
+    own = {"memory": memory} if domain_named(real.DOMAIN).parallel else {"executor": executor}
+    options = {"network": network, "experts": experts, "teachers": teachers, "folder": folder, **own}
+    return _distill("distill()", method, real, ipc, settings, seed, compute, **options)
 
 
 def distill_graphs(
@@ -116,7 +116,7 @@ def distill_graphs(
     Raises:
         UserError: The method is unknown or distills images, or a setting is wrong.
     """
-    return _distill("distill_graphs()", method, real, ipc, settings, seed=seed, device="cpu")
+    return _distill("distill_graphs()", method, real, ipc, settings, seed, Compute())
 
 
 def _distill(
@@ -125,14 +125,11 @@ def _distill(
     real: RealSet | GraphSet,
     ipc: int | None,
     settings: dict[str, Any],
-    *,
     seed: int,
-    device: str,
-    how: Mapping[str, Any] = MappingProxyType({}),
+    compute: Compute,
     **options: Any,
 ) -> Any:
     domain = domain_named(real.DOMAIN)
     name, chosen = resolve_method(method, settings, caller, domain)
     chosen = chosen if ipc is None else chosen.for_ipc(ipc)
-    own = how if domain.parallel else {}
-    return domain.distill(chosen, name, real, ipc, seed=seed, device=device, **own, **options)
+    return domain.distill(chosen, name, real, ipc, seed=seed, compute=compute, **options)

@@ -14,9 +14,9 @@ from ddbench.recipe.experts import ExpertRecipe
 from ddbench.recipe.settings import validate
 from ddbench.recipe.yaml_source import YamlSource
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import choose_device
+from ddbench.runtime.compute import choose_compute
 from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, choose_progress
+from ddbench.runtime.progress import Progress
 from ddbench.training.teachers import Teachers
 
 
@@ -55,18 +55,9 @@ def train_experts(
         UserError: A setting is wrong, or the folder holds experts of another configuration.
     """
     recipe = validate(ExpertRecipe, settings, YamlSource("train_experts()", settings), ())
-    target = choose_device(device)
+    compute = choose_compute(device, compile=compile, executor=executor, progress=progress)
     return train_expert_networks(
-        folder,
-        real.to(target),
-        network,
-        recipe,
-        epochs=epochs,
-        seed=seed,
-        device=target,
-        compile=compile,
-        progress=choose_progress(progress),
-        executor=executor,
+        folder, real.to(compute.device), network, recipe, epochs=epochs, seed=seed, compute=compute
     )
 
 
@@ -99,16 +90,9 @@ def train_teachers(
     Raises:
         UserError: A network is unknown or does not fit the images, a file is damaged, or a training diverges.
     """
-    target = choose_device(device)
+    compute = choose_compute(device, compile="off", progress=progress)
     return train_teacher_networks(
-        real.to(target),
-        networks,
-        Path(folder),
-        protocol=protocol,
-        epochs=epochs,
-        seed=seed,
-        device=target,
-        progress=lambda: choose_progress(progress),
+        real.to(compute.device), networks, Path(folder), protocol=protocol, epochs=epochs, seed=seed, compute=compute
     )
 
 

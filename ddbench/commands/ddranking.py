@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,13 +99,14 @@ def ddranking(
         "ars": ars or None,
         "dataset": dataset,
     }
-    context = shared.context()
     measurements = []
-    for path in map(Path, target):
-        if path.suffix == ".json":
-            measurements.append(_weighted(path, chosen, weight, ars_weight))
-        else:
-            measurements.append(_measured(options.set_file(path), context, chosen, weight, ars_weight))
+    with shared.executors() as by:
+        context = shared.context(by)
+        for path in map(Path, target):
+            if path.suffix == ".json":
+                measurements.append(_weighted(path, chosen, weight, ars_weight))
+            else:
+                measurements.append(_measured(options.set_file(path), context, chosen, weight, ars_weight))
     typer.echo(render(measurements, format.value))
 
 
@@ -125,13 +127,12 @@ def _measured(
 ) -> Measurement:
     from ddbench.evaluate.ddranking.measure import measure
     from ddbench.evaluate.ddranking.recipes import recipe_of
-    from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
+    from ddbench.evaluate.training.worker_count import should_parallelize
     from ddbench.pipeline.real_set import real_set_of
-    from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
     from ddbench.training.teachers import load_teachers
 
-    device, syn = choose_device(context.device), load_synthetic(path)
+    compute, syn = replace(context.compute, compile="off"), load_synthetic(path)
     recipe = syn.provenance.get("recipe") or {}
     real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, chosen["dataset"], where=path)
     count, first = (
@@ -160,10 +161,8 @@ def _measured(
         ars=bool(chosen["ars"]),
         teachers=None if chosen["teachers"] is None else load_teachers(chosen["teachers"]),
         real_accuracy=chosen["real_accuracy"],
-        device=device,
+        compute=context.shared_out(compute, worth=should_parallelize(syn, taken, names, count)),
         folder=context.home / "ddranking" / "trainings",
-        progress=context.progress(),
-        executor=workers_for(device, should_parallelize(syn, taken, names, count)),
     )
     saved = measured.save(context.home / "ddranking")
     if not context.quiet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -59,13 +60,12 @@ def rank(
     from ddbench.evaluate.nas.report import render
     from ddbench.evaluate.nas.scatter import scatter
     from ddbench.pipeline.real_set import real_set_of
-    from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
 
     nas_options.require_ending(plot, ".png")
     by = shared.executors()
     context, of, protocol = (
-        shared.context(),
+        shared.context(by),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
@@ -75,7 +75,6 @@ def rank(
     first = loaded[0]
     recipe = first.provenance.get("recipe") or {}
     real = real_set_of(first.dataset, recipe, first.preprocessing["kind"], context, dataset, where=sets[0])
-    on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
         ranking = rank_networks(
@@ -90,9 +89,7 @@ def rank(
             protocol=protocol,
             truth=table,
             part=pieces,
-            device=on,
-            progress=context.progress(),
-            executor=by.on(on, worth=worth),
+            compute=context.shared_out(replace(context.compute, compile="off"), worth=worth),
         )
     if plot is not None:
         scatter(ranking, plot)

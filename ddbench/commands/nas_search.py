@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -42,13 +43,12 @@ def search(
     from ddbench.evaluate.nas.samplers import require_optuna
     from ddbench.evaluate.nas.search_report import render_search
     from ddbench.pipeline.real_set import real_set_of
-    from ddbench.runtime.device import choose_device
     from ddbench.synthetic.synthetic_set import load_synthetic
 
     require_optuna()
     by = shared.executors()
     context, of, protocol = (
-        shared.context(),
+        shared.context(by),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
@@ -56,7 +56,6 @@ def search(
     real = real_set_of(
         syn.dataset, syn.provenance.get("recipe") or {}, syn.preprocessing["kind"], context, dataset, where=set
     )
-    on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[:top], seeds)
     with by:
         result = search_networks(
@@ -71,8 +70,6 @@ def search(
             seed=seed,
             compare=compare,
             protocol=protocol,
-            device=on,
-            progress=context.progress(),
-            executor=by.on(on, worth=worth),
+            compute=context.shared_out(replace(context.compute, compile="off"), worth=worth),
         )
     typer.echo(render_search(result, format.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,12 +40,11 @@ def truth(
     from ddbench.data import load_dataset
     from ddbench.evaluate.nas import space as space_named
     from ddbench.evaluate.nas import true_accuracies, write_truth
-    from ddbench.runtime.device import choose_device
 
     nas_options.require_ending(out, ".csv", ".json")
     by = shared.executors()
     context, of, protocol = (
-        shared.context(),
+        shared.context(by),
         space_named(space),
         nas_options.recipe_of(epochs, augmentation),
     )
@@ -58,7 +58,6 @@ def truth(
         data_root=shared.data_root,
         quiet=shared.quiet,
     )
-    on = choose_device(shared.device)
     worth = nas_options.worth_sharing(real, protocol, of.networks[: networks or None], seeds)
     with by:
         accuracies = true_accuracies(
@@ -71,9 +70,7 @@ def truth(
             protocol=protocol,
             test=test,
             part=pieces,
-            device=on,
-            progress=context.progress(),
-            executor=by.on(on, worth=worth),
+            compute=context.shared_out(replace(context.compute, compile="off"), worth=worth),
         )
     write_truth(accuracies, out)
     typer.echo(f"{len(accuracies.accuracy)} networks of {of.name} on {real.name}: {out}")

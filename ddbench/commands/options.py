@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ddbench.commands.completion import recipes_that_begin_with
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.home import home_folder as home_folder
 
@@ -16,28 +16,12 @@ if TYPE_CHECKING:
     from ddbench.pipeline.context import RunContext
     from ddbench.pipeline.executor_choice import ExecutorFactory
 
-
-def _recipes_that_begin_with(incomplete: str) -> list[str]:
-    """Names of shipped recipes, and YAML files and folders, that complete what is typed."""
-    from ddbench.recipe.recipe import shipped_recipes
-
-    folder, start = Path(incomplete).parent, Path(incomplete).name if not incomplete.endswith("/") else ""
-    folder = Path(incomplete) if incomplete.endswith("/") else folder
-    files = [
-        path for path in folder.glob(f"{glob.escape(start)}*") if path.is_dir() or path.suffix in (".yaml", ".yml")
-    ]
-    return [
-        *(name for name in shipped_recipes() if name.startswith(incomplete)),
-        *sorted(f"{path}/" if path.is_dir() else str(path) for path in files),
-    ]
-
-
 RecipeName = Annotated[
     str,
     typer.Argument(
         metavar="RECIPE",
         help="The name of a recipe that comes with ddbench (ddbench recipes), or a YAML file.",
-        autocompletion=_recipes_that_begin_with,
+        autocompletion=recipes_that_begin_with,
     ),
 ]
 Overrides = Annotated[

@@ -40,7 +40,9 @@ def plan(
     style = "github" if format is options.Sheet.markdown else "simple"
     free = facts.get("free bytes")
     room = "" if free is None else f", {format_gb(free)} free"
-    typer.echo(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.device}{room}")
+    typer.echo(
+        f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network} on {pipeline.compute.device}{room}"
+    )
     typer.echo("\n".join(summary_rows(tuple(facts["data"]))) + "\n")
     if facts["buffers"]:
         typer.echo("experts")

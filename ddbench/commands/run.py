@@ -37,7 +37,7 @@ def run(
         context = shared.context(by, together=True)
         pipeline = open_recipe(recipe, override, shared.seed, shared.plugin, context, shared.seeds)
         say = _narrator(shared.quiet or format is not options.TableFormat.text)
-        say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.device}")
+        say(f"{pipeline.loaded.name}: {pipeline.recipe.dataset}, {pipeline.network}, on {pipeline.compute.device}")
         pipeline.domain.check_memory(pipeline)
         if not distill_on_ranks(pipeline):
             return

@@ -56,7 +56,6 @@ def teach(
     from ddbench.errors import UserError
     from ddbench.evaluate.protocols.builtin import teaching_protocol
     from ddbench.evaluate.train_teachers import train_teachers
-    from ddbench.runtime.device import choose_device
     from ddbench.training.pretrained import canonical_teacher
 
     context = shared.context()
@@ -76,18 +75,15 @@ def teach(
         size=size,
         quiet=shared.quiet,
     )
-    chosen, folder = choose_device(shared.device), context.home / "teachers"
+    folder = context.home / "teachers"
     teachers = train_teachers(
-        real.to(chosen),
+        real.to(context.compute.device),
         names,
         folder,
         protocol=protocol,
         epochs=epochs,
         seed=shared.seed or 0,
-        device=chosen,
-        progress=context.progress,
-        checkpoint_seconds=context.checkpoint_seconds,
-        compile=context.compile,
+        compute=context.compute,
     )
     file = out or folder / f"{real.name.replace(':', '-')}-{teachers.fingerprint}.safetensors"
     teachers.save(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ddbench.runtime.rank_store import launched, rank_store
@@ -87,10 +88,10 @@ def distill_on_ranks(pipeline: Pipeline) -> bool:
     Returns:
         Whether this process does what comes after.
     """
-    if pipeline.ranks.alone:
+    ranks = pipeline.compute.ranks
+    if ranks.alone:
         return pipeline.domain.parallel or launched()[0] == 0
     for job in pipeline.jobs:
         pipeline.stages.run(job, last="distill")
-    first = pipeline.ranks.writes
-    pipeline.ranks = pipeline.ranks.leave()
-    return first
+    pipeline.compute = replace(pipeline.compute, ranks=ranks.leave())
+    return ranks.writes

@@ -63,27 +63,35 @@ def verify(
     printed for its method, data set, ipc and network holds. Ends with status 0 where it agrees, and 2 where not, or
     where too few networks were trained to tell.
     """
-    context = shared.context()
-    if published:
-        _check_published(
-            options.set_file(target),
-            context,
-            format,
-            method=method,
-            network=network,
-            protocol=protocol,
-            seeds=seeds,
-            teachers=teachers,
-            dataset=dataset,
-        )
-        return
-    for name, value in (("--method", method), ("--network", network), ("--protocol", protocol)):
-        if value is not None:
-            raise UserError(f"{name} goes with --published; a row says these things itself", fix="add --published")
+    with shared.executors() as by:
+        context = shared.context(by)
+        if published:
+            _check_published(
+                options.set_file(target),
+                context,
+                format,
+                method=method,
+                network=network,
+                protocol=protocol,
+                seeds=seeds,
+                teachers=teachers,
+                dataset=dataset,
+            )
+            return
+        for name, value in (("--method", method), ("--network", network), ("--protocol", protocol)):
+            if value is not None:
+                raise UserError(f"{name} goes with --published; a row says these things itself", fix="add --published")
+        _check_rows(options.set_file(target), set, context, format, dataset=dataset, teachers=teachers)
+
+
+def _check_rows(
+    target: Path, set: Path | None, context: RunContext, format: options.ReportFormat, **settings: Any
+) -> None:
+    """Errors: UserError where a row could not be reproduced."""
     from ddbench.pipeline.score_files import verify_rows
 
     reports, failed = [], []
-    for file, row, report in verify_rows(options.set_file(target), set, context, dataset, teachers):
+    for file, row, report in verify_rows(target, set, context, **settings):
         reports.append({"row": str(file), **report.as_dict()})
         if not report.passed:
             failed.append(str(file))

@@ -14,12 +14,12 @@ from ddbench.distillation.base_method import Method
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.outer_state import identity
 from ddbench.distillation.task import OuterStep, Task
-from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
-from ddbench.runtime.executors.executor import Executor, ReportProgress, Serial
+from ddbench.runtime.device import peak_bytes, reset_peak
+from ddbench.runtime.executors.executor import ReportProgress
 from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
 from ddbench.runtime.executors.shared_filesystem import require_seen
 from ddbench.runtime.executors.worker_job import WorkerJob
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.progress import Progress
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
@@ -111,9 +111,6 @@ class IndependentJob(WorkerJob):
     """Folder of the jobs' files."""
     identity: Mapping[str, Any]
     """Document that the files follow from, JSON."""
-    pause: float
-    """Seconds between writings of its state. On a CPU one thread computes, so that the bits do not depend on how many
-    the machine has."""
 
     def __call__(self, name: str, report: ReportProgress) -> None:
         """Do a job, unless its file is there.
@@ -130,10 +127,11 @@ class IndependentJob(WorkerJob):
         checkpoint = self.checkpoint(name, JobProgress(report))
         if checkpoint.finished() is not None:
             return
-        reset_peak(self.device)
-        with one_thread(self.device):
+        device = self.compute.device
+        reset_peak(device)
+        with one_thread(device):  # on a CPU, so that the bits do not depend on how many the machine has
             tensors = self.method.run(name, self.here.task, self.ipc, OuterStep(0, self.seed), checkpoint)
-        checkpoint.finish(tensors, {"peak_bytes": peak_bytes(self.device)})
+        checkpoint.finish(tensors, {"peak_bytes": peak_bytes(device)})
 
     def checkpoint(self, name: str, progress: Progress | None = None) -> JobCheckpoint:
         """Open the checkpoint of a job.
@@ -146,54 +144,41 @@ class IndependentJob(WorkerJob):
             Its files, whether they exist or not.
         """
         path = self.folder / f"{name}.safetensors"
-        return JobCheckpoint(path, {**self.identity, "job": name}, pause=self.pause, progress=progress)
+        pause = self.compute.checkpoint_seconds
+        return JobCheckpoint(path, {**self.identity, "job": name}, pause=pause, progress=progress)
 
 
-def run_jobs(
-    method: JobMethod,
-    task: Task,
-    ipc: int,
-    folder: Path,
-    *,
-    seed: int,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-) -> SyntheticSet:
+def run_jobs(method: JobMethod, task: Task, ipc: int, folder: Path, *, seed: int) -> SyntheticSet:
     """Do the jobs that are not done yet, their files in a folder, and put the set together, its cost noted.
 
     Args:
         method: The method, with its settings.
-        task: What it distills from.
+        task: What it distills from, and how.
         ipc: Images per class.
         folder: Folder of the jobs' files; it is made where it is missing.
         seed: Seed of every draw.
-        checkpoint_seconds: Seconds between checkpoints of a job.
-        progress: Meter that is shown the jobs; None for none.
-        executor: Who does them; None is this process, one after the other.
 
     Returns:
         The set.
 
     Raises:
-        UserError: Files are of another distillation, the method itself finds something wrong, or as ``executor`` says.
+        UserError: Files are of another distillation, the method itself finds something wrong, or as the executor says.
     """
-    by, names = executor or Serial(), list(method.jobs(task, ipc))
+    compute, names = task.compute, list(method.jobs(task, ipc))
     folder.mkdir(parents=True, exist_ok=True)
     job = IndependentJob(
         method=method,
-        task=task,
+        task=replace(task, compute=compute.on(compute.device)),
         ipc=ipc,
         seed=seed,
         folder=folder.absolute(),
         identity=identity(method, task, ipc, seed),
-        device=by.device(task.device),
-        pause=checkpoint_seconds,
+        compute=compute.in_job(),
     )
     missing = [name for name in names if job.checkpoint(name).finished() is None]
-    meter = SharedProgress(progress or Silent(), len(missing), f"{task.method} ipc {ipc}, {len(missing)} jobs")
+    meter = SharedProgress(compute.progress, len(missing), f"{task.method} ipc {ipc}, {len(missing)} jobs")
     try:
-        for position, _ in by.map(job, missing, meter.on_progress):
+        for position, _ in compute.executor.map(job, missing, meter.on_progress):
             meter.finished(position)
     finally:
         meter.close()

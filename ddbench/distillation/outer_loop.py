@@ -13,9 +13,8 @@ from ddbench.distillation.run_dir import Clock, Run
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.estimates.memory_check import in_words
 from ddbench.runtime.available_memory import free_bytes
-from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak, synchronize
+from ddbench.runtime.device import peak_bytes, reset_peak, synchronize
 from ddbench.runtime.oom import is_out_of_memory, let_go, memory_errors
-from ddbench.runtime.progress import Progress, Silent
 from ddbench.runtime.threads import threads_for
 
 
@@ -26,8 +25,6 @@ def optimize(
     folder: Path,
     *,
     seed: int,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    progress: Progress | None = None,
 ) -> list[Path]:
     """Run, or go on with, the outer loop of a method in a folder.
 
@@ -41,8 +38,6 @@ def optimize(
         ipc: Images per class.
         folder: Folder of the run; it is made where it is missing.
         seed: Seed of every draw.
-        checkpoint_seconds: Seconds between checkpoints.
-        progress: Meter that is shown steps and losses; None for none.
 
     Returns:
         The candidates, one file each, by step.
@@ -55,21 +50,19 @@ def optimize(
         candidates.mkdir(parents=True, exist_ok=True)
     reset_peak(task.device)
     with memory_errors("distilling", lambda: _state_on_disk(run), lambda: less_memory(method, task, ipc)):
-        _distilled(method, task, ipc, run, seed, checkpoint_seconds, progress or Silent())
+        _distilled(method, task, ipc, run, seed)
     task.ranks.wait()
     return run.candidate_files()
 
 
-def _distilled(
-    method: OptimizedMethod, task: Task, ipc: int, run: Run, seed: int, checkpoint_seconds: float, progress: Progress
-) -> None:
+def _distilled(method: OptimizedMethod, task: Task, ipc: int, run: Run, seed: int) -> None:
     began = time.monotonic()
-    outer_state = OuterState(method, task, ipc, seed, run, checkpoint_seconds)
+    outer_state = OuterState(method, task, ipc, seed, run)
     beginning = Clock(seconds=time.monotonic() - began)  # choosing the first images is part of what a set costs
     resumes = task.ranks.decided(run.state.exists())
     clock, counts = outer_state.resume(run) if resumes else (beginning, GuardCounts())
     run.forget_events_after(clock.step)
-    outer_loop = _OuterLoop(outer_state, run, clock, counts, progress)
+    outer_loop = _OuterLoop(outer_state, run, clock, counts)
     with threads_for(outer_state.batch_floats(), task.device):
         outer_loop.go_on(seed)
 
@@ -77,11 +70,10 @@ def _distilled(
 class _OuterLoop:
     """The steps of a run that one process takes, from where it stands to its end or an interruption."""
 
-    def __init__(
-        self, outer_state: OuterState, run: Run, clock: Clock, counts: GuardCounts, progress: Progress
-    ) -> None:
-        self.outer_state, self.run, self.clock, self.counts, self.progress = outer_state, run, clock, counts, progress
-        self.method, self.device = outer_state.method, outer_state.task.device
+    def __init__(self, outer_state: OuterState, run: Run, clock: Clock, counts: GuardCounts) -> None:
+        self.outer_state, self.run, self.clock, self.counts = outer_state, run, clock, counts
+        self.method, compute = outer_state.method, outer_state.task.compute
+        self.device, self.progress = compute.device, compute.progress
         self.before, self.began = clock.seconds, time.monotonic()
 
     def go_on(self, seed: int) -> None:

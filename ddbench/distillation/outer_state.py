@@ -19,7 +19,6 @@ from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.memory import activation_floats
 from ddbench.networks.mixing import refuse_mixed_batches
-from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.checkpoint import Checkpoint, first_difference
 
@@ -37,24 +36,15 @@ class OuterState:
         ipc: Images per class.
         seed: Seed of every draw.
         run: Folder of the run, which holds the set of step 0, or gets it.
-        checkpoint_seconds: Seconds between two writings of the state at least.
 
     Raises:
         UserError: The set of step 0 in the folder is damaged, or of another distillation.
     """
 
-    def __init__(
-        self,
-        method: OptimizedMethod,
-        task: Task,
-        ipc: int,
-        seed: int,
-        run: Run,
-        checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    ) -> None:
+    def __init__(self, method: OptimizedMethod, task: Task, ipc: int, seed: int, run: Run) -> None:
         self.method, self.task, self.identity = method, task, identity(method, task, ipc, seed)
         self.seed = seed
-        self.checkpoint = Checkpoint(run.state, KIND, {"identity": self.identity}, checkpoint_seconds)
+        self.checkpoint = Checkpoint(run.state, KIND, {"identity": self.identity}, task.compute.checkpoint_seconds)
         if not task.ranks.alone:
             refuse_mixed_batches(task.network, task.real.shape)
         with task.ranks.rank_0_first():

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import singledispatch
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -22,11 +22,9 @@ from ddbench.distillation.run_dir import Run
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.files.folder_lock import locked
-from ddbench.runtime.device import CHECKPOINT_SECONDS, peak_bytes, reset_peak
+from ddbench.runtime.device import peak_bytes, reset_peak
 from ddbench.runtime.distributed import ALONE
-from ddbench.runtime.executors import Executor
 from ddbench.runtime.oom import memory_errors
-from ddbench.runtime.progress import Progress
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 
@@ -43,29 +41,16 @@ def last_candidate(method: Method, folder: Path) -> Path:
     return Run(folder).candidate(method.outer_steps)
 
 
-def run(
-    method: Method,
-    task: Task,
-    ipc: int,
-    folder: Path,
-    *,
-    seed: int,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-) -> list[Path]:
+def run(method: Method, task: Task, ipc: int, folder: Path, *, seed: int) -> list[Path]:
     """Run, or go on with, a method in a folder.
 
     Args:
         method: The method, with its settings.
-        task: What it distills from.
+        task: What it distills from, and how.
         ipc: Images per class.
         folder: Folder of the run. Nobody else works in it meanwhile: where another process does, this one waits until
             it has ended.
         seed: Seed of every draw.
-        checkpoint_seconds: Seconds between checkpoints.
-        progress: Meter that is shown steps or jobs; None for none.
-        executor: Who does the jobs of a method that is made of independent ones; None is this process.
 
     Returns:
         The candidates, by outer step; but for an optimized method there is one.
@@ -75,20 +60,11 @@ def run(
     """
     with locked(folder) if task.ranks.writes else nullcontext():
         task.ranks.wait()
-        return _make_candidates(method, task, ipc, folder, _How(seed, checkpoint_seconds, progress, executor))
-
-
-class _How(NamedTuple):
-    """Arguments of :func:`run` that are about how a set is made."""
-
-    seed: int
-    checkpoint_seconds: float
-    progress: Progress | None
-    executor: Executor | None
+        return _make_candidates(method, task, ipc, folder, seed)
 
 
 @singledispatch
-def _make_candidates(method: Method, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
+def _make_candidates(method: Method, task: Task, ipc: int, folder: Path, seed: int) -> list[Path]:
     """Make the candidates of a method in the way of its kind; what is there is not made again."""
     raise UserError(
         f"{type(method).__name__} is neither an OptimizedMethod nor a DirectMethod nor a JobMethod",
@@ -97,24 +73,19 @@ def _make_candidates(method: Method, task: Task, ipc: int, folder: Path, how: _H
 
 
 @_make_candidates.register
-def _(method: OptimizedMethod, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
-    seed, checkpoint_seconds, progress, _ = how
-    return optimize(method, task, ipc, folder, seed=seed, checkpoint_seconds=checkpoint_seconds, progress=progress)
+def _(method: OptimizedMethod, task: Task, ipc: int, folder: Path, seed: int) -> list[Path]:
+    return optimize(method, task, ipc, folder, seed=seed)
 
 
 @_make_candidates.register
-def _(method: JobMethod, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
+def _(method: JobMethod, task: Task, ipc: int, folder: Path, seed: int) -> list[Path]:
     jobs = folder / "jobs"
-    return _make_once(
-        method, task, ipc, folder, how.seed, lambda alone: run_jobs(method, alone, ipc, jobs, **how._asdict())
-    )
+    return _make_once(method, task, ipc, folder, seed, lambda alone: run_jobs(method, alone, ipc, jobs, seed=seed))
 
 
 @_make_candidates.register
-def _(method: DirectMethod, task: Task, ipc: int, folder: Path, how: _How) -> list[Path]:
-    return _make_once(
-        method, task, ipc, folder, how.seed, lambda alone: at_once(method, alone, ipc, how.seed, task.device)
-    )
+def _(method: DirectMethod, task: Task, ipc: int, folder: Path, seed: int) -> list[Path]:
+    return _make_once(method, task, ipc, folder, seed, lambda alone: at_once(method, alone, ipc, seed, task.device))
 
 
 def _make_once(
@@ -122,7 +93,7 @@ def _make_once(
 ) -> list[Path]:
     """The one candidate of a method without an outer loop, made by rank 0 where it is missing."""
     with task.ranks.rank_0_first():
-        alone = replace(task, ranks=ALONE)
+        alone = replace(task, compute=replace(task.compute, ranks=ALONE))
         path, wanted = last_candidate(method, folder), identity(method, alone, ipc, seed)
         remains = "what was finished, and the last checkpoint; a run of the same settings goes on"
         with memory_errors("distilling", lambda: remains, lambda: less_memory(method, task, ipc)):

@@ -15,8 +15,9 @@ from ddbench.estimates.memory import activation_floats
 from ddbench.estimates.model_size import Sizes
 from ddbench.networks.flat import FlatNetwork
 from ddbench.randomness import stream
-from ddbench.runtime.compile import Choice, should_compile, student_seconds
-from ddbench.runtime.distributed import ALONE, Ranks
+from ddbench.runtime.compile import should_compile, student_seconds
+from ddbench.runtime.compute import Compute
+from ddbench.runtime.distributed import Ranks
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.losses import classification_loss
 from ddbench.training.teachers import Teachers
@@ -63,8 +64,8 @@ class Task:
     """Name of the student, such as "convnet-d3"."""
     experts: Trajectories | None
     """Trajectories of experts, read from disk as they are used; None where the method needs none."""
-    device: torch.device
-    """Device on which the method computes."""
+    compute: Compute = Compute()
+    """How it is distilled: device, compilation, executor of jobs, progress, checkpoints, ranks."""
     teachers: Teachers | None = None
     """Trained networks that ``required_teachers`` names; None where it names none."""
     method: str = ""
@@ -73,10 +74,16 @@ class Task:
     """Fingerprints of what must stay the same while a run goes on (data, experts), JSON."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Facts about where data and settings come from, which the sets carry, JSON."""
-    compile: Choice = "off"
-    """Whether the student's steps are compiled: "on", "off", or "auto" where it saves time."""
-    ranks: Ranks = ALONE
-    """Processes that distill together, each of which has this task."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device on which the method computes."""
+        return self.compute.device
+
+    @property
+    def ranks(self) -> Ranks:
+        """Processes that distill together, each of which has this task."""
+        return self.compute.ranks
 
     def compiled_gradient(self, label_kind: str, *, batch: int, steps: int) -> Kernel | None:
         """Compile the gradient of the student's loss, once per kind of label.
@@ -94,9 +101,9 @@ class Task:
         if label_kind not in self._kernels:
             seconds = student_seconds(self._activations * batch, steps, self.device.type)
             kernel: Kernel | None = None
-            if should_compile(self.compile, seconds=seconds, device=self.device.type):
+            if should_compile(self.compute.compile, seconds=seconds, device=self.device.type):
                 loss = partial(student_loss, self.network, label_kind)
-                kernel = GradientKernel(loss, self.device.type, strict=self.compile == "on")
+                kernel = GradientKernel(loss, self.device.type, strict=self.compute.compile == "on")
                 kernel = kernel if self.ranks.alone else SharedKernel(kernel, self.ranks)
             self._kernels[label_kind] = kernel
         return self._kernels[label_kind]
@@ -111,7 +118,8 @@ class Task:
             A task that shares nothing compiled with this one.
         """
         moved = {"real": self.real.to(device), "network": self.network.to(device)}
-        return replace(self, **moved, teachers=self.teachers and self.teachers.to(device), device=device)
+        compute = replace(self.compute, device=device)
+        return replace(self, **moved, teachers=self.teachers and self.teachers.to(device), compute=compute)
 
     @cached_property
     def _kernels(self) -> dict[str, Kernel | None]:
@@ -125,7 +133,7 @@ class Task:
             self.real.shape,
             device=self.device.type,
             ranks=self.ranks.world,
-            compile=self.compile,
+            compile=self.compute.compile,
         )
 
     @cached_property

@@ -15,10 +15,11 @@ from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.pipeline.jobs import BufferSpec, Job
 from ddbench.pipeline.stages import Stage
 from ddbench.randomness import derive
-from ddbench.runtime.device import choose_device
 from ddbench.runtime.provenance import code_identity, device_name, versions
 
 if TYPE_CHECKING:
+    import torch
+
     from ddbench.distillation.method import Method
     from ddbench.pipeline.domain import Domain
     from ddbench.pipeline.pipeline import Pipeline
@@ -72,7 +73,7 @@ class MakeAtOnce:
             return job.set_path
         task = domain.task(real, job.name, self._provenance(job))
         try:
-            made = at_once(job.method, task, job.ipc, derive(job.seed, "distill"), self.pipeline.device)
+            made = at_once(job.method, task, job.ipc, derive(job.seed, "distill"), self.pipeline.compute.device)
         except UserError as error:
             raise error.at(self._location_of(job)) from None
         replace(made, provenance={**made.provenance, "identity": identity}).save(job.set_path)
@@ -90,7 +91,7 @@ class MakeAtOnce:
             "real_fingerprint": self.pipeline.real.fingerprint,
             "code": code_identity(),
             "versions": versions(),
-            "device": device_name(self.pipeline.device),
+            "device": device_name(self.pipeline.compute.device),
         }
 
 
@@ -123,7 +124,7 @@ def distill_at_once(
     real: Any,
     ipc: int | None,
     seed: int,
-    device: str,
+    device: torch.device,
     options: Mapping[str, Any],
 ) -> Any:
     """Distill real data by one call, for :meth:`ddbench.pipeline.domain.Domain.distill`.
@@ -135,7 +136,7 @@ def distill_at_once(
         real: Real data of the domain.
         ipc: Items per class; None is an error.
         seed: Seed that the method's random stream is derived from.
-        device: As in ``choose_device``; ``auto`` takes a GPU where there is one.
+        device: Device whose memory is counted.
         options: Options that images alone have, by name; one that is not None is an error.
 
     Returns:
@@ -154,4 +155,4 @@ def distill_at_once(
     method = method.for_ipc(ipc)
     real.require_ipc(ipc)
     provenance = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
-    return at_once(method, domain.task(real, name, provenance), ipc, derive(seed, "distill"), choose_device(device))
+    return at_once(method, domain.task(real, name, provenance), ipc, derive(seed, "distill"), device)

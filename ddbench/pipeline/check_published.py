@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 from ddbench.errors import UserError
@@ -11,11 +10,10 @@ from ddbench.evaluate.leaderboard.test_split import image_test_split
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.published_claims import ClaimCheck, check_claim, published_result
 from ddbench.evaluate.score import score
-from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
+from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.real_set import real_set_of
-from ddbench.runtime.device import choose_device
 from ddbench.synthetic.recorded import recorded_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import load_teachers
@@ -50,7 +48,7 @@ def check_published(
     Raises:
         UserError: Nothing is printed, or it is about other test images; and as in ``score``.
     """
-    device, syn = choose_device(context.device), load_synthetic(path)
+    device, syn = context.compute.device, load_synthetic(path)
     recipe = recorded_recipe(syn.provenance.get("recipe"), path, "synthetic set")
     by = protocol_named(protocol or recipe.evaluation.protocol)
     name = canonical_network_name(network or by.network or syn.network)
@@ -64,18 +62,13 @@ def check_published(
             f"these {image_test_split(real).text()}",
             fix="load the data set as it was published, in its own size",
         )
-    with ExitStack() as stack:
-        workers = workers_for(device, should_parallelize(syn, by, [name], seeds))
-        scores = score(
-            syn,
-            real,
-            protocol=by,
-            network=name,
-            seeds=range(seeds),
-            device=device,
-            teachers=teachers and load_teachers(teachers),
-            progress=context.progress(),
-            executor=workers and stack.enter_context(workers),
-            compile=context.compile,
-        )
+    scores = score(
+        syn,
+        real,
+        protocol=by,
+        network=name,
+        seeds=range(seeds),
+        compute=context.shared_out(context.compute, worth=should_parallelize(syn, by, [name], seeds)),
+        teachers=teachers and load_teachers(teachers),
+    )
     return check_claim(claim, scores)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+
+import torch
 
 from ddbench.estimates.memory_check import Policy
 from ddbench.pipeline.executor_choice import ExecutorFactory
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.device import CHECKPOINT_SECONDS
+from ddbench.runtime.compute import Compute, Precision
+from ddbench.runtime.device import CHECKPOINT_SECONDS, choose_device
 from ddbench.runtime.progress import Bar, Progress, Silent
 from ddbench.runtime.rank_store import launched
 
@@ -36,14 +40,51 @@ class RunContext:
     executors: ExecutorFactory = field(default_factory=ExecutorFactory)
     """Makes the executors of independent jobs."""
     reporter: Progress | None = None
-    """Shows the progress of every stage; None makes a bar for each."""
+    """Shows the progress of every stage; None is a bar."""
+    precision: Precision = "float32"
+    """Precision of products and convolutions."""
 
-    def progress(self) -> Progress:
-        """Make the reporter of one stage.
+    @property
+    def results(self) -> Path:
+        """Folder of rows."""
+        return self.home / "results"
+
+    @cached_property
+    def compute(self) -> Compute:
+        """How this process computes by itself: on the device that is asked for, one job after the other.
+
+        Raises:
+            UserError: The device is unknown, or not there.
+        """
+        return self.compute_on(choose_device(self.device))
+
+    def compute_on(self, device: torch.device) -> Compute:
+        """Make the computation of this process by itself on a device.
+
+        Args:
+            device: The device.
 
         Returns:
-            Silence where the run is quiet or another rank reports; else ``reporter``, or a new bar.
+            The computation, silent where the run is quiet or another rank reports.
         """
-        if self.quiet or (self.together and launched()[0] > 0):
-            return Silent()
-        return self.reporter or Bar()
+        silent = self.quiet or (self.together and launched()[0] > 0)
+        return Compute(
+            device=device,
+            precision=self.precision,
+            compile=self.compile,
+            progress=Silent() if silent else self.reporter or Bar(),
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+
+    def shared_out(self, compute: Compute, *, worth: bool, each: int = 0) -> Compute:
+        """Have independent jobs carried out by the executors.
+
+        Args:
+            compute: How they are computed.
+            worth: Whether they are work enough for several processes.
+            each: Bytes of memory that a process takes for them; 0 is unknown.
+
+        Returns:
+            The same with the executor of the jobs, which this context owns.
+        """
+        return replace(compute, executor=self.executors.on(compute.device, worth=worth, each=each))

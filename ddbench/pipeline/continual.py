@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ddbench.data import RealSet, load_dataset
@@ -18,7 +18,6 @@ from ddbench.pipeline.continual_files import order_of, parts_of_file
 from ddbench.pipeline.continual_sets import AT_ONCE, STEP_BY_STEP, StepByStep, parts_of_set
 from ddbench.pipeline.pipeline import Pipeline
 from ddbench.pipeline.real_set import real_set_of
-from ddbench.runtime.device import choose_device
 from ddbench.synthetic.synthetic_set import load_synthetic
 
 _USUAL = "convnet-d3"
@@ -59,8 +58,7 @@ class ContinualOptions:
             network=canonical_network_name(self.network or usual, "--network"),
             protocol=self.protocol,
             seeds=tuple(seed * self.networks + number for number in range(self.networks)),
-            device=real.device,
-            progress=context.progress,
+            compute=replace(context.compute, compile="off"),
         )
 
     def rounds(self, classes: int) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
@@ -123,7 +121,7 @@ def set_points(
     syn = load_synthetic(file)
     recipe = syn.provenance.get("recipe") or {}
     real = real_set_of(syn.dataset, recipe, syn.preprocessing["kind"], context, dataset, where=file).to(
-        choose_device(context.device)
+        context.compute.device
     )
     evaluator = options.evaluator(real, context, syn.network, recipe.get("seed", 0) if seed is None else seed)
     label = syn.provenance.get("label") or syn.method
@@ -160,7 +158,7 @@ def file_points(
         raise UserError(f"{files[0]} does not say what data it is of", fix="--dataset cifar100")
     real = load_dataset(dataset, home=context.home, data_root=context.data_root, quiet=context.quiet)
     usual = options.network or _USUAL
-    evaluator = options.evaluator(real.to(choose_device(context.device)), context, usual, seed or 0)
+    evaluator = options.evaluator(real.to(context.compute.device), context, usual, seed or 0)
     memories = {file: parts_of_file(file, real, evaluator.network) for file in files}
 
     def points() -> Iterator[StepScore]:

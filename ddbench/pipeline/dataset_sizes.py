@@ -44,7 +44,7 @@ def dataset_facts(pipeline: Pipeline) -> DatasetFacts:
     recipe = pipeline.recipe
     known = KNOWN.get(recipe.dataset)
     if known is None:
-        with pipeline.ranks.rank_0_first():
+        with pipeline.compute.ranks.rank_0_first():
             real = pipeline.load(preprocessing="identity")
         for ipc in recipe.ipc:
             real.require_ipc(ipc, pipeline.loaded.where("ipc"))

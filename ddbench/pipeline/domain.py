@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ddbench.pipeline.set_evaluation import SetEvaluation, SetOptions
     from ddbench.pipeline.stages import Stages
     from ddbench.recipe.recipe import LoadedRecipe
+    from ddbench.runtime.compute import Compute
     from ddbench.synthetic.recorded import RecordedRecipe
 
 
@@ -97,7 +98,7 @@ class Domain(abc.ABC):
         """Evaluator of sets, from the fields that all evaluators have."""
 
     @abc.abstractmethod
-    def verify(self, row: Row, syn: Any, real: Any, *, context: RunContext, device: Any, teachers: Any) -> Comparison:
+    def verify(self, row: Row, syn: Any, real: Any, *, context: RunContext, teachers: Any) -> Comparison:
         """Score a set, None for a row without one, as its row says, and compare."""
 
     @abc.abstractmethod
@@ -118,12 +119,12 @@ class Domain(abc.ABC):
         return {}
 
     def distill(
-        self, method: Method, name: str, real: Any, ipc: int | None, *, seed: int, device: str, **options: Any
+        self, method: Method, name: str, real: Any, ipc: int | None, *, seed: int, compute: Compute, **options: Any
     ) -> Any:
         """Distill real data from Python; ``options`` are those that images alone have, None where not given."""
         from ddbench.pipeline.at_once import distill_at_once
 
-        return distill_at_once(self, method, name, real, ipc, seed, device, options)
+        return distill_at_once(self, method, name, real, ipc, seed, compute.device, options)
 
     def file_sha256(self, document: Mapping[str, Any]) -> str | None:
         """Hash that stands for a set in rows, from the description of its file."""
@@ -252,7 +253,6 @@ class Domain(abc.ABC):
         """
         from ddbench.evaluate.protocols.network_pools import NetworkRequest
         from ddbench.pipeline.set_evaluation import SetEvaluation, evaluation_seeds
-        from ddbench.runtime.device import choose_device
 
         options.refuse_image_options(self.name)
         context.executors.refuse(f"a set of {self.name}")
@@ -262,8 +262,8 @@ class Domain(abc.ABC):
         evaluator = self.evaluator(
             protocol=self.protocol(options.protocol or protocol_name),
             real=self.real_of_set(syn.dataset, recipe, syn, context, options.dataset, file),
-            device=choose_device(context.device),
-            context=context,
+            compute=context.compute,
+            results=context.results,
             seeds=evaluation_seeds(options, recipe),
         )
         return SetEvaluation(syn, evaluator, [NetworkRequest(name) for name in names], "validation")

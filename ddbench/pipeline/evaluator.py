@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ddbench.artifact import tensors_sha256
 from ddbench.evaluate.leaderboard.known_rows import completed, known_rows, with_pools
 from ddbench.evaluate.leaderboard.row import Row, RowSelection, load_row, without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
 from ddbench.evaluate.protocols.network_pools import NetworkRequest
-from ddbench.pipeline.context import RunContext
+from ddbench.runtime.compute import Compute
 
 
 @dataclass(kw_only=True)
@@ -26,10 +24,10 @@ class Evaluator(abc.ABC):
     """Real data of the domain."""
     protocol: Any
     """Protocol of the domain, with a ``key``."""
-    device: torch.device
-    """Device that trains and tests."""
-    context: RunContext
-    """Home and progress."""
+    compute: Compute
+    """How networks are trained and tested."""
+    results: Path
+    """Folder of rows."""
     seeds: Sequence[int]
     """Seeds of the networks that score on test."""
     ipcs: Sequence[int] = ()
@@ -130,8 +128,3 @@ class Evaluator(abc.ABC):
         path = row.path(self.results)
         row = with_pools(row, load_row(path).pools) if path.exists() else row
         return row, row.save(self.results)
-
-    @property
-    def results(self) -> Path:
-        """Folder of rows."""
-        return self.context.home / "results"

@@ -16,8 +16,7 @@ from ddbench.pipeline.job_order import in_turns
 from ddbench.pipeline.jobs import BufferSpec, Job, jobs_of, shared_buffers
 from ddbench.pipeline.rank_consistency import check_ranks_agree, join_ranks
 from ddbench.recipe.recipe import LoadedRecipe
-from ddbench.runtime.device import choose_device
-from ddbench.runtime.distributed import ALONE
+from ddbench.runtime.compute import Compute
 
 
 class Pipeline:
@@ -48,11 +47,10 @@ class Pipeline:
             raise UserError(
                 "a recipe needs at least one method", f"from  {location_of('methods')}", fix="add one under methods"
             )
-        parallel = self.domain.parallel
-        self.device, self.ranks = join_ranks(context) if parallel else (choose_device(context.device), ALONE)
+        self.compute = join_ranks(context) if self.domain.parallel else context.compute
         self.jobs = jobs_of(loaded, self.domain.student(self.network), context.home)
         self.domain.check_jobs(self)
-        check_ranks_agree(self.ranks, loaded, self.jobs, self.networks, context)
+        check_ranks_agree(self.compute.ranks, loaded, self.jobs, self.networks, context)
         self.stages = self.domain.stages(self)
 
     @property
@@ -63,7 +61,7 @@ class Pipeline:
     @property
     def results(self) -> Path:
         """Folder of rows."""
-        return self.context.home / "results"
+        return self.context.results
 
     def load(self, **view: Any) -> Any:
         """Load the recipe's data.
@@ -83,7 +81,7 @@ class Pipeline:
         Raises:
             UserError: An ipc, a network or a method does not fit it.
         """
-        with self.ranks.rank_0_first():
+        with self.compute.ranks.rank_0_first():
             real = self.load()
         for ipc in self.recipe.ipc:
             real.require_ipc(ipc, self.loaded.where("ipc"))
@@ -117,11 +115,12 @@ class Pipeline:
         seeds = self.recipe.evaluation.seeds
         return {"protocol": self.protocol.key, "networks": list(self.networks), "seeds": seeds}
 
-    def evaluator_fields(self, job: Job) -> dict[str, Any]:
+    def evaluator_fields(self, job: Job, compute: Compute | None = None) -> dict[str, Any]:
         """Fields of the evaluator of a job's sets that the evaluators of all domains have.
 
         Args:
             job: The job, whose seed decides those of the networks.
+            compute: How networks are trained and tested; None is as all stages do.
 
         Returns:
             Values by field of :class:`ddbench.pipeline.evaluator.Evaluator`.
@@ -130,8 +129,8 @@ class Pipeline:
         return {
             "real": self.real,
             "protocol": self.protocol,
-            "device": self.device,
-            "context": self.context,
+            "compute": compute or self.compute,
+            "results": self.results,
             "seeds": tuple(job.seed * count + number for number in range(count)),
             "ipcs": self.recipe.ipc,
         }

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ddbench.errors import UserError
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.jobs import Job, resolved
 from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.device import choose_device
-from ddbench.runtime.distributed import ALONE, Ranks, rank_device
+from ddbench.runtime.distributed import Ranks, rank_device
 from ddbench.runtime.executors.shared_filesystem import appears
 from ddbench.runtime.provenance import code_identity, versions
 
 
-def join_ranks(context: RunContext) -> tuple[torch.device, Ranks]:
+def join_ranks(context: RunContext) -> Compute:
     """Join the ranks that torchrun started, in a command that works on several.
 
     Args:
         context: Device, and whether ranks work together.
 
     Returns:
-        The device of this process and its ranks; ``ALONE`` where they do not work together.
+        How this process computes, with its ranks; alone where they do not work together.
     """
     if not context.together:
-        return choose_device(context.device), ALONE
+        return context.compute
     device = choose_device(rank_device(context.device))
-    return device, Ranks.from_environment(device)
+    return replace(context.compute_on(device), ranks=Ranks.from_environment(device))
 
 
 def check_ranks_agree(

@@ -16,7 +16,6 @@ from ddbench.pipeline.domain import Comparison, Domain
 from ddbench.pipeline.domains import domain_named, domain_of_file
 from ddbench.pipeline.find_sets import set_of_row
 from ddbench.pipeline.set_evaluation import SetOptions
-from ddbench.runtime.device import choose_device
 from ddbench.synthetic.recorded import MOST_SEEDS, MOST_STEPS, recorded_recipe
 
 
@@ -64,7 +63,6 @@ def verify_rows(
     Raises:
         UserError: The row's set, or any row of the set, can not be found.
     """
-    device = choose_device(context.device)
     sets: dict[Path, Any] = {}
 
     def load_once(domain: Domain, file: Path) -> Any:
@@ -92,7 +90,7 @@ def verify_rows(
         syn = load_once(domain, set_path or set_of_row(row, context.home)) if has_set else None
         require_recorded_training(row, file)
         real = domain.real_of_set(row.dataset, recipe, syn, context, dataset, file)
-        yield file, row, domain.verify(row, syn, real, context=context, device=device, teachers=teachers)
+        yield file, row, domain.verify(row, syn, real, context=context, teachers=teachers)
 
 
 def say_what_is_not_covered(file: Path) -> None:

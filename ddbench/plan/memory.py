@@ -75,10 +75,15 @@ def check_memory_for_experts(pipeline: Pipeline) -> None:
 
 
 def _require(pipeline: Pipeline, needs: Iterable[MemoryRequirement]) -> None:
-    available = available_bytes(pipeline.device)
+    available = available_bytes(pipeline.compute.device)
     for need in needs:
         require(
-            need.what, need.bytes, pipeline.device, available, need.memory_suggestions, policy=pipeline.context.memory
+            need.what,
+            need.bytes,
+            pipeline.compute.device,
+            available,
+            need.memory_suggestions,
+            policy=pipeline.context.memory,
         )
 
 
@@ -109,8 +114,8 @@ def sizes_of(pipeline: Pipeline, facts: DatasetFacts, network: str | None = None
         module = build_network(network or pipeline.network, facts.shape, seed=0)
     except UserError as error:
         raise error.at(location) from None
-    ranks, compile = pipeline.ranks.world, pipeline.context.compile
-    return Sizes.of(module, facts.shape, device=pipeline.device.type, ranks=ranks, compile=compile)
+    compute = pipeline.compute
+    return Sizes.of(module, facts.shape, device=compute.device.type, ranks=compute.ranks.world, compile=compute.compile)
 
 
 def distillation_need(job: Job, sizes: Sizes) -> MemoryRequirement | None:

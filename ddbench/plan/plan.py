@@ -53,13 +53,13 @@ def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
     }
     sets = [distillation_need(job, sizes) for job in pipeline.jobs]
     networks = {name: evaluation_need(pipeline, name, facts) for name in dict.fromkeys(pipeline.networks)}
-    free = available_bytes(pipeline.device)
+    free = available_bytes(pipeline.compute.device)
     every = [*buffers.values(), *(need for need in sets if need), *networks.values()]
     return {
         "recipe": pipeline.loaded.name,
         "data": list(facts.lines),
         "parameters": sizes.parameters,
-        "device": str(pipeline.device),
+        "device": str(pipeline.compute.device),
         "free bytes": free,
         "buffers": [
             _buffer_facts(pipeline, need, buffers[need.folder], sizes.parameters, facts.images, times)

@@ -32,8 +32,7 @@ class Times:
         return TimingSetup(
             network=network,
             shape=facts.shape,
-            device=pipeline.device,
-            compile=pipeline.context.compile,
+            compute=pipeline.compute.on(pipeline.compute.device),
         )
 
     def experts(self, need: BufferSpec, missing: int) -> float:

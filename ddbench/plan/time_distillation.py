@@ -21,7 +21,7 @@ from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
-from ddbench.runtime.compile import Choice
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.device import synchronize
 from ddbench.runtime.threads import threads_for
 
@@ -45,10 +45,8 @@ class TimingSetup:
     """Canonical name of the network."""
     shape: ImageShape
     """Images and classes."""
-    device: torch.device
-    """Device that computes."""
-    compile: Choice = "off"
-    """Whether steps are compiled."""
+    compute: Compute
+    """How steps are computed."""
     mirror: bool = True
     """Whether the images may be mirrored in augmentation."""
 
@@ -79,7 +77,7 @@ class TimingSetup:
             preprocessing=Preprocessing.meanstd([0.5] * self.shape.channels, [0.29] * self.shape.channels),
             fingerprint="drawn",
             mirror=self.mirror,
-        ).to(self.device)
+        ).to(self.compute.device)
 
 
 class DrawnExpert:
@@ -128,9 +126,9 @@ def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: TimingSetup)
 
         def take(n: int) -> float:
             outer_state.method = method.model_copy(update={"inner_steps": n})
-            return seconds(lambda: outer_state.step(OuterStep(next(numbers), 0)), stage.device)
+            return seconds(lambda: outer_state.step(OuterStep(next(numbers), 0)), stage.compute.device)
 
-        with threads_for(outer_state.batch_floats(), stage.device):
+        with threads_for(outer_state.batch_floats(), stage.compute.device):
             few = method.expert_epochs if method.match.kind == "intermediate" else 1
             if compiled:
                 take(few)  # which compiles
@@ -148,11 +146,10 @@ def _outer_state(method: TrajectoryMatching, ipc: int, stage: TimingSetup, run: 
     network = FlatNetwork(module)
     task = Task(
         real=stage.drawn(stage.shape.classes * ipc),
-        network=network.to(stage.device),
+        network=network.to(stage.compute.device),
         network_name=stage.network,
         experts=DrawnExpert(network.flatten(), 4),
-        device=stage.device,
-        compile=stage.compile,
+        compute=stage.compute,
     )
     syn = method.timing_init(task, ipc, OuterStep(0, 0))
     batch = min(method.batch_syn or len(syn), len(syn))

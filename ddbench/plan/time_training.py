@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -19,6 +20,7 @@ from ddbench.plan.memory import passes
 from ddbench.plan.time_distillation import TimingSetup, in_turns, seconds
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import should_compile
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.progress import Silent
 from ddbench.runtime.threads import one_thread
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -65,9 +67,9 @@ def expert_seconds(
         Seconds of one expert.
     """
     floats = _floats(stage)
-    whole = training_seconds(floats, epochs * images, recipe.batch, stage.device)
+    whole = training_seconds(floats, epochs * images, recipe.batch, stage.compute.device)
     batch = min(recipe.batch, images)
-    of_batch = passes(recipe) * training_seconds(floats, batch, batch, stage.device)
+    of_batch = passes(recipe) * training_seconds(floats, batch, batch, stage.compute.device)
     batches = max(1, min(_MOST_BATCHES, round(_EPOCH_SECONDS / of_batch), images // batch))
     real = stage.drawn(batches * batch, validation=round(batches * batch * validation / images))
     clock = _Clock()
@@ -79,10 +81,7 @@ def expert_seconds(
             recipe.model_copy(update={"count": 1, "epochs": "auto"}),
             epochs=_EPOCHS,
             seed=0,
-            device=stage.device,
-            progress=clock,
-            checkpoint_seconds=1e9,
-            compile="on" if should_compile(stage.compile, seconds=missing * whole, device=stage.device.type) else "off",
+            compute=replace(_decided(stage, missing * whole), progress=clock, checkpoint_seconds=1e9),
         )
     return epochs * clock.each() * images / (batches * batch)
 
@@ -107,7 +106,7 @@ def evaluation_seconds(
     floats, batch = _floats(stage), min(config.batch, images)
     shown = min(images, _MOST_BATCHES // 2 * batch)
     real = stage.drawn(stage.shape.classes, test=8)
-    whole = networks * training_seconds(floats, seen, batch, stage.device)
+    whole = networks * training_seconds(floats, seen, batch, stage.compute.device)
     labels = torch.arange(shown) % stage.shape.classes
     kind = "hard"
     if config.loss == "kl":
@@ -131,26 +130,31 @@ def evaluation_seconds(
         protocol=protocol,
         network=stage.network,
         seeds=(0,),
-        device=stage.device,
+        compute=replace(_decided(stage, whole), progress=clock),
         lr=1e-3,
         steps=_EPOCHS * -(-shown // batch),
-        progress=clock,
-        compile="on" if should_compile(stage.compile, seconds=whole, device=stage.device.type) else "off",
     )
     return clock.each() * seen / shown + _test_seconds(tested, stage)
 
 
 def _test_seconds(images: int, stage: TimingSetup) -> float:
     """Of a look at so many real images, as many at once as in a test."""
-    network = build_network(stage.network, stage.shape, seed=0).to(stage.device).eval()
-    seen = torch.randn(min(TEST_BATCH, images), *stage.shape.image, device=stage.device)
-    labels = torch.zeros(len(seen), dtype=torch.int64, device=stage.device)
+    network = build_network(stage.network, stage.shape, seed=0).to(stage.compute.device).eval()
+    seen = torch.randn(min(TEST_BATCH, images), *stage.shape.image, device=stage.compute.device)
+    labels = torch.zeros(len(seen), dtype=torch.int64, device=stage.compute.device)
 
     def look() -> None:
         top1_accuracy(network, ((seen[rows], labels[rows]) for rows in consecutive_batches(len(seen), TEST_BATCH)))
 
-    with one_thread(stage.device):
-        return in_turns({"test": lambda: seconds(look, stage.device)}, {})["test"] * images / len(seen)
+    with one_thread(stage.compute.device):
+        return in_turns({"test": lambda: seconds(look, stage.compute.device)}, {})["test"] * images / len(seen)
+
+
+def _decided(stage: TimingSetup, seconds: float) -> Compute:
+    """How a whole computation of so many seconds is carried out: compiled or not, whatever is timed of it."""
+    compute = stage.compute
+    compiled = should_compile(compute.compile, seconds=seconds, device=compute.device.type)
+    return replace(compute, compile="on" if compiled else "off")
 
 
 def _floats(stage: TimingSetup) -> int:

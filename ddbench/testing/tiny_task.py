@@ -16,6 +16,7 @@ from ddbench.graphs.load import load_graphs
 from ddbench.graphs.method import GraphTask
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
+from ddbench.runtime.compute import Compute
 from ddbench.training.teachers import Teachers
 
 NETWORK = "convnet-d1-w4"
@@ -125,8 +126,7 @@ def tiny_task(
         network=network,
         network_name=NETWORK,
         experts=RandomWalkExperts(network.size, epochs=epochs, dtype=dtype) if experts else None,
-        device=torch.device(device),
-        compile=compile,
+        compute=Compute(device=torch.device(device), compile=compile),
         teachers=drawn_teachers(real).to(device) if teachers else None,
     )
 

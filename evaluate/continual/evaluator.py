@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from ddbench.artifact import tensors_sha256
 from ddbench.data.class_subset import rows_of_classes
@@ -18,8 +16,8 @@ from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.compute import Compute
+from ddbench.runtime.executors import Serial
 from ddbench.runtime.provenance import code_identity, device_name, versions
 
 WHOLE_DATA = "real"
@@ -47,12 +45,8 @@ class ContinualEvaluator:
     """Protocol of every training on a memory."""
     seeds: tuple[int, ...]
     """Of the fresh networks at every step."""
-    device: torch.device
-    """Device that trains and tests."""
-    progress: Callable[[], Progress] = Silent
-    """Makes a meter for each training."""
-    executor: Executor | None = None
-    """Trains the networks; None is this process, or workers once a memory is worth them."""
+    compute: Compute = Compute()
+    """How networks are trained and tested; in this process, or by workers once a memory is worth them."""
 
     def __post_init__(self) -> None:
         if self.protocol.targets == "teacher":
@@ -86,16 +80,15 @@ class ContinualEvaluator:
         if known is not None:
             return known
         worth = should_parallelize(memory, self.protocol, [self.network], len(self.seeds))
-        self.executor = self.executor or workers_for(self.device, worth)
+        if isinstance(self.compute.executor, Serial):
+            self.compute = replace(self.compute, executor=workers_for(self.compute.device, worth))
         scores = score(
             memory,
             seen_test(self.real, seen),
             protocol=self.protocol,
             network=self.network,
             seeds=self.seeds,
-            device=self.device,
-            progress=self.progress(),
-            executor=self.executor,
+            compute=self.compute,
         )
         stored = sum(sum(part.syn.bytes.values()) for part in parts)
         seconds = float(parts[-1].syn.provenance.get("seconds") or 0.0)
@@ -138,10 +131,8 @@ class ContinualEvaluator:
             protocol=protocol,
             network=self.network,
             seeds=self.seeds,
-            device=self.device,
+            compute=self.compute,
             rows=rows,
-            progress=self.progress(),
-            executor=self.executor,
         )
         stored = len(rows) * self.real.train.images[0].nbytes + len(rows) * 8
         return self._keep(question, scores, len(rows), stored, 0.0)
@@ -181,7 +172,7 @@ class ContinualEvaluator:
             memory_bytes=stored,
             distill_seconds=seconds,
             seconds=scores.seconds,
-            device=device_name(self.device),
+            device=device_name(self.compute.device),
             code=code_identity(),
             versions=versions(),
             notes=scores.notes,

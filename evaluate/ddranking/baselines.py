@@ -17,7 +17,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.randomness import stream
-from ddbench.runtime.executors import Executor
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
@@ -33,12 +33,10 @@ class RankingSetup:
     """Real set on the device."""
     network: str
     """Canonical name of the network that is trained."""
-    device: torch.device
-    """Device that trains and tests."""
+    compute: Compute
+    """How networks are trained and tested."""
     teachers: Teachers | None = None
     """Networks that label, on the soft track; None on the hard one."""
-    executor: Executor | None = None
-    """Trains the networks; None is this process."""
 
     def teachers_of(self, recipe: Protocol) -> Teachers | None:
         """Teachers that a recipe trains with.
@@ -90,7 +88,7 @@ def of_set(bench: RankingSetup, name: str, syn: SyntheticSet, recipe: Protocol) 
         return _score(bench, syn, recipe, seeds, lr, split)
 
     identity = {"set": synthetic_sha256(syn), "label_kind": syn.label_kind, "formation": syn.formation}
-    return Candidate(name=name, recipe=recipe, identity=identity, train=train, together=_together(bench))
+    return Candidate(name=name, recipe=recipe, identity=identity, train=train, together=bench.compute.executor.at_once)
 
 
 def of_random(bench: RankingSetup, name: str, like: SyntheticSet, recipe: Protocol) -> Candidate:
@@ -133,13 +131,14 @@ def of_real(bench: RankingSetup, name: str, recipe: Protocol) -> Candidate:
             protocol=recipe,
             network=bench.network,
             seeds=seeds,
-            device=bench.device,
+            compute=bench.compute,
             split=split,
             lr=lr,
-            executor=bench.executor,
         )
 
-    return Candidate(name=name, recipe=recipe, identity={"real": "all"}, train=train, together=_together(bench))
+    return Candidate(
+        name=name, recipe=recipe, identity={"real": "all"}, train=train, together=bench.compute.executor.at_once
+    )
 
 
 def _score(
@@ -151,16 +150,11 @@ def _score(
         protocol=recipe,
         network=bench.network,
         seeds=seeds,
-        device=bench.device,
+        compute=bench.compute,
         split=split,
         lr=lr,
         teachers=bench.teachers_of(recipe),
-        executor=bench.executor,
     )
-
-
-def _together(bench: RankingSetup) -> int:
-    return 1 if bench.executor is None else bench.executor.at_once
 
 
 def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:

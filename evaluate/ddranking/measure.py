@@ -14,8 +14,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.compatibility import require_labels
 from ddbench.evaluate.ddranking.baselines import Candidate, RankingSetup, of_random, of_real, of_set, with_classes
@@ -35,8 +33,8 @@ from ddbench.evaluate.lr_search import RATES
 from ddbench.evaluate.score_cache import ScoreCache
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.compute import Compute
+from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -58,10 +56,8 @@ def measure(
     ars_weight: float = 0.5,
     teachers: Teachers | None = None,
     real_accuracy: float | None = None,
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     folder: Path | None = None,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
 ) -> Measurement:
     """HLR, IOR and LRS of a synthetic set, and ARS on demand, with the accuracies behind them.
 
@@ -81,10 +77,8 @@ def measure(
         ars_weight: Weight in beta of accuracies with augmentation, against those without.
         teachers: Networks of the soft track; None on the hard one.
         real_accuracy: A fraction known from elsewhere, instead of training on all real data.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested.
         folder: Folder of finished trainings, which are not trained again; None stores nothing.
-        progress: Shown while networks are trained.
-        executor: As in ``score``.
 
     Returns:
         The measurement, accuracies in the order of ``seeds``.
@@ -94,7 +88,7 @@ def measure(
             empty where rates are to be chosen, an ipc larger than a class, and as in ``score``.
     """
     require_question(track, labels, rates, seeds, searches, epochs, weight, ars_weight, real_accuracy)
-    device, bare = torch.device(device), replace(syn, epoch_labels=None, warm_images=None)
+    device, bare = compute.device, replace(syn, epoch_labels=None, warm_images=None)
     recipe, hard_recipe = (chosen.with_epochs(epochs) for chosen in (recipe_of(track, labels), hard_recipe_of(track)))
     require_teachers(track, teachers)
     teachers = None if teachers is None else teachers.to(device)
@@ -107,9 +101,8 @@ def measure(
     bench = RankingSetup(
         real=real.to(device),
         network=canonical_network_name(network or syn.network),
-        device=device,
+        compute=compute.silent(),
         teachers=teachers,
-        executor=executor,
     )
     candidates = [of_set(bench, "syn", on_track, recipe), of_random(bench, "random", on_track, recipe)]
     if track == "soft":
@@ -121,7 +114,7 @@ def measure(
         ]
     candidates += [] if real_accuracy is not None else [of_real(bench, "real", hard_recipe)]
 
-    sides = _all(candidates, bench, sorted(set(rates)), seeds, searches, folder, progress)
+    sides = _all(candidates, bench, sorted(set(rates)), seeds, searches, folder, compute.progress)
     if real_accuracy is not None:
         sides["real"] = SideResult(accuracy=(float(real_accuracy),) * len(seeds), given=True)
     return Measurement(
@@ -158,10 +151,10 @@ def _all(
     seeds: Sequence[int],
     searches: int,
     folder: Path | None,
-    progress: Progress | None,
+    meter: Progress,
 ) -> dict[str, SideResult]:
     """Result of every candidate, by name. Progress is the number of finished trainings: a training is short."""
-    meter, done = progress or Silent(), 0
+    done = 0
     search_seeds = _search_seeds(seeds, searches, rates)
     meter.start(len(candidates) * trainings_of(rates, seeds, search_seeds), "DD-Ranking")
 

@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.batches import GraphTrainingSet
 from ddbench.evaluate.graphs.compatibility import require_graph_fit, require_splits
@@ -16,8 +14,9 @@ from ddbench.evaluate.graphs.trainer import GraphBatches, GraphSeedResult, Graph
 from ddbench.evaluate.scores import GraphScores
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.networks import canonical_graph_network
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.device import synchronize
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs
@@ -32,8 +31,7 @@ def score_graphs(
     protocol: str | GraphProtocol,
     network: str,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
-    device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    compute: Compute = Compute(),
 ) -> GraphScores:
     """Train one fresh network a seed on ``syn``, and test its best state on validation once on test.
 
@@ -44,8 +42,7 @@ def score_graphs(
         network: Name of a graph network.
         seeds: Each fixes a network's first parameters, what is drawn and what is dropped, in the same way for every
             method.
-        device: Device that trains and tests.
-        progress: Shown while networks are trained.
+        compute: How networks are trained and tested: device and progress.
 
     Returns:
         The scores of each seed, in order. Of more seeds than the protocol reports, those with the best validation are
@@ -56,7 +53,7 @@ def score_graphs(
             validation split on which nothing can be chosen, and no seeds.
     """
     chosen = graph_protocol(protocol) if isinstance(protocol, str) else protocol
-    name, device = canonical_graph_network(network), torch.device(device)
+    name, device = canonical_graph_network(network), compute.device
     if not seeds:
         raise UserError("an evaluation needs at least one seed", fix="give a number of seeds of 1 or more")
     require_graph_fit(syn, real)
@@ -72,7 +69,7 @@ def score_graphs(
         network=name,
         device=device,
     )
-    results = _one_by_one(trainer, seeds, progress or Silent(), f"evaluate {syn.method} ipc {syn.ipc}")
+    results = _one_by_one(trainer, seeds, compute.progress, f"evaluate {syn.method} ipc {syn.ipc}")
     synchronize(device)
     reported, reported_notes = _reported(chosen, [result.validation for result in results])
     diverged = [f"seed {seeds[i]}: the training did not stay finite" for i in reported if not results[i].finite]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import graph_versions, graphs_sha256
 from ddbench.evaluate.graphs.score import score_graphs
@@ -14,7 +12,7 @@ from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING, score_no_l
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.verify import TOLERANCE, Verification, compare_accuracies, is_exact, require_same_origin
 from ddbench.graphs.graphset import GraphSet
-from ddbench.runtime.progress import Progress
+from ddbench.runtime.compute import Compute
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs
@@ -62,9 +60,8 @@ def verify_graph_row(
     syn: SyntheticGraphs | None,
     real: GraphSet,
     *,
-    device: torch.device | str = "cpu",
+    compute: Compute = Compute(),
     tolerance: float = TOLERANCE,
-    progress: Progress | None = None,
 ) -> GraphVerification:
     """Score ``syn`` as ``row`` says, with the row's seeds, and compare accuracies and ROC-AUCs.
 
@@ -75,9 +72,8 @@ def verify_graph_row(
         row: Row to verify.
         syn: Set that the row is about; None for a baseline without learning.
         real: Real graphs that the row was tested on.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested.
         tolerance: Difference of means, a fraction, that passes where the same bits can not be expected.
-        progress: Shown while networks are trained.
 
     Returns:
         Recorded and measured accuracies and ROC-AUCs.
@@ -90,12 +86,11 @@ def verify_graph_row(
     require_same_origin(row, without_set if syn is None else graphs_sha256(syn), real.fingerprint)
     if row.domain != "graphs":
         raise UserError(f"this row is about {row.domain}, not about graphs", fix="give a row of a set of graphs")
-    device = torch.device(device)
     beside = {"protocol": row.protocol, "network": row.network}
     if syn is None:
         scores = score_no_learning(row.method, real, **beside)
     else:
-        scores = score_graphs(syn, real, seeds=row.seeds, device=device, progress=progress, **beside)
-    accuracy = compare_accuracies(row, scores.accuracy, is_exact(row, device, graph_versions()), tolerance)
+        scores = score_graphs(syn, real, seeds=row.seeds, compute=compute, **beside)
+    accuracy = compare_accuracies(row, scores.accuracy, is_exact(row, compute.device, graph_versions()), tolerance)
     roc_auc = replace(accuracy, recorded=row.roc_auc, measured=scores.roc_auc)
     return GraphVerification(accuracy=accuracy, roc_auc=roc_auc)

@@ -37,7 +37,7 @@ class NetworkScores:
     proxy: ProxyDataset
     """Data set that networks are trained on."""
     bench: ProxySetup
-    """Real data, protocol and device."""
+    """Real data, protocol and computation."""
     folder: Path
     """Folder that measurements share."""
 

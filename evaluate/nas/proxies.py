@@ -20,7 +20,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.randomness import stream
-from ddbench.runtime.executors import Executor
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 PROTOCOL = "nas-v1"
@@ -43,16 +43,14 @@ def recipe(epochs: int | None = None, augmentation: str | None = None) -> Protoc
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ProxySetup:
-    """Real data, protocol and device that all proxies share."""
+    """Real data, protocol and computation that all proxies share."""
 
     real: RealSet
     """With a validation split, which ranks them."""
     protocol: Protocol
     """Protocol that every network is trained by on every proxy."""
-    device: torch.device
-    """Device that trains and tests."""
-    executor: Executor | None = None
-    """Trains the networks; None is this process."""
+    compute: Compute
+    """How networks are trained and tested."""
 
     def to(self, device: torch.device) -> ProxySetup:
         """The same setup on another device, where one process does all.
@@ -63,7 +61,7 @@ class ProxySetup:
         Returns:
             The setup, without an executor.
         """
-        return replace(self, real=self.real.to(device), device=device, executor=None)
+        return replace(self, real=self.real.to(device), compute=self.compute.on(device))
 
     def score_options(self, network: str, seeds: Sequence[int], split: SplitName) -> dict[str, Any]:
         """Arguments that ``score`` and ``score_real`` have in common.
@@ -80,9 +78,8 @@ class ProxySetup:
             "protocol": self.protocol,
             "network": network,
             "seeds": seeds,
-            "device": self.device,
+            "compute": self.compute.silent(),
             "split": split,
-            "executor": self.executor,
         }
 
 
@@ -103,7 +100,7 @@ class ProxyDataset:
     bytes: int
     """Bytes to store them."""
     bench: ProxySetup
-    """Real data, protocol and device that all proxies share."""
+    """Real data, protocol and computation that all proxies share."""
     train: Train
     """Trains networks on this data."""
 
@@ -126,7 +123,7 @@ def synthetic_proxy(syn: SyntheticSet, bench: ProxySetup, label: str | None = No
 
     Args:
         syn: Synthetic set.
-        bench: Real data, protocol and device that all proxies share.
+        bench: Real data, protocol and computation that all proxies share.
         label: Name for readers; None takes the set's own with its ipc.
 
     Returns:
@@ -151,7 +148,7 @@ def real_proxy(bench: ProxySetup) -> ProxyDataset:
     """Proxy of all training images, which gives the true ranking.
 
     Args:
-        bench: Real data, protocol and device that all proxies share.
+        bench: Real data, protocol and computation that all proxies share.
 
     Returns:
         The proxy.
@@ -165,7 +162,7 @@ def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
 
     Args:
         ipc: Images per class.
-        bench: Real data, protocol and device that all proxies share.
+        bench: Real data, protocol and computation that all proxies share.
         seed: Decides which images are drawn.
 
     Returns:
@@ -188,7 +185,7 @@ def early_stopped_proxy(syn: SyntheticSet, bench: ProxySetup) -> ProxyDataset:
 
     Args:
         syn: Synthetic set whose updates are matched.
-        bench: Real data, protocol and device that all proxies share.
+        bench: Real data, protocol and computation that all proxies share.
 
     Returns:
         The proxy.

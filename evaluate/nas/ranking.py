@@ -9,7 +9,6 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import torch
 
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
@@ -29,9 +28,7 @@ from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
 from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocols.protocol import Protocol
-from ddbench.runtime.device import choose_device
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 BASELINES = ("random", "early-stopping", "parameters")
@@ -105,9 +102,7 @@ def rank(
     protocol: Protocol | None = None,
     truth: GroundTruth | None = None,
     part: tuple[int, int] | None = None,
-    device: torch.device | str = "auto",
-    progress: Progress | None = None,
-    executor: Executor | None = None,
+    compute: Compute = Compute(),
 ) -> Ranking:
     """Train networks on each synthetic set, real data, and baselines, and compare their order on the validation split.
 
@@ -123,9 +118,7 @@ def rank(
         protocol: None is ``recipe()``.
         truth: A table instead of training on real data; then its networks are ranked.
         part: (2, 4) takes the second of every four networks, and tests none.
-        device: Device that trains and tests; "auto" takes CUDA where present.
-        progress: Shown while networks are trained.
-        executor: Trains the networks; None is this process.
+        compute: How networks are trained and tested.
 
     Returns:
         Accuracies of all networks on all proxies, and the agreement of each proxy with the truth.
@@ -142,16 +135,13 @@ def rank(
     if seeds < 1:
         raise UserError("a ranking needs at least one seed", fix="choose 1 or more")
     require_validation(real)
-    chosen_device = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(
-        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
-    )
+    bench = ProxySetup(real=real.to(compute.device), protocol=protocol or recipe(), compute=compute)
     proxies = _proxies(sets, bench, baselines, seed)
     known = of.networks if truth is None else tuple(network for network in of.networks if network in truth.accuracy)
     chosen = part_of(draw(known, networks, seed), part)
     parameters = sizes(chosen, real)
-    runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())
+    runner = Runner(bench=bench, folder=folder, seeds=seeds)
     facts = facts_of(bench, of, seeds)
     notes = [*_unseen(sets, real)]
     if part is not None:

@@ -16,10 +16,9 @@ from ddbench.evaluate.nas.proxies import ProxyDataset, ProxySetup, Train, real_p
 from ddbench.evaluate.nas.space import Space
 from ddbench.evaluate.scores import Scores, SplitName
 from ddbench.networks import parameter_count
-from ddbench.runtime.executors import ReportProgress, Serial
+from ddbench.runtime.executors import ReportProgress
 from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.executors.worker_job import WorkerJob
-from ddbench.runtime.progress import Progress
 from ddbench.runtime.provenance import versions
 
 TRUE_SEED = 1000
@@ -35,7 +34,7 @@ class NetworkJob(WorkerJob):
     train: Train
     """Trains networks on the proxy."""
     bench: ProxySetup
-    """Real data, protocol and device."""
+    """Real data, protocol and computation."""
     split: SplitName
     """Split that is tested on."""
 
@@ -50,13 +49,11 @@ class Runner:
     """Trains networks where their scores are not known yet."""
 
     bench: ProxySetup
-    """Real data, protocol and device that all proxies share."""
+    """Real data, protocol and computation that all proxies share."""
     folder: Path
     """Folder of every network's scores."""
     seeds: int
     """Trainings of each network."""
-    progress: Progress
-    """Shown while networks are trained."""
 
     def scores(
         self, proxy: ProxyDataset, networks: Sequence[str], split: SplitName = "validation", first: int = 0
@@ -83,13 +80,12 @@ class Runner:
     def _train(self, cache: NetworkScores, missing: Sequence[tuple[str, Sequence[int]]], split: SplitName) -> None:
         """Train what is not on the cache. Every training is a job where an executor does several at once; else those
         of a network are one."""
-        executor = self.bench.executor
-        by = executor if executor is not None and (executor.elsewhere or executor.at_once > 1) else Serial()
+        compute, by = self.bench.compute, self.bench.compute.executor
         jobs = [(network, list(seeds)) for network, seeds in missing if seeds]
-        if by is executor:
+        if by.elsewhere or by.at_once > 1:
             jobs = [(network, [seed]) for network, seeds in jobs for seed in seeds]
-        meter = SharedProgress(self.progress, len(jobs), f"{cache.proxy.label}: networks")
-        work = NetworkJob(train=cache.proxy.train, bench=self.bench, split=split, device=by.device(self.bench.device))
+        meter = SharedProgress(compute.progress, len(jobs), f"{cache.proxy.label}: networks")
+        work = NetworkJob(train=cache.proxy.train, bench=self.bench, split=split, compute=compute.in_job())
         try:
             for position, scores in by.map(work, jobs, meter.on_progress):
                 cache.keep(jobs[position][0], split, scores)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.nas.network_scores import NetworkScores
@@ -20,9 +18,7 @@ from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
-from ddbench.runtime.device import choose_device
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 DEFAULT_NETWORK = "convnet-d3"
@@ -85,9 +81,7 @@ def search(
     seed: int = 0,
     compare: bool = False,
     protocol: Protocol | None = None,
-    device: torch.device | str = "auto",
-    progress: Progress | None = None,
-    executor: Executor | None = None,
+    compute: Compute = Compute(),
 ) -> Search:
     """Let Optuna's TPE look for the network that a synthetic set trains best, then train the best ones on real images.
 
@@ -104,9 +98,7 @@ def search(
         seed: Of the samplers.
         compare: Search at random under the same budget too.
         protocol: None is ``recipe()``.
-        device: Device that trains and tests; "auto" takes CUDA where present.
-        progress: Shown while networks are trained.
-        executor: Trains the networks; None is this process.
+        compute: How networks are trained and tested.
 
     Returns:
         All networks tried, and those trained on real images with their accuracies.
@@ -118,12 +110,10 @@ def search(
         if count < 1:
             raise UserError(f"a search needs at least one {what}", fix="choose 1 or more")
     require_validation(real)
-    optuna, chosen_device = require_optuna(), choose_device(str(device))
+    optuna = require_optuna()
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(
-        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
-    )
-    proxy, meter = synthetic_proxy(syn, bench), progress or Silent()
+    bench = ProxySetup(real=real.to(compute.device), protocol=protocol or recipe(), compute=compute)
+    proxy, meter = synthetic_proxy(syn, bench), compute.progress
     searched, compared = (Trials(NetworkScores(proxy, bench, folder), of, real, seeds) for _ in range(2))
     try:
         meter.start(trials, f"{proxy.label}: search")
@@ -136,7 +126,7 @@ def search(
         if takes(DEFAULT_NETWORK, real):
             chosen.append((canonical_network_name(DEFAULT_NETWORK), "default"))
         worth = {**compared.worth, **searched.worth}
-        runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=meter)
+        runner = Runner(bench=bench, folder=folder, seeds=seeds)
         on_real = _on_real(chosen, worth, runner, real)
     finally:
         meter.close()

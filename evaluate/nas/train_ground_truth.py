@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.nas.ground_truth import GroundTruth
 from ddbench.evaluate.nas.proxies import ProxySetup, recipe, require_validation
@@ -14,9 +12,7 @@ from ddbench.evaluate.nas.runner import Runner, facts_of, sizes
 from ddbench.evaluate.nas.space import Space, draw, part_of
 from ddbench.evaluate.nas.space import space as space_named
 from ddbench.evaluate.protocols.protocol import Protocol
-from ddbench.runtime.device import choose_device
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress, Silent
+from ddbench.runtime.compute import Compute
 
 
 def true_accuracies(
@@ -30,9 +26,7 @@ def true_accuracies(
     protocol: Protocol | None = None,
     test: bool = False,
     part: tuple[int, int] | None = None,
-    device: torch.device | str = "auto",
-    progress: Progress | None = None,
-    executor: Executor | None = None,
+    compute: Compute = Compute(),
 ) -> GroundTruth:
     """Train networks on real data alone, for the true ranking.
 
@@ -48,9 +42,7 @@ def true_accuracies(
         protocol: None is ``recipe()``.
         test: Also for test accuracies, by a second training.
         part: (2, 4) takes the second of every four networks.
-        device: Device that trains and tests; "auto" takes CUDA where present.
-        progress: Shown while networks are trained.
-        executor: Trains the networks; None is this process.
+        compute: How networks are trained and tested.
 
     Returns:
         The table of accuracies.
@@ -59,13 +51,10 @@ def true_accuracies(
         UserError: As in ``rank``.
     """
     require_validation(real)
-    chosen_device = choose_device(str(device))
     of = space if isinstance(space, Space) else space_named(space)
-    bench = ProxySetup(
-        real=real.to(chosen_device), protocol=protocol or recipe(), device=chosen_device, executor=executor
-    )
+    bench = ProxySetup(real=real.to(compute.device), protocol=protocol or recipe(), compute=compute)
     chosen = part_of(draw(of.networks, networks, seed), part)
     sizes(chosen, real)
-    runner = Runner(bench=bench, folder=folder, seeds=seeds, progress=progress or Silent())
+    runner = Runner(bench=bench, folder=folder, seeds=seeds)
     truth = runner.truth(chosen, facts_of(bench, of, seeds))
     return runner.tested(truth, chosen) if test else truth

@@ -18,7 +18,8 @@ from ddbench.evaluate.training.networks import has_batch_norm
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import derive
-from ddbench.runtime.compile import Choice, should_compile
+from ddbench.runtime.compile import should_compile
+from ddbench.runtime.compute import Compute
 from ddbench.training.forward_pass import draws_at_random
 
 
@@ -36,16 +37,17 @@ class EvaluationConfig:
     """Images and classes."""
     steps: int | None
     """Updates after which each training stops; None for as many as its epochs have."""
+    compute: Compute
+    """How one process trains and tests, on which device."""
     horizons: tuple[int, ...] = ()
     """Epochs after which networks are tested, of which one is chosen; none where they are tested after the last."""
-    device: torch.device
-    """Device that trains and tests."""
     compiled: bool = False
     """Whether training steps are compiled, which changes rounding alone."""
-    notice: bool = False
-    """Whether a network that does not compile is reported on stderr."""
-    together: int | None = None
-    """Networks trained at once; None is one on a CPU, and as many as fit on a GPU."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device that trains and tests."""
+        return self.compute.device
 
     def build(self, seed: int) -> nn.Module:
         """Build the untrained network of an evaluation seed.
@@ -88,12 +90,10 @@ def resolve_config(
     *,
     ipc: int,
     networks: int,
-    device: torch.device,
+    compute: Compute,
     lr: float | None = None,
     steps: int | None = None,
     stretch: bool = False,
-    compile: Choice = "off",
-    together: int | None = None,
 ) -> EvaluationConfig:
     """Resolve a protocol for a network, a real set and what is trained on.
 
@@ -104,19 +104,17 @@ def resolve_config(
         source: Images that are trained on.
         ipc: Images per class as trained on.
         networks: Networks that are trained in all.
-        device: Device that trains and tests.
+        compute: How networks are trained and tested. Those with random layers are never compiled: they would draw
+            other numbers.
         lr: Rate that training begins with; None takes the protocol's.
         steps: Updates after which each training stops; None for as many as its epochs have.
         stretch: Whether epochs and schedule are stretched, or shortened, to just ``steps`` updates.
-        compile: Whether training steps are compiled; "auto" where that pays. Networks with random layers never are:
-            compiled, they would draw other numbers.
-        together: Networks trained at once; None is one on a CPU, and as many as fit on a GPU.
 
     Returns:
         The resolved configuration.
 
     Raises:
-        UserError: ``compile`` is "on" and this machine can not compile.
+        UserError: Compilation is "on" and this machine can not compile.
     """
     context = EvaluationContext(
         dataset=real.name,
@@ -137,14 +135,13 @@ def resolve_config(
         shape=real.shape,
         steps=steps,
         horizons=protocol.horizons if steps is None else (),
-        device=device,
-        notice=compile == "on",
-        together=together,
+        compute=compute.on(compute.device),
     )
-    return replace(config, compiled=_should_compile(config, source, networks, compile))
+    return replace(config, compiled=_should_compile(config, source, networks))
 
 
-def _should_compile(config: EvaluationConfig, source: TrainingSource, networks: int, compile: Choice) -> bool:
+def _should_compile(config: EvaluationConfig, source: TrainingSource, networks: int) -> bool:
+    compile = config.compute.compile
     if compile == "off":
         return False
     images = networks * config.training.images_seen(source.images)
@@ -156,14 +153,14 @@ def stack_size(config: EvaluationConfig, source: TrainingSource, networks: int) 
     """Count the networks that are trained at once.
 
     Args:
-        config: Resolved evaluation; its ``together`` and its device decide.
+        config: Resolved evaluation; its computation decides.
         source: Images that are trained on.
         networks: Networks that are trained in all.
 
     Returns:
         A number from 1 to ``networks``; 1 for networks with random layers, which take turns.
     """
-    if (config.together is None and config.device.type == "cpu") or config.has_random_layers:
+    if (config.compute.together is None and config.device.type == "cpu") or config.has_random_layers:
         return 1
     parameters = sum(parameter.numel() for parameter in config.example.parameters())
     batch = min(config.training.batch, max(map(len, source.sets)))
@@ -175,4 +172,4 @@ def stack_size(config: EvaluationConfig, source: TrainingSource, networks: int) 
         vectors=config.training.vectors,
         stacked=True,
     )
-    return memory_check.stack_size(config.together, networks, config.device, each)
+    return memory_check.stack_size(config.compute.together, networks, config.device, each)

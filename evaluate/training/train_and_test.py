@@ -205,7 +205,7 @@ def _forward(config: EvaluationConfig, *, stacked: bool) -> ForwardPass:
         config.device,
         stacked=stacked,
         compile=config.compiled,
-        notice=config.notice,
+        notice=config.compute.compile == "on",
     )
 
 

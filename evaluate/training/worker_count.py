@@ -9,7 +9,7 @@ import torch
 from ddbench.estimates.memory import activation_floats
 from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.networks import ImageShape, build_network
-from ddbench.runtime.executors import Local
+from ddbench.runtime.executors import Executor, Local, Serial
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 WORTH_WORKERS = 3e9
@@ -34,7 +34,7 @@ def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable
     return floats * len(syn.labels) * syn.formation**2 * protocol.trained_epochs * seeds > WORTH_WORKERS
 
 
-def workers_for(device: torch.device, worth: bool) -> Local | None:
+def workers_for(device: torch.device, worth: bool) -> Executor:
     """Executor of an evaluation.
 
     Args:
@@ -42,7 +42,7 @@ def workers_for(device: torch.device, worth: bool) -> Local | None:
         worth: Whether the work is enough for several processes.
 
     Returns:
-        On a CPU of several cores, as many workers as torch would use threads; elsewhere, or not worth it, None.
+        On a CPU of several cores, as many workers as torch would use threads; elsewhere, or not worth it, this process.
     """
     cores = torch.get_num_threads()
-    return Local(cores) if worth and device.type == "cpu" and cores > 1 else None
+    return Local(cores) if worth and device.type == "cpu" and cores > 1 else Serial()

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-import torch
 from helpers.command_line import RECIPE, written
+from helpers.computing import computing
 
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.evaluate.protocols.protocol import EvaluationContext
@@ -15,7 +15,7 @@ from ddbench.plan.time_distillation import TimingSetup, in_turns, outer_step_sec
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
 from ddbench.recipe.experts import ExpertRecipe
 
-STAGE = TimingSetup(network="convnet-d1-w4", shape=ImageShape(1, 8, 3), device=torch.device("cpu"))
+STAGE = TimingSetup(network="convnet-d1-w4", shape=ImageShape(1, 8, 3), compute=computing())
 TRAJECTORY = {"max_start_epoch": 2, "image_lr": 1.0, "iterations": 5}
 
 

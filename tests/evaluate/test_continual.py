@@ -144,7 +144,7 @@ def test_only_seen_classes_are_tested():
 
 def evaluator(home, real, epochs=2, **changes):
     about = {"network": "convnet-d1-w4", "protocol": short("dsa-v1", epochs), "seeds": (0, 1)}
-    return ContinualEvaluator(real=real, home=home, device=torch.device("cpu"), **{**about, **changes})
+    return ContinualEvaluator(real=real, home=home, **{**about, **changes})
 
 
 def evaluate_step(who, parts, step=0, label="mtt"):

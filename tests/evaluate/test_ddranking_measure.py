@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
@@ -55,7 +56,7 @@ class Referee:
         monkeypatch.setattr(baselines, "score", lambda syn, real, **given: self.answer(syn, **given))
         monkeypatch.setattr(baselines, "score_real", lambda real, **given: self.answer(None, **given))
 
-    def answer(self, syn, *, protocol, network, seeds, device, split, lr, teachers=None, executor=None):
+    def answer(self, syn, *, protocol, network, seeds, compute, split, lr, teachers=None):
         who = "real" if syn is None else syn.method
         self.asked += [(who, protocol.key, syn and syn.label_kind, split, lr, seed) for seed in seeds]
         accuracy = tuple(derive(seed, who, protocol.key, str(lr), split) % 1000 / 1000 for seed in seeds)
@@ -184,7 +185,7 @@ def test_several_seeds_are_trained_together_where_there_are_workers(referee, rea
 
     referee.answer = counted
     asked = {"seeds": (0, 1, 2), "rates": (0.1,), "folder": tmp_path}
-    side_by_side = measure(tiny_synthetic(real), real, executor=Local(2), **asked)
+    side_by_side = measure(tiny_synthetic(real), real, compute=computing(executor=Local(2)), **asked)
     assert sizes == [("mtt", 2), ("mtt", 1), ("random", 1), ("random", 1), ("random", 1), (None, 2), (None, 1)]
     for seed_one, seconds in ((1, 1.0), (0, 1.0)):
         kept = [json.loads(path.read_text()) for path in tmp_path.iterdir()]

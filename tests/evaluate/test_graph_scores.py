@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import computing
 from helpers.graph_score_makers import as_set, sized_set
 from sklearn.metrics import roc_auc_score
 
@@ -94,7 +95,9 @@ def test_equals_a_plain_loop(classes, untrained, name):
 @pytest.mark.parametrize("name", GRAPH_NETWORKS)
 def test_every_network_learns_from_all_training_graphs(name, device):
     real = sized_set(3)
-    scores = score_graphs(as_set(real, real.train), real, protocol=SHORT, network=name, seeds=(0,), device=device)
+    scores = score_graphs(
+        as_set(real, real.train), real, protocol=SHORT, network=name, seeds=(0,), compute=computing(device=device)
+    )
     assert scores.roc_auc[0] > 0.8 and scores.validation[0] > 0.8 and scores.accuracy[0] > 0.4
     assert scores.seconds > 0
 
@@ -169,7 +172,14 @@ def test_training_that_does_not_stay_finite_is_noted():
 
 def test_progress_is_told_to_the_end():
     real, meter = sized_set(), Meter()
-    score_graphs(as_set(real, real.train), real, protocol=SHORT, network="gcn-sum", seeds=(0, 1), progress=meter)
+    score_graphs(
+        as_set(real, real.train),
+        real,
+        protocol=SHORT,
+        network="gcn-sum",
+        seeds=(0, 1),
+        compute=computing(progress=meter),
+    )
     assert meter.total == meter.told[-1] == 60 and meter.told == sorted(meter.told) and meter.closed
 
 

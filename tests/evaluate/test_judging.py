@@ -21,7 +21,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.scores import Scores
 from ddbench.evaluate.verify import verify
 from ddbench.networks import network_names
-from ddbench.pipeline.context import RunContext
+from ddbench.runtime.compute import Compute
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ class TestRates:
         evaluator = ImageEvaluator(
             real=real,
             protocol=short(epochs=2),
-            device=torch.device("cpu"),
-            context=RunContext(tmp_path, quiet=True),
+            compute=Compute(),
+            results=tmp_path / "results",
             seeds=(0, 1),
             lr_policy="search",
         )
@@ -117,8 +117,8 @@ class TestPools:
         given = {
             "real": real,
             "protocol": short(),
-            "device": torch.device("cpu"),
-            "context": RunContext(tmp_path),
+            "compute": Compute(),
+            "results": tmp_path / "results",
             "seeds": (),
         }
         assert ImageEvaluator(**given).policy(NetworkRequest("mlp", (pool,))) == "search"
@@ -162,8 +162,8 @@ class TestPools:
         assert [line.split()[:2] for line in text.splitlines()[2:4]] == [["mtt", "51.0"], ["mtt", "51.0"]]
 
     def test_asked_again_a_row_keeps_its_pools(self, real, tmp_path):
-        given = {"real": real, "protocol": short(), "device": torch.device("cpu"), "seeds": (0,)}
-        evaluator, syn = ImageEvaluator(**given, context=RunContext(tmp_path, quiet=True)), tiny_synthetic(real)
+        given = {"real": real, "protocol": short(), "compute": Compute(), "seeds": (0,)}
+        evaluator, syn = ImageEvaluator(**given, results=tmp_path / "results"), tiny_synthetic(real)
         one, two = (Pool(name=name, networks=(), lr_policy="protocol", title="", source="") for name in ("one", "two"))
         files = {evaluator.row(syn, NetworkRequest(NETWORK, pools), "last")[1] for pools in ((one,), (), (two, one))}
         assert len(files) == 1 and load_row(files.pop()).pools == ("two", "one")

@@ -5,6 +5,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+from helpers.computing import computing
 from helpers.evaluation_makers import tiny_real, tiny_synthetic
 from helpers.nas_makers import Counted, tiny_space
 
@@ -28,7 +29,7 @@ def counted(monkeypatch):
 def ranked(folder, sets=None, **changes):
     real = changes.pop("real", None) or tiny_real()
     sets = [tiny_synthetic(real, ipc=2)] if sets is None else sets
-    asked = {"space": tiny_space(), "seeds": 2, "protocol": PROTOCOL, "device": "cpu", **changes}
+    asked = {"space": tiny_space(), "seeds": 2, "protocol": PROTOCOL, **changes}
     return rank(sets, real, folder=folder, **asked)
 
 
@@ -70,7 +71,7 @@ def test_what_is_told_of_cost_is_what_it_costs(tmp_path):
 
 def test_early_stopping_has_as_many_updates_as_the_set():
     real = tiny_real()
-    bench = ProxySetup(real=real, protocol=recipe(epochs=7), device=real.device)
+    bench = ProxySetup(real=real, protocol=recipe(epochs=7), compute=computing(device=real.device))
     assert updates(tiny_synthetic(real, ipc=2), bench) == 7  # six images are one batch of 256
     assert updates(tiny_synthetic(real, ipc=2, formation=2), bench) == 7
     assert PROTOCOLS["nas-v1"].batch == 256
@@ -78,7 +79,7 @@ def test_early_stopping_has_as_many_updates_as_the_set():
 
 def test_random_images_are_as_many_of_each_class_and_drawn_by_the_seed():
     real = tiny_real()
-    bench = ProxySetup(real=real, protocol=PROTOCOL, device=real.device)
+    bench = ProxySetup(real=real, protocol=PROTOCOL, compute=computing(device=real.device))
     identities = [random_proxy(3, bench, seed).identity for seed in (0, 0, 1)]
     assert identities[0] == identities[1] != identities[2]
     with pytest.raises(UserError, match="ipc 11 is larger than a class"):
@@ -156,9 +157,7 @@ def test_a_table_replaces_training_on_real_data(tmp_path, counted):
 
 def test_a_table_of_another_recipe_is_said_to_be_one(tmp_path):
     real = tiny_real()
-    truth = true_accuracies(
-        real, folder=tmp_path, space=tiny_space(), seeds=1, protocol=recipe(1, "none"), device="cpu"
-    )
+    truth = true_accuracies(real, folder=tmp_path, space=tiny_space(), seeds=1, protocol=recipe(1, "none"))
     assert not truth.test
     same = ranked(tmp_path, protocol=recipe(1, "none"), truth=truth)
     other = ranked(tmp_path, truth=truth)
@@ -167,7 +166,7 @@ def test_a_table_of_another_recipe_is_said_to_be_one(tmp_path):
 
 
 def test_test_accuracies_are_asked_for(tmp_path, counted):
-    asked = {"space": tiny_space(), "seeds": 1, "protocol": PROTOCOL, "device": "cpu", "folder": tmp_path}
+    asked = {"space": tiny_space(), "seeds": 1, "protocol": PROTOCOL, "folder": tmp_path}
     assert set(true_accuracies(tiny_real(), **asked, test=True).test) == set(tiny_space().networks)
 
 

@@ -23,7 +23,7 @@ def counted(monkeypatch):
 
 def searched(folder, **changes):
     real = tiny_real()
-    asked = {"space": tiny_space(), "trials": 3, "top": 2, "protocol": PROTOCOL, "device": "cpu", **changes}
+    asked = {"space": tiny_space(), "trials": 3, "top": 2, "protocol": PROTOCOL, **changes}
     return search(tiny_synthetic(real), real, folder=folder, **asked)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.command_line import only
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.errors import UserError
@@ -40,8 +41,8 @@ class Meter:
 
 def test_one_accuracy_a_seed_and_each_seed_for_itself(real, device):
     syn = tiny_synthetic(real)
-    both = score(syn, real, protocol=short(epochs=20), seeds=(3, 0), device=device)
-    alone = score(syn, real, protocol=short(epochs=20), seeds=(0,), device=device)
+    both = score(syn, real, protocol=short(epochs=20), seeds=(3, 0), compute=computing(device=device))
+    alone = score(syn, real, protocol=short(epochs=20), seeds=(0,), compute=computing(device=device))
     assert both.seeds == (3, 0) and both.split == "test" and both.network == NETWORK and both.protocol == "mtt-v1"
     if device.type == "cpu":
         assert both.accuracy[1] == alone.accuracy[0]
@@ -63,7 +64,7 @@ def test_global_random_state_and_threads_are_left_alone(real):
 
 def test_progress_counts_epochs_and_is_closed(real):
     meter = Meter()
-    score(tiny_synthetic(real), real, protocol=short(epochs=3), seeds=(0, 1), progress=meter)
+    score(tiny_synthetic(real), real, protocol=short(epochs=3), seeds=(0, 1), compute=computing(progress=meter))
     assert meter.total == 8 and meter.done[-1] == 8 and meter.done == sorted(meter.done) and meter.closed
 
 
@@ -151,7 +152,14 @@ def test_soft_labels(real, kind):
 def test_batch_norm_network_gets_its_own_setting(real):
     protocol = replace(PROTOCOLS["dc-v1"], batch_norm=short(epochs=2, augmentation="dc-bn").setting)
     meter = Meter()
-    score(tiny_synthetic(real), real, protocol=protocol, network=f"{NETWORK}-bn", seeds=(0,), progress=meter)
+    score(
+        tiny_synthetic(real),
+        real,
+        protocol=protocol,
+        network=f"{NETWORK}-bn",
+        seeds=(0,),
+        compute=computing(progress=meter),
+    )
     assert meter.total == 3
 
 
@@ -194,7 +202,10 @@ def test_workers_give_the_same_bits(real):
     syn, protocol = tiny_synthetic(real), short(epochs=10)
     alone = score(syn, real, protocol=protocol, seeds=range(3))
     with Local(2) as workers:
-        assert score(syn, real, protocol=protocol, seeds=range(3), executor=workers).accuracy == alone.accuracy
+        assert (
+            score(syn, real, protocol=protocol, seeds=range(3), compute=computing(executor=workers)).accuracy
+            == alone.accuracy
+        )
 
 
 # --- selection -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from helpers.command_line import only
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,7 +133,7 @@ def test_scores_of_candidates_that_an_older_ddbench_kept_are_not_trained_again(t
 
 
 def test_scores_of_networks_that_an_older_ddbench_kept_are_not_trained_again(tmp_path, monkeypatch):
-    bench = proxies.ProxySetup(real=tiny_real(), protocol=proxies.recipe(1, "none"), device="cpu")
+    bench = proxies.ProxySetup(real=tiny_real(), protocol=proxies.recipe(1, "none"), compute=computing())
     proxy = proxies.real_proxy(bench)
     cache = NetworkScores(proxy, bench, tmp_path)
     want = cache.scores(NETWORK, (0, 1), "validation")

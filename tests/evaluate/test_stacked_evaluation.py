@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic, train_by
 
 from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
@@ -94,7 +95,8 @@ def test_scores_of_networks_together_are_those_of_each(protocol):
     real = tiny_real()
     syn = tiny_synthetic(real, warm_images=tiny_synthetic(real, seed=1).images)
     one, both = (
-        score(syn, real, protocol=protocol, seeds=(0, 1, 2, 3, 4), together=together) for together in (None, 2)
+        score(syn, real, protocol=protocol, seeds=(0, 1, 2, 3, 4), compute=computing(together=together))
+        for together in (None, 2)
     )
     assert both.accuracy == pytest.approx(one.accuracy, abs=0.07)
     assert len(set(one.accuracy)) > 1
@@ -115,7 +117,9 @@ def test_networks_that_draw_take_turns_and_are_never_compiled(monkeypatch):
     real = tiny_real()
     monkeypatch.setattr(EvaluationConfig, "has_random_layers", True)
     one = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1))
-    other = score(tiny_synthetic(real), real, protocol=short(), seeds=(0, 1), together=2, compile="on")
+    other = score(
+        tiny_synthetic(real), real, protocol=short(), seeds=(0, 1), compute=computing(compile="on", together=2)
+    )
     assert one.accuracy == other.accuracy
     assert not other.compiled
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic
 
 from ddbench.domains.images.evaluator import ImageEvaluator
@@ -12,7 +13,7 @@ from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.train_teachers import checked_teachers, train_teachers
-from ddbench.pipeline.context import RunContext
+from ddbench.runtime.compute import Compute
 from ddbench.training.teachers import Teachers, combined, load_teachers
 
 
@@ -93,7 +94,9 @@ class TestTeachers:
     def test_a_teacher_that_diverges_is_not_kept(self, real, tmp_path, monkeypatch):
         monkeypatch.setattr("ddbench.evaluate.train_teachers.is_finite", lambda network: False)
         with pytest.raises(UserError, match="diverged(.*\n)*.*squeeze-v1, which begins with a rate of 0.1"):
-            train_teachers(real, [NETWORK], tmp_path, epochs=1, protocol="squeeze-v1", checkpoint_seconds=0)
+            train_teachers(
+                real, [NETWORK], tmp_path, epochs=1, protocol="squeeze-v1", compute=computing(checkpoint_seconds=0)
+            )
         assert not list(tmp_path.iterdir())
 
     def test_round_trip_and_damage(self, teachers, tmp_path):
@@ -148,8 +151,8 @@ class TestTeachers:
         syn = tiny_synthetic(real)
         given = {
             "real": real,
-            "device": torch.device("cpu"),
-            "context": RunContext(tmp_path, quiet=True),
+            "compute": Compute(),
+            "results": tmp_path / "results",
             "seeds": (0,),
         }
         for name, used in (("infer-dynamic-v1", True), ("mtt-v1", False)):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.command_line import ENVIRONMENT, command, only
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_split
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -95,9 +96,11 @@ def test_layers_that_draw_go_on_drawing(tmp_path):
     names, asked = ["efficientnet-b0-cifar"], {"epochs": 3, "protocol": "squeeze-v1"}
     wanted = train_teachers(real, names, tmp_path / "whole", **asked)
     with pytest.raises(Stopped):
-        train_teachers(real, names, tmp_path / "cut", progress=lambda: StopsAfter(2), checkpoint_seconds=0, **asked)
+        train_teachers(
+            real, names, tmp_path / "cut", compute=computing(progress=StopsAfter(2), checkpoint_seconds=0), **asked
+        )
     meter = StopsAfter(99)
-    found = train_teachers(real, names, tmp_path / "cut", progress=lambda: meter, **asked)
+    found = train_teachers(real, names, tmp_path / "cut", compute=computing(progress=meter), **asked)
     assert meter.begun == 2
     assert_equal(found.states[0], wanted.states[0])
     assert found.accuracy == wanted.accuracy and found.fingerprint == wanted.fingerprint
@@ -116,7 +119,7 @@ def test_the_state_is_written_when_it_is_due_and_when_a_training_breaks_off(tmp_
     state_of(job, 0, TrainingCheckpoint(tmp_path / ".b.unfinished", ASKED, CPU, 3600))
     assert not written
     with pytest.raises(Stopped):
-        train_teachers(tiny_real(), [NETWORK], tmp_path, epochs=6, progress=lambda: StopsAfter(4))
+        train_teachers(tiny_real(), [NETWORK], tmp_path, epochs=6, compute=computing(progress=StopsAfter(4)))
     assert [facts["epochs"] for _, facts in written] == [4]
 
 

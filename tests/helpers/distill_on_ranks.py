@@ -6,6 +6,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import select
 from ddbench.methods import METHODS
 from ddbench.synthetic.synthetic_set import load_synthetic
+from helpers.computing import computing, under
 from helpers.evaluation_makers import short, tiny_real, tiny_synthetic
 from helpers.expert_data import content, tiny_recipe, train
 from helpers.infer_makers import taught_task
@@ -25,7 +26,7 @@ def experts(executor, folder):
 def evaluation(executor, folder):
     real = tiny_real()
     syn, asked = tiny_synthetic(real), {"protocol": short("dc-v1", epochs=4), "seeds": (5, 0, 3)}
-    alone, shared = score(syn, real, **asked), score(syn, real, executor=executor, **asked)
+    alone, shared = score(syn, real, **asked), score(syn, real, compute=computing(executor=executor), **asked)
     assert (shared.device is None) == (not executor.elsewhere)
     return alone.accuracy, shared.accuracy
 
@@ -36,7 +37,7 @@ def selection(executor, folder):
     for name, by in (("alone", None), ("shared", executor)):
         for step in (1, 2, 3):
             tiny_synthetic(real, seed=step).save(folder / name / f"{step:06d}.safetensors")
-        chosen = select(folder / name, "validation", real, protocol=short(), networks=2, executor=by)
+        chosen = select(folder / name, "validation", real, protocol=short(), networks=2, compute=computing(executor=by))
         found.append((chosen.step, chosen.scores))
     assert len(found[0][1]) == 3
     return found
@@ -44,9 +45,9 @@ def selection(executor, folder):
 
 def networks(executor, folder):
     real, found = tiny_real(), []
-    asked = {"space": tiny_space(), "seeds": 2, "protocol": recipe(epochs=2, augmentation="none"), "device": "cpu"}
+    asked = {"space": tiny_space(), "seeds": 2, "protocol": recipe(epochs=2, augmentation="none")}
     for name, by in (("alone", None), ("shared", executor)):
-        ranking = rank([tiny_synthetic(real)], real, folder=folder / name, executor=by, **asked)
+        ranking = rank([tiny_synthetic(real)], real, folder=folder / name, compute=computing(executor=by), **asked)
         found.append([ranking.truth.accuracy, ranking.truth.test, [entry.scores for entry in ranking.entries]])
     return found
 
@@ -56,7 +57,7 @@ def compensators(executor, folder):
     found = []
     for name, by in (("alone", None), ("shared", executor)):
         method = METHODS.get("infer", "")(iterations=4, jobs_at_once=1)
-        (path,) = run(method, taught_task(), 4, folder / name, seed=5, executor=by)
+        (path,) = run(method, under(taught_task(), executor=by), 4, folder / name, seed=5)
         assert len(list((folder / name / "jobs").glob("*.safetensors"))) >= 4
         compensation = load_synthetic(path).compensation
         assert compensation is not None and compensation.compensators.abs().sum() > 0

@@ -12,6 +12,7 @@ from ddbench.randomness import stream
 from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.progress import Silent
 from ddbench.testing.tiny_task import tiny_real as tiny_real
+from helpers.computing import computing
 
 NETWORK = "convnet-d1-w4"
 SEED = 3
@@ -73,7 +74,9 @@ class Watching(Silent):
 
 def train(folder, recipe, *, epochs=3, real=None, network=NETWORK, **more) -> ExpertBuffer:
     """Experts on :func:`tiny_real`."""
-    return train_experts(folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, **more)
+    return train_experts(
+        folder, real or tiny_real(), network, recipe, epochs=epochs, seed=SEED, compute=computing(**more)
+    )
 
 
 def content(folder):

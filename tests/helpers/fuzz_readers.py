@@ -43,6 +43,7 @@ from ddbench.synthetic.description import GraphSetDescription, ImageSetDescripti
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.teachers import Teachers, load_teachers
 from helpers.command_line import RECIPE
+from helpers.computing import computing
 from helpers.data_makers import pixels, small_known, write_folder, write_parquet
 from helpers.evaluation_makers import make_tiny_row, tiny_real, tiny_synthetic
 from helpers.foreign_makers import MEAN, STD, drawn, imported, sorted_labels
@@ -241,10 +242,9 @@ def scores_of_candidates(folder):
         network=None,
         seeds=(1, 2),
         split="validation",
-        device=torch.device("cpu"),
+        compute=computing(),
         steps=3,
         teachers=None,
-        compile="off",
     )
     return score_cache(folder), [job.key(folder / f"{seed:06d}.safetensors") for seed in range(2)]
 

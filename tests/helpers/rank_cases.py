@@ -17,6 +17,7 @@ from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.progress import Silent
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.unroll.compiled_step import GradientKernel
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 
 F64 = torch.float64
@@ -31,7 +32,7 @@ def outer_gradients(ranks, cases, captured=False):
 
 
 def _outer_gradient(ranks, name, settings, captured):
-    task = replace(tiny_task(dtype=F64, compile="on" if captured else "off", mirror=True), ranks=ranks)
+    task = under(tiny_task(dtype=F64, compile="on" if captured else "off", mirror=True), ranks=ranks)
     kind = METHODS.get(name, "test")
     usual = {"inner_steps": 4, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 1.0}
     method = kind(**{key: value for key, value in usual.items() if key in kind.model_fields}, **settings)
@@ -72,10 +73,10 @@ def whole_run(ranks, folder, stop=None):
         ema_decay=0.9,
         guard={"threshold": THRESHOLD},
     )
-    task = replace(tiny_task(), ranks=ranks)
     progress = Silent() if stop is None else StopAt(stop)
+    task = under(tiny_task(), ranks=ranks, progress=progress, checkpoint_seconds=0)
     try:
-        found = optimize(method, task, 2, folder, seed=1, checkpoint_seconds=0, progress=progress)
+        found = optimize(method, task, 2, folder, seed=1)
     except KeyboardInterrupt:
         return "interrupted"
     kept = [load_synthetic(path) for path in found]

@@ -86,7 +86,7 @@ class TableEvaluator(Evaluator):
 
     def evaluate(self, syn, request, selection, note=""):
         scores = self.score(syn, request.network)
-        return plain_row(syn, self.real, scores, "tables", selection=selection, device=self.device, note=note)
+        return plain_row(syn, self.real, scores, "tables", selection=selection, device=self.compute.device, note=note)
 
     def score(self, syn, network):
         accuracy = tuple(self._probe(syn, seed) for seed in self.seeds)
@@ -132,11 +132,12 @@ class Tables(Domain):
     def evaluator(self, **common):
         return TableEvaluator(**common)
 
-    def verify(self, row, syn, real, *, context, device, teachers):
-        evaluator = self.evaluator(real=real, protocol=PROTOCOL, device=device, context=context, seeds=row.seeds)
+    def verify(self, row, syn, real, *, context, teachers):
+        common = {"compute": context.compute, "results": context.results, "seeds": row.seeds}
+        evaluator = self.evaluator(real=real, protocol=PROTOCOL, **common)
         require_same_origin(row, evaluator.sha256(syn), real.fingerprint)
         scores = evaluator.score(syn, row.network)
-        return compare_accuracies(row, scores.accuracy, is_exact(row, device, versions()))
+        return compare_accuracies(row, scores.accuracy, is_exact(row, context.compute.device, versions()))
 
     def draw(self, syn, target, home):
         image.imsave(target, syn.rows.numpy())

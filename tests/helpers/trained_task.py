@@ -40,7 +40,6 @@ def trained_task(folder, *, network="convnet-d1-w4", count=3, real=None, **recip
         network=FlatNetwork(module),
         network_name=network,
         experts=experts,
-        device=torch.device("cpu"),
     )
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, tiny_task
 
 from ddbench.distillation.job_checkpoint import JobCheckpoint
@@ -67,14 +68,14 @@ def test_interrupted_anywhere_it_ends_with_the_same_bits(tmp_path, walked):
     for stop in range(1, 18):
         folder = tmp_path / f"stopped-{stop}"
         with pytest.raises(KeyboardInterrupt):
-            run(Walks(), task, 2, folder, seed=5, checkpoint_seconds=0, progress=StopAtCount(stop))
+            run(Walks(), under(task, checkpoint_seconds=0, progress=StopAtCount(stop)), 2, folder, seed=5)
         assert torch.equal(images_of(run(Walks(), task, 2, folder, seed=5)), whole)
 
 
 def test_what_is_done_is_not_done_again(tmp_path, walked):
     task = tiny_task()
     with pytest.raises(KeyboardInterrupt):
-        run(Walks(), task, 2, tmp_path, seed=5, checkpoint_seconds=0, progress=StopAtCount(8))
+        run(Walks(), under(task, checkpoint_seconds=0, progress=StopAtCount(8)), 2, tmp_path, seed=5)
     assert walked == [("walk-0", s) for s in range(6)] + [("walk-1", 0), ("walk-1", 1)]
     walked.clear()
     run(Walks(), task, 2, tmp_path, seed=5)
@@ -93,7 +94,7 @@ def test_cost_is_of_all_jobs(tmp_path):
 def test_jobs_of_another_distillation_are_refused(tmp_path):
     task = tiny_task()
     with pytest.raises(KeyboardInterrupt):
-        run(Walks(), task, 1, tmp_path, seed=0, progress=StopAtCount(8))
+        run(Walks(), under(task, progress=StopAtCount(8)), 1, tmp_path, seed=0)
     with pytest.raises(UserError, match="was made with another steps"):
         run(Walks(steps=7), task, 1, tmp_path, seed=0)
 
@@ -120,6 +121,6 @@ def test_progress_is_told(tmp_path):
         def update(self, done, **facts):
             told.append((done, sorted(facts)))
 
-    run(Walks(steps=2), tiny_task(), 1, tmp_path, seed=0, progress=Listening(99))
+    run(Walks(steps=2), under(tiny_task(), progress=Listening(99)), 1, tmp_path, seed=0)
     assert told[:3] == [(6, " ipc 1, 3 jobs", 0), (1, ["far"]), (2, ["far"])]
     assert told[-1] == (6, ["far"])

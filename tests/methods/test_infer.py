@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import at, tiny_task
 from helpers.evaluation_makers import short
 from helpers.infer_makers import NETWORKS, drawn_teachers, taught_task
@@ -28,7 +29,7 @@ SMALL = {"iterations": 6, "shift": 2, "teachers": {"networks": NETWORKS}}
 
 def made(task, folder, ipc=4, seed=3, progress=None, pause=1e9, **settings):
     method = INFER.model_validate({**SMALL, **settings})
-    paths = run(method, task, ipc, folder, seed=seed, progress=progress, checkpoint_seconds=pause)
+    paths = run(method, under(task, progress=progress, checkpoint_seconds=pause), ipc, folder, seed=seed)
     return load_synthetic(paths[-1])
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 from torch.nn import functional
 
@@ -26,7 +27,8 @@ def task():
 
 def made(folder, ipc=2, seed=3, progress=None, of=None, **settings):
     method = SRe2L.model_validate({**SMALL, **settings})
-    paths = run(method, of or task(), ipc, folder, seed=seed, progress=progress, checkpoint_seconds=0)
+    watched = under(of or task(), progress=progress, checkpoint_seconds=0)
+    paths = run(method, watched, ipc, folder, seed=seed)
     return load_synthetic(paths[-1])
 
 

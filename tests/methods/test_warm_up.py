@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import computing
 from helpers.evaluation_makers import NETWORK, short, tiny_real, tiny_synthetic, train_by
 
 from ddbench.evaluate.score import score
@@ -28,7 +29,7 @@ def two_trainings(syn, real, protocol):
     sets = tuple(TensorTrainingSet(images=images, labels=syn.labels) for images in (syn.warm_images, syn.images))
     preprocessing = real.preprocessing
     source = TrainingSource(sets=sets, channels=1, mirror=True, preprocessing=preprocessing.describe())
-    config = resolve_config(protocol, NETWORK, real, source, ipc=2, networks=1, device=torch.device("cpu"), lr=0.05)
+    config = resolve_config(protocol, NETWORK, real, source, ipc=2, networks=1, compute=computing(), lr=0.05)
     return config, source, RealSplit(real.test, preprocessing, torch.device("cpu"))
 
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from helpers.command_line import ENVIRONMENT, copy_of, times
+from helpers.computing import computing, under
 from helpers.distillation_makers import tiny_task
 from helpers.memory_makers import ERRORS
 
@@ -25,7 +26,7 @@ def method(**more):
 
 
 def run(folder, how=None, **more):
-    return optimize(how or method(), tiny_task(), 1, folder, seed=3, **more)
+    return optimize(how or method(), under(tiny_task(), **more), 1, folder, seed=3)
 
 
 def failing(monkeypatch, target, error, calls):
@@ -155,7 +156,7 @@ def test_experts_that_do_not_fit_keep_their_last_epoch(tmp_path, monkeypatch):
     from ddbench.recipe.experts import ExpertRecipe
 
     real, recipe = tiny_real(images=60), ExpertRecipe(count=2, batch=20, lr=0.05)
-    asked = {"epochs": 4, "seed": 1, "checkpoint_seconds": 1e9}
+    asked = {"epochs": 4, "seed": 1, "compute": computing(checkpoint_seconds=1e9)}
     whole = train_experts(tmp_path / "whole", real, "convnet-d1-w4", recipe, **asked)
     failing(monkeypatch, "ddbench.training.loop.ScheduledOptimizer.update", ERRORS[1], {17})
     with pytest.raises(UserError, match="out of memory while training experts") as caught:
@@ -186,6 +187,7 @@ CHILD = """
 import resource, sys, pathlib, torch
 torch.set_num_threads(1)
 from helpers.distillation_makers import tiny_task
+from helpers.computing import under
 from helpers.memory_makers import ERRORS
 from ddbench.errors import UserError
 from ddbench.methods.mtt import MTT
@@ -207,7 +209,7 @@ def bigger(self, at):
     return real(self, at)
 
 try:
-    optimize(MTT(**more, iterations=4), task, 100, pathlib.Path(sys.argv[1]), seed=3, progress=Tighten())
+    optimize(MTT(**more, iterations=4), under(task, progress=Tighten()), 100, pathlib.Path(sys.argv[1]), seed=3)
 except UserError as error:
     print(error)
     sys.exit(2)

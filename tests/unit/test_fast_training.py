@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from helpers.computing import computing
 from helpers.evaluation_makers import make_tiny_row, short, tiny_synthetic
 from helpers.evaluation_makers import tiny_real as real_to_score
 from helpers.expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
@@ -98,7 +99,7 @@ def test_scores_compiled_are_scores_and_said_in_the_row(tmp_path, captured):
     real = real_to_score()
     syn = tiny_synthetic(real)
     plain = score(syn, real, protocol=short(), seeds=(0, 1))
-    fast = score(syn, real, protocol=short(), seeds=(0, 1), compile="on")
+    fast = score(syn, real, protocol=short(), seeds=(0, 1), compute=computing(compile="on"))
     assert captured.graphs
     assert (plain.compiled, fast.compiled) == (False, True)
     assert fast.accuracy == pytest.approx(plain.accuracy, abs=0.07)
@@ -112,7 +113,7 @@ def test_a_row_is_verified_in_the_way_it_was_made(captured):
     real = real_to_score()
     syn = tiny_synthetic(real)
     for choice in ("off", "on"):
-        scores = score(syn, real, protocol="dc-v1", seeds=(0,), steps=3, compile=choice)
+        scores = score(syn, real, protocol="dc-v1", seeds=(0,), steps=3, compute=computing(compile=choice))
         row = make_row(syn, real, scores, selection="last", device="cpu")
         before = captured.passes
         found = verify(row, syn, real)
@@ -160,10 +161,12 @@ def test_what_does_not_compile_runs_as_it_is(capsys, notice, stacked):
 def test_auto_compiles_long_trainings_alone(monkeypatch):
     monkeypatch.setattr("ddbench.runtime.compile.missing_requirement", lambda device: None)
     real = real_to_score()
-    given = {"protocol": short(epochs=3), "network": NETWORK, "device": "cpu"}
-    assert not real_job(real, **given, compile="auto", networks=5).config.compiled
-    assert real_job(real, **{**given, "protocol": short(epochs=10**9)}, compile="auto", networks=5).config.compiled
-    assert not real_job(real, **{**given, "protocol": short(epochs=10**9)}, compile="off", networks=5).config.compiled
+    given = {"protocol": short(epochs=3), "network": NETWORK}
+    assert not real_job(real, **given, compute=computing(compile="auto"), networks=5).config.compiled
+    assert real_job(
+        real, **{**given, "protocol": short(epochs=10**9)}, compute=computing(compile="auto"), networks=5
+    ).config.compiled
+    assert not real_job(real, **{**given, "protocol": short(epochs=10**9)}, networks=5).config.compiled
 
 
 def test_costs_grow_with_what_is_trained():
@@ -197,9 +200,9 @@ def test_compiled_for_real_experts_and_scores_are_the_same(tmp_path):
     real = real_to_score()
     given = {"protocol": short(), "seeds": (0, 1)}
     plain = score(tiny_synthetic(real), real, **given)
-    fast = score(tiny_synthetic(real), real, compile="on", **given)
+    fast = score(tiny_synthetic(real), real, compute=computing(compile="on"), **given)
     with Local(2) as workers:
-        spread = score(tiny_synthetic(real), real, compile="on", executor=workers, **given)
+        spread = score(tiny_synthetic(real), real, compute=computing(compile="on", executor=workers), **given)
     assert fast.accuracy == pytest.approx(plain.accuracy, abs=0.07)
     assert spread.accuracy == fast.accuracy
     assert dataclasses.replace(fast, seconds=0, peak_bytes=0) == dataclasses.replace(spread, seconds=0, peak_bytes=0)

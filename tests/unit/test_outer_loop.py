@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 from torch import Tensor
 
@@ -43,7 +44,7 @@ class Bowl(OptimizedMethod):
 
 
 def run(method, folder, **more):
-    return optimize(method, tiny_task(), 1, folder, seed=3, **more)
+    return optimize(method, under(tiny_task(), **more), 1, folder, seed=3)
 
 
 def test_is_torch_sgd_on_the_loss(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,7 +133,7 @@ class Moved(OptimizedMethod):
 
 
 def run(method, folder: Path, **more):
-    return optimize(method, tiny_task(), 1, folder, seed=3, **more)
+    return optimize(method, under(tiny_task(), **more), 1, folder, seed=3)
 
 
 @pytest.mark.parametrize("images", ["adamw", "sgd"])

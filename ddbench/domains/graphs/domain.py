@@ -65,7 +65,7 @@ class GraphDomain(Domain):
         Yields:
             Each row and its file.
         """
-        recipe, real, device = pipeline.recipe, pipeline.real, pipeline.device
+        recipe, real, device = pipeline.recipe, pipeline.real, pipeline.compute.device
         data = {"name": pipeline.loaded.name, "dataset": recipe.dataset}
         how = {"validation": recipe.validation, "seed": recipe.seed, "evaluation": pipeline.evaluation_facts}
         for name in NO_LEARNING:
@@ -79,12 +79,10 @@ class GraphDomain(Domain):
     def has_set(self, row: Row) -> bool:
         return row.method not in NO_LEARNING
 
-    def verify(
-        self, row: Row, syn: Any, real: Any, *, context: RunContext, device: Any, teachers: Path | None
-    ) -> GraphVerification:
+    def verify(self, row: Row, syn: Any, real: Any, *, context: RunContext, teachers: Path | None) -> GraphVerification:
         if teachers is not None:
             raise UserError("--teachers is about images, and this is about graphs", fix="leave --teachers out")
-        return verify_graph_row(row, syn, real, device=device, progress=context.progress())
+        return verify_graph_row(row, syn, real, compute=context.compute)
 
     def draw(self, syn: SyntheticGraphs, target: Path, home: Path) -> None:
         from ddbench.figures.graph_grid import draw_graphs

@@ -35,10 +35,9 @@ class GraphEvaluator(Evaluator):
             protocol=self.protocol,
             network=request.network,
             seeds=self.seeds,
-            device=self.device,
-            progress=self.context.progress(),
+            compute=self.compute,
         )
-        return make_graph_row(syn, self.real, scores, device=self.device)
+        return make_graph_row(syn, self.real, scores, device=self.compute.device)
 
     def _at_another_ipc(
         self, syn: SyntheticGraphs, request: NetworkRequest, selection: RowSelection

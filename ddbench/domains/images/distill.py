@@ -6,8 +6,6 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from ddbench.data import RealSet
 from ddbench.distillation.method import Method
 from ddbench.distillation.run import last_candidate, run
@@ -18,9 +16,7 @@ from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.expert_buffers.metadata import describe_buffer
 from ddbench.networks import canonical_network_name
 from ddbench.randomness import derive
-from ddbench.runtime.compile import Choice
-from ddbench.runtime.executors import Executor
-from ddbench.runtime.progress import Progress
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.teachers import Teachers
 
@@ -32,15 +28,12 @@ def distill_images(
     ipc: int | None,
     *,
     seed: int,
-    device: torch.device,
+    compute: Compute,
     network: str | None,
     experts: ExpertBuffer | None,
     teachers: Teachers | None,
     folder: str | Path | None,
-    executor: Executor | None,
-    compile: Choice = "auto",
     memory: Policy = "refuse",
-    progress: Progress | None = None,
 ) -> SyntheticSet:
     """Distill real images; see :func:`ddbench.distill`.
 
@@ -50,15 +43,12 @@ def distill_images(
         real: Images.
         ipc: Images per class.
         seed: Seed of every draw.
-        device: Where to distill.
+        compute: How to distill.
         network: Name of the student.
         experts: Trajectories that the method matches.
         teachers: Networks that the method distills.
         folder: Folder of state and candidates; None keeps none.
-        executor: Runs independent jobs.
-        compile: Whether the student's steps are compiled.
         memory: What to do where the estimated peak memory exceeds what is free.
-        progress: Shown while it is distilled.
 
     Returns:
         The set after the last outer step.
@@ -80,6 +70,7 @@ def distill_images(
             raise UserError(f"{name} needs experts", fix="give experts=ddbench.train_experts(...)")
         experts.require_match(describe_buffer(real, network, None, None))
         experts.require_epochs(epochs)
+    device = compute.device
     here = real.to(device)
     task = make_task(
         method,
@@ -87,10 +78,9 @@ def distill_images(
         here,
         make_student(here, network, seed, device),
         network,
-        device=device,
+        compute=compute,
         experts=experts,
         teachers=teachers,
-        compile=compile,
     )
     with tempfile.TemporaryDirectory() as temporary:
         run_folder = Path(folder or temporary)
@@ -105,7 +95,4 @@ def distill_images(
                 partial(method.memory_suggestions, task.sizes, ipc),
                 policy=memory,
             )
-        candidates = run(
-            method, task, ipc, run_folder, seed=derive(seed, "distill"), progress=progress, executor=executor
-        )
-        return load_synthetic(candidates[-1])
+        return load_synthetic(run(method, task, ipc, run_folder, seed=derive(seed, "distill"))[-1])

@@ -28,7 +28,7 @@ from ddbench.evaluate.lr_search import RATES
 from ddbench.evaluate.protocols.builtin import Protocol
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.network_pools import NetworkRequest, expanded
-from ddbench.evaluate.training.worker_count import should_parallelize, workers_for
+from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.evaluate.verify import Verification, verify
 from ddbench.networks import canonical_network_name
 from ddbench.pipeline.context import RunContext
@@ -40,7 +40,7 @@ from ddbench.pipeline.real_set import real_set_of, with_validation
 from ddbench.pipeline.set_evaluation import SetEvaluation, SetOptions, evaluation_seeds
 from ddbench.pipeline.stages import Evaluate, Stages
 from ddbench.recipe.recipe import LoadedRecipe
-from ddbench.runtime.device import choose_device
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.recorded import RecordedRecipe, recorded_recipe
 from ddbench.synthetic.synthetic_set import KIND, SyntheticSet, load_synthetic
 from ddbench.training.teachers import load_teachers
@@ -77,7 +77,7 @@ class ImageDomain(Domain):
     ) -> RealSet:
         space = syn.preprocessing
         real = real_set_of(short, recipe, space["kind"], context, given, space, where=where)
-        return real.to(choose_device(context.device))
+        return real.to(context.compute.device)
 
     def file_sha256(self, document: Mapping[str, Any]) -> str | None:
         return described_sha256(document)
@@ -92,7 +92,7 @@ class ImageDomain(Domain):
     def prepare(self, pipeline: Pipeline, real: RealSet) -> RealSet:
         require_networks_fit(pipeline.loaded, real, pipeline.network, pipeline.jobs)
         require_methods_fit(pipeline.loaded, real, pipeline.jobs)
-        return real.to(pipeline.device)
+        return real.to(pipeline.compute.device)
 
     def requests(self, loaded: LoadedRecipe, network: str, protocol: Protocol) -> list[NetworkRequest]:
         named = loaded.recipe.evaluation.networks
@@ -123,7 +123,7 @@ class ImageDomain(Domain):
     def set_evaluation(
         self, syn: SyntheticSet, recipe: RecordedRecipe, options: SetOptions, context: RunContext, file: Path
     ) -> SetEvaluation:
-        device, evaluation = choose_device(context.device), recipe.evaluation
+        compute, evaluation = context.compute, recipe.evaluation
         if options.validation is not None:
             syn = with_validation(syn, options.validation)
             recipe = recorded_recipe(syn.provenance["recipe"], file, KIND)
@@ -137,8 +137,8 @@ class ImageDomain(Domain):
         evaluator = ImageEvaluator(
             real=real,
             protocol=by,
-            device=device,
-            context=context,
+            compute=context.shared_out(compute, worth=worth),
+            results=context.results,
             seeds=seeds,
             seed=recipe.seed if options.seed is None else options.seed,
             lr_policy=options.lr or evaluation.lr,
@@ -146,24 +146,19 @@ class ImageDomain(Domain):
             steps=evaluation.steps,
             search_seeds=evaluation.selection_seeds,
             teachers=options.teachers and load_teachers(options.teachers),
-            executor=context.executors.on(device, worth=worth),
         )
         chosen_on_own = "learning rates may be chosen on images that the set was made from"
         note = "" if options.validation is None else chosen_on_own
         return SetEvaluation(syn, evaluator, requests, syn.provenance.get("selection", "given"), note)
 
-    def verify(
-        self, row: Row, syn: Any, real: Any, *, context: RunContext, device: Any, teachers: Path | None
-    ) -> Verification:
+    def verify(self, row: Row, syn: Any, real: Any, *, context: RunContext, teachers: Path | None) -> Verification:
         worth = should_parallelize(syn, protocol_named(row.protocol), [row.network], len(row.seeds))
         return verify(
             row,
             syn,
             real,
-            device=device,
+            compute=context.shared_out(context.compute, worth=worth),
             teachers=teachers_of(row, teachers, context.home),
-            progress=context.progress(),
-            executor=workers_for(device, worth),
         )
 
     def draw(self, syn: SyntheticSet, target: Path, home: Path) -> None:
@@ -182,9 +177,9 @@ class ImageDomain(Domain):
         return {"images": list(syn.images.shape), "labels": list(syn.labels.shape), "bytes": syn.bytes}
 
     def distill(
-        self, method: Method, name: str, real: RealSet, ipc: int | None, *, seed: int, device: str, **options: Any
+        self, method: Method, name: str, real: RealSet, ipc: int | None, *, seed: int, compute: Compute, **options: Any
     ) -> SyntheticSet:
-        return distill_images(method, name, real, ipc, seed=seed, device=choose_device(device), **options)
+        return distill_images(method, name, real, ipc, seed=seed, compute=compute, **options)
 
     def plan(self, pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
         from ddbench.plan.plan import plan_facts

@@ -17,7 +17,6 @@ from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.evaluate.score import score
 from ddbench.evaluate.selection import selection_seeds
 from ddbench.pipeline.evaluator import Evaluator
-from ddbench.runtime.executors import Executor
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
 
@@ -42,8 +41,6 @@ class ImageEvaluator(Evaluator):
     """Updates of every training; None is the protocol's."""
     teachers: Teachers | None = None
     """Networks that label."""
-    executor: Executor | None = None
-    """Trains the networks; None is this process."""
 
     def policy(self, request: NetworkRequest) -> LrPolicy:
         """Choose the policy by which a network comes to its learning rate.
@@ -81,21 +78,18 @@ class ImageEvaluator(Evaluator):
             protocol=self.protocol,
             network=request.network,
             seeds=self.seeds,
-            device=self.device,
+            compute=self.compute,
             teachers=self.teachers,
-            progress=self.context.progress(),
-            executor=self.executor,
             lr=rates.lr if rates else None,
             steps=self.steps,
             horizon_on="test" if selection == "oracle" else "validation",
-            compile=self.context.compile,
         )
         return make_row(
             syn,
             self.real,
             scores,
             selection=selection,
-            device=self.device,
+            device=self.compute.device,
             label=syn.provenance.get("label"),
             student=syn.provenance.get("student"),
             expert_seconds=syn.provenance.get("expert_seconds", 0.0),
@@ -128,14 +122,11 @@ class ImageEvaluator(Evaluator):
                 protocol=self.protocol,
                 network=network,
                 seeds=selection_seeds(self.seed, self.search_seeds),
-                device=self.device,
+                compute=self.compute,
                 split="validation",
                 lr=rate,
                 steps=self.steps,
                 teachers=self.teachers,
-                progress=self.context.progress(),
-                executor=self.executor,
-                compile=self.context.compile,
             ),
             self.rates,
         )

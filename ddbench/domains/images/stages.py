@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -30,7 +31,7 @@ from ddbench.pipeline.jobs import BufferSpec, Job
 from ddbench.pipeline.pipeline import Pipeline
 from ddbench.randomness import derive
 from ddbench.recipe.teachers import TeachersRecipe
-from ddbench.runtime.executors import Executor
+from ddbench.runtime.compute import Compute
 from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 from ddbench.training.teachers import Teachers
 
@@ -56,9 +57,9 @@ class TeacherNetworks:
         Returns:
             The teachers, the same on all ranks.
         """
-        with self.pipeline.ranks.rank_0_first():
+        with self.pipeline.compute.ranks.rank_0_first():
             pipeline = self.pipeline
-            return get_teachers(recipe, pipeline.real, pipeline.context, pipeline.recipe.seed, pipeline.device)
+            return get_teachers(recipe, pipeline.real, pipeline.context.home, pipeline.recipe.seed, pipeline.compute)
 
 
 class TrainExperts:
@@ -82,11 +83,11 @@ class TrainExperts:
         Raises:
             UserError: Before training begins, where ranks could not share the student's batches.
         """
-        pipeline, ranks = self.pipeline, self.pipeline.ranks
+        pipeline, ranks = self.pipeline, self.pipeline.compute.ranks
         if job.buffer is None or ranks.decided(ranks.writes and self.done(job)):
             return
         if job.method.outer_steps and not ranks.alone:
-            student = make_student(pipeline.real, pipeline.network, 0, pipeline.device)
+            student = make_student(pipeline.real, pipeline.network, 0, pipeline.compute.device)
             refuse_mixed_batches(student, pipeline.real.shape)
         self.train(job.buffer)
 
@@ -109,23 +110,18 @@ class TrainExperts:
                 spec.recipe,
                 epochs=spec.epochs,
                 seed=pipeline.recipe.seed,
-                device=pipeline.device,
-                progress=pipeline.context.progress(),
-                checkpoint_seconds=pipeline.context.checkpoint_seconds,
-                compile=pipeline.context.compile,
-                ranks=pipeline.ranks,
-                executor=self._executor(spec),
+                compute=self._compute(spec),
             )
         return self._buffers[key]
 
-    def _executor(self, spec: BufferSpec) -> Executor | None:
-        """Who trains the experts of a buffer. Ranks share them out themselves."""
-        pipeline = self.pipeline
-        if not pipeline.ranks.alone:
-            return None
-        seconds, each = training_cost(pipeline.real, pipeline.network, spec.recipe, spec.epochs, pipeline.device)
+    def _compute(self, spec: BufferSpec) -> Compute:
+        """How the experts of a buffer are trained. Ranks share them out themselves."""
+        pipeline, compute = self.pipeline, self.pipeline.compute
+        if not compute.ranks.alone:
+            return compute
+        seconds, each = training_cost(pipeline.real, pipeline.network, spec.recipe, spec.epochs, compute.device)
         worth = spec.recipe.count * seconds > MIN_PARALLEL_SECONDS
-        return pipeline.context.executors.on(pipeline.device, worth=worth, each=each)
+        return pipeline.context.shared_out(pipeline.compute, worth=worth, each=each)
 
 
 def _key(spec: BufferSpec) -> tuple[Path, int, int]:
@@ -150,22 +146,12 @@ class Distill:
         Raises:
             UserError: A run that is done was made from other images than lie there now.
         """
-        pipeline, ranks, last = self.pipeline, self.pipeline.ranks, last_candidate(job.method, job.folder)
+        pipeline, ranks, last = self.pipeline, self.pipeline.compute.ranks, last_candidate(job.method, job.folder)
         if ranks.decided(ranks.writes and self.done(job)):
             made_from = describe(last).get("provenance", {}).get("identity") or {}
             require_same(made_from, {**made_from, "real images": pipeline.real.fingerprint}, job.folder)
         else:
-            task = self.prepare(job)
-            run(
-                job.method,
-                task,
-                job.ipc,
-                job.folder,
-                seed=derive(job.seed, "distill"),
-                checkpoint_seconds=pipeline.context.checkpoint_seconds,
-                progress=pipeline.context.progress(),
-                executor=self._executor(job, task),
-            )
+            run(job.method, self.prepare(job), job.ipc, job.folder, seed=derive(job.seed, "distill"))
         for series in candidate_series(job):
             if ranks.writes and not series.set_path.exists():
                 evaluation = pipeline.resolved(job)["evaluation"]
@@ -177,31 +163,28 @@ class Distill:
         """The student of all methods, its first parameters those of the recipe's seed."""
         pipeline = self.pipeline
         seed = derive(pipeline.recipe.seed, "student")
-        return make_student(pipeline.real, pipeline.network, seed, pipeline.device)
+        return make_student(pipeline.real, pipeline.network, seed, pipeline.compute.device)
 
     def prepare(self, job: Job) -> Task:
         """Make the task of a job; experts and teachers are trained where they are missing."""
         pipeline, wanted = self.pipeline, job.method.required_teachers()
-        return make_task(
+        task = make_task(
             job.method,
             job.name,
             pipeline.real,
             self.student,
             pipeline.network,
-            device=pipeline.device,
+            compute=pipeline.compute,
             experts=None if job.buffer is None else self.experts.train(job.buffer),
             teachers=wanted and self.teachers.get(wanted),
-            compile=pipeline.context.compile,
-            ranks=pipeline.ranks,
             provenance={"recipe": pipeline.resolved(job), "label": job.label},
         )
-
-    def _executor(self, job: Job, task: Task) -> Executor | None:
-        """Who does the jobs of a method that is made of independent ones."""
         seconds = job.method.seconds(task, job.ipc)
-        if seconds is None or not self.pipeline.ranks.alone:
-            return None
-        return self.pipeline.context.executors.on(self.pipeline.device, worth=seconds > MIN_PARALLEL_SECONDS)
+        if seconds is None or not task.ranks.alone:
+            return task
+        return replace(
+            task, compute=pipeline.context.shared_out(pipeline.compute, worth=seconds > MIN_PARALLEL_SECONDS)
+        )
 
 
 class SelectCandidate:
@@ -252,30 +235,27 @@ class SelectCandidate:
             network=network,
             networks=evaluation.selection_seeds,
             seed=job.seed,
-            device=pipeline.device,
+            compute=self.compute(job),
             steps=evaluation.steps,
             teachers=self.teachers.of_evaluation,
-            progress=pipeline.context.progress(),
-            executor=self.executor(job),
-            compile=pipeline.context.compile,
         )
         self._chosen[series.set_path, network] = chosen.path
         return chosen.path
 
-    def executor(self, job: Job) -> Executor:
-        """Choose the executor of the networks that select and score.
+    def compute(self, job: Job) -> Compute:
+        """Decide how the networks that select and score are trained.
 
         Args:
             job: The job, distilled; the size of its last candidate decides.
 
         Returns:
-            The executor, which the context owns.
+            The recipe's computation, with several processes where they are worth it.
         """
         pipeline, count = self.pipeline, self.pipeline.recipe.evaluation.seeds
         if job.folder not in self._worth:
             syn = load_synthetic(last_candidate(job.method, job.folder))
             self._worth[job.folder] = should_parallelize(syn, pipeline.protocol, pipeline.networks, count)
-        return pipeline.context.executors.on(pipeline.device, worth=self._worth[job.folder])
+        return pipeline.context.shared_out(pipeline.compute, worth=self._worth[job.folder])
 
     def evaluator(self, job: Job) -> ImageEvaluator:
         """Make the evaluator of the sets of a job.
@@ -288,12 +268,11 @@ class SelectCandidate:
         """
         evaluation = self.pipeline.recipe.evaluation
         return ImageEvaluator(
-            **self.pipeline.evaluator_fields(job),
+            **self.pipeline.evaluator_fields(job, self.compute(job)),
             seed=job.seed,
             lr_policy=evaluation.lr,
             rates=evaluation.rates or RATES,
             steps=evaluation.steps,
             search_seeds=evaluation.selection_seeds,
             teachers=self.teachers.of_evaluation,
-            executor=self.executor(job),
         )

@@ -12,8 +12,7 @@ from ddbench.distillation.method import Method
 from ddbench.distillation.task import Task
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.networks import FlatNetwork, build_network
-from ddbench.runtime.compile import Choice
-from ddbench.runtime.distributed import ALONE, Ranks
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.training.teachers import Teachers
 
@@ -40,11 +39,9 @@ def make_task(
     student: FlatNetwork,
     network: str,
     *,
-    device: torch.device,
+    compute: Compute,
     experts: ExpertBuffer | None = None,
     teachers: Teachers | None = None,
-    compile: Choice = "auto",
-    ranks: Ranks = ALONE,
     provenance: Mapping[str, Any] | None = None,
 ) -> Task:
     """Make the task of a method.
@@ -52,14 +49,12 @@ def make_task(
     Args:
         method: The method.
         name: Name under which sets record it.
-        real: Real images, their inputs on ``device``.
-        student: Student, on ``device``.
+        real: Real images, their inputs on the device that distills.
+        student: Student, on that device.
         network: Canonical name of the student.
-        device: Where it is distilled.
+        compute: How it is distilled.
         experts: Expert buffer, for a method that needs one.
         teachers: Networks that the method distills.
-        compile: Whether the student's steps are compiled.
-        ranks: Processes that distill together.
         provenance: What sets are to carry beyond what follows from the other arguments.
 
     Returns:
@@ -68,7 +63,7 @@ def make_task(
     Raises:
         UserError: Ranks disagree on the data.
     """
-    epochs = method.needed_epochs()
+    epochs, device, ranks = method.needed_epochs(), compute.device, compute.ranks
     digest = None if experts is None or epochs is None else experts.digest(epochs)
     notes = () if experts is None else experts.description.notes
     origin = {"real images": real.fingerprint, "experts": digest}
@@ -90,11 +85,9 @@ def make_task(
         network=student,
         network_name=network,
         experts=experts,
-        device=device,
+        compute=compute,
         teachers=teachers and teachers.to(device),
         method=name,
         origin=origin,
         provenance=facts,
-        compile=compile,
-        ranks=ranks,
     )

@@ -5,34 +5,30 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from ddbench.data import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.train_teachers import train_teachers
 from ddbench.files.folder_lock import locked
-from ddbench.pipeline.context import RunContext
 from ddbench.recipe.teachers import TeachersRecipe
+from ddbench.runtime.compute import Compute
 from ddbench.training.teachers import Teachers, load_teachers
 
 
-def get_teachers(
-    recipe: TeachersRecipe, real: RealSet, context: RunContext, seed: int, device: torch.device
-) -> Teachers:
+def get_teachers(recipe: TeachersRecipe, real: RealSet, home: Path, seed: int, compute: Compute) -> Teachers:
     """Train the teachers of a recipe where they are missing. Several are saved in one file as well, for verification.
 
     Args:
         recipe: Networks, protocol and epochs.
         real: Real data that they are trained on.
-        context: Home, progress and compilation.
+        home: The home, under which they lie.
         seed: Seed of their trainings.
-        device: Device that trains.
+        compute: How they are trained.
 
     Returns:
         The teachers.
     """
-    folder = context.home / "teachers"
+    folder = home / "teachers"
     with locked(folder):
         teachers = train_teachers(
             real,
@@ -41,10 +37,7 @@ def get_teachers(
             protocol=recipe.protocol,
             epochs=recipe.epochs,
             seed=seed,
-            device=device,
-            progress=context.progress,
-            checkpoint_seconds=context.checkpoint_seconds,
-            compile=context.compile,
+            compute=compute,
         )
         together = folder / f"{teachers.fingerprint}.safetensors"
         if len(teachers.networks) > 1 and not together.exists():

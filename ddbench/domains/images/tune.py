@@ -96,12 +96,9 @@ def _trial(pipeline: Pipeline, job: Job, networks: int) -> Trial:
         network=pipeline.protocol.network or pipeline.network,
         networks=networks,
         seed=job.seed,
-        device=pipeline.device,
+        compute=stage.compute(job),
         steps=pipeline.recipe.evaluation.steps,
         teachers=stage.teachers.of_evaluation,
-        progress=pipeline.context.progress(),
-        executor=stage.executor(job),
-        compile=pipeline.context.compile,
         score_single=True,
     )
     method, variant = _parts_of(job.label, pipeline)

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from ddbench.runtime.compute import Compute
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WorkerJob:
@@ -18,13 +20,13 @@ class WorkerJob:
 
     moved: ClassVar[tuple[str, ...]]
     """Names of the fields that are moved between devices, by their ``to``; None among their values stays None."""
-    device: torch.device
-    """Device that does the job."""
+    compute: Compute
+    """How one process does the job, and on which device."""
 
     @cached_property
     def here(self) -> Self:
         """The job with everything on its device, moved there once in a process."""
-        return self._on(self.device)
+        return self._on(self.compute.device)
 
     def trimmed(self) -> Self:
         """Leave out what workers do not read.
