@@ -63,10 +63,11 @@ class FastAdamStep(AdamStep):
             leaves = [o.detach().requires_grad_(w) for o, w in zip(outer[:-1], wanted[:-1], strict=True)]
             seen = self.loss.seen(tuple(leaves), t)
         batch = tuple(tensor.detach() for tensor in seen)
-        inputs = [state.detach(), self.loss.scale * self.kernel(state[0], batch), outer[-1].detach()]
+        g = (self.loss.scale * self.kernel(state[0], batch)).requires_grad_()
+        start, lr = state.detach().requires_grad_(), outer[-1].detach().requires_grad_()
         with torch.enable_grad():
-            moved = self._move(*(tensor.requires_grad_() for tensor in inputs), t)
-        before, by_g, by_lr = torch.autograd.grad(moved, inputs, cotangent)
+            moved = self._move(start, g, lr, t)
+        before, by_g, by_lr = torch.autograd.grad(moved, [start, g, lr], cotangent)
         by = (not first_order, *(tensor.requires_grad for tensor in seen))
         _, (by_theta, *by_seen) = self.kernel.pull_back(state[0], batch, self.loss.scale * by_g, by)
         if by_theta is not None:
