@@ -122,6 +122,15 @@ class RaTBPTT(OptimizedMethod):
             "unroll": self.unroll,
         }
 
+    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
+        whole = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
+        there_and_back = self.window if self.unroll == "truncated" else whole
+        batch = min(self.classes_per_step or sizes.classes, sizes.classes) * min(self.images_per_class or ipc, ipc)
+        images = whole * batch + 3 * there_and_back * batch + self.real_batches.images
+        device = torch.device(sizes.device)
+        seconds = training_seconds(sizes.activations, round(self.iterations * images), batch, device)
+        return max(seconds, LEAST_STEP_SECONDS * self.iterations * there_and_back)
+
     def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
         batch, seconds = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks), self._student_seconds(sizes, ipc)
         pixels = sizes.classes * ipc * sizes.pixels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ddbench.distillation.base_method import Method
@@ -97,10 +98,13 @@ class _OuterLoop:
                 settled = True  # a step that was taken, but whose candidate did not fit, is kept: see above
             raise
         finally:
-            synchronize(self.device)
-            if settled:
-                self.outer_state.save(self.run, clock, self.counts)
-            self.progress.close()
+            with suppress(RuntimeError):  # a device that has failed says so once more; the first time counts
+                synchronize(self.device)
+            try:
+                if settled:
+                    self.outer_state.save(self.run, clock, self.counts)
+            finally:
+                self.progress.close()
 
     def _step(self, step: OuterStep) -> str | None:
         """One outer step, told of, with a candidate kept where one is due. Returns why a guard acted, if one did."""

@@ -12,7 +12,7 @@ CUDA_SECONDS_PER_FLOAT, CUDA_LEAST = 4e-11, 1e-3
 the ratio of the machines' arithmetic, and a hundred launches of ten microseconds."""
 
 LEAST_STEP_SECONDS = 7e-3
-"""Of an inner step there and back, however small: ConvNet-D2-w32 on ten images of 8 x 8 pixels, on one core."""
+"""Of an inner step of a distillation, there and back, however small: ConvNet-D2-w32 on ten images of 8 x 8 pixels."""
 
 
 def training_seconds(floats: int, images: int, batch: int, device: torch.device) -> float:

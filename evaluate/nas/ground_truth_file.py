@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ddbench.artifact import replacing
 from ddbench.errors import UserError, unknown
@@ -18,9 +18,40 @@ from ddbench.evaluate.nas.space import Space
 from ddbench.files.json_file import LARGEST_JSON
 from ddbench.files.regular_file import read_regular
 from ddbench.files.strict_json import parse_json
+from ddbench.files.tables import csv_text
 
 COLUMNS = ("network", "arch", "accuracy", "accuracies", "test", "tests", "seconds")
 HEAD = "# ddbench nas truth "
+
+
+def _no_truth_value(cell: Any) -> Any:
+    if isinstance(cell, bool):
+        raise ValueError("a truth value is no number")
+    return cell
+
+
+def _cells(value: Any) -> Any:
+    """The numbers of one cell: a list, or text with semicolons between."""
+    if isinstance(value, str):
+        return value.split(";") if value.strip() else ()
+    return value if isinstance(value, list) else [value]
+
+
+_Number = Annotated[float, BeforeValidator(_no_truth_value), Field(ge=0, allow_inf_nan=False)]
+_Fraction = Annotated[_Number, Field(le=1)]
+_Fractions = Annotated[tuple[_Fraction, ...], BeforeValidator(_cells)]
+
+
+class _Entry(BaseModel):
+    """A network of a table; one accuracy stands for all where a table has both."""
+
+    model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
+    network: str = Field(validation_alias=AliasChoices("network", "arch"), min_length=1)
+    accuracy: _Fractions = ()
+    accuracies: _Fractions = ()
+    test: _Fractions = ()
+    tests: _Fractions = ()
+    seconds: Annotated[tuple[_Number, ...], BeforeValidator(_cells)] = ()
 
 
 def write_truth(truth: GroundTruth, path: Path) -> None:
@@ -47,7 +78,8 @@ def write_truth(truth: GroundTruth, path: Path) -> None:
     if _form(path) == ".json":
         text = json.dumps({"facts": dict(truth.facts), "networks": entries}, indent=1)
     else:
-        text = HEAD + json.dumps(dict(truth.facts), sort_keys=True) + "\n" + _as_csv(entries)
+        cells = [{name: _cell(value) for name, value in entry.items()} for entry in entries]
+        text = HEAD + json.dumps(dict(truth.facts), sort_keys=True) + "\n" + csv_text(cells)
     with replacing(path) as part:
         part.write_text(text + "\n", encoding="utf-8")
 
@@ -70,15 +102,15 @@ def read_truth(path: Path, space: Space) -> GroundTruth:
     try:
         text = content.decode("utf-8-sig")
         facts, entries = _json_entries(text, path) if _form(path) == ".json" else _csv_entries(text, path)
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no table that can be read: {error}", fix=_FIX) from None
     accuracy: dict[str, tuple[float, ...]] = {}
     test: dict[str, tuple[float, ...]] = {}
     seconds: dict[str, float] = {}
     outside = 0
-    for location, entry in entries:
-        network = _network(entry, location, space)
-        accuracies = _fractions(entry, "accuracies", location) or _fractions(entry, "accuracy", location)
+    for location, cells in entries:
+        entry = _entry(cells, location)
+        network, accuracies = space.read(entry.network, location), entry.accuracies or entry.accuracy
         if not accuracies:
             raise UserError(f"{network} has no accuracy in the table", f"from  {location}", fix=_FIX)
         if network not in space:
@@ -87,10 +119,10 @@ def read_truth(path: Path, space: Space) -> GroundTruth:
         if network in accuracy:
             raise UserError(f"{network} is in the table twice", f"from  {location}", fix="keep one of its lines")
         accuracy[network] = accuracies
-        if tests := _fractions(entry, "tests", location) or _fractions(entry, "test", location):
+        if tests := entry.tests or entry.test:
             test[network] = tests
-        if took := _numbers(entry, "seconds", location):
-            seconds[network] = took[0]
+        if entry.seconds:
+            seconds[network] = entry.seconds[0]
     if not accuracy:
         raise UserError(f"{path} has no network of the space {space.name}", fix="choose its space with --space")
     fewest, most = (pick(len(values) for values in accuracy.values()) for pick in (min, max))
@@ -116,30 +148,40 @@ def _form(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _as_csv(entries: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = [column for column in COLUMNS if column != "arch"]
-    writer.writerow(columns)
-    for entry in entries:
-        cells = (entry[column] for column in columns)
-        writer.writerow([";".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells])
-    return text.getvalue().rstrip("\n")
+def _cell(value: Any) -> Any:
+    return ";".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _csv_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     raw = text.splitlines()
     facts = parse_json(raw[0][len(HEAD) :]) if raw and raw[0].startswith(HEAD) else {}
     above = next((number for number, entry in enumerate(raw) if entry.strip() and not entry.startswith("#")), len(raw))
-    reader = csv.DictReader(raw[above:], strict=True)
-    _require_columns(reader.fieldnames or (), f"{path}, line {above + 1}")
+    (_, columns), *lines = [*_csv_lines(raw[above:], above)] or [(0, [])]
+    _require_columns(columns, f"{path}, line {above + 1}")
     entries: list[tuple[str, dict[str, Any]]] = []
-    for entry in reader:
-        location = f"{path}, line {above + reader.line_num}"
-        if None in entry or None in entry.values():
+    for number, cells in lines:
+        location = f"{path}, line {number}"
+        if len(cells) != len(columns):
             raise UserError("a line has more or fewer cells than there are columns", f"from  {location}", fix=_FIX)
-        entries.append((location, {key: cell.split(";") for key, cell in entry.items() if cell.strip()}))
+        entries.append((location, dict(zip(columns, cells, strict=True))))
     return _mapping(facts, path), entries
+
+
+def _csv_lines(raw: list[str], above: int) -> Iterator[tuple[int, list[str]]]:
+    """Lines that are not empty, by their numbers in the file; the Python engine tells a missing cell from an empty one.
+
+    Raises:
+        ValueError: They are no CSV.
+    """
+    import pandas
+
+    if not raw:
+        return
+    whole = io.StringIO("\n".join(raw))
+    options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "skip_blank_lines": False, "engine": "python"}
+    frame = pandas.read_csv(whole, header=None, names=range(2 * len(COLUMNS)), **options)
+    for number, row in frame.dropna(how="all").iterrows():
+        yield above + 1 + int(str(number)), row.dropna().tolist()
 
 
 def _json_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
@@ -149,14 +191,9 @@ def _json_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str
         raise UserError(
             f"{path} has no list of networks", fix='write {"networks": [{"network": ..., "accuracy": ...}]}'
         )
-    entries: list[tuple[str, dict[str, Any]]] = []
-    for number, entry in enumerate(listed, start=1):
-        location = f"{path}, network {number}"
+    entries = [(f"{path}, network {number}", entry) for number, entry in enumerate(listed, start=1)]
+    for location, entry in entries:
         _require_columns(entry, location)
-        cells = {
-            key: value if isinstance(value, list) else [value] for key, value in entry.items() if value is not None
-        }
-        entries.append((location, cells))
     return _mapping({} if isinstance(document, list) else document.get("facts", {}), path), entries
 
 
@@ -175,31 +212,17 @@ def _require_columns(names: Iterable[str], location: str) -> None:
         raise UserError("a table of true accuracies names networks and accuracies", f"from  {location}", fix=_FIX)
 
 
-def _network(entry: Mapping[str, list[Any]], location: str, space: Space) -> str:
-    named = entry.get("network") or entry.get("arch")
-    if not named or not isinstance(named[0], str):
+def _entry(cells: Mapping[str, Any], location: str) -> _Entry:
+    """Errors: UserError for the first cell that is wrong."""
+    try:
+        return _Entry.model_validate({name: value for name, value in cells.items() if value not in (None, "")})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    column, cell = first["loc"][0], first["input"]
+    if column in ("network", "arch"):
         raise UserError("a line names no network", f"from  {location}", fix=_FIX)
-    return space.read(named[0].strip(), location)
-
-
-def _numbers(entry: Mapping[str, list[Any]], column: str, location: str) -> tuple[float, ...]:
-    numbers = []
-    for cell in entry.get(column, ()):
-        try:
-            value = float("nan" if isinstance(cell, bool) else cell)
-        except (TypeError, ValueError, OverflowError):
-            value = math.nan
-        if not (math.isfinite(value) and value >= 0):
-            raise UserError(f"{column} {cell!r} is no number of 0 or more", f"from  {location}", fix=_FIX)
-        numbers.append(value)
-    return tuple(numbers)
-
-
-def _fractions(entry: Mapping[str, list[Any]], column: str, location: str) -> tuple[float, ...]:
-    fractions = _numbers(entry, column, location)
-    for value in fractions:
-        if value > 1:
-            raise UserError(
-                f"{column} {value:g} is no fraction", f"from  {location}", fix="write fractions: 0.9437 for 94.37 %"
-            )
-    return fractions
+    if first["type"] == "less_than_equal":
+        problem, fix = f"{column} {float(cell):g} is no fraction", "write fractions: 0.9437 for 94.37 %"
+    else:
+        problem, fix = f"{column} {cell!r} is no number of 0 or more", _FIX
+    raise UserError(problem, f"from  {location}", fix=fix)

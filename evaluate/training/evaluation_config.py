@@ -134,8 +134,8 @@ def resolve_config(
         network=network,
         shape=real.shape,
         steps=steps,
-        horizons=protocol.horizons if steps is None else (),
         compute=compute.on(compute.device),
+        horizons=protocol.horizons if steps is None else (),
     )
     return replace(config, compiled=_should_compile(config, source, networks))
 

@@ -12,27 +12,18 @@ from torch.nn import functional
 
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.task import OuterStep
-from ddbench.errors import UserError
 from ddbench.methods.parts.batch_statistics import BatchStatistics, matching_loss
+from ddbench.methods.parts.cosine_adam import CosineAdam
 from ddbench.methods.parts.shared_view import View, drawn_view, seen_under
-
-READ_EVERY = 10
-"""Steps between those whose losses are read, which a GPU has to be waited for."""
 
 Crop = Literal["none", "random", "curriculum"]
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Recovery:
+class Recovery(CosineAdam):
     """Settings of the recovery of a chunk of images."""
 
-    iterations: int
-    """Steps, I."""
-    lr: float
-    """Learning rate of Adam at step 0."""
-    betas: tuple[float, float]
-    """Decay rates of Adam's moments."""
     bn_weight: float
     """Weight of the distance of batch-norm statistics beside the cross-entropy."""
     first_bn: float
@@ -47,17 +38,6 @@ class Recovery:
     """Least part that is enlarged, a fraction of the area; of a curriculum its last."""
     mirror: bool
     """Whether a mirrored image is still of its class."""
-
-    def rate(self, step: int) -> float:
-        """Compute the learning rate: half a cosine, from ``lr`` at step 0 towards zero.
-
-        Args:
-            step: Number of the step, from 0.
-
-        Returns:
-            The rate of Adam.
-        """
-        return self.lr / 2 * (1 + math.cos(math.pi * step / self.iterations))
 
     def area(self, step: int) -> float:
         """Compute the least part that is enlarged: constant, or falling from the whole along half a cosine.
@@ -145,45 +125,14 @@ class Recovery:
         start = torch.randn(len(labels), len(black), size, size, generator=outer_step.stream(f"start of {name}"))
         images = start.to(black).requires_grad_()
         labels = labels.to(images.device)
-        adam = torch.optim.Adam([images], lr=self.lr, betas=self.betas)
-        begin, facts = _resumed(images, adam, checkpoint), dict[str, float]()
-        for step in range(begin, self.iterations):
-            adam.param_groups[0]["lr"] = self.rate(step)
+
+        def losses_and_gradient(step: int) -> tuple[Tensor, Tensor, Tensor]:
             cross, distance = self.loss(images, labels, teacher, self.view(step, outer_step, name, size))
-            (images.grad,) = torch.autograd.grad(cross + self.bn_weight * distance, images)
-            adam.step()
-            with torch.no_grad():
-                images.copy_(torch.minimum(torch.maximum(images, black), white))
-            if step % READ_EVERY == 0 or step + 1 == self.iterations:
-                facts = {"cross_entropy": round(cross.item(), 3), "bn": round(distance.item(), 3)}
-                if not math.isfinite(sum(facts.values())):
-                    raise _lost(step, self.lr)
-            checkpoint.checkpoint(step + 1, self.iterations, lambda: _state(images, adam), **facts)
+            (gradient,) = torch.autograd.grad(cross + self.bn_weight * distance, images)
+            return cross, distance, gradient
+
+        def within_limits(values: Tensor) -> Tensor:
+            return torch.minimum(torch.maximum(values, black), white)
+
+        self.minimize("images", images, losses_and_gradient, checkpoint, within_limits)
         return images.detach()
-
-
-def _state(images: Tensor, adam: torch.optim.Adam) -> dict[str, Tensor]:
-    moments = adam.state[images]
-    return {"images": images.detach(), "first": moments["exp_avg"], "second": moments["exp_avg_sq"]}
-
-
-def _resumed(images: Tensor, adam: torch.optim.Adam, checkpoint: JobCheckpoint) -> int:
-    """Put the last checkpoint back, where there is one, and return the steps done."""
-    done, state = checkpoint.resume() or (0, {})
-    if done:
-        with torch.no_grad():
-            images.copy_(state["images"])
-        adam.state[images] = {
-            "step": torch.tensor(float(done)),
-            "exp_avg": state["first"].to(images).clone(),
-            "exp_avg_sq": state["second"].to(images).clone(),
-        }
-    return done
-
-
-def _lost(step: int, lr: float) -> UserError:
-    return UserError(
-        f"recovered images are no longer finite numbers at step {step}",
-        f"lr    {lr}",
-        fix="lower lr by ten; if it began so, look at the teacher's accuracy (ddbench info)",
-    )

@@ -27,7 +27,7 @@ def written(folder, text, name="truth.csv"):
 
 @pytest.mark.parametrize("ending", ["csv", "json"])
 @given(data=st.data())
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_what_is_written_is_read(tmp_path_factory, ending, data):
     path = tmp_path_factory.mktemp("tables") / f"truth.{ending}"
     accuracy = data.draw(tables)
