@@ -125,7 +125,7 @@ class RaTBPTT(OptimizedMethod):
     def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
         whole = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
         there_and_back = self.window if self.unroll == "truncated" else whole
-        batch = min(self.classes_per_step or sizes.classes, sizes.classes) * min(self.images_per_class or ipc, ipc)
+        batch = self._inner_batch(sizes.classes, ipc)
         images = whole * batch + 3 * there_and_back * batch + self.real_batches.images
         device = torch.device(sizes.device)
         seconds = training_seconds(sizes.activations, round(self.iterations * images), batch, device)
@@ -156,11 +156,6 @@ class RaTBPTT(OptimizedMethod):
             step = Estimate({**{n: b for n, b in walk.parts.items() if n not in passes}, "real batch": real})
         averaged = 0 if self.ema_decay is None else pixels
         return distillation_bytes(step.plus({"set": 4 * 2 * learned}), learned, averaged=averaged)  # Adam's second
-
-    def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
-        real = self.real_batches.images
-        on_real = training_seconds(sizes.activations, self.iterations * real, real, torch.device(sizes.device))
-        return max(self._student_seconds(sizes, ipc), LEAST_STEP_SECONDS * self._inner_steps()) + on_real
 
     def memory_suggestions(self, sizes: Sizes, ipc: int, available: int) -> Sequence[MemorySuggestion]:
         changes: list[tuple[dict[str, Any], str]] = []
