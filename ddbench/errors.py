@@ -41,6 +41,9 @@ def _rebuild(problem: str, facts: tuple[str, ...], fix: str) -> UserError:
 _LONGEST = 200
 """Letters of a wrong name that are repeated, and compared."""
 
+_LISTED = 40
+"""Names that an error lists; of more, such as the shipped recipes, it lists the three nearest."""
+
 
 def error_summary(error: BaseException) -> str:
     """Shorten an error to one line.
@@ -64,8 +67,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     Returns:
         The nearest one, or None where nothing is close.
     """
-    matches = difflib.get_close_matches(name[:_LONGEST], list(known), n=1, cutoff=0.5)
-    return matches[0] if matches else None
+    return next(iter(_matches(name, known, 1)), None)
+
+
+def _matches(name: str, known: Iterable[str], count: int) -> list[str]:
+    """Known names that are close to a misspelt one, the nearest first."""
+    return difflib.get_close_matches(name[:_LONGEST], list(known), n=count, cutoff=0.5)
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "", fix: str = "") -> UserError:
@@ -79,13 +86,14 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str = "", fix: st
         fix: Advice where no known name is near; empty for a general one.
 
     Returns:
-        The error, to be raised; it names the known names and the nearest.
+        The error, to be raised; it names the known names, or of very many the three nearest, and the nearest.
     """
     names = sorted(known)
-    near = nearest(name, names)
+    near = _matches(name, names, 3)
     return UserError(
         f"there is no {kind} {name if len(name) <= _LONGEST else name[:_LONGEST] + '...'!r}",
         f"from  {where}" if where else "",
-        f"known {', '.join(names)}",
-        fix=f"did you mean {near!r}?" if near else fix or f"use one of the known {kind} names",
+        f"known {', '.join(names)}" if len(names) <= _LISTED or not near else "",
+        f"near  {', '.join(near)}" if len(names) > _LISTED and near else "",
+        fix=f"did you mean {near[0]!r}?" if near else fix or f"use one of the known {kind} names",
     )

@@ -135,6 +135,7 @@ def verify(
         compute=replace(compute, compile=compile, precision=precision),
         lr=row.lr if row.lr_policy == "search" else None,
         steps=row.steps,
+        horizon_on="test" if row.selection == "oracle" else "validation",
         teachers=teachers,
     )
     exact = is_exact(row, device, versions()) and scores.compiled == row.compiled

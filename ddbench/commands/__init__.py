@@ -40,7 +40,6 @@ app = typer.Typer(
     help="Dataset distillation, benchmarked: train experts, distill synthetic sets, score them, compare.\n\n"
     "Begin with  ddbench run quickstart  (about five minutes on two CPU cores, nothing is downloaded).",
     epilog="ddbench COMMAND --help says more about each.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ddbench.commands.completion import recipes_that_begin_with
 from ddbench.commands.compute_options import CompileChoice, ExecutorChoice, MemoryChoice, PrecisionChoice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.home import home_folder as home_folder
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 RecipeName = Annotated[
     str,
     typer.Argument(
-        metavar="RECIPE", help="The name of a recipe that comes with ddbench (ddbench recipes), or a YAML file."
+        metavar="RECIPE",
+        help="The name of a recipe that comes with ddbench (ddbench recipes), or a YAML file.",
+        autocompletion=recipes_that_begin_with,
     ),
 ]
 Overrides = Annotated[

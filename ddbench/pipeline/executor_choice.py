@@ -85,6 +85,11 @@ class ExecutorFactory:
             self._local = Local(count, setup=self._setup)
         return self._local
 
+    @property
+    def running(self) -> bool:
+        """Whether processes of this machine run already, which saves starting them."""
+        return self._local is not None
+
     def refuse(self, what: str) -> None:
         """Require that no executor of several processes was requested.
 

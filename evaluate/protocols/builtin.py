@@ -1,7 +1,7 @@
 """The protocols there are, each with its source; a number changes only with a new version.
 
-All are tested after the last epoch alone, which several released codes are not: SRe2L, RDED and INFER print the best of
-many tests on the test split.
+All are tested once, after the last epoch or after a number of steps that is chosen on validation. Several released
+codes are not: SRe2L, RDED, INFER and RaT-BPTT print the best of many tests on the test split.
 """
 
 from __future__ import annotations
@@ -206,6 +206,25 @@ _DECOUPLED = (
     ),
 )
 
+_BILEVEL = (
+    Protocol(
+        name="rat",
+        version=1,
+        title="RaT-BPTT: Adam, batches by class, flips or rotations; the number of steps is chosen on validation",
+        source="fengyzpku/Simple_Dataset_Distillation framework/base.py: test (ICLR 2024); there the best of four "
+        "numbers of steps on the test split is printed",
+        setting=ProtocolOverrides(epochs=3000, augmentation="flip-rotate"),
+        inclusive=False,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+        batches="by-class",
+        horizons=(300, 600, 1000, 3000),
+        rule="rat",
+    ),
+)
+
 _OURS = (
     Protocol(
         name="nas",
@@ -229,7 +248,7 @@ _OURS = (
 )
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
-    {protocol.key: protocol for protocol in (*_TRAJECTORY, *_DECOUPLED, *_OURS)}
+    {protocol.key: protocol for protocol in (*_TRAJECTORY, *_DECOUPLED, *_BILEVEL, *_OURS)}
 )
 
 

@@ -20,11 +20,12 @@ def protocol_optimizer(trainable: Trainable, config: TrainingConfig) -> Schedule
         config: Optimizer, momentum, weight decay and schedule.
 
     Returns:
-        SGD or AdamW over the parameters; under the schedule "drop" it begins anew when the rate drops.
+        SGD, Adam or AdamW over the parameters; under the schedule "drop" it begins anew when the rate drops.
     """
     groups = _groups(trainable, config)
-    if config.optimizer == "adamw":
-        optimizer = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, foreach=True)
+    if config.optimizer != "sgd":
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        optimizer = kind(groups, lr=config.lr, weight_decay=config.weight_decay, foreach=True)
     else:
         optimizer = torch.optim.SGD(
             groups, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True

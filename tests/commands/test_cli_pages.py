@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers.command_line import ENVIRONMENT, RECIPE, changed, only, process, written
+from helpers.command_line import ENVIRONMENT, RECIPE, changed, command, only, process, written
 from PIL import Image
 
 from ddbench.commands import app, main
@@ -144,7 +144,7 @@ class TestHelp:
         page = ddbench.done("--help")
         assert "ddbench run quickstart" in page and ddbench.done() == page == ddbench.done("-h")
         assert all(f"  {name} " in page for name in COMMANDS) and "..." not in page.split("Commands:")[1]
-        assert "  nas " in page and len(COMMANDS) == 21
+        assert "  nas " in page and len(COMMANDS) == 22
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_every_command_explains_itself(self, ddbench, name):
@@ -193,3 +193,14 @@ def test_a_recipe_is_printed_as_it_is(ddbench):
 
     assert ddbench.done("recipes", "quickstart").strip() == shipped_recipes()["quickstart"].strip()
     assert "did you mean 'quickstart'?" in ddbench.refused("recipes", "quickstrat")
+
+
+def test_the_shell_completes_recipes_and_files(tmp_path):
+    (tmp_path / "mine.yaml").write_text("")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "my.txt").write_text("")
+    for typed, offered in (("quickstart-g", ["quickstart-graphs"]), ("m", ["mine.yaml", "more/"])):
+        asked = {"_DDBENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"ddbench run {typed}", "COMP_CWORD": "2"}
+        process = subprocess.run(command(), env={**ENVIRONMENT, **asked}, cwd=tmp_path, capture_output=True, text=True)
+        lines = [line for line in process.stdout.splitlines() if line.startswith(("quick", "mine", "mo", "my"))]
+        assert lines == offered, process.stderr

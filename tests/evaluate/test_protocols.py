@@ -32,6 +32,7 @@ FROZEN = {
     "rded-v1": "e0af726ce957eca4",
     "infer-static-v1": "041b2183cdaeb45a",
     "infer-dynamic-v1": "ad0ec582622ac0d4",
+    "rat-v1": "6e6527690ca327da",
     "squeeze-v1": "e8a8a9e194b22b5c",
     "nas-v1": "dadc74bed66fdd95",
     "real-v1": "060f9d09d2cdafde",
@@ -159,6 +160,27 @@ def test_numbers_of_idc(dataset, classes, ipc, size, wanted):
     assert (config.mixing, config.schedule, config.drop_factor, config.loss) == ("cutmix", "steps", 0.2, "ce")
 
 
+@pytest.mark.parametrize(
+    ("classes", "ipc", "wanted"),
+    [
+        (10, 10, (10, 10, 100)),
+        (10, 1, (10, 1, 10)),
+        (10, 50, (10, 10, 100)),
+        (100, 1, (100, 1, 100)),
+        (100, 10, (100, 1, 100)),
+        (200, 10, (50, 1, 50)),
+        (1000, 1, (50, 1, 50)),
+    ],
+)
+def test_batches_of_rat_are_those_of_its_commands(classes, ipc, wanted):
+    protocol = PROTOCOLS["rat-v1"]
+    config = protocol.resolve(about(classes=classes, ipc=ipc))
+    assert (config.classes_per_step, config.images_per_class, config.batch) == wanted
+    assert (config.optimizer, config.lr, config.weight_decay, config.schedule) == ("adam", 1e-3, 0.0, "constant")
+    assert (config.trained_epochs, config.batches, config.augmentation) == (3000, "by-class", "flip-rotate")
+    assert protocol.horizons == (300, 600, 1000, 3000) and protocol.unit == "steps"
+
+
 CHANGED = {
     "name": "other",
     "version": 2,
@@ -187,6 +209,10 @@ CHANGED = {
     "rule": "idc",
     "network": "mlp",
     "stored_views": True,
+    "batches": "by-class",
+    "classes_per_step": 2,
+    "images_per_class": 3,
+    "horizons": (10, 20),
 }
 
 
@@ -195,7 +221,7 @@ def test_fingerprint_covers_every_number():
     assert {field.name for field in fields(original)} == {*CHANGED, "title", "source"}
     found = {replace(original, **{name: value}).fingerprint for name, value in CHANGED.items()}
     settings = {"batch": 3, "lr": 0.5, "weight_decay": 0.1, "mixing": "none", "mix_alpha": 0.1, "temperature": 2.0}
-    settings["mix_probability"] = 0.1
+    settings |= {"mix_probability": 0.1, "classes_per_step": 4, "images_per_class": 5}
     assert {"epochs", "augmentation", *settings} == {field.name for field in fields(ProtocolOverrides)}
     found |= {
         replace(original, setting=replace(original.setting, **{name: value})).fingerprint

@@ -93,7 +93,7 @@ OPTIMISED = [name for name in METHODS.names() if issubclass(METHODS.get(name), O
 
 
 def test_the_family_is_registered():
-    assert {"mtt", "ftd", "tesla", "datm", "ast", "dc", "dsa", "dm"} <= set(OPTIMISED)
+    assert {"mtt", "ftd", "tesla", "datm", "ast", "dc", "dsa", "dm", "rat-bptt"} <= set(OPTIMISED)
 
 
 @pytest.mark.parametrize("name", OPTIMISED)
@@ -103,6 +103,8 @@ def test_interrupted_anywhere_and_resumed_a_run_ends_with_the_same_bits(name, tm
         given = {"image_steps": 1 if name == "dm" else 3, "inner_epochs": 2, "inner_batch": 4}
     elif issubclass(kind, TrajectoryMatching):
         given = {**NEEDED, **({"growth": {"first": 1, "steps": 4}, "labels": "target"} if name == "tesla" else {})}
+    elif name == "rat-bptt":  # several epochs of the real images, and a second part that is learned
+        given = {"total_steps": 5, "window": 2, "labels": "one-hot", "real_batches": {"images": 25}}
     else:
         pytest.fail(f"{name}: say here how it is resumed")
     method = kind(iterations=6, keep_every=2, **given)

@@ -22,6 +22,12 @@ def test_unknown_without_a_near_name_says_what_to_do():
     assert unknown("method", "zzzzzz", ["mtt"], fix="ddbench methods").fix == "ddbench methods"
 
 
+def test_of_many_names_the_three_nearest_are_listed():
+    error = unknown("recipe", "mtt-cifr10", [f"mtt-cifar{n}" for n in range(100)])
+    assert error.fix == "did you mean 'mtt-cifar10'?" and "mtt-cifar55" not in str(error)
+    assert str(error).count("mtt-cifar") == 4
+
+
 def test_error_survives_pickling():
     error = UserError("a problem", "fact 1", "fact 2", fix="mend it")
     again = pickle.loads(pickle.dumps(error))

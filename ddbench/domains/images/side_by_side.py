@@ -79,32 +79,32 @@ def distill_side_by_side(pipeline: Pipeline, stage: Distill) -> None:
     """
     loops = [job for job in pipeline.jobs if job.method.outer_steps]
     missing = [job for job in loops if not stage.done(job)]
-    compute = pipeline.compute
-    if not compute.ranks.alone or len(loops) < 2 or not missing:
+    if not pipeline.compute.ranks.alone or len(loops) < 2 or not missing:
         return
     costs = {job.folder: _cost(pipeline, stage, job) for job in loops}
-    shared = pipeline.context.shared_out(
-        compute,
+    compute = pipeline.context.shared_out(
+        pipeline.compute,
         worth=sum(seconds for seconds, _ in costs.values()) > MIN_PARALLEL_SECONDS,
         each=max(needed for _, needed in costs.values()),
     )
-    executor = shared.executor
-    if executor.at_once < 2:
+    if compute.executor.at_once < 2:
         return
     pipeline.context.home.mkdir(parents=True, exist_ok=True)
     for job in missing:
         stage.prepare(job)
     # the longest first, so that none is left over at the end, and last those on which another process is at work
     missing.sort(key=lambda job: (not is_free(job.folder), -costs[job.folder][0]))
-    work = DistillationWork(pipeline.loaded, replace(pipeline.context, device=str(shared.in_job().device), quiet=False))
-    title = f"distill {len(missing)} sets, {min(executor.at_once, len(missing))} at once"
+    work = DistillationWork(
+        pipeline.loaded, replace(pipeline.context, device=str(compute.in_job().device), quiet=False)
+    )
+    title = f"distill {len(missing)} sets, {min(compute.executor.at_once, len(missing))} at once"
     meter = SharedProgress(compute.progress, len(missing), title, [job.method.outer_steps for job in missing])
 
     def show(position: int, done: int, of: int, **facts: Any) -> None:
         meter.on_progress(position, done, of, set=missing[position].title, **facts)
 
     try:
-        for position, _ in executor.map(work, [pipeline.jobs.index(job) for job in missing], show):
+        for position, _ in compute.executor.map(work, [pipeline.jobs.index(job) for job in missing], show):
             meter.finished(position)
     finally:
         meter.close()
@@ -112,7 +112,9 @@ def distill_side_by_side(pipeline: Pipeline, stage: Distill) -> None:
 
 def _cost(pipeline: Pipeline, stage: Distill, job: Job) -> tuple[float, int]:
     """Seconds of an outer loop on one thread, uncompiled, and bytes of a process that runs it."""
-    compute, real, method = pipeline.compute, pipeline.real, job.method.for_ipc(job.ipc)
-    sizes = Sizes.of(stage.student.module, real.shape, device=compute.device.type, compile=compute.compile)
+    real, method = pipeline.real, job.method.for_ipc(job.ipc)
+    sizes = Sizes.of(
+        stage.student.module, real.shape, device=pipeline.compute.device.type, compile=pipeline.compute.compile
+    )
     data = 4 * real.shape.pixels * (len(real.train) + len(real.test))
     return method.loop_seconds(sizes, job.ipc), (method.peak_bytes(sizes, job.ipc) or 0) + data + PROCESS_BYTES
