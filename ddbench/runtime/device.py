@@ -112,12 +112,13 @@ def peak_bytes(device: torch.device) -> int:
         device: The device.
 
     Returns:
-        Bytes of the device's allocator on CUDA, of the process on the CPU; 0 on a CPU where the system does not say.
+        Bytes that torch's allocator held on CUDA, those of replayed graphs among them; of the process on the CPU; 0 on
+        a CPU where the system does not say.
     """
     if device.type == "cuda":
         import torch
 
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_reserved(device)
     for line in _read_or_empty(Path("/proc/self/status")).splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
