@@ -51,7 +51,7 @@ class Bar:
     def start(self, total: int, what: str, done: int = 0) -> None:
         self.close()
         if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
-            self._shown = _LogLines(total, what, done)
+            self._shown = _LogProgress(total, what, done)
             return
         from tqdm.auto import tqdm  # a widget in notebooks, the plain bar elsewhere
 
@@ -73,7 +73,7 @@ LINE_SECONDS = 15.0
 """Seconds between two lines in a log."""
 
 
-class _LogLines:
+class _LogProgress:
     """What tqdm shows, as a line of a log now and then, and one at the end."""
 
     def __init__(self, total: int, what: str, done: int) -> None:
