@@ -45,7 +45,11 @@ CASES += [  # ranks share out the classes: two of them and one
     ("rat-bptt", {"total_steps": 5, "window": 3, "labels": "one-hot"}),
     ("rat-bptt", {"total_steps": 5, "window": 3, "unroll": "adjoint", "inner": "sgd", "real_at_once": 7}),
 ]
-CAPTURED = [("mtt", {"unroll": "adjoint"}), ("datm", {"unroll": "tesla", "student_momentum": 0.5})]
+CAPTURED = [
+    ("mtt", {"unroll": "adjoint"}),
+    ("datm", {"unroll": "tesla", "student_momentum": 0.5}),
+    ("rat-bptt", {"total_steps": 5, "window": 3}),
+]
 needs_compiler = pytest.mark.skipif(missing_requirement() is not None, reason=f"needs {missing_requirement()}")
 
 
