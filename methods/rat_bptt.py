@@ -28,6 +28,7 @@ from ddbench.methods.parts.student_batches import student_batches
 from ddbench.methods.parts.student_start import FixedStart, UniformStart
 from ddbench.networks.mixing import batch_norms
 from ddbench.recipe.settings import Count, Positive
+from ddbench.runtime.compile import should_compile, student_seconds
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.class_rows import class_rows
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TruncatedUnroll, Unroll
@@ -114,10 +115,9 @@ class RaTBPTT(OptimizedMethod):
 
     def plan_summary(self, sizes: Sizes, ipc: int) -> dict[str, int | str]:
         del sizes, ipc
-        mean = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
         return {
             "outer steps": self.iterations,
-            "inner steps": round(self.iterations * mean),
+            "inner steps": self._inner_steps(),
             "differentiated": self.iterations * self.window if self.unroll == "truncated" else "all",
             "unroll": self.unroll,
         }
@@ -125,26 +125,27 @@ class RaTBPTT(OptimizedMethod):
     def loop_seconds(self, sizes: Sizes, ipc: int) -> float:
         whole = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
         there_and_back = self.window if self.unroll == "truncated" else whole
-        batch = min(self.classes_per_step or sizes.classes, sizes.classes) * min(self.images_per_class or ipc, ipc)
+        batch = self._inner_batch(sizes.classes, ipc)
         images = whole * batch + 3 * there_and_back * batch + self.real_batches.images
         device = torch.device(sizes.device)
         seconds = training_seconds(sizes.activations, round(self.iterations * images), batch, device)
         return max(seconds, LEAST_STEP_SECONDS * self.iterations * there_and_back)
 
     def peak_bytes(self, sizes: Sizes, ipc: int) -> Estimate:
-        batch = min(self.classes_per_step or sizes.classes, sizes.classes) * min(self.images_per_class or ipc, ipc)
+        batch, seconds = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks), self._student_seconds(sizes, ipc)
         pixels = sizes.classes * ipc * sizes.pixels
         learned = pixels + (sizes.classes**2 * ipc if self.labels.soft else 0)
         walk = outer_step_bytes(
             self._unroll(),
             parameters=sizes.parameters,
             activations=sizes.activations,
-            batch=-(-batch // sizes.ranks),
+            batch=batch,
             inner_steps=self.window if self.unroll == "truncated" else self.total_steps,
             learned=learned,
             vectors=self.inner.vectors,
             moments=1,
             device=sizes.device,
+            compiled=should_compile(sizes.compile, seconds=seconds, device=sizes.device),
         )
         passes = {"graphs of steps", "way back"}
         back = sum(walk.parts[name] for name in passes)
@@ -188,7 +189,11 @@ class RaTBPTT(OptimizedMethod):
         epoch, _ = self.real_batches.position(len(task.real.train), step.number)
         start = self.start.draw(self.min_start, self.total_steps - self.window, step, epoch)
         steps, policy = start + self.window, augmentation(self.augmentation, mirror=task.real.mirror)
-        student = self.inner.step(student_batches(syn, task, step, self._order(syn, steps, step), policy))
+        order, kernel = self._order(syn, steps, step), None
+        if self.unroll != "full":
+            batch = -(-self._inner_batch(syn.classes, syn.ipc) // task.ranks.world)
+            kernel = task.compiled_gradient(syn.label_kind, batch=batch, steps=self._inner_steps())
+        student = self.inner.step(student_batches(syn, task, step, order, policy), kernel)
         theta = drawn_network(task, step)
         learned = task.ranks.copied(*((syn.images, syn.labels) if self.labels.rate() else (syn.images,)))
         outer = (*learned, theta.new_tensor(self.inner.lr))
@@ -222,6 +227,19 @@ class RaTBPTT(OptimizedMethod):
         parts = [slice(first, min(first + at_once, end)) for first in range(begin, end, at_once)]
         (total,) = task.ranks.summed(summed_in_parts(loss, theta, parts))
         return total
+
+    def _inner_batch(self, classes: int, ipc: int) -> int:
+        """Images that an inner step sees."""
+        return min(self.classes_per_step or classes, classes) * min(self.images_per_class or ipc, ipc)
+
+    def _inner_steps(self) -> int:
+        """Inner steps of all runs, as many as their starts have on average."""
+        mean = self.start.mean(self.min_start, self.total_steps - self.window) + self.window
+        return round(self.iterations * mean)
+
+    def _student_seconds(self, sizes: Sizes, ipc: int) -> float:
+        batch = -(-self._inner_batch(sizes.classes, ipc) // sizes.ranks)
+        return student_seconds(sizes.activations * batch, self._inner_steps(), sizes.device)
 
     def _unroll(self) -> Unroll:
         match self.unroll:

@@ -69,7 +69,7 @@ def _require_whitening_agrees(paths: list[Path], preprocessing: str) -> None:
     unwhitened = next((path for path in paths if says_unwhitened(path)), None)
     if unwhitened is not None and preprocessing in WHITENED:
         raise UserError(
-            "the experts saw images without whitening, and the recipe whitens",
+            "the experts saw images without ZCA whitening, and the recipe whitens",
             f"from  {unwhitened}",
             "why   MTT's buffer.py calls the folder so",
             fix="-o preprocessing=meanstd, or give the experts of the folder without NO_ZCA",

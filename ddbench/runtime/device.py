@@ -119,7 +119,7 @@ def peak_bytes(device: torch.device) -> int:
         import torch
 
         return torch.cuda.max_memory_reserved(device)
-    for line in _read_or_empty(Path("/proc/self/status")).splitlines():
+    for line in text_or_empty(Path("/proc/self/status")).splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     try:
@@ -145,7 +145,15 @@ def reset_peak(device: torch.device) -> None:
             Path("/proc/self/clear_refs").write_text("5")
 
 
-def _read_or_empty(path: Path) -> str:
+def text_or_empty(path: Path) -> str:
+    """Read a small file of the system.
+
+    Args:
+        path: The file, which another system may lack.
+
+    Returns:
+        Its text; empty where it can not be read.
+    """
     try:
         return path.read_text()
     except OSError:

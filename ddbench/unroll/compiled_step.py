@@ -175,15 +175,24 @@ class FastStep(SGDStep):
         g, (by_theta, *by_seen) = self.kernel.pull_back(
             theta, tuple(tensor.detach() for tensor in seen), self.loss.scale * by_g, by
         )
-        shares = _through(seen, by_seen, leaves)
+        shares = through(seen, by_seen, leaves)
         way = self.loss.scale * g if self.momentum == 0 else self.momentum * state[1] + self.loss.scale * g
         shares.append(-torch.dot(by_theta_after, way) if wanted[-1] else None)
         before = by_theta_after if by_theta is None else by_theta_after + by_theta
         return (before if self.momentum == 0 else torch.stack([before, self.momentum * by_g])), shares
 
 
-def _through(seen: Batch, cotangents: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor | None]:
-    """Cotangents of what a student sees, as those of the tensors it was made from."""
+def through(seen: Batch, cotangents: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor | None]:
+    """Turn cotangents of what a student sees into those of the tensors that it was made from.
+
+    Args:
+        seen: Tensors of the batch, with history.
+        cotangents: One for each; None for those that require no gradient.
+        leaves: Tensors that the batch was made from.
+
+    Returns:
+        One for each leaf; None for those that require no gradient.
+    """
     learned = [leaf for leaf in leaves if leaf.requires_grad]
     pairs = [(tensor, c) for tensor, c in zip(seen, cotangents, strict=True) if c is not None]
     gradients: Sequence[Tensor] = ()

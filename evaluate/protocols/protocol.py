@@ -79,6 +79,8 @@ class Protocol:
     momentum; "steps" multiplies it by ``drop_factor`` after 2/3 and 5/6 of E; "cosine" is (1 + cos(pi e / E)) / 2 of
     it in epoch e; "half-cosine" (1 + cos(pi e / 2E)) / 2.
     """
+    warm_up_epochs: int = 0
+    """Epochs over which the rate first grows, linearly, from a hundredth; the schedule has those that are left."""
     mixing: MixingName = "none"
     """Mixing of each batch with a shuffled copy of itself."""
     mix_alpha: float = 1.0
@@ -86,9 +88,11 @@ class Protocol:
     mix_probability: float = 1.0
     """Probability that a batch is mixed."""
     loss: LossName = "ce"
-    """Loss: cross-entropy ("ce"), or the KL divergence of both softmaxes, averaged over the images, not rescaled."""
+    """Loss: cross-entropy ("ce"), or the KL divergence of both softmaxes, averaged over the images."""
     temperature: float = 1.0
     """Temperature of both softmaxes under the loss "kl"."""
+    squared_temperature: bool = False
+    """Whether that loss is multiplied by the temperature, squared."""
     targets: Targets = "set"
     """Labels: the set's own, or a teacher's logits of every batch as it is seen."""
     large: ProtocolOverrides | None = None
@@ -194,6 +198,7 @@ _OVERRIDABLE = (
 _OWN = (
     *_OVERRIDABLE,
     *("optimizer", "momentum", "decay_kernels_only", "schedule", "drop_factor", "loss", "targets", "batches"),
+    *("warm_up_epochs", "squared_temperature"),
 )
 
 

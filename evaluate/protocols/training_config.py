@@ -85,6 +85,8 @@ class TrainingConfig:
     batches: Batches = "shuffled"
     classes_per_step: int | None = None
     images_per_class: int | None = None
+    warm_up_epochs: int = 0
+    squared_temperature: bool = False
 
     def images_seen(self, images: int) -> int:
         """Count the images of a whole training, each as often as it is seen.

@@ -118,9 +118,10 @@ class AugmentedBatches:
     def _criterion(self, seen: Tensor, labels: Tensor, mixture: Mixture | None) -> Criterion:
         config, kind = self.config, self.training_set.label_kind
         if config.targets == "teacher" and self.label is not None:
-            return kl_divergence(self.label(seen), config.temperature)
+            return kl_divergence(self.label(seen), config.temperature, squared=config.squared_temperature)
         if config.loss == "kl":
-            return kl_divergence(mixed_logits(as_logits(labels, kind), mixture), config.temperature)
+            target = mixed_logits(as_logits(labels, kind), mixture)
+            return kl_divergence(target, config.temperature, squared=config.squared_temperature)
         return cross_entropy(labels, kind, mixture)
 
 
@@ -160,7 +161,8 @@ class StoredBatches:
         for batches in every:
             parts = [self._batch(epoch, batch) for batch in batches.tolist()]
             images, logits = (torch.cat(part) for part in zip(*parts, strict=True))
-            yield Batch(images, kl_divergence(logits, self.config.temperature))
+            config = self.config
+            yield Batch(images, kl_divergence(logits, config.temperature, squared=config.squared_temperature))
 
     def _batch(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Give a batch as it was stored: images, and the teacher's logits of them."""

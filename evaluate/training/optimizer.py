@@ -44,7 +44,9 @@ def learning_rate(config: TrainingConfig, epoch: int) -> float:
     Returns:
         The rate of all its updates.
     """
-    done = epoch / max(config.epochs, 1)
+    if epoch < config.warm_up_epochs:
+        return config.lr * (0.01 + 0.99 * epoch / config.warm_up_epochs)
+    done = (epoch - config.warm_up_epochs) / max(config.epochs - config.warm_up_epochs, 1)
     match config.schedule:
         case "cosine":
             return config.lr * (1 + math.cos(math.pi * done)) / 2

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from ddbench.recipe.settings import NotNegative, Part, Positive, Share
 from ddbench.unroll.adam_step import AdamStep
-from ddbench.unroll.sgd_step import InnerLoss, SGDStep
+from ddbench.unroll.compiled_adam_step import FastAdamStep
+from ddbench.unroll.compiled_step import FastStep, Kernel
+from ddbench.unroll.sgd_step import BatchLoss, SGDStep
 from ddbench.unroll.unroll import Outer
 
 
@@ -25,11 +27,12 @@ class InnerOptimizer(Part, abc.ABC):
         """Vectors of the size of the parameters in the student's state."""
 
     @abc.abstractmethod
-    def step(self, loss: InnerLoss) -> AdamStep | SGDStep:
+    def step(self, loss: BatchLoss, kernel: Kernel | None) -> AdamStep | SGDStep:
         """Make the student's step.
 
         Args:
             loss: The student's loss at each step.
+            kernel: Its compiled gradient; None for plain autograd.
 
         Returns:
             The step, whose learning rate is the last entry of outer.
@@ -51,8 +54,10 @@ class InnerAdam(InnerOptimizer):
     def vectors(self) -> int:
         return 3
 
-    def step(self, loss: InnerLoss) -> AdamStep:
-        return AdamStep(loss, self.betas, self.eps)
+    def step(self, loss: BatchLoss, kernel: Kernel | None) -> AdamStep:
+        if kernel is None:
+            return AdamStep(loss, self.betas, self.eps)
+        return FastAdamStep(loss, self.betas, self.eps, kernel=kernel)
 
 
 class InnerSGD(InnerOptimizer):
@@ -70,9 +75,10 @@ class InnerSGD(InnerOptimizer):
     def vectors(self) -> int:
         return 2 if self.momentum else 1
 
-    def step(self, loss: InnerLoss) -> SGDStep:
+    def step(self, loss: BatchLoss, kernel: Kernel | None) -> SGDStep:
+        """Make the step; one with weight decay is not compiled. Arguments as of :meth:`InnerOptimizer.step`."""
         if not self.weight_decay:
-            return SGDStep(loss, self.momentum)
+            return SGDStep(loss, self.momentum) if kernel is None else FastStep(loss, self.momentum, kernel=kernel)
 
         def decayed(theta: Tensor, outer: Outer, t: int) -> Tensor:
             return loss(theta, outer, t) + self.weight_decay / 2 * theta.square().sum()

@@ -14,6 +14,7 @@ from ddbench.evaluate.score import score
 from ddbench.evaluate.score_real import score_real
 from ddbench.evaluate.training.train_and_test import SeedResult
 from ddbench.evaluate.verify import verify
+from ddbench.runtime.compute import Compute
 
 SHORT = replace(
     PROTOCOLS["rat-v1"],
@@ -63,7 +64,7 @@ class TestScores:
 
     def test_networks_side_by_side_are_tested_alike(self):
         real = tiny_real()
-        alone, together = scores_of(real), scores_of(real, together=2)
+        alone, together = scores_of(real), scores_of(real, compute=Compute(together=2))
         assert together.accuracy == alone.accuracy and together.notes == alone.notes
 
     def test_a_given_number_is_not_chosen(self):

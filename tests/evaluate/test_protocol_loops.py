@@ -73,6 +73,10 @@ def rate_by_hand(name, epoch, epochs):
         return 0.05 * math.cos(math.pi * epoch / (2 * epochs)) ** 2
     if name == "rat-v1":
         return 0.05
+    if name == "sre2l-tiny-v1":
+        if epoch < 5:
+            return 0.05 * (0.01, 0.208, 0.406, 0.604, 0.802)[epoch]
+        return 0.05 * math.cos(math.pi * (epoch - 5) / (2 * (epochs - 5))) ** 2
     if name == "rded-v1":
         return 0.05 * math.cos(math.pi * epoch / (4 * epochs)) ** 2
     if name == "idc-v1":
@@ -89,7 +93,7 @@ def loss_by_hand(name, logits, labels, kind, mixture, seen, temperature):
             said = mixture.share * said + (1 - mixture.share) * said[mixture.partners]
         p = (said / temperature).exp() / (said / temperature).exp().sum(1, keepdim=True)
         q = (logits / temperature).exp() / (logits / temperature).exp().sum(1, keepdim=True)
-        return (p * (p.log() - q.log())).sum() / len(logits)
+        return (p * (p.log() - q.log())).sum() / len(logits) * (400 if name == "sre2l-tiny-v1" else 1)
     target = functional.one_hot(labels, 3).double() if kind == "hard" else labels
     target = target.softmax(1) if kind == "logits" else target
     if mixture is not None:
@@ -134,7 +138,7 @@ def by_hand(name, seed, count, kind, epochs, batch, **changes):
     first = [torch.zeros_like(parameter) for _, parameter in named]
     second = [torch.zeros_like(parameter) for _, parameter in named]
     adam = name in ("sre2l-v1", "rded-v1", "infer-static-v1", "infer-dynamic-v1", "rat-v1")
-    exclusive = adam or name in ("idc-v1", "nas-v1", "real-v1", "squeeze-v1")
+    exclusive = adam or name in ("idc-v1", "nas-v1", "real-v1", "squeeze-v1", "sre2l-tiny-v1")
     history, step = [], 0
     for epoch in range(epochs if exclusive else epochs + 1):
         lr = rate_by_hand(name, epoch, epochs)
@@ -156,7 +160,8 @@ def by_hand(name, seed, count, kind, epochs, batch, **changes):
                         size = (second[number] / (1 - 0.999**step)).sqrt() + 1e-8
                         parameter -= lr * first[number] / (1 - 0.9**step) / size
                     else:
-                        first[number] = 0.9 * first[number] + gradient + 5e-4 * parameter
+                        decay = 1e-4 if name == "sre2l-tiny-v1" else 5e-4
+                        first[number] = 0.9 * first[number] + gradient + decay * parameter
                         parameter -= lr * first[number]
         if not exclusive and epoch == epochs // 2 + 1:
             first = [torch.zeros_like(parameter) for _, parameter in named]

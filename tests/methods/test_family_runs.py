@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 from helpers.trained_task import EPOCHS, trained_task
 
@@ -27,8 +28,8 @@ from ddbench.synthetic.synthetic_set import load_synthetic
 NEEDED = {"inner_steps": 4, "max_start_epoch": 3, "image_lr": 5.0, "student_lr": 0.05}
 
 
-def run_of(method, folder, task=None, **more):
-    return optimize(method, task or tiny_task(), 2, folder, seed=3, **more)
+def run_of(method, folder, task=None, **compute):
+    return optimize(method, under(task or tiny_task(), **compute), 2, folder, seed=3)
 
 
 class TestAverage:

@@ -1,6 +1,10 @@
 """RaT-BPTT: the loss of a random run, its gradient through a window, batches by class, settings, memory."""
 
+import json
+import re
 from dataclasses import replace
+from functools import partial
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -10,24 +14,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from ddbench.commands import main
 from ddbench.distillation.outer_loop import optimize
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import Sizes
+from ddbench.evaluate.leaderboard.row import load_row
+from ddbench.evaluate.protocols.builtin import PROTOCOLS
+from ddbench.formats.export import as_logits
 from ddbench.methods import RaTBPTT
 from ddbench.methods.parts.real_batches import EpochBatches
 from ddbench.networks import ImageShape, build_network
+from ddbench.pipeline.context import RunContext
+from ddbench.pipeline.jobs import jobs_of
+from ddbench.pipeline.pipeline import Pipeline
 from ddbench.randomness import derive
 from ddbench.recipe.recipe import load_recipe
 from ddbench.synthetic.synthetic_set import load_synthetic
 from ddbench.training.class_rows import class_rows
+from ddbench.unroll.compiled_step import GradientKernel
 
 F64 = torch.float64
 SHORT = {"total_steps": 6, "window": 2}
 
 
-def gradients(step=3, ipc=2, **changes):
+def gradients(step=3, ipc=2, compile="off", **changes):
     """Loss, start and float64 gradients by images, and labels where they are learned, of one outer step."""
-    task = tiny_task(experts=False, dtype=F64, mirror=True)
+    task = tiny_task(experts=False, dtype=F64, mirror=True, compile=compile)
     method = RaTBPTT(**{**SHORT, **changes})
     syn = method.initialize(task, ipc, at())
     names = list(method.outer_rates())
@@ -93,6 +105,13 @@ class TestGradient:
         way = torch.randn(labels.shape, generator=torch.Generator().manual_seed(0), dtype=F64)
         difference = (loss(labels + 1e-5 * way) - loss(labels - 1e-5 * way)) / 2e-5
         assert (derivative * way).sum().item() == pytest.approx(difference.item(), rel=1e-4)
+
+    @pytest.mark.parametrize("unroll", ["truncated", "adjoint"])
+    def test_compiled_steps_have_the_same_gradient(self, unroll):
+        plain = gradients(unroll=unroll, labels="one-hot")
+        with patch("ddbench.distillation.task.GradientKernel", partial(GradientKernel, backend="eager")):
+            compiled = gradients(unroll=unroll, labels="one-hot", compile="on")
+        assert compiled[0] == pytest.approx(plain[0], rel=1e-10) and apart(compiled[2], plain[2]) < 1e-6
 
     def test_real_images_in_parts_are_the_same_batch(self):
         whole, parts = (gradients(real_at_once=count) for count in (60, 7))
@@ -180,6 +199,15 @@ class TestSet:
         labels = load_synthetic(last).labels
         assert labels.min() == 0 and (labels > 0).sum() > 6 and (labels.sum(1) - 1).abs().max() > 1e-3
 
+    def test_labels_that_do_not_add_up_to_1_are_exported_with_a_word(self):
+        syn = RaTBPTT(labels="one-hot").initialize(tiny_task(experts=False), 1, at())
+        assert as_logits(syn)[1] == (
+            "the labels are probabilities: their logarithms are written, whose softmax they are",
+        )
+        logits, (note,) = as_logits(replace(syn, labels=2 * syn.labels + 0.5))
+        assert note.startswith("the labels add up to 3.5 to 3.5 an image")
+        torch.testing.assert_close(logits.softmax(1), (2 * syn.labels + 0.5) / 3.5)
+
     def test_outer_optimizers(self):
         rates = RaTBPTT(labels={"kind": "one-hot", "lr": 3e-4}).outer_rates()
         assert (rates["images"].lr, rates["labels"].lr) == (1e-3, 3e-4)
@@ -209,8 +237,6 @@ class TestBadSettings:
         ],
     )
     def test_a_window_that_does_not_fit_is_refused_where_it_stands(self, tmp_path, line, at_line, says):
-        from ddbench.pipeline.jobs import jobs_of
-
         inner = "\n    ".join(part.strip() for part in line.strip("{}").split(","))
         path = tmp_path / "mine.yaml"
         path.write_text(RECIPE.format(inner))
@@ -261,3 +287,59 @@ def test_a_short_run_raises_the_accuracy_of_a_student_and_repeats_to_the_bit(tmp
         return sum(method.outer_loss(syn, task, at(step, 2))[0].item() for step in range(5)) / 5
 
     assert loss(found) < 0.8 * loss(begin)
+
+
+WHOLE = """\
+dataset: digits
+preprocessing: kip
+network: convnet-d1-w4
+ipc: 1
+methods:
+  rat-bptt:
+    iterations: 4
+    keep_every: 2
+    total_steps: 4
+    window: 2
+    labels: one-hot
+    real_batches: {images: 100}
+evaluation:
+  protocol: rat-v1
+  seeds: 2
+  selection_seeds: 1
+"""
+
+
+class TestWholeRecipe:
+    @pytest.fixture
+    def recipe(self, tmp_path, monkeypatch):
+        rat = PROTOCOLS["rat-v1"]
+        short = replace(rat, horizons=(2, 6), setting=replace(rat.setting, epochs=6))
+        monkeypatch.setattr("ddbench.evaluate.protocols.builtin.PROTOCOLS", {**PROTOCOLS, "rat-v1": short})
+        path = tmp_path / "whole.yaml"
+        path.write_text(WHOLE)
+        return path
+
+    @pytest.mark.parametrize(("selection", "says"), [("validation", "chosen on validation"), ("oracle", "TEST")])
+    def test_a_row_says_where_set_and_steps_were_chosen(self, recipe, tmp_path, capsys, selection, says):
+        command = ["run", str(recipe), "--home", str(tmp_path), "--device", "cpu", "-q", "--executor", "serial"]
+        assert main([*command, "-o", f"evaluation.selection={selection}"]) == 0
+        row = load_row(next(tmp_path.glob("results/digits/ipc1/*.json")))
+        assert (row.method, row.protocol, row.selection, row.steps) == ("rat-bptt", "rat-v1", selection, None)
+        assert re.search(rf"tested after [26] steps, .*{says}", row.note), row.note
+        assert load_synthetic(next(tmp_path.glob("runs/*/synthetic.safetensors"))).preprocessing["kind"] == "kip"
+        capsys.readouterr()
+        assert main(["verify", str(next(tmp_path.glob("results/digits/ipc1/*.json"))), "--home", str(tmp_path)]) == 0
+        assert "identical" in capsys.readouterr().out
+
+    def test_no_images_to_choose_the_number_of_steps_on(self, recipe, tmp_path):
+        changes = ["validation=0", "evaluation.selection=last"]
+        with pytest.raises(UserError) as caught:
+            Pipeline(load_recipe(str(recipe), changes), RunContext(tmp_path, device="cpu", quiet=True))
+        assert "rat-v1 chooses the number of steps on validation" in str(caught.value)
+        assert "evaluation.steps=6" in str(caught.value)
+        Pipeline(load_recipe(str(recipe), [*changes, "evaluation.steps=6"]), RunContext(tmp_path, device="cpu"))
+
+    def test_a_plan_counts_inner_steps(self, recipe, tmp_path, capsys):
+        assert main(["plan", str(recipe), "--home", str(tmp_path), "--format", "json"]) == 0
+        (job,) = json.loads(capsys.readouterr().out)["sets"]
+        assert {**job, "outer steps": 4, "inner steps": 12, "differentiated": 8, "unroll": "truncated"} == job

@@ -7,7 +7,11 @@ from torch import nn
 from torch.nn import functional
 
 from ddbench.networks import FlatNetwork
+from ddbench.training.losses import classification_loss
 from ddbench.unroll.adam_step import AdamStep
+from ddbench.unroll.compiled_adam_step import FastAdamStep
+from ddbench.unroll.compiled_step import GradientKernel
+from ddbench.unroll.sgd_step import BatchLoss
 from ddbench.unroll.unroll import AdjointUnroll, FullUnroll, TeslaUnroll, TruncatedUnroll
 
 
@@ -172,3 +176,35 @@ def test_the_walk_back_keeps_the_graph_of_one_step_however_long_the_run():
     adjoint = {most_kept(AdjointUnroll(), steps) for steps in (2, 4, 8)}
     assert len(adjoint) == 1 and adjoint == {most_kept(TruncatedUnroll(2), 6)}
     assert most_kept(FullUnroll(), 8) > 3 * most_kept(FullUnroll(), 2) > 3 * adjoint.pop()
+
+
+class FastAdamProblem(AdamProblem):
+    """The same, whose step pulls back by itself; the compiler only captures the graph."""
+
+    def __init__(self, seed=0, *, scale=1.0, fast=True, **case):
+        super().__init__(seed, soft=True, **case)
+
+        def of(theta, images, labels):
+            return classification_loss(self.network(theta, images), labels, self.kind)
+
+        loss = BatchLoss(lambda outer, t: ((1 + 0.1 * t) * outer[0], outer[1]), of, scale)
+        kernel = GradientKernel(of, strict=True, backend="eager")
+        self.step = FastAdamStep(loss, kernel=kernel) if fast else AdamStep(loss)
+
+
+@pytest.mark.parametrize(
+    "unroll", [AdjointUnroll(), AdjointUnroll(3), TruncatedUnroll(2), TeslaUnroll(), FullUnroll()], ids=str
+)
+def test_a_fast_step_has_the_gradient_of_a_plain_one(unroll):
+    fast, plain = (FastAdamProblem(4, fast=fast, scale=0.7) for fast in (True, False))
+    by_start = not isinstance(unroll, TruncatedUnroll)
+    assert relative(fast.gradient(unroll, by_start=by_start), plain.gradient(unroll, by_start=by_start)) < 1e-10
+
+
+def test_what_is_not_asked_of_a_fast_step_is_not_computed():
+    problem = FastAdamProblem(1)
+    state, outer = problem.step.start(problem.start), (problem.images, problem.labels, problem.lr)
+    before, shares = problem.step.pull_back(state, outer, 0, torch.ones_like(state), (False, False, False))
+    assert shares == [None, None, None] and before.shape == state.shape
+    _, shares = problem.step.pull_back(state, outer, 0, torch.ones_like(state), (True, False, True))
+    assert shares[0].shape == problem.images.shape and shares[1] is None and shares[2].shape == ()
