@@ -26,6 +26,7 @@ class Registry(Generic[T]):
         self._targets: dict[str, str] = dict(builtin)
         self._loaded: dict[str, T] = {}
         self._asked_outside = group is None
+        self._outside: set[str] = set()
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorate a class or function to add it to the table.
@@ -43,7 +44,7 @@ class Registry(Generic[T]):
         def add(member: T) -> T:
             target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', repr(member))}"
             taken = self._targets.get(name)
-            if taken is not None and taken != target:
+            if taken is not None and taken != target and not self._announces(taken, member):
                 raise UserError(
                     f"two {self.kind}s are named {name!r}",
                     f"first  {taken}",
@@ -72,7 +73,8 @@ class Registry(Generic[T]):
         """List every known name.
 
         Returns:
-            Names, sorted, those of installed packages among them; nothing is imported.
+            Names, sorted, those of installed packages among them. Nothing is imported but the modules of packages whose
+            entry point names no member.
 
         Raises:
             UserError: Two packages use the same name.
@@ -116,11 +118,20 @@ class Registry(Generic[T]):
             ) from error
         return member
 
+    def _announces(self, target: str, member: object) -> bool:
+        """Whether the entry point of a package stands for what the package's own module registers."""
+        module, home = target.partition(":")[0], getattr(member, "__module__", "")
+        return target in self._outside and (home == module or home.startswith(f"{module}."))
+
     def _ask_outside(self) -> None:
         if self._asked_outside or self.group is None:
             return
         self._asked_outside = True
         for point in entry_points(group=self.group):
+            self._outside.add(point.value)
+            if ":" not in point.value:
+                self._register_module(point.name, point.value)
+                continue
             taken = self._targets.get(point.name)
             if taken is not None and taken != point.value:
                 raise UserError(
@@ -130,3 +141,26 @@ class Registry(Generic[T]):
                     fix="uninstall one of the two packages or rename its entry point",
                 )
             self._targets[point.name] = point.value
+
+    def _register_module(self, name: str, module: str) -> None:
+        """Import a module that an entry point names without a member: it registers its own.
+
+        Raises:
+            UserError: It can not be imported, or registers nothing.
+        """
+        before = set(self._targets)
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise UserError(
+                f"the entry point {name} = {module!r} of a package can not be loaded",
+                f"why   {error}",
+                fix="mend or uninstall the package that brings it",
+            ) from error
+        mine = (target.partition(":")[0] for target in self._targets.values())
+        if set(self._targets) == before and not any(home == module or home.startswith(f"{module}.") for home in mine):
+            raise UserError(
+                f"the entry point {name} = {module!r} of a package registers no {self.kind}",
+                f"in    group {self.group}",
+                fix=f'name the class ({name} = "{module}:Class"), or register it when the module is imported',
+            )
