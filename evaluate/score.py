@@ -12,6 +12,7 @@ import torch
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.compatibility import check_compatible, learning_rate, require_labels, require_rate, split_of
+from ddbench.evaluate.horizon import choose_horizon, choosing_split
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.evaluate.scores import Scores, SplitName
@@ -22,7 +23,7 @@ from ddbench.evaluate.training.training_sets import make_training_sets
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compute import Compute
-from ddbench.runtime.device import peak_bytes, synchronize
+from ddbench.runtime.device import peak_bytes, reset_peak, synchronize
 from ddbench.runtime.executors import ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.executors.worker_job import WorkerJob
@@ -46,6 +47,7 @@ def score(
     lr: float | None = None,
     steps: int | None = None,
     teachers: Teachers | None = None,
+    horizon_on: SplitName = "validation",
 ) -> Scores:
     """Train one fresh network per seed on ``syn`` and test it once, after its last epoch, on a split of ``real``.
 
@@ -63,6 +65,7 @@ def score(
             sizes take equally many.
         teachers: Networks that label every batch, under a protocol whose labels are a teacher's; and once, before
             training, a set with hard labels under one that needs soft ones.
+        horizon_on: Split on which a protocol of several horizons chooses one; "test" flatters the accuracies on test.
 
     Returns:
         Accuracies of the networks, fractions in [0, 1], and what they cost.
@@ -106,7 +109,7 @@ def score(
     if syn.warm_images is not None and not chosen.warm_up:
         notes.append(f"carries images to warm up on, which {chosen.key} does not use and its bytes count")
     scores = score_seeds(
-        EvaluationJob(config, source, tested),
+        EvaluationJob(config, source, tested, choosing_split(config, real, split, horizon_on)),
         seeds,
         compute,
         split=split,
@@ -141,6 +144,8 @@ class EvaluationJob:
     """Images to train on, on the device of ``config``."""
     split: RealSplit
     """Images to test on."""
+    choosing: RealSplit | None = None
+    """Validation images to choose a horizon on; None where there is nothing to choose, or it is chosen on ``split``."""
 
     def to(self, device: torch.device) -> EvaluationJob:
         """Move the job to a device.
@@ -154,12 +159,15 @@ class EvaluationJob:
         if device == self.config.device:
             return self
         config = replace(self.config, compute=self.config.compute.on(device))
-        return EvaluationJob(config, self.source.to(device), self.split.to(device))
+        choosing = self.choosing and self.choosing.to(device)
+        return EvaluationJob(config, self.source.to(device), self.split.to(device), choosing)
 
     def __call__(self, seeds: Sequence[int], report: ReportProgress) -> JobResult:
-        with memory_errors("training evaluation networks", _remains, self._memory_suggestions):
-            results = train_and_test(self.config, self.source, self.split, seeds, report)
         device = self.config.device
+        if device.type == "cuda":  # else the peak would be that of whatever came before
+            reset_peak(device)
+        with memory_errors("training evaluation networks", _remains, self._memory_suggestions):
+            results = train_and_test(self.config, self.source, self.split, seeds, report, self.choosing)
         return JobResult(results, device_name(device), peak_bytes(device))
 
     def _memory_suggestions(self) -> list[str]:
@@ -236,8 +244,12 @@ def score_seeds(
         for seed, one in zip(seeds, results, strict=True)
         if not one.finite
     ]
+    horizon = None
+    if config.horizons:
+        horizon = choose_horizon(config.horizons, results, split if job.choosing is None else "validation")
     return Scores(
-        accuracy=tuple(one.accuracy for one in results),
+        accuracy=tuple(one.accuracy for one in results) if horizon is None else horizon.accuracy,
+        horizon=None if horizon is None else horizon.steps,
         seeds=tuple(seeds),
         network=config.network,
         protocol=config.protocol,
@@ -247,5 +259,5 @@ def score_seeds(
         lr=config.training.lr,
         compiled=config.compiled,
         device=", ".join(sorted({result.device for result in done.values()})) if by.elsewhere else None,
-        notes=(*notes, *diverged),
+        notes=(*notes, *([] if horizon is None else [horizon.note]), *diverged),
     )

@@ -9,6 +9,7 @@ from torch import Tensor
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.compatibility import check_teachers_compatible, require_rate, split_of
+from ddbench.evaluate.horizon import choosing_split
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.protocol import Protocol
 from ddbench.evaluate.score import EvaluationJob, score_seeds
@@ -135,4 +136,5 @@ def real_job(
         lr=lr,
         steps=steps,
     )
-    return EvaluationJob(config, source, RealSplit(split_of(real, split), real.preprocessing, device))
+    tested = RealSplit(split_of(real, split), real.preprocessing, device)
+    return EvaluationJob(config, source, tested, choosing_split(config, real, split, "validation"))

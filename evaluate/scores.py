@@ -32,6 +32,8 @@ class Scores:
     """Rate that the networks began with."""
     steps: int | None = None
     """Updates that each was to take; None is the protocol's."""
+    horizon: int | None = None
+    """Updates after which networks were tested, where these were chosen; None where nothing was."""
     compiled: bool = False
     """Whether training steps were compiled."""
     device: str | None = None

@@ -235,6 +235,7 @@ class CandidateJob(WorkerJob):
             seeds=self.seeds,
             compute=self.compute,
             split=self.split,
+            horizon_on=self.split,
             steps=self.steps,
             teachers=self.here.teachers,
         ).accuracy

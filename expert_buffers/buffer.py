@@ -14,6 +14,7 @@ from ddbench.errors import UserError
 from ddbench.expert_buffers.expert_file import ExpertFile, read_header, row_sha256
 from ddbench.expert_buffers.metadata import BufferDescription
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.expert_buffers.usable_experts import usable_fact
 
 KIND = "expert"
 DESCRIPTION = "buffer.json"
@@ -202,6 +203,16 @@ class ExpertBuffer:
         rows = [self._file(expert).digests("parameters")[: epochs + 1] for expert in range(len(self))]
         return artifact.fingerprint([self.description.fingerprint, rows])
 
+    def identity(self, epochs: int) -> str:
+        """Hash what a distillation on these experts follows from: their digest, where training again gives equal bits.
+
+        A GPU's kernels add in any order, so that an expert it trains again is another to the bit and as good: there the
+        description counts, and which experts there are.
+        """
+        if self.description.trained_on is None:
+            return self.digest(epochs)
+        return artifact.fingerprint([self.description.fingerprint, list(self.experts), epochs])
+
     @property
     def seconds(self) -> float:
         """Seconds that training these experts took, in all processes; 0 for imported ones."""
@@ -276,21 +287,6 @@ class ExpertBuffer:
         if number not in self._files:
             self._files[number] = ExpertFile(expert_path(self.folder, number))
         return self._files[number]
-
-
-def usable_fact(experts: Mapping[int, int] | Sequence[int]) -> str:
-    """Write the line of an error that lists the experts that can still be used, by number."""
-    listed = sorted(experts)
-    if not listed:
-        return "usable no other expert"
-    runs: list[list[int]] = []
-    for expert in listed:
-        if runs and expert == runs[-1][1] + 1:
-            runs[-1][1] = expert
-        else:
-            runs.append([expert, expert])
-    text = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
-    return f"usable experts {text} ({len(listed)} in all)"
 
 
 def _still_there(folder: Path) -> str:

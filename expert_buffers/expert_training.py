@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import should_compile
 from ddbench.runtime.compute import Compute
 from ddbench.runtime.executors.job_progress import SharedProgress
+from ddbench.runtime.provenance import device_name
 
 _PROCESS = 500 * 2**20
 """Bytes of a process that has loaded torch."""
@@ -123,15 +125,8 @@ def train_experts(
         scoring = ExpertRecipe(
             count=curriculum.networks, lr=recipe.lr, batch=recipe.batch, augmentation=recipe.augmentation
         )
-        scored = train_experts(
-            folder / "difficulty",
-            real,
-            network_name,
-            scoring,
-            epochs=curriculum.epochs,
-            seed=derive(seed, "difficulty"),
-            compute=compute,
-        )
+        own, first = derive(seed, "difficulty"), folder / "difficulty"
+        scored = train_experts(first, real, network_name, scoring, epochs=curriculum.epochs, seed=own, compute=compute)
         order = difficulty(scored, real, curriculum, compute.device).argsort(stable=True)
     with locked(folder) if ranks.writes else nullcontext():  # another process may train the same: its experts serve
         ranks.wait()
@@ -158,14 +153,14 @@ def _train_missing(
 ) -> None:
     """This rank's share of the experts that are not there, or are too short."""
     description = describe_buffer(real, network_name, recipe, seed)
-    contents = _adopt(folder, description)
+    by, in_job = compute.executor, compute.in_job()
+    on = in_job.device
+    contents = _adopt(folder, replace(description, trained_on=_trained_on(in_job)))
     own = range(compute.ranks.rank, recipe.count, compute.ranks.world)
     missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
         sizes = Sizes.of(build_network(network_name, real.shape, seed=seed), real.shape)
         each = training_seconds(sizes.activations, epochs * len(real.train), recipe.batch, compute.device)
-        by, in_job = compute.executor, compute.in_job()
-        on = in_job.device
         job = ExpertJob(
             folder=folder.absolute(),
             real=real,
@@ -212,6 +207,14 @@ def _adopt(folder: Path, description: BufferDescription) -> Contents:
     if there is None:
         write_description(folder, description)
     return contents
+
+
+def _trained_on(compute: Compute) -> dict[str, str] | None:
+    """The device and the precision that bits of experts depend on; None for a CPU, where they depend on neither."""
+    if compute.device.type == "cpu":
+        return None
+    here = torch.cuda.is_available()  # else other machines train, which may differ
+    return {"device": device_name(compute.device) if here else "a GPU of a cluster", "precision": compute.precision}
 
 
 def _title(folder: Path, contents: Contents, missing: list[int]) -> str:

@@ -55,6 +55,10 @@ class BufferDescription:
     """Of experts that another project trained, the hashes of their files and what was measured of them; None of those
     trained here, and of those imported before this was kept."""
 
+    trained_on: dict[str, str] | None = None
+    """Name of the device that trained them first, and the precision it computed in; None for a CPU, whose bits follow
+    from the rest."""
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for readers of anything made from these experts; none of experts trained here."""
@@ -77,16 +81,19 @@ class BufferDescription:
 
     @property
     def fingerprint(self) -> str:
-        """Of all but the versions and the import: experts of one fingerprint are interchangeable."""
-        return fingerprint({k: value for k, value in self.document().items() if k not in ("versions", "imported")})
+        """Of all but the versions, the import and the device: experts of one fingerprint are interchangeable."""
+        apart = ("versions", "imported", "trained_on")
+        return fingerprint({key: value for key, value in self.document().items() if key not in apart})
 
     def document(self) -> dict[str, Any]:
         """Convert to JSON.
 
         Returns:
-            Values by field; without ``imported`` where it is None, as in files of experts trained here.
+            Values by field; without ``imported`` and ``trained_on`` where they are None, as for experts that a CPU
+            trained here.
         """
-        return {key: value for key, value in asdict(self).items() if key != "imported" or value is not None}
+        optional = ("imported", "trained_on")
+        return {key: value for key, value in asdict(self).items() if key not in optional or value is not None}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> BufferDescription:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ddbench.methods.mirage.method import Mirage
     from ddbench.methods.mtt import MTT
     from ddbench.methods.pad import PAD
+    from ddbench.methods.rat_bptt import RaTBPTT
     from ddbench.methods.rded.method import RDED
     from ddbench.methods.sre2l.method import SRe2L
     from ddbench.methods.tesla import TESLA
@@ -42,6 +43,7 @@ _BUILTIN = {
     "dc": "ddbench.methods.dc:DC",
     "dsa": "ddbench.methods.dsa:DSA",
     "dm": "ddbench.methods.dm:DM",
+    "rat-bptt": "ddbench.methods.rat_bptt:RaTBPTT",
     "infer": "ddbench.methods.infer.method:INFER",
     "rded": "ddbench.methods.rded.method:RDED",
     "sre2l": "ddbench.methods.sre2l.method:SRe2L",
@@ -87,6 +89,7 @@ __all__ = [
     "Mirage",
     "RandomGraphs",
     "RandomImages",
+    "RaTBPTT",
     "RandomSoft",
     "SRe2L",
 ]

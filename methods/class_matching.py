@@ -27,12 +27,12 @@ from ddbench.estimates.model_size import MemorySuggestion, Sizes
 from ddbench.estimates.training_time import training_seconds
 from ddbench.methods.parts.class_chunks import summed_over_classes
 from ddbench.methods.parts.class_match import GradientMatch, MeanEmbedding
+from ddbench.methods.parts.drawn_network import drawn_network
 from ddbench.methods.parts.initialization import NoiseInit, RealInit, class_major_labels
 from ddbench.methods.parts.network_loop import PUBLISHED, NetworkLoop, loop_for
 from ddbench.methods.parts.real_batches import RandomBatches
-from ddbench.networks import FlatNetwork, initial_parameters
+from ddbench.networks import FlatNetwork
 from ddbench.networks.mixing import batch_norms
-from ddbench.randomness import derive
 from ddbench.recipe.settings import Count, Positive, Share
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.unroll.sgd_step import batch_order
@@ -256,18 +256,3 @@ class ClassMatching(OptimizedMethod):
             theta = theta - self.inner_lr * gradient
         (theta,) = task.ranks.agreed(theta)
         return theta
-
-
-def drawn_network(task: Task, step: OuterStep) -> Tensor:
-    """Draw the parameters of a network, initialized as the student's kind is.
-
-    Args:
-        task: What is distilled from.
-        step: The step, which decides the draw.
-
-    Returns:
-        (P,), on the task's device, in the student's dtype.
-    """
-    seed = derive(step.seed, "outer", step.number, "network")
-    theta = initial_parameters(task.network_name, task.real.shape, seed=seed)
-    return theta.to(next(task.network.module.parameters()))

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from ddbench.augmentation import augmentation
 from ddbench.distillation.method import OptimizedMethod
-from ddbench.distillation.outer_optimizer import SGD
-from ddbench.distillation.task import OuterStep, Task, student_loss
+from ddbench.distillation.outer_optimizer import SGD, OuterOptimizer
+from ddbench.distillation.task import OuterStep, Task
 from ddbench.errors import UserError
 from ddbench.estimates.model_size import MemorySuggestion, Sizes
+from ddbench.estimates.training_time import LEAST_STEP_SECONDS
 from ddbench.methods.parts.ast_student import balance, perturbed
 from ddbench.methods.parts.expert_segment import Growth, Span, StartWindow, draw_span
 from ddbench.methods.parts.init_correct import CorrectInit
@@ -29,6 +30,7 @@ from ddbench.methods.parts.initialization import NoiseInit, RealInit, class_majo
 from ddbench.methods.parts.labels import HardLabels, LearnedLabels, StaticLabels, TargetLabels
 from ddbench.methods.parts.matching import ClosestMatch, FinalMatch, IntermediateMatch
 from ddbench.methods.parts.memory_estimate import TrajectoryMemory
+from ddbench.methods.parts.student_batches import student_batches
 from ddbench.methods.parts.unroll_choice import UnrollChoice
 from ddbench.recipe.renamed_keys import TRAJECTORY_KEYS
 from ddbench.recipe.settings import Count, NotNegative, Positive, Share
@@ -36,14 +38,10 @@ from ddbench.runtime.compile import should_compile, student_seconds
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.unroll.compiled_step import FastStep
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep, batch_order
-from ddbench.unroll.unroll import Outer
 
 AnyInit = Annotated[RealInit | NoiseInit | CorrectInit | KMeansInit, Field(discriminator="kind")]
 AnyLabels = Annotated[HardLabels | TargetLabels | LearnedLabels | StaticLabels, Field(discriminator="kind")]
 AnyMatch = Annotated[FinalMatch | IntermediateMatch | ClosestMatch, Field(discriminator="kind")]
-
-LEAST_STEP_SECONDS = 7e-3
-"""Of an inner step there and back, however small: ConvNet-D2-w32 on ten images of 8 x 8 pixels, on one core."""
 
 
 class TrajectoryMatching(OptimizedMethod):
@@ -175,7 +173,7 @@ class TrajectoryMatching(OptimizedMethod):
     def _label_expert_epoch(self) -> int:
         return self.label_expert_epoch or self._matched_epochs()
 
-    def outer_rates(self) -> dict[str, SGD]:
+    def outer_rates(self) -> dict[str, OuterOptimizer]:
         pixels = SGD(lr=self.image_lr * self.pixel_gradient, momentum=self.outer_momentum)
         student = SGD(lr=self.student_lr_lr, momentum=self.outer_momentum)
         labels = self.labels.rate()
@@ -215,7 +213,9 @@ class TrajectoryMatching(OptimizedMethod):
             begin = perturbed(begin, shapes, self.start_perturbation, step.stream("perturbation"))
         seen = self.labels.at_step(syn, task, lambda: milestone(self.expert_epochs))
         scale = balance(span.start_epoch, self.max_start_epoch) if self.balanced_loss else 1.0
-        student = self._student(self._inner_loss(seen, task, step, scale), seen, task)
+        order = batch_order(len(seen), self.batch_syn, self.inner_steps, step.stream("batches"))
+        policy = augmentation(self.augmentation, mirror=task.real.mirror)
+        student = self._student(student_batches(seen, task, step, order, policy, scale), seen, task)
         learned = task.ranks.copied(*((seen.images, seen.labels) if self.labels.rate() else (seen.images,)))
         outer = (*learned, syn.student_lr)
         path = student.walk(begin, outer, self.inner_steps)
@@ -248,39 +248,3 @@ class TrajectoryMatching(OptimizedMethod):
         if kernel is None:
             return SGDStep(loss, self.student_momentum)
         return FastStep(loss, self.student_momentum, kernel=kernel)
-
-    def _inner_loss(self, syn: SyntheticSet, task: Task, step: OuterStep, scale: float) -> BatchLoss:
-        """The student's loss at each inner step; batches and augmentation are drawn here, once, to be replayed.
-
-        Labels that are learned come after the images in what the unroll differentiates by; others are constants. Each
-        of several ranks has its rows of every batch, and their weight in it.
-        """
-        order = batch_order(len(syn), self.batch_syn, self.inner_steps, step.stream("batches"))
-        batches = [None if rows is None else rows.to(task.device) for rows in order]
-        sizes = [len(syn) if rows is None else len(rows) for rows in order]
-        policy, draws = augmentation(self.augmentation, mirror=task.real.mirror), []
-        if policy is not None:
-            generator = step.stream("augmentation")
-            draws = [policy.draw(size, task.real.size, generator).to(task.device) for size in sizes]
-        weights: list[tuple[Tensor, ...]] = [()] * len(sizes)
-        if not task.ranks.alone:
-            every = torch.arange(len(syn), device=task.device)
-            shares = [task.ranks.share(size) for size in sizes]
-            batches = [(every if rows is None else rows)[s.rows] for rows, s in zip(batches, shares, strict=True)]
-            draws = [draw.of(s.rows) for draw, s in zip(draws, shares, strict=False)]
-            weights = [(weight,) for weight in syn.images.new_tensor([s.weight for s in shares])]
-
-        def shown(outer: Outer, t: int) -> tuple[Tensor, ...]:
-            images, labels = outer if len(outer) == 2 else (outer[0], syn.labels)
-            rows = batches[t]
-            if rows is not None:
-                images, labels = images[rows], labels[rows]
-            if policy is not None:
-                images = policy.apply(images, draws[t])
-            return images, labels, *weights[t]
-
-        def loss(theta: Tensor, images: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
-            (theta,) = task.ranks.copied(theta)
-            return student_loss(task.network, syn.label_kind, theta, images, labels, weight)
-
-        return BatchLoss(shown, loss, scale)

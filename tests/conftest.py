@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import pretend_cuda
 from helpers.command_line import Ddbench, copy_of, written
 
 from ddbench.commands import main
 from ddbench.methods import METHODS
 
 torch.set_num_threads(1)
+
+if pretend_cuda.requested() and pretend_cuda.missing_compiler() is None:
+    pretend_cuda.install()
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -22,13 +26,23 @@ def cifar10_jpeg_root():
     return SHARED_DATA
 
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+DEVICES = ["cpu", *([pytest.param("cuda", marks=pytest.mark.cuda)] if torch.cuda.is_available() else [])]
 
 
 @pytest.fixture(params=DEVICES)
 def device(request):
-    """The CPU, and CUDA where it is present."""
+    """The CPU, and CUDA where it is present, or where ``PRETEND_CUDA=1`` asks for the pretend device."""
     return torch.device(request.param)
+
+
+@pytest.fixture
+def gpu():
+    """The pretend CUDA device, whose counters the test reads."""
+    if not pretend_cuda.requested():
+        pytest.skip("runs on the pretend CUDA device: PRETEND_CUDA=1 pytest -m cuda")
+    if missing := pretend_cuda.missing_compiler():
+        pytest.skip(f"the pretend CUDA device needs {missing}")
+    return torch.device("cuda")
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def load_dataset(
 
     Args:
         name: A name of ``ddbench.list_datasets()``, such as ``cifar10``, ``folder:PATH`` or ``tu:NCI1``.
-        preprocessing: Of images: ``identity``, ``meanstd`` or ``zca``; None takes ``meanstd``.
+        preprocessing: Of images: ``identity``, ``meanstd``, ``zca`` or ``kip``; None takes ``meanstd``.
         validation: Fraction of the training split, in [0, 1), that is held out for validation.
         seed: Seed of the validation split.
         home: Folder of caches and downloads; None takes $DDBENCH_HOME, else ``./artifacts``.

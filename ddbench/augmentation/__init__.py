@@ -30,6 +30,7 @@ __all__ = [
 AUGMENTATIONS: dict[str, Callable[[], DSAPolicy | DCPolicy | LayeredDSA | CropFlip | CropsFlip | None]] = {
     "none": lambda: None,
     "dsa": DSAPolicy,
+    "flip-rotate": lambda: DSAPolicy(families=("flip", "rotate")),
     "dc": DCPolicy,
     "dc-bn": lambda: DCPolicy(families=("crop", "noise")),
     "dsa-idc": LayeredDSA,
@@ -56,10 +57,11 @@ def check_augmentation_name(name: str, where: str = "") -> None:
 def augmentation(name: str, mirror: bool = True, black: Tensor | None = None) -> Augmentation | None:
     """Make the augmentation of a name.
 
-    ``"dsa"``: all six families. ``"dc"``: the older one, crop, scale and rotate, for digits. ``"dc-bn"``: crop and
-    noise, for networks with batch norm. ``"dsa-idc"``: flips and colors always, crop, scale or rotate on top.
-    ``"crop-flip"``: padded by an eighth and cropped. ``"crops-flip"``: parts from 8 % of the area on, enlarged.
-    ``"patches-crops-flip"``: four patches shuffled, parts from half the area on.
+    ``"dsa"``: all six families. ``"flip-rotate"``: two of these, turned by at most 15 degrees. ``"dc"``: the older one,
+    crop, scale and rotate, for digits. ``"dc-bn"``: crop and noise, for networks with batch norm. ``"dsa-idc"``: flips
+    and colors always, crop, scale or rotate on top. ``"crop-flip"``: padded by an eighth and cropped.
+    ``"crops-flip"``: parts from 8 % of the area on, enlarged. ``"patches-crops-flip"``: four patches shuffled, parts
+    from half the area on.
 
     Args:
         name: One of these, or "none".

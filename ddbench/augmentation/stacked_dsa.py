@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ddbench.augmentation.draw import Augmentation, Draw
 from ddbench.augmentation.dsa import DSAPolicy
-from ddbench.runtime.compile import compiled, missing_requirement
+from ddbench.runtime.compile import Compiler, missing_requirement
 
 _ROWS = 3
 """As many parameters as the family with the most has, for each image."""
@@ -74,7 +74,8 @@ def apply_fused(dsa: DSAPolicy, images: Tensor, draws: Sequence[Draw]) -> Tensor
         (k, B, C, H, W), on the images' device.
     """
     chosen, parameters = packed(draws, dsa.families)
-    return _fused(dsa, images.device.type)(images, chosen.to(images.device), parameters.to(images.device))
+    apply, _ = _fused(dsa, images.device.type)
+    return apply(images, chosen.to(images.device), parameters.to(images.device))
 
 
 def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw], *, fused: bool = False) -> Tensor:
@@ -87,7 +88,7 @@ def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw]
     """
     if not isinstance(augmentation, DSAPolicy):
         return torch.stack([augmentation.apply(own, draw) for own, draw in zip(images, draws, strict=True)])
-    if fused:
+    if fused and not _gave_up(augmentation, images.device.type):
         return apply_fused(augmentation, images, draws)
     members: dict[str, list[int]] = {}
     for number, draw in enumerate(draws):
@@ -101,11 +102,20 @@ def apply_each(augmentation: Augmentation, images: Tensor, draws: Sequence[Draw]
     return torch.stack([seen[number] for number in range(len(draws))])
 
 
+def _gave_up(dsa: DSAPolicy, device: str) -> bool:
+    """Whether the one function of all families failed to compile: it computes more, and launches no less."""
+    _, compiler = _fused(dsa, device)
+    return compiler is not None and compiler.failed
+
+
 @lru_cache(maxsize=8)
-def _fused(dsa: DSAPolicy, device: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _fused(dsa: DSAPolicy, device: str) -> tuple[Callable[[Tensor, Tensor, Tensor], Tensor], Compiler | None]:
     """:func:`apply_packed`, compiled where that can be; without a graph to replay, whose results would not last."""
 
     def apply(images: Tensor, chosen: Tensor, parameters: Tensor) -> Tensor:
         return apply_packed(dsa, images, chosen, parameters)
 
-    return apply if missing_requirement(device) else compiled(apply)
+    if missing_requirement(device):
+        return apply, None
+    compiler = Compiler("augmentation by one function")  # as on the CPU: without a graph
+    return compiler(apply), compiler

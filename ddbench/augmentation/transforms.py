@@ -9,7 +9,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def each(parameter: Tensor, images: Tensor) -> Tensor:
@@ -161,4 +160,5 @@ def _affine(images: Tensor, matrix: tuple[Tensor, Tensor, Tensor, Tensor]) -> Te
     x = torch.linspace(-1, 1, width, dtype=images.dtype, device=images.device)[None, None, :]
     y = torch.linspace(-1, 1, height, dtype=images.dtype, device=images.device)[None, :, None]
     grid = torch.stack((xx * x + xy * y, yx * x + yy * y), dim=3)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    # F.grid_sample's own function on a CPU. On CUDA that one takes cuDNN's sampler, which no compiler can look into.
+    return torch.grid_sampler_2d(images, grid, interpolation_mode=0, padding_mode=0, align_corners=True)

@@ -21,6 +21,7 @@ class SpaceName(StrEnum):
     pixels = "pixels"
     meanstd = "meanstd"
     zca = "zca"
+    kip = "kip"
 
 
 class NumberName(StrEnum):
@@ -74,7 +75,7 @@ def import_files(
         SpaceName | None,
         typer.Option(
             metavar="SPACE",
-            help="What the numbers of the images are: pixels in [0, 1], meanstd (standardized), or zca (whitened).",
+            help="What the numbers of the images are: pixels in [0, 1], meanstd (standardized), zca or kip (whitened).",
             show_default=False,
         ),
     ] = None,

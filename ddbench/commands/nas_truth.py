@@ -24,7 +24,7 @@ def truth(
     test: Annotated[
         bool, typer.Option("--test", help="Also the test accuracy of every network, which takes a second training.")
     ] = False,
-    preprocessing: Annotated[str, typer.Option(metavar="NAME", help="meanstd, zca or identity.")] = "meanstd",
+    preprocessing: Annotated[str, typer.Option(metavar="NAME", help="meanstd, zca, kip or identity.")] = "meanstd",
     validation: Annotated[
         float, typer.Option(metavar="FRACTION", help="Of the training images, that networks are ranked on.")
     ] = 0.1,

@@ -81,12 +81,14 @@ def _next_steps(pipeline: Pipeline, own: list[str]) -> str:
     Args:
         own: The options that the user gave, without which the same recipe would be another.
     """
+    from ddbench.methods.parts.unroll_choice import UnrollChoice
+
     home = [] if pipeline.context.home == options.home_folder(None) else ["--home", str(pipeline.context.home)]
     steps = {
         "ddbench plan mtt-cifar10-ipc10": "what a published setting takes, before it starts",
         "ddbench recipes": "everything that is ready to run",
     }
-    if any("unroll" in type(job.method).model_fields for job in pipeline.jobs):
+    if any(isinstance(getattr(job.method, "unroll", None), UnrollChoice) for job in pipeline.jobs):
         again = shlex.join(["ddbench", "run", pipeline.loaded.given, *own, "-o", "method.unroll=tesla"])
         steps = {again: "the same with TESLA's gradient; or with unroll=full", **steps}
     steps[shlex.join(["ddbench", "leaderboard", *home])] = "this table, with all that was run before"

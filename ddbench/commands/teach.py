@@ -32,7 +32,7 @@ def teach(
         ),
     ] = None,
     preprocessing: Annotated[
-        str, typer.Option(metavar="KIND", help="identity, meanstd or zca; that of the sets they are to label.")
+        str, typer.Option(metavar="KIND", help="identity, meanstd, zca or kip; that of the sets they are to label.")
     ] = "meanstd",
     validation: Annotated[
         float, typer.Option(min=0.0, max=0.9, metavar="SHARE", help="Share of training images they never see.")

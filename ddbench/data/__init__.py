@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ddbench.data.load import load_dataset
-    from ddbench.data.preprocessing import Preprocessing, load_preprocessing, require_same_preprocessing
+    from ddbench.data.preprocessing import Preprocessing, require_same_preprocessing
     from ddbench.data.realset import RealSet, Split
     from ddbench.data.sources import check_dataset_name, dataset_table
+    from ddbench.data.whitening_cache import load_preprocessing
 
 __all__ = [
     "Preprocessing",
@@ -29,7 +30,7 @@ _HOME = {
     "check_dataset_name": "sources",
     "dataset_table": "sources",
     "load_dataset": "load",
-    "load_preprocessing": "preprocessing",
+    "load_preprocessing": "whitening_cache",
     "require_same_preprocessing": "preprocessing",
 }
 

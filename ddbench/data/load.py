@@ -40,7 +40,7 @@ def load_dataset(
 
     Args:
         name: As ``ddbench datasets`` lists them.
-        preprocessing: ``"identity"``, ``"meanstd"`` or ``"zca"``.
+        preprocessing: ``"identity"``, ``"meanstd"``, ``"zca"`` or ``"kip"``.
         validation: Fraction of train, in [0, 1), cut class by class by the seed; above 0, a validation split that comes
             beside a test split is used instead, and train stays whole.
         seed: Of the cut.

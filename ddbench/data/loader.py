@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import Split, as_unit_float
+from ddbench.runtime.available_memory import free_bytes
 
 FLOAT_LIMIT = 2**30
 """Bytes up to which a split is preprocessed once and kept as float32; every CIFAR and digits split is below."""
@@ -46,7 +47,7 @@ class ImageLoader:
         self, real: Preprocessed, split: Split, device: torch.device | str = "cpu", float_limit: int = FLOAT_LIMIT
     ) -> None:
         device = torch.device(device)
-        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+        free = free_bytes(device) if device.type == "cuda" else None
         float_bytes = 4 * split.images.numel()
         stored_bytes = split.images.numel() * split.images.element_size()
         self.labels = split.labels.to(device)

@@ -9,14 +9,21 @@ from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ddbench import artifact
 from ddbench.errors import UserError, unknown
 
-Kind = Literal["identity", "meanstd", "zca"]
-KINDS: tuple[Kind, ...] = ("identity", "meanstd", "zca")
+Kind = Literal["identity", "meanstd", "zca", "kip"]
+KINDS: tuple[Kind, ...] = ("identity", "meanstd", "zca", "kip")
+WHITENED: tuple[Kind, ...] = ("zca", "kip")
+"""Kinds under which a value is of no one pixel; each has matrices, fitted to training images."""
 ZCA_EPS = 0.1
-ZCA_ARTEFACT = "zca whitening"
+"""What "zca" adds to eigenvalues."""
+KIP_RIDGE = 0.1
+"""What "kip" adds to eigenvalues, in units of their mean."""
+LEAST_LENGTH = 1e-3
+"""Norm about its mean below which "kip" takes an image for one of a single color; a bit in one pixel is 0.004."""
 
 
 def _none() -> Tensor:
@@ -26,14 +33,15 @@ def _none() -> Tensor:
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Preprocessing:
-    """An invertible map from images in [0, 1] to the space networks are trained in.
+    """A map from images in [0, 1] to the space networks are trained in, and back.
 
-    Made by ``identity()``, ``meanstd(mean, std)`` or ``whitening(...)``; the fields that a kind does not use are empty.
+    Made by ``identity()``, ``meanstd(mean, std)``, ``whitening(...)`` or ``kip(...)``; the fields that a kind does not
+    use are empty. All are invertible but "kip", which forgets how bright an image is and how much it varies.
     """
 
     kind: Kind
     fingerprint: str
-    """Of the definition (kind, constants, and for ZCA eps and the training images it is fitted on), not of computed
+    """Of the definition (kind, constants, and for a whitening the training images it is fitted on), not of computed
     matrices, so that it is the same on every machine."""
     mean: Tensor = field(default_factory=_none)
     """Mean of each channel, (C, 1, 1)."""
@@ -45,6 +53,10 @@ class Preprocessing:
     """Whitening, (D, D), float32."""
     W_inv: Tensor = field(default_factory=_none)
     """Its inverse, (D, D), float32."""
+    level: Tensor = field(default_factory=_none)
+    """Mean of an image, averaged over the training images, (); what "kip" puts back."""
+    length: Tensor = field(default_factory=_none)
+    """Norm of an image about its mean, averaged over the training images, (); what "kip" puts back."""
     fitted_on: str = ""
     """Hash that stands for the training images of a whitening."""
 
@@ -90,7 +102,41 @@ class Preprocessing:
             The map.
         """
         return Preprocessing(
-            kind="zca", fingerprint=zca_fingerprint(fitted_on), mu=mu, W=W, W_inv=W_inv, fitted_on=fitted_on
+            kind="zca",
+            fingerprint=whitening_fingerprint("zca", fitted_on),
+            mu=mu,
+            W=W,
+            W_inv=W_inv,
+            fitted_on=fitted_on,
+        )
+
+    @staticmethod
+    def kip(W: Tensor, W_inv: Tensor, level: Tensor, length: Tensor, fitted_on: str) -> Preprocessing:
+        """Make the map of KIP: each flattened image less its own mean, divided by its norm, times W.
+
+        A factor of all pixels drops out, so pixels from 0 to 255 have the same image.
+
+        Args:
+            W: (D, D).
+            W_inv: Inverse of W, (D, D).
+            level: Mean of an image, averaged over the training images, ().
+            length: Norm of an image about its mean, averaged over the training images, ().
+            fitted_on: Hash that stands for the training images.
+
+        Returns:
+            The map.
+
+        Source: Nguyen et al. 2021 (KIP, arXiv:2107.13034), as Feng et al. 2024 (RaT-BPTT) release it
+            (``config.py``, ``preprocess``). Differs: an image of one color is all zeros, not undefined.
+        """
+        return Preprocessing(
+            kind="kip",
+            fingerprint=whitening_fingerprint("kip", fitted_on),
+            W=W,
+            W_inv=W_inv,
+            level=level,
+            length=length,
+            fitted_on=fitted_on,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -105,6 +151,9 @@ class Preprocessing:
             about["std"] = [round(value, 6) for value in self.std.flatten().tolist()]
         if self.kind == "zca":
             about["eps"] = ZCA_EPS
+        if self.kind == "kip":
+            about["ridge"] = KIP_RIDGE
+        if self.kind in WHITENED:
             about["fitted_on"] = self.fitted_on
         return about
 
@@ -121,10 +170,13 @@ class Preprocessing:
             return (images - self.mean) / self.std
         if self.kind == "zca":
             return ((images.flatten(1) - self.mu) @ self.W).view(images.shape)
+        if self.kind == "kip":
+            flat = images.flatten(1) - images.flatten(1).mean(1, keepdim=True)
+            return (functional.normalize(flat, eps=LEAST_LENGTH) @ self.W).view(images.shape)
         return images
 
     def inverse(self, inputs: Tensor) -> Tensor:
-        """Map what networks see back to images.
+        """Map what networks see back to images; under "kip", to images of the usual brightness and contrast.
 
         Args:
             inputs: (n, C, H, W).
@@ -136,6 +188,8 @@ class Preprocessing:
             return inputs * self.std + self.mean
         if self.kind == "zca":
             return (inputs.flatten(1) @ self.W_inv + self.mu).view(inputs.shape)
+        if self.kind == "kip":
+            return (inputs.flatten(1) @ self.W_inv * self.length + self.level).view(inputs.shape)
         return inputs
 
     def to(self, device: torch.device | str) -> Preprocessing:
@@ -147,20 +201,22 @@ class Preprocessing:
         Returns:
             The same map there.
         """
-        names = ("mean", "std", "mu", "W", "W_inv")
+        names = ("mean", "std", "mu", "W", "W_inv", "level", "length")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
-def zca_fingerprint(fitted_on: str) -> str:
-    """Compute the fingerprint of the ZCA map of some training images.
+def whitening_fingerprint(kind: Kind, fitted_on: str) -> str:
+    """Compute the fingerprint of a whitening.
 
     Args:
-        fitted_on: Hash that stands for the images.
+        kind: "zca" or "kip".
+        fitted_on: Hash that stands for the training images.
 
     Returns:
         Sixteen hexadecimal digits.
     """
-    return artifact.fingerprint({"kind": "zca", "eps": ZCA_EPS, "fitted_on": fitted_on})
+    constant = {"ridge": KIP_RIDGE} if kind == "kip" else {"eps": ZCA_EPS}
+    return artifact.fingerprint({"kind": kind, **constant, "fitted_on": fitted_on})
 
 
 def check_preprocessing_name(name: str, where: str = "") -> Kind:
@@ -204,32 +260,6 @@ def require_same_preprocessing(expected: str, actual: str, what: str, path: Path
         )
 
 
-def load_preprocessing(description: Mapping[str, Any], home: Path) -> Preprocessing:
-    """Load the map that ``Preprocessing.describe()`` described; a ZCA whitening comes from the cache under ``home``.
-
-    Args:
-        description: JSON, as a set or a buffer carries it.
-        home: Folder of caches.
-
-    Returns:
-        The map.
-
-    Raises:
-        UserError: The whitening is not in the cache, with how to compute it again, or is damaged.
-    """
-    if check_preprocessing_name(description["kind"]) != "zca":
-        return channelwise(description)
-    path = zca_path(home, description["fingerprint"])
-    if not path.is_file():
-        raise UserError(
-            f"the ZCA whitening {description['fingerprint']} is not in the cache",
-            f"expected {path}",
-            fix="load the dataset once with preprocessing zca and the same seed and validation fraction, which "
-            "computes it (any command that reads the data does), or copy the file from the machine that made it",
-        )
-    return load_zca(path)
-
-
 def channelwise(description: Mapping[str, Any]) -> Preprocessing:
     """Rebuild the map that was described, of each channel by itself.
 
@@ -240,10 +270,10 @@ def channelwise(description: Mapping[str, Any]) -> Preprocessing:
         The map.
 
     Raises:
-        ValueError: It is ZCA.
+        ValueError: It is a whitening.
     """
-    if description["kind"] == "zca":
-        raise ValueError("ZCA is no map of each channel by itself")
+    if description["kind"] in WHITENED:
+        raise ValueError("a whitening is no map of each channel by itself")
     if description["kind"] == "identity":
         return Preprocessing.identity()
     return Preprocessing.meanstd(description["mean"], description["std"])
@@ -252,7 +282,7 @@ def channelwise(description: Mapping[str, Any]) -> Preprocessing:
 def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> Tensor:
     """Compute what a pixel of one value is in the space that networks see.
 
-    Under ZCA no pixel has a value of its own; there it is the mean image's, zero.
+    Under a whitening no pixel has a value of its own; there it is the mean image's, zero.
 
     Args:
         description: ``Preprocessing.describe()``.
@@ -266,35 +296,3 @@ def seen_value(description: Mapping[str, Any], value: float, images: Tensor) -> 
         mean, std = (torch.tensor(description[key]).view(-1, 1, 1).to(images) for key in ("mean", "std"))
         return (value - mean) / std
     return images.new_full((images.shape[1], 1, 1), value if description["kind"] == "identity" else 0.0)
-
-
-def zca_path(home: Path, fingerprint: str) -> Path:
-    """Name the file of a whitening.
-
-    Args:
-        home: Folder of caches.
-        fingerprint: Fingerprint of the map.
-
-    Returns:
-        The path, whether it exists or not.
-    """
-    return home / "preprocessing" / f"{fingerprint}.safetensors"
-
-
-def load_zca(path: Path) -> Preprocessing:
-    """Load a whitening from the cache.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The map.
-
-    Raises:
-        UserError: It is damaged or not the one its name promises.
-    """
-    tensors, about = artifact.load(path, ZCA_ARTEFACT)
-    whitening = Preprocessing.whitening(tensors["mu"], tensors["W"], tensors["W_inv"], about["fitted_on"])
-    if whitening.fingerprint != path.stem:
-        raise artifact.damaged(path, f"it holds the whitening {whitening.fingerprint}")
-    return whitening

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ddbench.distillation.base_method import Method
@@ -78,7 +79,8 @@ class _OuterLoop:
 
     def go_on(self, seed: int) -> None:
         clock, last = self.clock, self.method.iterations
-        self.progress.start(last, f"distill ipc {self.outer_state.syn.ipc}", clock.step)
+        label = self.outer_state.task.provenance.get("label", self.outer_state.task.method)
+        self.progress.start(last, f"distill {label} ipc {self.outer_state.syn.ipc}", clock.step)
         settled = True
         try:
             if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
@@ -97,10 +99,13 @@ class _OuterLoop:
                 settled = True  # a step that was taken, but whose candidate did not fit, is kept: see above
             raise
         finally:
-            synchronize(self.device)
-            if settled:
-                self.outer_state.save(self.run, clock, self.counts)
-            self.progress.close()
+            with suppress(RuntimeError):  # a device that has failed says so once more; the first time counts
+                synchronize(self.device)
+            try:
+                if settled:
+                    self.outer_state.save(self.run, clock, self.counts)
+            finally:
+                self.progress.close()
 
     def _step(self, step: OuterStep) -> str | None:
         """One outer step, told of, with a candidate kept where one is due. Returns why a guard acted, if one did."""
@@ -111,7 +116,7 @@ class _OuterLoop:
         clock.peak_bytes = max(clock.peak_bytes, peak_bytes(self.device))
         self.counts.note(refused)
         shown = {"loss": round(loss, 4), **facts, "skipped": self.counts.total.total()}
-        self.progress.update(clock.step, **shown, GB=round(clock.peak_bytes / 1e9, 2))
+        self.progress.update(clock.step, **shown, peak_GB=round(clock.peak_bytes / 1e9, 2))
         if clock.step % max(last // 1000, 1) == 0 or refused:
             spent = round(clock.seconds, 3)
             self.run.log({**facts, "step": clock.step, "loss": loss, "seconds": spent, "refused": refused})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,12 @@ class OuterState:
         if run.start.exists():
             start = load_synthetic(run.start)
             require_same(start.provenance.get("identity") or {}, self.identity, run.folder)
+            began_with = start.provenance.get("buffer_fingerprint")
+            if began_with not in (None, self.task.provenance.get("buffer_fingerprint")):
+                sys.stderr.write(
+                    "some experts were trained again since this run began, on a GPU, which gives other bits:\n"
+                    "  it goes on with them, and its sets keep the fingerprint of those that it began with\n"
+                )
             return start
         start = self.method.initialize(self.task, ipc, OuterStep(0, self.seed))
         start = replace(start, provenance={**start.provenance, "identity": self.identity})

@@ -64,7 +64,7 @@ def outer_step_bytes(
     batch: int,
     inner_steps: int,
     learned: int = 0,
-    momentum: bool = False,
+    vectors: int = 1,
     moments: int = 0,
     device: str = "cpu",
     compiled: bool = False,
@@ -78,7 +78,7 @@ def outer_step_bytes(
         batch: Images an inner step sees.
         inner_steps: N.
         learned: Numbers of the synthetic set that are learned.
-        momentum: Whether the student has any.
+        vectors: Of the size of P in the student's state: 2 with momentum, 3 with Adam.
         moments: At how many of its states the loss looks.
         device: Its type; beside "cuda" the student's path lies in the memory of the CPU, and is not counted.
         compiled: Whether the student's step is; then one is held at a time.
@@ -87,7 +87,7 @@ def outer_step_bytes(
         Bytes of the student's path, the graphs of steps, the states that the loss looks at, and the way back.
     """
     vector = 4 * parameters
-    state = vector * (2 if momentum else 1)
+    state = vectors * vector
     activation = 4 * activations * batch
     full = isinstance(unroll, FullUnroll)
     held_per_activation = KEPT_PER_ACTIVATION

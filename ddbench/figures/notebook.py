@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.whitening_cache import load_preprocessing
 from ddbench.errors import UserError
 from ddbench.figures.image_grid import figure_of
 from ddbench.figures.thumbnails import thumbnail

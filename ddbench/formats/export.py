@@ -116,4 +116,8 @@ def as_logits(syn: SyntheticSet) -> tuple[Tensor, tuple[str, ...]]:
         return syn.labels.float(), ()
     labels = syn.labels.float()
     logs = labels.clamp(min=torch.finfo(torch.float32).tiny).log()
+    sums = labels.sum(1)
+    if bool((sums - 1).abs().max() > 1e-3):
+        lost = f"the labels add up to {sums.min():.3g} to {sums.max():.3g} an image, which the format can not say"
+        return logs, (f"{lost}: their logarithms are written, whose softmax adds up to 1",)
     return logs, ("the labels are probabilities: their logarithms are written, whose softmax they are",)

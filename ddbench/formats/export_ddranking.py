@@ -14,7 +14,8 @@ import yaml
 
 from ddbench.artifact import replacing
 from ddbench.data.constants import CIFAR10, IMAGENET, Constants
-from ddbench.data.preprocessing import Preprocessing, load_preprocessing
+from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.whitening_cache import load_preprocessing
 from ddbench.formats.ddranking_settings import DATASETS, guide, model_name, settings
 from ddbench.formats.export import Exported, Exporter, as_logits, not_exported, taken_apart
 from ddbench.formats.export_folder import whole_folder

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddbench.data.preprocessing import load_preprocessing
+from ddbench.data.whitening_cache import load_preprocessing
 from ddbench.errors import UserError
 from ddbench.synthetic.synthetic_set import SyntheticSet
 

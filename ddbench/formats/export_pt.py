@@ -59,6 +59,8 @@ def save_tensor(path: Path, tensor: Tensor) -> None:
 
 def _space(syn: SyntheticSet) -> str:
     about = syn.preprocessing
+    if about["kind"] == "kip":
+        return "the images are whitened as KIP's are: the other program must do the same to its real images"
     if about["kind"] == "zca":
         return "the images are whitened: run the other program with --zca, fitted on the same training images"
     if about["kind"] == "meanstd":

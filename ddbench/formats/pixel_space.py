@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ddbench.data import RealSet
-from ddbench.data.preprocessing import Preprocessing
+from ddbench.data.preprocessing import WHITENED, Preprocessing
 from ddbench.errors import UserError
 from ddbench.formats.reader import Facts, Read
 
@@ -77,12 +77,12 @@ def resolve_space(read: Read, facts: Facts, real: RealSet, missing_facts: Missin
         raise UserError("of --mean and --std one is missing", fix="give both, or none")
     if space is None:
         hint = _hint(read.files) + ("" if read.mean else "; with meanstd say --mean and --std too")
-        missing_facts.add("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca")
+        missing_facts.add("--space", f"the space the images were learned in{hint}", "pixels|meanstd|zca|kip")
         return None
     if space == "pixels":
         return Preprocessing.identity()
-    if space == "zca":
-        return _require_whitening(real)
+    if space in WHITENED:
+        return _require_whitening(real, space)
     mean, std = (facts.mean, facts.std) if constants_given else (read.mean, read.std)
     if mean is None or std is None:
         missing_facts.add("--mean", f"by which the images were standardized{_own_constants(real)}", "M,M,M")
@@ -125,13 +125,13 @@ def convert_space(images: Tensor, made_in: Preprocessing, real: RealSet) -> tupl
     return moved, f"brought over from {from_where[made_in.kind]}"
 
 
-def _require_whitening(real: RealSet) -> Preprocessing:
+def _require_whitening(real: RealSet, kind: str) -> Preprocessing:
     own = real.preprocessing
-    if own.kind != "zca" or len(real.validation):
+    if own.kind != kind or len(real.validation):
         raise UserError(
             "whitened images can only be used with the whitening of the whole training set",
             f"found preprocessing {own.kind}, {len(real.validation)} images held out for validation",
-            fix="load the data with preprocessing zca and validation 0; ddbench import does so by --space zca",
+            fix=f"load the data with preprocessing {kind} and validation 0; ddbench import does so by --space {kind}",
         )
     return own
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ddbench.data import RealSet
     from ddbench.synthetic.epoch_labels import EpochLabels
 
-Space = Literal["pixels", "meanstd", "zca"]
+Space = Literal["pixels", "meanstd", "zca", "kip"]
 """Images in [0, 1], standardized by channel, or whitened."""
 
 

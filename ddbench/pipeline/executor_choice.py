@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 Kind = Literal["auto", "serial", "local", "ray"]
 
+MOST_ON_A_GPU = 4
+"""Processes on one GPU where nobody says how many: each has a context, the data, and compilers of its own."""
+
+CONTEXT = 2**29
+"""Bytes of a GPU that a process takes before it computes anything."""
+
 MIN_PARALLEL_SECONDS = 60.0
 """Of training, one network after the other, above which ``auto`` starts processes, which takes seconds."""
 
@@ -28,7 +34,8 @@ class ExecutorFactory:
 
     Args:
         kind: Auto shares jobs out among processes of this machine, on a CPU, where they are worth it.
-        workers: Processes, or CPUs of a Ray cluster that is started here; None is as many as torch would use threads.
+        workers: Processes, or CPUs of a Ray cluster that is started here; None is as many as torch would use threads,
+            on a GPU four at most, and no more than its memory holds.
         address: As in ``RayExecutor``.
         gpus_per_job: As in ``RayExecutor``; None is a GPU for each job where ``device`` is one.
         device: As in ``choose_device``.
@@ -59,7 +66,8 @@ class ExecutorFactory:
         Args:
             device: Device that the jobs use.
             worth: Whether they are work enough for ``auto`` to share them out.
-            each: Bytes of memory that a process takes for them, so that ``auto`` starts no more than fit; 0 is unknown.
+            each: Bytes of memory that a process takes for them, so that no more are started than fit, but for a
+                given number; 0 is unknown.
 
         Returns:
             The executor; it stays open until the factory is closed or another number of processes is needed.
@@ -68,13 +76,19 @@ class ExecutorFactory:
             return self._ray
         if self.kind == "serial" or (self.kind == "auto" and (not worth or device.type != "cpu")):
             return Serial()
-        count = self.workers or (self._fitting(device, each) if self.kind == "auto" else _cores())
+        bounded = self.kind == "auto" or device.type != "cpu"
+        count = self.workers or (self._fitting(device, each) if bounded else _cores())
         if self.kind == "auto" and count < 2:
             return Serial()
         if self._local is None or self._local.at_once != count:
             self.close()
             self._local = Local(count, setup=self._setup)
         return self._local
+
+    @property
+    def running(self) -> bool:
+        """Whether processes of this machine run already, which saves starting them."""
+        return self._local is not None
 
     def refuse(self, what: str) -> None:
         """Require that no executor of several processes was requested.
@@ -111,10 +125,14 @@ class ExecutorFactory:
 
     @staticmethod
     def _fitting(device: torch.device, each: int) -> int:
+        """As many processes as cores, and as the memory holds; on a GPU one at least."""
         from ddbench.runtime.available_memory import free_bytes
 
         room = free_bytes(device) if each else None
-        return _cores() if room is None else min(_cores(), room // each)
+        if device.type == "cpu":
+            return _cores() if room is None else min(_cores(), room // each)
+        most = min(MOST_ON_A_GPU, _cores())
+        return most if room is None else max(1, min(most, room // (each + CONTEXT)))
 
 
 def _cores() -> int:

@@ -147,7 +147,7 @@ def missing_requirement(path: Path, format: str | None, dataset: str | None) -> 
 def _real_data(dataset: str, facts: Facts, context: RunContext, size: int | None) -> RealSet:
     return load_dataset(
         dataset,
-        preprocessing="zca" if facts.space == "zca" else "meanstd",
+        preprocessing=facts.space if facts.space in ("zca", "kip") else "meanstd",
         validation=0.0,
         home=context.home,
         data_root=context.data_root,

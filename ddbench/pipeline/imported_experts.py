@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ddbench.data import RealSet
+from ddbench.data.preprocessing import WHITENED
 from ddbench.errors import UserError
 from ddbench.expert_buffers.buffer import DESCRIPTION, ExpertBuffer, read_description
 from ddbench.expert_buffers.metadata import describe_buffer
@@ -66,7 +67,7 @@ def import_experts(
 def _require_whitening_agrees(paths: list[Path], preprocessing: str) -> None:
     """Errors: UserError where a path says that the experts saw no whitened images, and the recipe whitens."""
     unwhitened = next((path for path in paths if says_unwhitened(path)), None)
-    if unwhitened is not None and preprocessing == "zca":
+    if unwhitened is not None and preprocessing in WHITENED:
         raise UserError(
             "the experts saw images without ZCA whitening, and the recipe whitens",
             f"from  {unwhitened}",

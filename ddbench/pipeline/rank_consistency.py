@@ -14,9 +14,10 @@ from ddbench.pipeline.jobs import Job, resolved
 from ddbench.recipe.recipe import LoadedRecipe
 from ddbench.runtime.compute import Compute
 from ddbench.runtime.device import choose_device
-from ddbench.runtime.distributed import Ranks, rank_device
+from ddbench.runtime.distributed import Ranks
 from ddbench.runtime.executors.shared_filesystem import appears
 from ddbench.runtime.provenance import code_identity, versions
+from ddbench.runtime.rank_devices import rank_device, require_own_gpus
 
 
 def join_ranks(context: RunContext) -> Compute:
@@ -31,7 +32,9 @@ def join_ranks(context: RunContext) -> Compute:
     if not context.together:
         return context.compute
     device = choose_device(rank_device(context.device))
-    return replace(context.compute_on(device), ranks=Ranks.from_environment(device))
+    ranks = Ranks.from_environment(device)
+    require_own_gpus(ranks, device)
+    return replace(context.compute_on(device), ranks=ranks)
 
 
 def check_ranks_agree(
@@ -57,7 +60,8 @@ def check_ranks_agree(
     ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
     needs = {"code": code_identity(), **{f"version of {name}": version for name, version in versions().items()}}
     ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")
-    ranks.require_same({"--compile": context.compile}, fix="start every rank with the same options")
+    how = {"--compile": context.compile, "--precision": context.precision}
+    ranks.require_same(how, fix="start every rank with the same options")
     _require_one_home(ranks, context.home)
 
 

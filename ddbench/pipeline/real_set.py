@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ddbench.data import Preprocessing, RealSet, load_dataset
+from ddbench.data.preprocessing import WHITENED
 from ddbench.errors import UserError
 from ddbench.pipeline.context import RunContext
 from ddbench.synthetic.recorded import RecordedRecipe, recorded_dataset, recorded_recipe
@@ -36,7 +37,7 @@ def with_validation(syn: SyntheticSet, share: float) -> SyntheticSet:
             f"this set was made with a validation split, {made_with:g} of the training images",
             fix="leave --validation out",
         )
-    if syn.preprocessing["kind"] == "zca":
+    if syn.preprocessing["kind"] in WHITENED:
         raise UserError(
             "this set is whitened by all training images, so none can be held back to choose on",
             fix="choose nothing: --lr protocol, a single rate",

@@ -20,17 +20,18 @@ def require_whitening(file: Path, home: Path, command: str) -> None:
         UserError: Where the whitening lies in the home of the set's run instead, which is named.
     """
     from ddbench.artifact import describe
-    from ddbench.data.preprocessing import zca_path
+    from ddbench.data.preprocessing import WHITENED
+    from ddbench.data.whitening_cache import whitening_path
     from ddbench.errors import UserError
 
     preprocessing = describe(file).get("preprocessing")
-    if not isinstance(preprocessing, dict) or preprocessing.get("kind") != "zca":
+    if not isinstance(preprocessing, dict) or preprocessing.get("kind") not in WHITENED:
         return
     name = str(preprocessing.get("fingerprint"))
-    if not name.isalnum() or zca_path(home, name).is_file():
+    if not name.isalnum() or whitening_path(home, name).is_file():
         return
     other = home_of(file)
-    if other is not None and zca_path(other, name).is_file():
+    if other is not None and whitening_path(other, name).is_file():
         raise UserError(
             "the whitening of this set lies in the home of its run, not in this one",
             f"this  {home}",

@@ -11,6 +11,7 @@ from ddbench.evaluate.leaderboard.row import Row, RowSelection
 from ddbench.evaluate.protocols.network_pools import NetworkRequest
 from ddbench.pipeline.evaluator import Evaluator
 from ddbench.pipeline.jobs import BufferSpec, Job
+from ddbench.runtime.compile import release_graphs
 
 if TYPE_CHECKING:
     from ddbench.pipeline.pipeline import Pipeline
@@ -97,6 +98,7 @@ class Stages:
         """
         for name in ("experts", "distill", "select", "evaluate"):
             result = getattr(self, name).run(job)
+            release_graphs()
             if name == last:
                 return result
         raise ValueError(f"there is no stage {last!r}")

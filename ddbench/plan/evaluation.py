@@ -23,7 +23,11 @@ def evaluation_in_words(pipeline: Pipeline) -> str:
 
     evaluation, sets = pipeline.recipe.evaluation, sum(len(candidate_series(job)) for job in pipeline.jobs)
     trainings = sets * len(pipeline.networks) * evaluation.seeds
-    long = f"{evaluation.steps} steps" if evaluation.steps else f"{pipeline.protocol.trained_epochs} epochs"
+    long = (
+        f"{evaluation.steps} steps"
+        if evaluation.steps
+        else f"{pipeline.protocol.trained_epochs} {pipeline.protocol.unit}"
+    )
     return (
         f"evaluation: {trainings} fresh networks of {long} by {evaluation.protocol}, "
         f"selection by {evaluation.selection}{_judges(pipeline)}{_searchers(pipeline, sets)}{_teachers(pipeline)}"

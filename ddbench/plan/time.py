@@ -85,7 +85,7 @@ class Times:
         facts, evaluation = self.facts, self.pipeline.recipe.evaluation
         config, images = training_config_of(self.pipeline, network, facts, ipc), facts.shape.classes * ipc
         seen = (1 + twice) * (
-            evaluation.steps * min(config.batch, images) if evaluation.steps else config.trained_epochs * images
+            evaluation.steps * min(config.batch, images) if evaluation.steps else config.images_seen(images)
         )
         stage = self._stage(network)
         return evaluation_seconds(

@@ -52,7 +52,7 @@ class Recipe(Settings):
     """Side in pixels to which image files are resized; None keeps what the data set has."""
     mirror: bool | None = None
     """Whether a mirrored image is still of its class, so that augmentation may flip it; None asks the data set."""
-    preprocessing: Literal["identity", "meanstd", "zca"] = "meanstd"
+    preprocessing: Literal["identity", "meanstd", "zca", "kip"] = "meanstd"
     """Space in which networks see images: as they are, standardized, or whitened."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the training images cut off, class by class, to choose on; experts and methods never see it."""

@@ -18,7 +18,8 @@ _UNLIMITED = 1 << 60
 def free_bytes(device: torch.device) -> int | None:
     """Measure the memory that this process can still get on a device.
 
-    On CUDA it is what the driver has free, and what torch's allocator keeps and does not use. On the CPU it is the
+    On CUDA it is what the driver has free, and what torch's allocator keeps and does not use, but for what it keeps for
+    CUDA graphs, which nothing else gets. On the CPU it is the
     least of what the machine has available, of what the control groups of this process leave it (version 1 and 2), and
     of its own limit of address space. macOS tells no more than the memory of the machine, which is then taken for free.
 
@@ -31,10 +32,19 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         import torch
 
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + unused
+        return torch.cuda.mem_get_info(device)[0] + _held_by_allocator(device)
     limits = [available for available in (_machine(), cgroup_available(), _address_space()) if available is not None]
     return max(min(limits), 0) if limits else None
+
+
+def _held_by_allocator(device: torch.device) -> int:
+    """Bytes that torch's allocator keeps for tensors to come, without the pools of CUDA graphs."""
+    import torch
+
+    index = torch.cuda.current_device() if device.index is None else device.index
+    segments = (segment for segment in torch.cuda.memory_snapshot() if segment["device"] == index)
+    common = (segment for segment in segments if tuple(segment["segment_pool_id"]) == (0, 0))
+    return sum(segment["total_size"] - segment["active_size"] for segment in common)
 
 
 def _machine() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -10,7 +11,7 @@ import sysconfig
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, final
 
 from ddbench.errors import UserError, error_summary
 
@@ -109,17 +110,106 @@ def compiled(function: Callable[..., Any], device: str = "cpu", backend: str = "
     """
     import torch
 
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
+    allow_variants()
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it reports missing CUDA on every CPU
     mode = "reduce-overhead" if device == "cuda" and backend == "inductor" else None
     return torch.compile(function, fullgraph=True, dynamic=False, mode=mode, backend=backend)
 
 
-def warn_not_compiled(what: str, error: Exception) -> None:
-    """Say on stderr that something runs uncompiled, and why.
+def allow_variants() -> None:
+    """Let this thread compile one function for many shapes; torch keeps the limit for each thread by itself."""
+    import torch
+
+    if torch._dynamo.config.recompile_limit < _VARIANTS:
+        torch._dynamo.config.recompile_limit = _VARIANTS
+
+
+def release_graphs() -> None:
+    """Give back what compiled functions hold on a GPU: recorded graphs, and memory that only their replays use.
+
+    torch keeps both for as long as the process lives. Called at the end of a stage, for what comes next may need the
+    memory; a function that is called again is compiled again, which torch's cache makes a matter of seconds. On a CPU
+    nothing is recorded, and nothing happens.
+    """
+    if not Compiler.recorded:
+        return
+    import torch
+
+    Compiler.recorded = False
+    torch._dynamo.reset()
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
+@final
+class Compiler:
+    """Compiles the functions of one computation; at the first failure all of them run as they are, for good.
+
+    What counts as a failure is what the compiler raises, and any error but a lack of memory in the first call with
+    tensors of new shapes, in which code is built and loaded, and a graph recorded.
 
     Args:
-        what: What runs, in words.
-        error: Why it does not compile.
+        what: The computation, in words.
+        device: Type of the device, "cpu" or "cuda".
+        backend: Backend of torch.compile.
+        strict: Whether a failure is an error.
+        notice: Whether a failure that is none is reported on stderr.
     """
-    sys.stderr.write(f"{what} does not compile, and runs as it is: {error_summary(error)}\n")
+
+    recorded: ClassVar[bool] = False
+    """Whether this process may hold graphs that a GPU replays."""
+
+    def __init__(
+        self, what: str, device: str = "cpu", backend: str = "inductor", *, strict: bool = False, notice: bool = True
+    ) -> None:
+        self.what, self.device, self.backend, self.strict, self.notice = what, device, backend, strict, notice
+        self.failed = False
+
+    def __call__(
+        self, plain: Callable[..., Any], prepare: Callable[[Any], Any] = lambda argument: argument
+    ) -> Callable[..., Any]:
+        """Compile a function.
+
+        Args:
+            plain: A pure function of tensors.
+            prepare: Makes each argument what the compiled function likes best.
+
+        Returns:
+            The same function, compiled until this compiler has failed. It raises UserError where it fails first and the
+            compiler is strict.
+        """
+        fast, run = compiled(plain, self.device, self.backend), set()
+
+        def either(*arguments: Any) -> Any:
+            if self.failed:
+                return plain(*arguments)
+            shapes = tuple(getattr(argument, "shape", None) for argument in arguments)
+            if shapes in run:
+                return fast(*map(prepare, arguments))
+            allow_variants()
+            try:
+                found = fast(*map(prepare, arguments))
+            except RuntimeError as error:
+                self._fail(error)
+                return plain(*arguments)
+            run.add(shapes)
+            Compiler.recorded |= self.device == "cuda"
+            return found
+
+        return either
+
+    def _fail(self, error: RuntimeError) -> None:
+        from ddbench.runtime.oom import is_out_of_memory
+
+        if is_out_of_memory(error):
+            raise error
+        self.failed = True
+        reason = getattr(error, "inner_exception", None) or error
+        if self.strict:
+            raise UserError(
+                f"{self.what} does not compile",
+                f"why   {error_summary(reason)}",
+                fix="give --compile off, or auto, which goes on uncompiled",
+            ) from error
+        if self.notice:
+            sys.stderr.write(f"{self.what} does not compile, and runs as it is: {error_summary(reason)}\n")

@@ -8,7 +8,6 @@ those of one process, but for rounding. Source: Shoeybi et al. 2019 (Megatron-LM
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -20,11 +19,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ddbench.errors import UserError
+from ddbench.runtime.oom import is_out_of_memory
 from ddbench.runtime.rank_store import RankStore, ended, launched, rank_store
 
 _PATIENCE = timedelta(days=7)
-"""Of collectives. Rank 0 labels candidates while the others wait in the next step; a rank that dies is torchrun's to
-notice, which ends the others."""
+"""Of collectives. Rank 0 labels candidates while others wait; a rank that dies is for torchrun to notice."""
 
 
 @dataclass(frozen=True)
@@ -231,36 +230,6 @@ class Ranks:
 ALONE = Ranks()
 
 
-def rank_device(wanted: str) -> str:
-    """Choose the device of this rank.
-
-    Args:
-        wanted: Device that was given for all ranks: "auto", "cpu", "cuda", or one of several.
-
-    Returns:
-        Its name, such as ``"cuda:1"`` for the second rank of a machine; ``wanted`` where there is one rank.
-
-    Raises:
-        UserError: A machine has fewer GPUs than ranks, or all would share one.
-    """
-    local, beside = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    if launched()[1] == 1 or wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
-        return wanted
-    if wanted not in ("auto", "cuda"):
-        if beside == 1:
-            return wanted
-        raise UserError(
-            f"{beside} ranks of this machine can not share the device {wanted!r}",
-            fix="--device cuda gives each rank a GPU of its own",
-        )
-    if local >= (count := torch.cuda.device_count()):
-        raise UserError(
-            f"this machine has {count} CUDA devices for {beside} ranks",
-            fix=f"torchrun --nproc-per-node {max(count, 1)}, or --device cpu",
-        )
-    return f"cuda:{local}"
-
-
 def _in_one(collective: Callable[[Tensor], Any], tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """A collective that works in place, once for several tensors.
 
@@ -270,9 +239,9 @@ def _in_one(collective: Callable[[Tensor], Any], tensors: tuple[Tensor, ...]) ->
     flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     try:
         collective(flat)
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if is_out_of_memory(error):  # NCCL allocates for itself
+            raise
         raise ended(str(error)) from error
     parts = flat.split([tensor.numel() for tensor in tensors])
     return tuple(part.view(tensor.shape).to(tensor.dtype) for part, tensor in zip(parts, tensors, strict=True))

@@ -10,18 +10,35 @@ from contextlib import contextmanager
 import torch
 
 from ddbench.errors import UserError
+from ddbench.runtime.available_memory import free_bytes
+from ddbench.runtime.compile import release_graphs
 
 _MESSAGES = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
     "std::bad_alloc",
     "CUDA out of memory",
+    "CUDA ran out of memory outside PyTorch's allocator",
     "CUDA error: out of memory",
+    "CUDA driver error: out of memory",
+    "Triton Error [CUDA]: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
 )
 """What a RuntimeError says where memory was lacking: torch's allocator on the CPU and C++ below it, the CUDA driver,
 and its libraries, which allocate for themselves."""
+
+_MESSAGES_WHERE_FULL = (
+    "GET was unable to find an engine to execute this computation",
+    "FIND was unable to find an engine to execute this computation",
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",
+)
+"""What it says where memory was lacking or something else is wrong: a convolution of cuDNN for whose workspace there is
+no room, and the first product of a process. They count where little is free."""
+
+LITTLE = 2**30
+"""Bytes of a GPU below which little is free: a context, or the workspaces of convolutions, may not fit any more."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -35,7 +52,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
+    if not isinstance(error, RuntimeError):
+        return False
+    text = str(error)
+    return any(message in text for message in _MESSAGES) or (
+        any(message in text for message in _MESSAGES_WHERE_FULL) and _little_is_free()
+    )
+
+
+def _little_is_free() -> bool:
+    """Whether the GPU in use has hardly any memory left, as far as it still answers."""
+    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+        return False
+    try:
+        free = free_bytes(torch.device("cuda", torch.cuda.current_device()))
+    except RuntimeError:
+        return False
+    return free is not None and free < LITTLE
 
 
 def let_go(error: BaseException) -> None:
@@ -53,6 +86,7 @@ def let_go(error: BaseException) -> None:
     _empty_autograds_queue()
     gc.collect()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
+        release_graphs()
         torch.cuda.empty_cache()
 
 

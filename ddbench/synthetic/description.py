@@ -28,7 +28,7 @@ LARGEST_MOSAIC = 32
 class RecordedPreprocessing(Recorded):
     """``Preprocessing.describe()``, whose fingerprint is computed and not believed."""
 
-    kind: Literal["identity", "meanstd", "zca"]
+    kind: Literal["identity", "meanstd", "zca", "kip"]
     """Kind of the map."""
     fingerprint: Fingerprint
     """Fingerprint that the file claims."""
@@ -38,8 +38,10 @@ class RecordedPreprocessing(Recorded):
     """Standard deviation of each channel, of "meanstd"."""
     eps: Amount | None = None
     """Number that was added to eigenvalues, of "zca"."""
+    ridge: Amount | None = None
+    """Number that was added to eigenvalues, in units of their mean, of "kip"."""
     fitted_on: Annotated[str, StringConstraints(max_length=200)] = ""
-    """Hash of the training images, of "zca"."""
+    """Hash of the training images, of "zca" and "kip"."""
 
     @model_validator(mode="after")
     def _is_what_its_fingerprint_says(self) -> RecordedPreprocessing:
@@ -55,6 +57,8 @@ class RecordedPreprocessing(Recorded):
             return [fingerprint({"kind": "identity"})]
         if self.kind == "zca":
             return [fingerprint({"kind": "zca", "eps": self.eps, "fitted_on": self.fitted_on})]
+        if self.kind == "kip":
+            return [fingerprint({"kind": "kip", "ridge": self.ridge, "fitted_on": self.fitted_on})]
         written = {"mean": self.mean, "std": self.std}
         rounded = {name: [float(f"{value:.7g}") for value in values] for name, values in written.items()}
         return [

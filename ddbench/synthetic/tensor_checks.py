@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ddbench.data.preprocessing import WHITENED
 from ddbench.synthetic.description import ImageSetDescription
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def require_fitting_parts(syn: SyntheticSet) -> None:
         extra.check_compatible(syn.images, syn.classes)
     if (shown := len(syn) * (1 if extra is None else extra.blocks)) != len(syn.labels):
         raise ValueError(f"{shown} images but {len(syn.labels)} labels")
-    if syn.images.dtype == torch.uint8 and syn.preprocessing["kind"] == "zca":
+    if syn.images.dtype == torch.uint8 and syn.preprocessing["kind"] in WHITENED:
         raise ValueError("whitened images are no pixels")
     if (syn.label_kind == "hard") != (syn.labels.ndim == 1):
         raise ValueError(f"{syn.label_kind} labels can not have shape {tuple(syn.labels.shape)}")

@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 
 from ddbench.networks import ImageShape, build_network
 from ddbench.randomness import isolated
-from ddbench.runtime.compile import compiled, warn_not_compiled
+from ddbench.runtime.compile import Compiler
 
 Tensors = Mapping[str, Tensor]
 """Parameters or buffers by name; of k networks side by side each is (k, ...)."""
@@ -53,7 +53,8 @@ class ForwardPass:
         def logits(parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
             return functional_call(skeleton, {**parameters, **buffers}, (inputs,), strict=True)
 
-        self.stacked, self.compiles, self.device, self.notice, self._backend = stacked, compile, device, notice, backend
+        self.stacked, self.device = stacked, device
+        self._compiler = Compiler("the network's training step", device, backend, notice=notice) if compile else None
         self._one: Logits = logits
         self._others: dict[str, Logits] = {}
         self._logits = self._made(logits)
@@ -61,6 +62,11 @@ class ForwardPass:
     def __call__(self, parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
         """Logits. Where it replays, those of an earlier pass count for nothing once :meth:`begin_step` was called."""
         return self._logits(parameters, buffers, inputs)
+
+    @property
+    def compiles(self) -> bool:
+        """True where it is compiled, and nothing has failed so far."""
+        return self._compiler is not None and not self._compiler.failed
 
     @property
     def replays(self) -> bool:
@@ -98,30 +104,7 @@ class ForwardPass:
 
     def _made(self, function: Logits) -> Logits:
         plain = vmap(function) if self.stacked else function
-        return _Fast(plain, self.device, self._backend, self.notice) if self.compiles else plain
-
-
-@final
-class _Fast:
-    """A compiled function, which gives up compiling at the first failure."""
-
-    def __init__(self, plain: Logits, device: str, backend: str, notice: bool) -> None:
-        self._plain, self._notice = plain, notice
-        from torch._dynamo.exc import TorchDynamoException
-
-        self._failure = TorchDynamoException
-        self._fast: Logits | None = compiled(plain, device, backend)
-
-    def __call__(self, parameters: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
-        if self._fast is None:
-            return self._plain(parameters, buffers, inputs)
-        try:
-            return self._fast(parameters, buffers, inputs)
-        except self._failure as error:
-            if self._notice:
-                warn_not_compiled("the network's training step", error)
-            self._fast = None
-            return self._plain(parameters, buffers, inputs)
+        return plain if self._compiler is None else self._compiler(plain)
 
 
 @lru_cache(maxsize=8)

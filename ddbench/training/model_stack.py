@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ddbench.training.forward_pass import ForwardPass, Tensors
+from ddbench.training.forward_pass import ForwardPass, Logits, Tensors
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,10 +87,9 @@ class SingleModel:
         return self.forward(self.parameters, self.buffers, inputs)
 
     def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
-        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         if self.forward is None:
-            return functional_call(self.network, {**parameters, **buffers}, (inputs,), strict=True)
-        return self.forward(parameters, buffers, inputs)
+            return functional_call(self.network, {**parameters, **_copied(self.buffers)}, (inputs,), strict=True)
+        return self.forward.also(*_APART)(parameters, self.buffers, inputs)
 
     def each(self, function: F) -> F:
         return function
@@ -127,11 +126,23 @@ class StackedModels:
         return self.forward(self.parameters, self.buffers, inputs)
 
     def functional_logits(self, parameters: Tensors, inputs: Tensor) -> Tensor:
-        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
-        return self.forward(parameters, buffers, inputs)
+        return self.forward.also(*_APART)(parameters, self.buffers, inputs)
 
     def each(self, function: F) -> F:
         return vmap(function)  # type: ignore[return-value]
+
+
+def _copied(buffers: Tensors) -> dict[str, Tensor]:
+    return {name: buffer.clone() for name, buffer in buffers.items()}
+
+
+def _on_copies(logits: Logits) -> Logits:
+    """Logits that leave the buffers as they are. The copies are made inside: a graph that writes to inputs which lie
+    elsewhere at every call is never replayed, and its way back is recorded again each time."""
+    return lambda parameters, buffers, inputs: logits(parameters, _copied(buffers), inputs)
+
+
+_APART = "logits that leave the buffers as they are", _on_copies
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ddbench.data.preprocessing import WHITENED
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError, unknown
 from ddbench.networks import ImageShape, canonical_network_name, parameter_count
@@ -79,7 +80,7 @@ class Weights:
         seen = real.preprocessing.describe()
         mean, std = seen.get("mean", [0.0] * self.channels), seen.get("std", [1.0] * self.channels)
         pairs = zip((*self.mean, *self.std), (*mean, *std), strict=True)
-        if seen["kind"] != "zca" and all(abs(mine - theirs) <= CLOSE for mine, theirs in pairs):
+        if seen["kind"] not in WHITENED and all(abs(mine - theirs) <= CLOSE for mine, theirs in pairs):
             return
         wanted = "identity" if set(self.mean) == {0.0} and set(self.std) == {1.0} else "meanstd"
         fix = f"set preprocessing: {wanted} in the recipe (--preprocessing {wanted})"

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ddbench.unroll.adam_step import AdamStep
     from ddbench.unroll.sgd_step import BatchLoss, InnerLoss, SGDStep, batch_order, gradient
     from ddbench.unroll.unroll import (
         AdjointUnroll,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "AdamStep": "ddbench.unroll.adam_step",
     "AdjointUnroll": "ddbench.unroll.unroll",
     "BatchLoss": "ddbench.unroll.sgd_step",
     "FullUnroll": "ddbench.unroll.unroll",
@@ -35,6 +37,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AdamStep",
     "AdjointUnroll",
     "BatchLoss",
     "FullUnroll",

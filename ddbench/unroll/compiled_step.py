@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from ddbench.errors import UserError, error_summary
-from ddbench.runtime.compile import compiled, warn_not_compiled
+from ddbench.runtime.compile import Compiler
 from ddbench.unroll.sgd_step import BatchLoss, SGDStep
 from ddbench.unroll.unroll import Outer
 
@@ -59,15 +58,14 @@ class GradientKernel:
     def __init__(
         self, loss: Callable[..., Tensor], device: str = "cpu", *, strict: bool = False, backend: str = "inductor"
     ) -> None:
-        self.loss, self.device, self.strict, self._backend = loss, device, strict, backend
-        self._gradient = self._compiled(grad(loss))
+        self.loss, self.compiler = loss, Compiler("the student's step", device, backend, strict=strict)
+        self._gradient = self.compiler(grad(loss), _laid_out)
         self._pulls: dict[tuple[bool, ...], Callable[..., tuple[Tensor, ...]]] = {}
-        self._plain = False
 
     @torch.no_grad()
     def __call__(self, theta: Tensor, batch: Batch) -> Tensor:
         """d loss / d theta, (P,); not differentiable."""
-        return self._run(self._gradient, grad(self.loss), theta, *batch)
+        return self._run(self._gradient, theta, *batch)
 
     @torch.no_grad()
     def pull_back(
@@ -87,35 +85,16 @@ class GradientKernel:
         Raises:
             UserError: The loss does not compile, and ``strict`` is set.
         """
-        plain = _pulling(self.loss, by)
         if by not in self._pulls:
-            self._pulls[by] = self._compiled(plain)
-        g, *by_tensor = self._run(self._pulls[by], plain, theta, *batch, cotangent)
+            self._pulls[by] = self.compiler(_pulling(self.loss, by), _laid_out)
+        g, *by_tensor = self._run(self._pulls[by], theta, *batch, cotangent)
         shares = iter(by_tensor)
         return g, [next(shares) if wanted else None for wanted in by]
 
-    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return compiled(function, self.device, self._backend)
-
-    def _run(self, fast: Callable[..., Any], plain: Callable[..., Any], *tensors: Tensor) -> Any:
-        if self._plain:
-            return plain(*tensors)
-        from torch._dynamo.exc import TorchDynamoException
-
-        if self.device == "cuda":
+    def _run(self, function: Callable[..., Any], *tensors: Tensor) -> Any:
+        if self.compiler.device == "cuda":
             torch.compiler.cudagraph_mark_step_begin()
-        try:
-            return fast(*(_laid_out(tensor) for tensor in tensors))
-        except TorchDynamoException as error:
-            if self.strict:
-                raise UserError(
-                    "the student's step does not compile",
-                    f"why   {error_summary(error)}",
-                    fix="give --compile off, or auto, which goes on uncompiled",
-                ) from error
-            warn_not_compiled("the student's step", error)
-            self._plain = True
-            return plain(*tensors)
+        return function(*tensors)
 
 
 def _laid_out(tensor: Tensor) -> Tensor:
@@ -196,15 +175,24 @@ class FastStep(SGDStep):
         g, (by_theta, *by_seen) = self.kernel.pull_back(
             theta, tuple(tensor.detach() for tensor in seen), self.loss.scale * by_g, by
         )
-        shares = _through(seen, by_seen, leaves)
+        shares = through(seen, by_seen, leaves)
         way = self.loss.scale * g if self.momentum == 0 else self.momentum * state[1] + self.loss.scale * g
         shares.append(-torch.dot(by_theta_after, way) if wanted[-1] else None)
         before = by_theta_after if by_theta is None else by_theta_after + by_theta
         return (before if self.momentum == 0 else torch.stack([before, self.momentum * by_g])), shares
 
 
-def _through(seen: Batch, cotangents: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor | None]:
-    """Cotangents of what a student sees, as those of the tensors it was made from."""
+def through(seen: Batch, cotangents: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor | None]:
+    """Turn cotangents of what a student sees into those of the tensors that it was made from.
+
+    Args:
+        seen: Tensors of the batch, with history.
+        cotangents: One for each; None for those that require no gradient.
+        leaves: Tensors that the batch was made from.
+
+    Returns:
+        One for each leaf; None for those that require no gradient.
+    """
     learned = [leaf for leaf in leaves if leaf.requires_grad]
     pairs = [(tensor, c) for tensor, c in zip(seen, cotangents, strict=True) if c is not None]
     gradients: Sequence[Tensor] = ()

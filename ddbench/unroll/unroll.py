@@ -28,8 +28,10 @@ Outer = tuple[Tensor, ...]
 
 Step = Callable[[Tensor, Outer, int], Tensor]
 """``step(state, outer, t) -> state``: one inner step. A pure function: whatever else it uses is constant, and calling
-it twice with equal arguments gives equal bits, so draws of augmentation and batches must be made before the unroll.
-``state`` may have any shape: ``(P,)`` for plain SGD, ``(2, P)`` for momentum."""
+it twice with equal arguments gives equal results, so draws of augmentation and batches must be made before the unroll.
+On a CPU they are equal to the bit; on a GPU, whose kernels add in any order, up to rounding, which harms nothing, for
+the walk back starts each step from its stored state. ``state`` may have any shape: ``(P,)`` for plain SGD, ``(2, P)``
+for momentum."""
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """The protocols there are, each with its source; a number changes only with a new version.
 
-All are tested after the last epoch alone, which several released codes are not: SRe2L, RDED and INFER print the best of
-many tests on the test split.
+All are tested once, after the last epoch or after a number of steps that is chosen on validation. Several released
+codes are not: SRe2L, RDED, INFER and RaT-BPTT print the best of many tests on the test split.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ddbench.errors import unknown
+from ddbench.evaluate.protocols.decoupled import DECOUPLED
 from ddbench.evaluate.protocols.protocol import EvaluationContext, Protocol, ProtocolOverrides, TrainingConfig
 
 __all__ = [
@@ -24,8 +25,6 @@ __all__ = [
 ]
 
 _DSA = ProtocolOverrides(epochs=1000, augmentation="dsa")
-_CROPS = ProtocolOverrides(epochs=1000, augmentation="crop-flip")
-_IMAGENET = ProtocolOverrides(epochs=300, augmentation="crops-flip", batch=1024, mixing="cutmix", temperature=20.0)
 
 _TRAJECTORY = (
     Protocol(
@@ -88,121 +87,22 @@ _TRAJECTORY = (
     ),
 )
 
-_DECOUPLED = (
+_BILEVEL = (
     Protocol(
-        name="idc",
+        name="rat",
         version=1,
-        title="IDC: CutMix with hard labels over DSA without cutout; many epochs, two drops",
-        source="snu-mllab/Efficient-Dataset-Condensation argument.py, train.py, augment.py (arXiv:2205.14959)",
-        setting=ProtocolOverrides(epochs=1000, augmentation="dsa-idc"),
-        by_dataset=(("cifar100", _CROPS),),
-        large=ProtocolOverrides(epochs=1000, augmentation="crops-flip", mix_probability=1.0),
+        title="RaT-BPTT: Adam, batches by class, flips or rotations; the number of steps is chosen on validation",
+        source="fengyzpku/Simple_Dataset_Distillation framework/base.py: test (ICLR 2024); there the best of four "
+        "numbers of steps on the test split is printed",
+        setting=ProtocolOverrides(epochs=3000, augmentation="flip-rotate"),
         inclusive=False,
-        batch=64,
-        schedule="steps",
-        drop_factor=0.2,
-        mixing="cutmix",
-        mix_probability=0.5,
-        rule="idc",
-    ),
-    Protocol(
-        name="sre2l",
-        version=1,
-        title="SRe2L and CDA: a teacher labels every view, or its stored labels are shown again",
-        source="VILA-Lab/SRe2L SRe2L/validate/train_FKD.py; small images: *small_dataset/relabel_cifar.py "
-        "(arXiv:2306.13092)",
-        setting=ProtocolOverrides(
-            epochs=400, augmentation="crop-flip", mixing="mixup", mix_alpha=0.8, temperature=30.0
-        ),
-        large=_IMAGENET,
-        inclusive=False,
-        optimizer="adamw",
+        optimizer="adam",
         lr=1e-3,
-        weight_decay=0.01,
-        batch=128,
-        schedule="cosine",
-        loss="kl",
-        targets="teacher",
-        stored_views=True,
-    ),
-    Protocol(
-        name="rded",
-        version=1,
-        title="RDED: patches shuffled, crops and CutMix, a teacher labels every view; half a cosine",
-        source="LINs-lab/RDED argument.py, validation/main.py, validation/utils.py (arXiv:2312.03526)",
-        setting=ProtocolOverrides(epochs=300, augmentation="patches-crops-flip"),
-        inclusive=False,
-        optimizer="adamw",
-        lr=1e-3,
-        lr_by_network=(
-            ("alexnet", 1e-4),
-            ("efficientnet-b0", 2e-3),
-            ("mobilenet-v2", 2.5e-3),
-            ("torchvision:alexnet", 1e-4),
-            ("torchvision:efficientnet_b0", 2e-3),
-            ("torchvision:mobilenet_v2", 2.5e-3),
-            ("torchvision:swin_v2_t", 1e-4),
-            ("torchvision:vgg11", 5e-4),
-            ("torchvision:vit_b_16", 1e-4),
-            ("vgg11", 5e-4),
-            ("vgg11-bn", 5e-4),
-        ),
-        weight_decay=0.01,
-        decay_kernels_only=True,
-        batch=100,
-        schedule="half-cosine",
-        mixing="cutmix",
-        loss="kl",
-        temperature=20.0,
-        targets="teacher",
-        rule="rded",
-    ),
-    Protocol(
-        name="infer-static",
-        version=1,
-        title="INFER: one stored label an image, mixed as the images are",
-        source="zhangxin-xd/UFC ufc_validation/val_static.py and its README (arXiv:2408.06927)",
-        setting=ProtocolOverrides(epochs=400, augmentation="crop-flip"),
-        inclusive=False,
-        optimizer="adamw",
-        lr=1e-3,
-        weight_decay=0.01,
-        batch=64,
-        schedule="cosine",
-        mixing="mixup",
-        mix_alpha=0.8,
-        loss="kl",
-        temperature=30.0,
-    ),
-    Protocol(
-        name="infer-dynamic",
-        version=1,
-        title="INFER with dynamic labels: teachers label every mixed batch; a fifth of the epochs",
-        source="zhangxin-xd/UFC ufc_validation/val_dyn.py and its README (arXiv:2408.06927)",
-        setting=ProtocolOverrides(epochs=80, augmentation="crop-flip"),
-        inclusive=False,
-        optimizer="adamw",
-        lr=1e-3,
-        weight_decay=0.01,
-        batch=64,
-        schedule="cosine",
-        mixing="mixup",
-        mix_alpha=0.8,
-        loss="kl",
-        temperature=30.0,
-        targets="teacher",
-    ),
-    Protocol(
-        name="squeeze",
-        version=1,
-        title="teachers of decoupled methods: whole real data, SGD from a rate of 0.1 along a cosine, crops and flips",
-        source="AngusDujw/Diversity-Driven-Synthesis pretrain/squeeze_cifar10.py, of which INFER's teachers are "
-        "(arXiv:2408.06927)",
-        setting=ProtocolOverrides(epochs=200, augmentation="crop-flip"),
-        inclusive=False,
-        lr=0.1,
-        batch=128,
-        schedule="cosine",
+        weight_decay=0.0,
+        schedule="constant",
+        batches="by-class",
+        horizons=(300, 600, 1000, 3000),
+        rule="rat",
     ),
 )
 
@@ -229,7 +129,7 @@ _OURS = (
 )
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
-    {protocol.key: protocol for protocol in (*_TRAJECTORY, *_DECOUPLED, *_OURS)}
+    {protocol.key: protocol for protocol in (*_TRAJECTORY, *DECOUPLED, *_BILEVEL, *_OURS)}
 )
 
 

@@ -2,99 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from ddbench.artifact import fingerprint
 from ddbench.errors import UserError
+from ddbench.evaluate.protocols.rules import LARGE, RULES
+from ddbench.evaluate.protocols.training_config import (
+    Batches,
+    EvaluationContext,
+    LossName,
+    MixingName,
+    OptimizerName,
+    ProtocolOverrides,
+    Schedule,
+    Targets,
+    TrainingConfig,
+)
 
-OptimizerName = Literal["sgd", "adamw"]
-Schedule = Literal["drop", "constant", "cosine", "half-cosine", "steps"]
-MixingName = Literal["none", "cutmix", "mixup"]
-LossName = Literal["ce", "kl"]
-Targets = Literal["set", "teacher"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProtocolOverrides:
-    """Values that a protocol varies between data sets, networks and sizes; None is the protocol's own value.
-
-    Fields without a line of their own are as in :class:`Protocol`.
-    """
-
-    epochs: int
-    """Epochs E."""
-    augmentation: str
-    """Name in ``ddbench.augmentation``; "dsa" has no flip where a mirrored image is no longer of its class."""
-    batch: int | None = None
-    lr: float | None = None
-    weight_decay: float | None = None
-    mixing: MixingName | None = None
-    mix_alpha: float | None = None
-    mix_probability: float | None = None
-    temperature: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationContext:
-    """Facts that a setting may depend on."""
-
-    dataset: str
-    """Name of the data set as in rows; some of its classes, ``mnist[0,1]``, count as itself."""
-    network: str
-    """Canonical name of the network."""
-    batch_norm: bool
-    """Whether the network has batch norm."""
-    ipc: int
-    """Images per class as trained on."""
-    classes: int
-    """Classes of the data set."""
-    size: int
-    """Side of the images, in pixels."""
-
-
-Rule = Callable[[ProtocolOverrides, EvaluationContext], ProtocolOverrides]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """A protocol resolved for one network and set: every choice made, nothing left to look up.
-
-    Fields without a line of their own are as in :class:`Protocol`.
-    """
-
-    epochs: int
-    """Epochs E, which the schedule counts by."""
-    trained_epochs: int
-    """Epochs that are trained."""
-    batch: int
-    """Images in a step."""
-    joins_last: bool
-    """Whether a last batch of one image is joined to the one before, as batch norm needs."""
-    augmentation: str
-    optimizer: OptimizerName
-    lr: float
-    momentum: float
-    weight_decay: float
-    decay_kernels_only: bool
-    schedule: Schedule
-    drop_factor: float
-    mixing: MixingName
-    mix_alpha: float
-    mix_probability: float
-    loss: LossName
-    temperature: float
-    targets: Targets
-
-    @property
-    def vectors(self) -> int:
-        """Vectors of the size of the parameters that a step holds.
-
-        Parameters, gradients, what the optimizer keeps, and what it needs in passing.
-        """
-        return 5 if self.optimizer == "adamw" else 4
+__all__ = ["EvaluationContext", "Protocol", "ProtocolOverrides", "TrainingConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +59,15 @@ class Protocol:
     """Whether the published loop counts 0 to E, so that E + 1 epochs are trained."""
     optimizer: OptimizerName = "sgd"
     """Optimizer."""
+    batches: Batches = "shuffled"
+    """Batches of an epoch: all images in random order, or a single one, drawn with as many images of each class, so
+    that epochs are steps."""
+    classes_per_step: int | None = None
+    """Classes of a batch by class, drawn anew for each; None for all."""
+    images_per_class: int | None = None
+    """Images of each of them; None for all."""
+    horizons: tuple[int, ...] = ()
+    """Steps after which networks are tested, where the number of steps is chosen on validation; the last is E."""
     decay_kernels_only: bool = False
     """Whether weights of one dimension and biases are left out of the decay."""
     lr_by_network: tuple[tuple[str, float], ...] = ()
@@ -144,6 +79,8 @@ class Protocol:
     momentum; "steps" multiplies it by ``drop_factor`` after 2/3 and 5/6 of E; "cosine" is (1 + cos(pi e / E)) / 2 of
     it in epoch e; "half-cosine" (1 + cos(pi e / 2E)) / 2.
     """
+    warm_up_epochs: int = 0
+    """Epochs over which the rate first grows, linearly, from a hundredth; the schedule has those that are left."""
     mixing: MixingName = "none"
     """Mixing of each batch with a shuffled copy of itself."""
     mix_alpha: float = 1.0
@@ -151,9 +88,11 @@ class Protocol:
     mix_probability: float = 1.0
     """Probability that a batch is mixed."""
     loss: LossName = "ce"
-    """Loss: cross-entropy ("ce"), or the KL divergence of both softmaxes, averaged over the images, not rescaled."""
+    """Loss: cross-entropy ("ce"), or the KL divergence of both softmaxes, averaged over the images."""
     temperature: float = 1.0
     """Temperature of both softmaxes under the loss "kl"."""
+    squared_temperature: bool = False
+    """Whether that loss is multiplied by the temperature, squared."""
     targets: Targets = "set"
     """Labels: the set's own, or a teacher's logits of every batch as it is seen."""
     large: ProtocolOverrides | None = None
@@ -194,6 +133,8 @@ class Protocol:
         """
         if epochs is None:
             return self
+        if self.horizons:
+            return replace(self, horizons=(), setting=replace(self.setting, epochs=epochs))
         if self.rule:
             raise UserError(f"the epochs of {self.key} follow from a rule", fix="leave --epochs out, or take dsa-v1")
         exceptions = {"batch_norm": self.batch_norm, "large": self.large}
@@ -203,6 +144,11 @@ class Protocol:
             by_dataset=tuple((name, replace(setting, epochs=epochs)) for name, setting in self.by_dataset),
             **{name: setting and replace(setting, epochs=epochs) for name, setting in exceptions.items()},
         )
+
+    @property
+    def unit(self) -> str:
+        """What its epochs are: "epochs", or "steps" where each has one batch."""
+        return "steps" if self.batches == "by-class" else "epochs"
 
     def setting_for(self, about: EvaluationContext) -> ProtocolOverrides:
         """Look up epochs, augmentation and what else differs, for a data set and network.
@@ -245,9 +191,15 @@ class Protocol:
         )
 
 
-LARGE = 64
-_OVERRIDABLE = ("batch", "weight_decay", "mixing", "mix_alpha", "mix_probability", "temperature")
-_OWN = (*_OVERRIDABLE, "optimizer", "momentum", "decay_kernels_only", "schedule", "drop_factor", "loss", "targets")
+_OVERRIDABLE = (
+    *("batch", "weight_decay", "mixing", "mix_alpha", "mix_probability", "temperature"),
+    *("classes_per_step", "images_per_class"),
+)
+_OWN = (
+    *_OVERRIDABLE,
+    *("optimizer", "momentum", "decay_kernels_only", "schedule", "drop_factor", "loss", "targets", "batches"),
+    *("warm_up_epochs", "squared_temperature"),
+)
 
 
 def _fingerprinted(protocol: Protocol) -> dict[str, Any]:
@@ -270,28 +222,3 @@ def _without_none(setting: dict[str, Any]) -> dict[str, Any]:
 
 _FIRST = ("name", "version", "batch_norm", "learned_lr", "lr", "momentum", "weight_decay", "batch", "drop_factor")
 """Fields that are part of every fingerprint, whatever their value."""
-
-
-def _rded_rule(setting: ProtocolOverrides, about: EvaluationContext) -> ProtocolOverrides:
-    """RDED's batches: 10, 50 and 100 images at ipc 1, 10 and 50, twice that for many classes, never more than exist."""
-    batch = 10 if about.ipc < 10 else 50 if about.ipc < 50 else 100
-    if about.dataset == "tiny-imagenet":
-        batch = 100
-    elif about.classes >= 100:
-        batch *= 2
-    return replace(setting, batch=min(batch, about.ipc * about.classes))
-
-
-def _idc_rule(setting: ProtocolOverrides, about: EvaluationContext) -> ProtocolOverrides:
-    """IDC's ImageNet: the fewer images, the more epochs; with 100 classes and more other rates and batches."""
-    if not about.dataset.startswith("image") or about.size < LARGE:
-        return setting
-    steps = ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500))
-    epochs = next((epochs for ipc, epochs in steps if about.ipc <= ipc), 300)
-    if about.classes < 100:
-        return replace(setting, epochs=epochs)
-    shortened = int(epochs * 2 / 3) // 100 * 100 if about.classes == 100 else epochs
-    return replace(setting, epochs=shortened, lr=0.1, weight_decay=1e-4, batch=128)
-
-
-RULES: Mapping[str, Rule] = MappingProxyType({"rded": _rded_rule, "idc": _idc_rule})

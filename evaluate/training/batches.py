@@ -19,6 +19,7 @@ from ddbench.evaluate.training.losses import as_logits, cross_entropy, kl_diverg
 from ddbench.evaluate.training.mixing import Mixer, Mixture
 from ddbench.evaluate.training.training_sets import TrainingSet
 from ddbench.synthetic.epoch_labels import EpochLabels
+from ddbench.training.class_rows import class_rows
 from ddbench.training.epoch import joined_last
 from ddbench.training.loop import Batch, Criterion
 from ddbench.training.losses import classification_loss
@@ -53,8 +54,12 @@ class AugmentedBatches:
     """Teacher that labels the images as they are seen, where the targets are a teacher's."""
     device: torch.device = _CPU
     """Device of the training set."""
+    classes: Tensor | None = None
+    """Class of each image, (S,), int64, on the CPU, where batches are drawn by class."""
 
     def __post_init__(self) -> None:
+        if self.config.batches == "by-class" and self.classes is None:
+            raise ValueError("batches by class need to know the class of each image")
         if self.config.targets == "teacher" and self.label is None:
             raise ValueError("a configuration whose labels are a teacher's needs one")
         if self.config.targets == "set" and self.config.loss == "kl" and self.training_set.label_kind == "hard":
@@ -86,8 +91,12 @@ class AugmentedBatches:
         """Draw the rows of the training set that each batch of an epoch has.
 
         Returns:
-            Rows (B,) on the device, batch by batch; every row comes once.
+            Rows (B,) on the device, batch by batch. Every row comes once, unless a single batch is drawn by class.
         """
+        if self.classes is not None:
+            some = {"at_once": self.config.classes_per_step, "of_each": self.config.images_per_class}
+            rows = class_rows(self.classes, int(self.classes.max()) + 1, self.generator, **some)
+            return [(torch.arange(len(self.classes)) if rows is None else rows).to(self.device)]
         order = torch.randperm(len(self.training_set), generator=self.generator, device=self.generator.device)
         batches = order.to(self.device).split(self.config.batch)
         return joined_last(batches) if self.config.joins_last else list(batches)
@@ -109,9 +118,10 @@ class AugmentedBatches:
     def _criterion(self, seen: Tensor, labels: Tensor, mixture: Mixture | None) -> Criterion:
         config, kind = self.config, self.training_set.label_kind
         if config.targets == "teacher" and self.label is not None:
-            return kl_divergence(self.label(seen), config.temperature)
+            return kl_divergence(self.label(seen), config.temperature, squared=config.squared_temperature)
         if config.loss == "kl":
-            return kl_divergence(mixed_logits(as_logits(labels, kind), mixture), config.temperature)
+            target = mixed_logits(as_logits(labels, kind), mixture)
+            return kl_divergence(target, config.temperature, squared=config.squared_temperature)
         return cross_entropy(labels, kind, mixture)
 
 
@@ -151,7 +161,8 @@ class StoredBatches:
         for batches in every:
             parts = [self._batch(epoch, batch) for batch in batches.tolist()]
             images, logits = (torch.cat(part) for part in zip(*parts, strict=True))
-            yield Batch(images, kl_divergence(logits, self.config.temperature))
+            config = self.config
+            yield Batch(images, kl_divergence(logits, config.temperature, squared=config.squared_temperature))
 
     def _batch(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Give a batch as it was stored: images, and the teacher's logits of them."""

@@ -39,6 +39,8 @@ class EvaluationConfig:
     """Updates after which each training stops; None for as many as its epochs have."""
     compute: Compute
     """How one process trains and tests, on which device."""
+    horizons: tuple[int, ...] = ()
+    """Epochs after which networks are tested, of which one is chosen; none where they are tested after the last."""
     compiled: bool = False
     """Whether training steps are compiled, which changes rounding alone."""
 
@@ -133,6 +135,7 @@ def resolve_config(
         shape=real.shape,
         steps=steps,
         compute=compute.on(compute.device),
+        horizons=protocol.horizons if steps is None else (),
     )
     return replace(config, compiled=_should_compile(config, source, networks))
 
@@ -141,7 +144,7 @@ def _should_compile(config: EvaluationConfig, source: TrainingSource, networks: 
     compile = config.compute.compile
     if compile == "off":
         return False
-    images = networks * config.training.trained_epochs * source.images
+    images = networks * config.training.images_seen(source.images)
     seconds = training_seconds(config.activations, images, config.training.batch, config.device)
     return should_compile(compile, seconds=seconds, device=config.device.type) and not config.has_random_layers
 

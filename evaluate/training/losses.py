@@ -32,12 +32,13 @@ def cross_entropy(labels: Tensor, kind: str, mixture: Mixture | None) -> Criteri
     return loss
 
 
-def kl_divergence(target: Tensor, temperature: float) -> Criterion:
-    """KL(softmax(target / T), softmax(logits / T)), averaged over the images, in nats, without the factor T squared.
+def kl_divergence(target: Tensor, temperature: float, *, squared: bool = False) -> Criterion:
+    """KL(softmax(target / T), softmax(logits / T)), averaged over the images, in nats.
 
     Args:
         target: Logits (B, K) of what is seen.
         temperature: T.
+        squared: Whether it is multiplied by T squared, so that gradients do not fall with T.
 
     Returns:
         A function of logits (B, K) to the loss, a scalar.
@@ -46,7 +47,8 @@ def kl_divergence(target: Tensor, temperature: float) -> Criterion:
 
     def loss(logits: Tensor) -> Tensor:
         got = functional.log_softmax(logits / temperature, 1)
-        return functional.kl_div(got, wanted, reduction="batchmean")
+        divergence = functional.kl_div(got, wanted, reduction="batchmean")
+        return temperature**2 * divergence if squared else divergence
 
     return loss
 

@@ -20,11 +20,12 @@ def protocol_optimizer(trainable: Trainable, config: TrainingConfig) -> Schedule
         config: Optimizer, momentum, weight decay and schedule.
 
     Returns:
-        SGD or AdamW over the parameters; under the schedule "drop" it begins anew when the rate drops.
+        SGD, Adam or AdamW over the parameters; under the schedule "drop" it begins anew when the rate drops.
     """
     groups = _groups(trainable, config)
-    if config.optimizer == "adamw":
-        optimizer = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, foreach=True)
+    if config.optimizer != "sgd":
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        optimizer = kind(groups, lr=config.lr, weight_decay=config.weight_decay, foreach=True)
     else:
         optimizer = torch.optim.SGD(
             groups, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, foreach=True
@@ -43,7 +44,9 @@ def learning_rate(config: TrainingConfig, epoch: int) -> float:
     Returns:
         The rate of all its updates.
     """
-    done = epoch / max(config.epochs, 1)
+    if epoch < config.warm_up_epochs:
+        return config.lr * (0.01 + 0.99 * epoch / config.warm_up_epochs)
+    done = (epoch - config.warm_up_epochs) / max(config.epochs - config.warm_up_epochs, 1)
     match config.schedule:
         case "cosine":
             return config.lr * (1 + math.cos(math.pi * done)) / 2

@@ -38,6 +38,12 @@ class SeedResult(NamedTuple):
     """Top-1 accuracy on the split, a fraction in [0, 1]."""
     finite: bool
     """Whether all its parameters are finite after the last epoch."""
+    at_horizons: tuple[tuple[float, float], ...] = ()
+    """Accuracies after each of the configuration's horizons: on the split to choose on, and on the one tested on."""
+
+
+Observe = Callable[[int, Sequence[nn.Module]], None]
+"""Called after an epoch with the number of epochs done and the networks as they are."""
 
 
 def _ignore(done: int, total: int) -> None:
@@ -50,6 +56,7 @@ def train_and_test(
     split: RealSplit,
     seeds: Sequence[int],
     after_epoch: AfterEpoch = _ignore,
+    choosing: RealSplit | None = None,
 ) -> list[SeedResult]:
     """Train one network per seed on ``source`` and test it on ``split``.
 
@@ -61,6 +68,7 @@ def train_and_test(
         split: Real images to test on.
         seeds: One network each; a seed always gives the same initialization, shuffling, augmentation and mixing.
         after_epoch: Called with the number of epochs done, and of all, of every network or of all at once.
+        choosing: Real images to choose a horizon on, where the configuration has some; None for ``split``.
 
     Returns:
         One result per seed, in order.
@@ -70,8 +78,37 @@ def train_and_test(
     """
     with one_thread(config.device):
         if len(seeds) == 1 or config.has_random_layers:
-            return [_test(train(config, source, seed, after_epoch), split) for seed in seeds]
-        return [_test(network, split) for network in _train_at_once(config, source, seeds, after_epoch)]
+            return [_train_and_test(config, source, split, [seed], after_epoch, choosing)[0] for seed in seeds]
+        return _train_and_test(config, source, split, seeds, after_epoch, choosing)
+
+
+def _train_and_test(
+    config: EvaluationConfig,
+    source: TrainingSource,
+    split: RealSplit,
+    seeds: Sequence[int],
+    after_epoch: AfterEpoch,
+    choosing: RealSplit | None,
+) -> list[SeedResult]:
+    """Train and test networks side by side, at each horizon where there are some."""
+    found: list[list[tuple[float, float]]] = [[] for _ in seeds]
+
+    def observe(done: int, networks: Sequence[nn.Module]) -> None:
+        if done in config.horizons:
+            for accuracies, network in zip(found, networks, strict=True):
+                tested = _test(network, split).accuracy
+                chosen_on = tested if choosing is None else _test(network, choosing).accuracy
+                accuracies.append((chosen_on, tested))
+                network.train()
+
+    if len(seeds) == 1:
+        networks = [train(config, source, seeds[0], after_epoch, observe=observe)]
+    else:
+        networks = _train_at_once(config, source, seeds, after_epoch, observe)
+    return [
+        _test(network, split)._replace(at_horizons=tuple(accuracies))
+        for network, accuracies in zip(networks, found, strict=True)
+    ]
 
 
 def train(
@@ -80,6 +117,7 @@ def train(
     seed: int,
     after_epoch: AfterEpoch = _ignore,
     checkpoint: TrainingCheckpoint | None = None,
+    observe: Observe | None = None,
 ) -> nn.Module:
     """Train the network of a seed to its last epoch.
 
@@ -89,6 +127,7 @@ def train(
         seed: Evaluation seed.
         after_epoch: Called with the number of epochs done, and of all.
         checkpoint: State of a source with one training set, which is continued and saved; None saves nothing.
+        observe: Called after each epoch of the last training with the network.
 
     Returns:
         The trained network, in training mode.
@@ -113,12 +152,18 @@ def train(
             for epoch in _epochs(config, optimizer, batches.epoch, begin):
                 if checkpoint is not None:
                     checkpoint.keep(epoch + 1, network, optimizer.optimizer, batches.streams)
+                if observe is not None and number == len(source.sets) - 1:
+                    observe(epoch + 1, [network])
                 after_epoch(*_counted(config, source, number, epoch))
     return network
 
 
 def _train_at_once(
-    config: EvaluationConfig, source: TrainingSource, seeds: Sequence[int], after_epoch: AfterEpoch
+    config: EvaluationConfig,
+    source: TrainingSource,
+    seeds: Sequence[int],
+    after_epoch: AfterEpoch,
+    observe: Observe,
 ) -> list[nn.Module]:
     networks = [config.build(seed).train() for seed in seeds]
     _check_batches(config, source, networks[0])
@@ -127,6 +172,8 @@ def _train_at_once(
     for number, batches in enumerate(trainings):
         optimizer = protocol_optimizer(stack, config.training)
         for epoch in _epochs(config, optimizer, partial(stacked_epoch, batches, fused=stack.fused)):
+            if number == len(source.sets) - 1:
+                observe(epoch + 1, networks)
             after_epoch(*_counted(config, source, number, epoch))
     return networks
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ddbench.evaluate.training.real_split import RealSplit
 from ddbench.synthetic.compensators import rendered
 from ddbench.synthetic.synthetic_set import SyntheticSet
-from ddbench.training.losses import LabelKind
+from ddbench.training.losses import LabelKind, hard_labels
 from ddbench.training.teachers import Teachers
 
 
@@ -116,6 +116,25 @@ class RealTrainingSet:
 
 TrainingSet = TensorTrainingSet | CompensatedTrainingSet | RealTrainingSet
 """Map-style data set: a length, and images with labels by rows."""
+
+
+def classes_of(training_set: TrainingSet) -> Tensor:
+    """Tell the class of each image.
+
+    Args:
+        training_set: Images with labels; those of sets with soft labels lie class by class, as many of each.
+
+    Returns:
+        (S,), int64, on the CPU.
+    """
+    if isinstance(training_set, RealTrainingSet):
+        labels = training_set.images.split.labels
+        return (labels if training_set.rows is None else labels[training_set.rows.to(labels.device)]).cpu()
+    labels, count = training_set.labels, len(training_set)
+    if labels.dim() == 1 or count % labels.shape[1]:
+        return hard_labels(labels).cpu()
+    return torch.arange(labels.shape[1]).repeat_interleave(count // labels.shape[1])
+
 
 RENDERED_AT_ONCE = 1024
 """Images that are rendered together for teachers to label them."""

@@ -13,7 +13,7 @@ from ddbench.evaluate.protocols.protocol import TrainingConfig
 from ddbench.evaluate.training.augment import augment_by
 from ddbench.evaluate.training.batches import AugmentedBatches, Batches, StoredBatches
 from ddbench.evaluate.training.mixing import Mixer
-from ddbench.evaluate.training.training_sets import TensorTrainingSet, TrainingSet
+from ddbench.evaluate.training.training_sets import TensorTrainingSet, TrainingSet, classes_of
 from ddbench.randomness import stream
 from ddbench.synthetic.epoch_labels import EpochLabels
 from ddbench.training.teachers import Teachers
@@ -85,6 +85,8 @@ class TrainingSource:
         Returns:
             Number of batches.
         """
+        if training.batches == "by-class" and self.stored is None:
+            return 1
         images, batch = self.fewest_images, self.batch_size(training)
         steps = -(-images // batch)
         return steps - 1 if training.joins_last and images % batch == 1 and steps > 1 else steps
@@ -113,4 +115,8 @@ class TrainingSource:
             "label": None if self.teachers is None else self.teachers.logits,
             "device": device,
         }
-        return [AugmentedBatches(training_set=one, config=training, **drawn) for one in self.sets]
+        by_class = training.batches == "by-class"
+        return [
+            AugmentedBatches(training_set=one, config=training, classes=classes_of(one) if by_class else None, **drawn)
+            for one in self.sets
+        ]

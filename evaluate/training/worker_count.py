@@ -15,8 +15,13 @@ from ddbench.synthetic.synthetic_set import SyntheticSet
 WORTH_WORKERS = 3e9
 """Activations in all trainings of one evaluation above which starting processes, a few seconds, is repaid."""
 
+WORTH_RUNNING_WORKERS = 5e8
+"""The same where the processes run already, and only have to be sent the images."""
 
-def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable[str], seeds: int) -> bool:
+
+def should_parallelize(
+    syn: SyntheticSet, protocol: Protocol, networks: Iterable[str], seeds: int, *, running: bool = False
+) -> bool:
     """Tell whether training fresh networks on a set is work enough for several processes.
 
     Args:
@@ -24,14 +29,16 @@ def should_parallelize(syn: SyntheticSet, protocol: Protocol, networks: Iterable
         protocol: Protocol of the training.
         networks: Names of the networks.
         seeds: Fresh networks of each name.
+        running: Whether the processes run already.
 
     Returns:
-        True where all values that all trainings compute are more than ``WORTH_WORKERS``.
+        True where all values that all trainings compute are more than ``WORTH_WORKERS``, or ``WORTH_RUNNING_WORKERS``.
     """
     _, channels, size, _ = syn.images.shape
     shape = ImageShape(channels, size, syn.classes)
     floats = sum(activation_floats(build_network(name, shape, seed=0), shape) for name in networks)
-    return floats * len(syn.labels) * syn.formation**2 * protocol.trained_epochs * seeds > WORTH_WORKERS
+    least = WORTH_RUNNING_WORKERS if running else WORTH_WORKERS
+    return floats * len(syn.labels) * syn.formation**2 * protocol.trained_epochs * seeds > least
 
 
 def workers_for(device: torch.device, worth: bool) -> Executor:

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ddbench.data.preprocessing import WHITENED
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.job_method import JobMethod
@@ -106,10 +107,10 @@ class INFER(JobMethod):
             UserError: A class is too small, the data is whitened, or the budget has no room for one natural set.
         """
         real.require_ipc(ipc)
-        if real.preprocessing.kind == "zca":
+        if real.preprocessing.kind in WHITENED:
             raise UserError(
                 "INFER adds to images in a space where each channel is by itself, and ZCA mixes all pixels",
-                f"given  {real.name} with preprocessing zca",
+                f"given  {real.name} with preprocessing {real.preprocessing.kind}",
                 fix="preprocessing: meanstd",
             )
         self._budget(ipc, real.classes, teachers or len(self.teachers.networks)).require_a_set()

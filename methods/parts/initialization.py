@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ddbench.data.class_subset import random_rows
 from ddbench.distillation.task import OuterStep, Task
@@ -80,6 +81,19 @@ class NoiseInit(Initialization):
         real.require_ipc(ipc)
         shape = (real.classes * ipc, real.channels, real.size, real.size)
         return InitialImages(torch.randn(shape, generator=step.stream("pixels")))
+
+
+class UnitNoiseInit(NoiseInit):
+    """Standard normal noise, each image divided by its norm.
+
+    Source: Feng et al. 2024 (RaT-BPTT, arXiv:2311.07025), released ``base.py``, ``project``. Differs: none.
+    """
+
+    kind: Literal["unit-noise"] = "unit-noise"  # pyright: ignore[reportIncompatibleVariableOverride]  # frozen
+
+    def start(self, task: Task, ipc: int, step: OuterStep, label_expert_epoch: int) -> InitialImages:
+        images = super().start(task, ipc, step, label_expert_epoch).images
+        return InitialImages(functional.normalize(images.flatten(1)).view(images.shape))
 
 
 def class_major_labels(classes: int, ipc: int) -> Tensor:

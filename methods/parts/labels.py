@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.distillation.outer_optimizer import SGD
+from ddbench.distillation.outer_optimizer import SGD, Adam, Clamp, OuterOptimizer
 from ddbench.distillation.task import Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble, at_once
 from ddbench.recipe.settings import Part, Positive, Share
@@ -55,11 +55,11 @@ class Labels(Part, abc.ABC):
         del task, label_expert_epoch, recognized
         return syn
 
-    def rate(self) -> SGD | None:
-        """Say how fast the labels are learned.
+    def rate(self) -> OuterOptimizer | None:
+        """Say how the labels are learned.
 
         Returns:
-            Their outer SGD; None where they are not learned.
+            Their outer optimizer; None where they are not learned.
         """
         return None
 
@@ -168,6 +168,28 @@ class LearnedLabels(Labels):
 
     def rate(self) -> SGD:
         return SGD(lr=self.lr, momentum=self.momentum)
+
+
+class OneHotLabels(Labels):
+    """Rows of numbers that begin as the classes, one-hot, and are learned like pixels.
+
+    The loss takes them as they are, without a softmax: none is below 0, but a row need not add up to 1, and one that
+    adds up to more makes its image count for more.
+
+    Source: Feng et al. 2024 (RaT-BPTT, arXiv:2311.07025), released ``base.py``, flag ``train_y``. Differs: none.
+    """
+
+    kind: Literal["one-hot"] = "one-hot"
+    lr: Positive = 1e-3
+    """Outer learning rate of the labels, that of Adam."""
+    soft: ClassVar[bool] = True
+
+    def start(self, syn: SyntheticSet, task: Task, label_expert_epoch: int, *, recognized: bool) -> SyntheticSet:
+        del task, label_expert_epoch, recognized
+        return replace(syn, labels=functional.one_hot(syn.labels, syn.classes).float(), label_kind="probabilities")
+
+    def rate(self) -> Adam:
+        return Adam(lr=self.lr, project=Clamp(low=0))
 
 
 def expert_logits(syn: SyntheticSet, task: Task, epoch: int, teachers: Teachers) -> Tensor:

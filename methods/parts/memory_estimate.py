@@ -57,7 +57,7 @@ class TrajectoryMemory:
             batch=-(-self.batch // sizes.ranks),
             inner_steps=self.inner_steps,
             learned=learned,
-            momentum=self.momentum,
+            vectors=2 if self.momentum else 1,
             moments=self.moments,
             device=sizes.device,
             compiled=self.compiled,

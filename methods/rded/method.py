@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from ddbench.data.preprocessing import WHITENED
 from ddbench.data.realset import RealSet
 from ddbench.distillation.method import DirectMethod
 from ddbench.distillation.task import OuterStep, Task
@@ -52,10 +53,10 @@ class RDED(DirectMethod):
         return self.teachers
 
     def validate_data(self, real: RealSet, ipc: int) -> None:
-        if real.preprocessing.kind == "zca":
+        if real.preprocessing.kind in WHITENED:
             raise UserError(
                 "RDED puts patches of images together, and ZCA mixes the pixels of a whole image",
-                f"given  {real.name} with preprocessing zca",
+                f"given  {real.name} with preprocessing {real.preprocessing.kind}",
                 fix="preprocessing: meanstd",
             )
         if self.factor > real.size:

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from ddbench.data.preprocessing import WHITENED
 from ddbench.data.realset import RealSet
 from ddbench.distillation.job_checkpoint import JobCheckpoint
 from ddbench.distillation.job_method import JobMethod
@@ -80,10 +81,10 @@ class SRe2L(JobMethod):
 
     def validate_data(self, real: RealSet, ipc: int) -> None:
         del ipc
-        if real.preprocessing.kind == "zca":
+        if real.preprocessing.kind in WHITENED:
             raise UserError(
                 "SRe2L holds each pixel to black and white, and ZCA mixes all pixels",
-                f"given  {real.name} with preprocessing zca",
+                f"given  {real.name} with preprocessing {real.preprocessing.kind}",
                 fix="preprocessing: meanstd",
             )
 

@@ -78,7 +78,7 @@ def test_what_is_not_said_is_asked_for_by_name(ddbench, call, run, tmp_path):
     assert "did you mean 'mtt'" in ddbench.refused("import", run, "--format", "mt", "--dataset", "digits")
     assert "did you mean 'digits'" in ddbench.refused("import", run, "--format", "mtt", "--dataset", "digit")
     said = ddbench.refused(*call)
-    assert "--lr NUMBER|none --space pixels|meanstd|zca --network NAME" in said
+    assert "--lr NUMBER|none --space pixels|meanstd|zca|kip --network NAME" in said
     assert "--mean" in ddbench.refused(*call, "--space", "meanstd", "--lr", "1", "--network", "mlp")
     assert not (tmp_path / "home" / "imported").exists()
 

@@ -21,8 +21,13 @@ SRE2L = {
     ("sre2l", "cifar100"): ((10, 50, 100), 1000, 4, "none"),
     ("sre2l", "imagenet"): ((10, 50, 100, 200), 4000, 32, "random"),
     ("cda", "imagenet"): ((50,), 4000, 32, "curriculum"),
+    ("sre2l", "tiny-imagenet"): ((50, 100), 4000, 4, "random"),
+    ("cda", "tiny-imagenet"): ((50,), 4000, 4, "curriculum"),
 }
 """Images per class, iterations, the largest move, and crops."""
+
+OF_TINY = {"sre2l": (0.1, 1.0), "cda": (0.4, 0.05)}
+"""Learning rate, and weight of the statistics, on Tiny-ImageNet; elsewhere 0.25 and 0.01."""
 
 EVERY = [f"rded-{name}-ipc{ipc}" for name, (ipcs, *_) in RDED.items() for ipc in ipcs]
 EVERY += [f"{label}-{name}-ipc{ipc}" for (label, name), (ipcs, *_) in SRE2L.items() for ipc in ipcs]
@@ -63,8 +68,11 @@ def test_rded(name, values):
 def test_sre2l_and_cda(key, values):
     (label, name), (ipcs, iterations, shift, crop) = key, values
     for ipc in ipcs:
-        _, jobs = opened(f"{label}-{name}-ipc{ipc}")
+        recipe, jobs = opened(f"{label}-{name}-ipc{ipc}")
         method = jobs[label].method
         assert (method.iterations, method.shift, method.crop, method.classes_at_once) == (iterations, shift, crop, 100)
-        assert (method.lr, method.betas, method.bn_weight, method.first_bn) == (0.25, (0.5, 0.9), 0.01, 10)
+        lr, weight = OF_TINY[label] if name == "tiny-imagenet" else (0.25, 0.01)
+        assert (method.lr, method.betas, method.bn_weight, method.first_bn) == (lr, (0.5, 0.9), weight, 10)
+        assert method.both_ways == (name == "tiny-imagenet")
+        assert recipe.evaluation.protocol == ("sre2l-tiny-v1" if name == "tiny-imagenet" else "sre2l-v1")
         assert len(method.teachers.networks) == 1

@@ -14,9 +14,10 @@ from ddbench.evaluate.protocols.builtin import PROTOCOLS, EvaluationContext
 from ddbench.evaluate.training.augment import augment_by
 from ddbench.evaluate.training.batches import AugmentedBatches, StoredBatches
 from ddbench.evaluate.training.mixing import Mixer, Mixture, cut_box
-from ddbench.evaluate.training.training_sets import TensorTrainingSet
+from ddbench.evaluate.training.training_sets import TensorTrainingSet, classes_of
 from ddbench.networks import build_network
 from ddbench.synthetic.epoch_labels import EpochLabels
+from ddbench.training.class_rows import class_rows
 
 CPU = torch.device("cpu")
 SIDE = 8
@@ -52,9 +53,11 @@ def trained(name, seed, count, kind, epochs, batch, **changes):
     """The parameters after every epoch, as ddbench trains."""
     network, images, labels = problem(seed, count, kind)
     config = training_config_of(name, epochs, batch, **changes)
+    training_set = TensorTrainingSet(images=images, labels=labels, label_kind=kind)
     views = AugmentedBatches(
-        training_set=TensorTrainingSet(images=images, labels=labels, label_kind=kind),
+        training_set=training_set,
         config=config,
+        classes=classes_of(training_set) if config.batches == "by-class" else None,
         augment=augment_by(config.augmentation, mirror=True, seed=seed, device=CPU),
         mixer=Mixer(config, seed, CPU),
         generator=torch.Generator().manual_seed(seed),
@@ -68,6 +71,12 @@ def trained(name, seed, count, kind, epochs, batch, **changes):
 def rate_by_hand(name, epoch, epochs):
     if name in ("sre2l-v1", "infer-static-v1", "infer-dynamic-v1", "nas-v1", "real-v1", "squeeze-v1"):
         return 0.05 * math.cos(math.pi * epoch / (2 * epochs)) ** 2
+    if name == "rat-v1":
+        return 0.05
+    if name == "sre2l-tiny-v1":
+        if epoch < 5:
+            return 0.05 * (0.01, 0.208, 0.406, 0.604, 0.802)[epoch]
+        return 0.05 * math.cos(math.pi * (epoch - 5) / (2 * (epochs - 5))) ** 2
     if name == "rded-v1":
         return 0.05 * math.cos(math.pi * epoch / (4 * epochs)) ** 2
     if name == "idc-v1":
@@ -84,7 +93,7 @@ def loss_by_hand(name, logits, labels, kind, mixture, seen, temperature):
             said = mixture.share * said + (1 - mixture.share) * said[mixture.partners]
         p = (said / temperature).exp() / (said / temperature).exp().sum(1, keepdim=True)
         q = (logits / temperature).exp() / (logits / temperature).exp().sum(1, keepdim=True)
-        return (p * (p.log() - q.log())).sum() / len(logits)
+        return (p * (p.log() - q.log())).sum() / len(logits) * (400 if name == "sre2l-tiny-v1" else 1)
     target = functional.one_hot(labels, 3).double() if kind == "hard" else labels
     target = target.softmax(1) if kind == "logits" else target
     if mixture is not None:
@@ -107,6 +116,18 @@ def mixed_by_hand(images, mixture):
     return result
 
 
+def batches_by_hand(name, generator, count, batch, labels):
+    """Of an epoch: all images in random order; under rat-v1 one batch, of three of each class, for there are as many
+    images of each where labels are soft, so far as that goes."""
+    if name != "rat-v1":
+        return torch.randperm(count, generator=generator).split(batch)
+    classes = labels
+    if labels.ndim == 2:
+        classes = torch.arange(count) // (count // 3) if count % 3 == 0 else labels.argmax(1)
+    rows = class_rows(classes, int(classes.max()) + 1, generator, of_each=3)
+    return [torch.arange(count) if rows is None else rows]
+
+
 def by_hand(name, seed, count, kind, epochs, batch, **changes):
     """The same in plain arithmetic: own optimizers, schedules, mixing and losses; only the draws are shared."""
     network, images, labels = problem(seed, count, kind)
@@ -116,14 +137,12 @@ def by_hand(name, seed, count, kind, epochs, batch, **changes):
     named = list(network.named_parameters())
     first = [torch.zeros_like(parameter) for _, parameter in named]
     second = [torch.zeros_like(parameter) for _, parameter in named]
-    adam = name in ("sre2l-v1", "rded-v1", "infer-static-v1", "infer-dynamic-v1")
-    exclusive = adam or name in ("idc-v1", "nas-v1", "real-v1", "squeeze-v1")
+    adam = name in ("sre2l-v1", "rded-v1", "infer-static-v1", "infer-dynamic-v1", "rat-v1")
+    exclusive = adam or name in ("idc-v1", "nas-v1", "real-v1", "squeeze-v1", "sre2l-tiny-v1")
     history, step = [], 0
     for epoch in range(epochs if exclusive else epochs + 1):
         lr = rate_by_hand(name, epoch, epochs)
-        order = torch.randperm(count, generator=generator)
-        for start in range(0, count, batch):
-            rows = order[start : start + batch]
+        for rows in batches_by_hand(name, generator, count, batch, labels):
             seen = images[rows] if augment is None else augment(images[rows])
             mixture = mixer.draw(len(rows), SIDE)
             seen = mixed_by_hand(seen, mixture)
@@ -134,14 +153,15 @@ def by_hand(name, seed, count, kind, epochs, batch, **changes):
                 for number, ((title, parameter), gradient) in enumerate(zip(named, gradients, strict=True)):
                     if adam:
                         kernel = title.endswith("weight") and parameter.ndim > 1
-                        decay = 0.0 if name == "rded-v1" and not kernel else 0.01
+                        decay = 0.0 if name == "rat-v1" or (name == "rded-v1" and not kernel) else 0.01
                         parameter -= lr * decay * parameter
                         first[number] = 0.9 * first[number] + 0.1 * gradient
                         second[number] = 0.999 * second[number] + 0.001 * gradient**2
                         size = (second[number] / (1 - 0.999**step)).sqrt() + 1e-8
                         parameter -= lr * first[number] / (1 - 0.9**step) / size
                     else:
-                        first[number] = 0.9 * first[number] + gradient + 5e-4 * parameter
+                        decay = 1e-4 if name == "sre2l-tiny-v1" else 5e-4
+                        first[number] = 0.9 * first[number] + gradient + decay * parameter
                         parameter -= lr * first[number]
         if not exclusive and epoch == epochs // 2 + 1:
             first = [torch.zeros_like(parameter) for _, parameter in named]

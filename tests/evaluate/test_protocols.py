@@ -1,5 +1,6 @@
 """Protocols never change silently, and training by them is what their numbers say."""
 
+import math
 from dataclasses import fields, replace
 
 import pytest
@@ -16,6 +17,7 @@ from ddbench.evaluate.protocols.builtin import (
 )
 from ddbench.evaluate.training.augment import augment_by
 from ddbench.evaluate.training.networks import has_batch_norm, layers_seeded
+from ddbench.evaluate.training.optimizer import learning_rate
 from ddbench.networks import build_network
 
 # A fingerprint that changes here means rows that can not be compared with those before: add a version instead.
@@ -32,6 +34,8 @@ FROZEN = {
     "rded-v1": "e0af726ce957eca4",
     "infer-static-v1": "041b2183cdaeb45a",
     "infer-dynamic-v1": "ad0ec582622ac0d4",
+    "sre2l-tiny-v1": "ff854a05df337bba",
+    "rat-v1": "6e6527690ca327da",
     "squeeze-v1": "e8a8a9e194b22b5c",
     "nas-v1": "dadc74bed66fdd95",
     "real-v1": "060f9d09d2cdafde",
@@ -98,6 +102,15 @@ def test_numbers_of_the_decoupled_family(
     assert config.augmentation == augmentation and config.decay_kernels_only == (name == "rded-v1")
 
 
+def test_sre2l_on_tiny_imagenet_warms_up_and_multiplies_by_the_squared_temperature():
+    config = PROTOCOLS["sre2l-tiny-v1"].resolve(about("tiny-imagenet", "resnet18-cifar", classes=200, size=64))
+    assert (config.optimizer, config.lr, config.momentum, config.weight_decay) == ("sgd", 0.2, 0.9, 1e-4)
+    assert (config.trained_epochs, config.batch, config.augmentation, config.mixing) == (100, 256, "crops-flip", "none")
+    assert (config.loss, config.temperature, config.squared_temperature, config.targets) == ("kl", 20, True, "teacher")
+    rates = [learning_rate(config, epoch) for epoch in (0, 4, 5, 52, 99)]
+    assert rates == pytest.approx([0.002, 0.1604, 0.2, 0.1 * (1 + math.cos(math.pi * 47 / 95)), 5.47e-5], rel=1e-3)
+
+
 def test_teachers_of_decoupled_methods_begin_with_ten_times_the_rate():
     squeeze, real = (PROTOCOLS[name].resolve(about(size=32)) for name in TEACHING[::-1])
     assert (squeeze.lr, squeeze.momentum, squeeze.weight_decay, squeeze.optimizer) == (0.1, 0.9, 5e-4, "sgd")
@@ -159,6 +172,27 @@ def test_numbers_of_idc(dataset, classes, ipc, size, wanted):
     assert (config.mixing, config.schedule, config.drop_factor, config.loss) == ("cutmix", "steps", 0.2, "ce")
 
 
+@pytest.mark.parametrize(
+    ("classes", "ipc", "wanted"),
+    [
+        (10, 10, (10, 10, 100)),
+        (10, 1, (10, 1, 10)),
+        (10, 50, (10, 10, 100)),
+        (100, 1, (100, 1, 100)),
+        (100, 10, (100, 1, 100)),
+        (200, 10, (50, 1, 50)),
+        (1000, 1, (50, 1, 50)),
+    ],
+)
+def test_batches_of_rat_are_those_of_its_commands(classes, ipc, wanted):
+    protocol = PROTOCOLS["rat-v1"]
+    config = protocol.resolve(about(classes=classes, ipc=ipc))
+    assert (config.classes_per_step, config.images_per_class, config.batch) == wanted
+    assert (config.optimizer, config.lr, config.weight_decay, config.schedule) == ("adam", 1e-3, 0.0, "constant")
+    assert (config.trained_epochs, config.batches, config.augmentation) == (3000, "by-class", "flip-rotate")
+    assert protocol.horizons == (300, 600, 1000, 3000) and protocol.unit == "steps"
+
+
 CHANGED = {
     "name": "other",
     "version": 2,
@@ -187,6 +221,12 @@ CHANGED = {
     "rule": "idc",
     "network": "mlp",
     "stored_views": True,
+    "batches": "by-class",
+    "classes_per_step": 2,
+    "images_per_class": 3,
+    "horizons": (10, 20),
+    "warm_up_epochs": 2,
+    "squared_temperature": True,
 }
 
 
@@ -195,7 +235,7 @@ def test_fingerprint_covers_every_number():
     assert {field.name for field in fields(original)} == {*CHANGED, "title", "source"}
     found = {replace(original, **{name: value}).fingerprint for name, value in CHANGED.items()}
     settings = {"batch": 3, "lr": 0.5, "weight_decay": 0.1, "mixing": "none", "mix_alpha": 0.1, "temperature": 2.0}
-    settings["mix_probability"] = 0.1
+    settings |= {"mix_probability": 0.1, "classes_per_step": 4, "images_per_class": 5}
     assert {"epochs", "augmentation", *settings} == {field.name for field in fields(ProtocolOverrides)}
     found |= {
         replace(original, setting=replace(original.setting, **{name: value})).fingerprint

@@ -32,6 +32,7 @@ evaluation:
 """
 
 ROOT = Path(__file__).resolve().parents[2]
+os.environ.setdefault("DDBENCH_DEVICE", "cpu")  # of "auto": tests of commands compare bits, which hold on a CPU
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 

@@ -11,6 +11,7 @@ import torch
 from ddbench.distillation.job_method import JobMethod
 from ddbench.errors import UserError
 from ddbench.randomness import stream
+from ddbench.runtime.precision import precision_in_use
 
 prepared = []
 """What ``prepare`` left in this process."""
@@ -117,3 +118,9 @@ if __name__ == "__main__":
 
     with Local(2) as executor:
         list(executor.map(Importable(Path(sys.argv[1])), range(2)))
+
+
+def precision_of(item, report):
+    """Precision in which a job computes."""
+    report(1, 1)
+    return precision_in_use()

@@ -25,18 +25,19 @@ THRESHOLD = 1.0
 """Of the matching loss: some steps of the run are above it, and skipped."""
 
 
-def outer_gradients(ranks, cases, captured=False):
+def outer_gradients(ranks, cases, captured=False, device="cpu"):
     """Loss and gradients by images, labels (where learned) and student_lr of one outer step, for each of some cases:
     a method and its settings. captured: with steps that pull back by themselves, as compiled ones do. float64."""
-    return [_outer_gradient(ranks, method, settings, captured) for method, settings in cases]
+    return [_outer_gradient(ranks, method, settings, captured, device) for method, settings in cases]
 
 
-def _outer_gradient(ranks, name, settings, captured):
-    task = under(tiny_task(dtype=F64, compile="on" if captured else "off", mirror=True), ranks=ranks)
+def _outer_gradient(ranks, name, settings, captured, device):
+    compile = "on" if captured else "off"
+    task = under(tiny_task(dtype=F64, compile=compile, mirror=True, device=device), ranks=ranks)
     kind = METHODS.get(name, "test")
     usual = {"inner_steps": 4, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 1.0}
     method = kind(**{key: value for key, value in usual.items() if key in kind.model_fields}, **settings)
-    syn = method.initialize(task, 2, at())
+    syn = method.initialize(task, 2, at()).to(task.device)
     double = replace(syn, images=syn.images.double())
     step = replace(at(3), carried=method.carry(double, task, at(2)))
     step = replace(step, carried=method.carry(double, task, step))

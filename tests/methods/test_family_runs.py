@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from helpers.computing import under
 from helpers.distillation_makers import StopAt, at, tiny_task
 from helpers.trained_task import EPOCHS, trained_task
 
@@ -27,8 +28,8 @@ from ddbench.synthetic.synthetic_set import load_synthetic
 NEEDED = {"inner_steps": 4, "max_start_epoch": 3, "image_lr": 5.0, "student_lr": 0.05}
 
 
-def run_of(method, folder, task=None, **more):
-    return optimize(method, task or tiny_task(), 2, folder, seed=3, **more)
+def run_of(method, folder, task=None, **compute):
+    return optimize(method, under(task or tiny_task(), **compute), 2, folder, seed=3)
 
 
 class TestAverage:
@@ -93,7 +94,7 @@ OPTIMISED = [name for name in METHODS.names() if issubclass(METHODS.get(name), O
 
 
 def test_the_family_is_registered():
-    assert {"mtt", "ftd", "tesla", "datm", "ast", "dc", "dsa", "dm"} <= set(OPTIMISED)
+    assert {"mtt", "ftd", "tesla", "datm", "ast", "dc", "dsa", "dm", "rat-bptt"} <= set(OPTIMISED)
 
 
 @pytest.mark.parametrize("name", OPTIMISED)
@@ -103,6 +104,8 @@ def test_interrupted_anywhere_and_resumed_a_run_ends_with_the_same_bits(name, tm
         given = {"image_steps": 1 if name == "dm" else 3, "inner_epochs": 2, "inner_batch": 4}
     elif issubclass(kind, TrajectoryMatching):
         given = {**NEEDED, **({"growth": {"first": 1, "steps": 4}, "labels": "target"} if name == "tesla" else {})}
+    elif name == "rat-bptt":  # several epochs of the real images, and a second part that is learned
+        given = {"total_steps": 5, "window": 2, "labels": "one-hot", "real_batches": {"images": 25}}
     else:
         pytest.fail(f"{name}: say here how it is resumed")
     method = kind(iterations=6, keep_every=2, **given)

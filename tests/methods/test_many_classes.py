@@ -19,8 +19,8 @@ from PIL import Image
 
 from ddbench.data.folder_listing import list_classes
 from ddbench.data.image_folder import pictures_of
-from ddbench.data.preprocessing import load_preprocessing
 from ddbench.data.realset import Split
+from ddbench.data.whitening_cache import load_preprocessing
 from ddbench.estimates.memory import distillation_bytes, outer_step_bytes
 from ddbench.expert_buffers.buffer import ExpertBuffer
 from ddbench.synthetic.synthetic_set import load_synthetic
@@ -160,8 +160,8 @@ THOUSAND = {"parameters": 1_101_032, "activations": 280_552, "batch": 10, "learn
     [
         (TeslaUnroll(), 20, {}, 167.2e6),
         (TeslaUnroll(), 40, {}, 255.3e6),
-        (TeslaUnroll(), 20, {"momentum": True}, 281.7e6),
-        (TeslaUnroll(), 40, {"momentum": True}, 458.1e6),
+        (TeslaUnroll(), 20, {"vectors": 2}, 281.7e6),
+        (TeslaUnroll(), 40, {"vectors": 2}, 458.1e6),
     ],
 )
 def test_the_estimate_is_what_was_measured_where_vectors_and_sets_are_large(unroll, inner_steps, more, live):
@@ -174,7 +174,7 @@ def test_larger_sets_and_richer_students_never_take_less(inner_steps, learned, m
     sizes = {"parameters": 10**5, "activations": 10**5, "batch": 10, "inner_steps": inner_steps}
     for unroll in (FullUnroll(), AdjointUnroll(), TeslaUnroll()):
         plain = outer_step_bytes(unroll, **sizes)
-        assert outer_step_bytes(unroll, **sizes, momentum=momentum, moments=moments) >= plain
+        assert outer_step_bytes(unroll, **sizes, vectors=1 + momentum, moments=moments) >= plain
         with_set = outer_step_bytes(unroll, **sizes, learned=learned)
         assert with_set == pytest.approx(plain + 8 * learned, abs=1)
         assert distillation_bytes(with_set, learned) == with_set + 16 * learned

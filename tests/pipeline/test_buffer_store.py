@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.errors import UserError
 from ddbench.expert_buffers import ExpertBuffer, describe_buffer
-from ddbench.expert_buffers.buffer import DESCRIPTION, expert_path, usable_fact, write_description, write_expert
+from ddbench.expert_buffers.buffer import DESCRIPTION, expert_path, write_description, write_expert
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.expert_buffers.usable_experts import usable_fact
 
 
 @settings(deadline=None, max_examples=20)

@@ -1,6 +1,7 @@
 """Jobs give the same wherever they are done, and whoever does them says what went wrong."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,16 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, sensitive
+from helpers.executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, precision_of, sensitive
 
 from ddbench.errors import UserError
 from ddbench.files.process_identity import ProcessIdentity, this_process
-from ddbench.runtime.executors import Local, RayExecutor, Serial
+from ddbench.runtime.executors import Local, RayExecutor, Serial, serialize
 from ddbench.runtime.executors import ray as on_ray_module
 from ddbench.runtime.executors.job_progress import JobProgress, SharedProgress
 from ddbench.runtime.executors.local import sweep_job_folders
 from ddbench.runtime.executors.ray_address import require_answer
 from ddbench.runtime.executors.shared_filesystem import require_seen
+from ddbench.runtime.precision import precision_in_use, set_precision
 
 ITEMS = [5, 0, 3, 8, 1, 2, 13]
 
@@ -38,6 +40,34 @@ def results(executor, work=None, items=ITEMS, **more):
 def assert_serial(executor):
     for (item, drawn), (wanted, alone) in zip(results(executor), results(Serial()), strict=True):
         assert item == wanted and torch.equal(drawn, alone) and alone.abs().sum() > 0
+
+
+@pytest.fixture
+def precise():
+    """A process that computes in full float32, as where a device was chosen, and is then as it was."""
+    before = precision_in_use()
+    set_precision("float32")
+    yield
+    set_precision(before)
+
+
+def test_a_worker_computes_in_the_precision_of_its_parent(precise):
+    """torch's own in a new process is TF32 for convolutions."""
+    for precision in ("float32", "tf32", "auto"):
+        set_precision(precision)
+        assert precision_in_use() == precision
+        work = serialize.packed(precision_of, ())
+        set_precision("auto" if precision == "float32" else "float32")
+        answer = serialize.perform(f"work in {precision}", lambda work=work: work, pickle.dumps(1), lambda *_: None)
+        assert serialize.result_of(answer) == precision == precision_in_use()
+
+
+@pytest.mark.slow
+def test_jobs_of_processes_compute_in_the_precision_of_their_parent(precise):
+    with Local(2) as executor:
+        assert results(executor, precision_of) == ["float32"] * len(ITEMS)
+        set_precision("tf32")
+        assert results(executor, precision_of) == ["tf32"] * len(ITEMS)
 
 
 @pytest.mark.slow

@@ -102,6 +102,19 @@ def test_auto_starts_processes_where_they_are_worth_it(monkeypatch):
         assert executors.on(CPU, worth=True).at_once == 3
 
 
+def test_on_a_gpu_processes_are_bounded_by_its_memory_and_by_four(monkeypatch):
+    cuda = torch.device("cuda")
+    monkeypatch.setattr("ddbench.pipeline.executor_choice._cores", lambda: 96)
+    monkeypatch.setattr("ddbench.runtime.available_memory.free_bytes", lambda device: 3 * 2**30)
+    with ExecutorFactory("local") as executors:
+        assert executors.on(cuda, worth=True).at_once == 4
+        assert executors.on(cuda, worth=True, each=2**29).at_once == 3, "a context each, and what they compute with"
+        assert executors.on(cuda, worth=True, each=2**40).at_once == 1
+        assert executors.on(CPU, worth=True).at_once == 96
+    with ExecutorFactory("local", 7) as executors:
+        assert executors.on(cuda, worth=True, each=2**30).at_once == 7
+
+
 def test_local_and_serial_are_what_was_said(monkeypatch):
     with ExecutorFactory("serial") as executors:
         assert isinstance(executors.on(CPU, worth=True), Serial)

@@ -111,7 +111,7 @@ def test_all_that_is_unsaid_is_asked_for_at_once(tmp_path):
         imported("mtt", tmp_path / "CIFAR10_zca", network=None)
     said = str(caught.value)
     assert all(option in said for option in ("--lr", "--space", "--network")) and "its path says zca" in said
-    assert "--lr NUMBER|none --space pixels|meanstd|zca --network NAME" in caught.value.fix
+    assert "--lr NUMBER|none --space pixels|meanstd|zca|kip --network NAME" in caught.value.fix
 
 
 class TestZca:

@@ -1,5 +1,8 @@
 """Shares, devices and students of ranks, as far as one process can tell."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +11,8 @@ from hypothesis import strategies as st
 from ddbench.errors import UserError
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.networks.mixing import mixes_batch
-from ddbench.runtime.distributed import ALONE, Ranks, rank_device
+from ddbench.runtime.distributed import ALONE, Ranks
+from ddbench.runtime.rank_devices import rank_device, require_own_gpus
 
 
 @given(images=st.integers(1, 40), world=st.integers(1, 9))
@@ -52,6 +56,7 @@ class TestDevices:
         given = {"RANK": 1, "WORLD_SIZE": 2, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 2}
         for name, value in {**given, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 1}.items():
             monkeypatch.setenv(name, str(value))
+        monkeypatch.delenv("DDBENCH_DEVICE")
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
@@ -63,9 +68,23 @@ class TestDevices:
     def test_one_for_two_is_refused(self, monkeypatch):
         with pytest.raises(UserError, match="2 ranks of this machine can not share the device 'cuda:1'"):
             rank_device("cuda:1")
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-        with pytest.raises(UserError, match="1 CUDA devices for 2 ranks"):
+        monkeypatch.setenv("LOCAL_RANK", "2")
+        with pytest.raises(UserError, match="2 CUDA devices for 2 ranks"):
             rank_device("auto")
+
+    def test_a_variable_names_the_device_of_auto(self, monkeypatch):
+        monkeypatch.setenv("DDBENCH_DEVICE", "cpu")
+        assert rank_device("auto") == "auto" and rank_device("cuda") == "cuda:1"
+
+    def test_a_launcher_may_show_each_rank_its_own_alone(self, monkeypatch):
+        """As Slurm does; whether they are different GPUs is then looked at over the store."""
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        assert rank_device("auto") == "cuda:0"
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="own"))
+        for others, shared in ((["first", "own"], False), (["own", "own"], True), ([None, "own"], False)):
+            ranks = SimpleNamespace(gather=lambda own, others=others: [*others[:1], own])
+            with pytest.raises(UserError, match="ranks 0 and 1 have one GPU") if shared else nullcontext():
+                require_own_gpus(ranks, torch.device("cuda:0"))  # pyright: ignore[reportArgumentType]
 
     def test_one_process_is_asked_nothing(self, monkeypatch):
         monkeypatch.setenv("WORLD_SIZE", "1")

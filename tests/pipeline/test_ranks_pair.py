@@ -41,8 +41,15 @@ CASES += [  # ranks share out the classes: two of them and one
     ("dc", {"inner_epochs": 3}),
     ("dsa", {"inner_epochs": 3, "classes_at_once": 1}),
     ("dm", {}),
+    # and rows of the student's batches and of the real ones
+    ("rat-bptt", {"total_steps": 5, "window": 3, "labels": "one-hot"}),
+    ("rat-bptt", {"total_steps": 5, "window": 3, "unroll": "adjoint", "inner": "sgd", "real_at_once": 7}),
 ]
-CAPTURED = [("mtt", {"unroll": "adjoint"}), ("datm", {"unroll": "tesla", "student_momentum": 0.5})]
+CAPTURED = [
+    ("mtt", {"unroll": "adjoint"}),
+    ("datm", {"unroll": "tesla", "student_momentum": 0.5}),
+    ("rat-bptt", {"total_steps": 5, "window": 3}),
+]
 needs_compiler = pytest.mark.skipif(missing_requirement() is not None, reason=f"needs {missing_requirement()}")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.command_line import process
 from helpers.distill_on_ranks import EVERYTHING, evaluation
-from helpers.executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, sensitive
+from helpers.executor_work import DiesUntil, Draw, Prepare, Whereabouts, broken, precision_of, sensitive
 from helpers.expert_data import content, tiny_recipe, train
 
 from ddbench.errors import UserError
@@ -14,6 +14,7 @@ from ddbench.evaluate.leaderboard.row import load_rows
 from ddbench.expert_buffers.buffer import expert_path
 from ddbench.runtime.executors import RayExecutor, Serial
 from ddbench.runtime.executors import ray as on_ray_module
+from ddbench.runtime.precision import precision_in_use, set_precision
 from ddbench.runtime.progress import Silent
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
@@ -48,6 +49,15 @@ def test_jobs_run_on_both_nodes_with_one_thread(executor):
     assert {threads for _, (_, threads, _, _) in seen} == {1}
     assert {tuple(said) for _, (_, _, said, _) in seen} == {("ready",)}
     assert len({process for _, (process, _, _, _) in seen}) == 2
+
+
+def test_jobs_compute_in_the_precision_of_this_process(executor):
+    before = precision_in_use()
+    try:
+        set_precision("float32")
+        assert [found for _, found in executor.map(precision_of, range(3))] == ["float32"] * 3
+    finally:
+        set_precision(before)
 
 
 def test_results_are_those_of_one_process_and_what_jobs_tell_is_heard(executor):

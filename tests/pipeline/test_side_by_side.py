@@ -8,12 +8,14 @@ from helpers.command_line import written
 
 from ddbench.domains.images import side_by_side
 from ddbench.errors import UserError
+from ddbench.evaluate.protocols.builtin import protocol as protocol_named
+from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.executor_choice import ExecutorFactory
 from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.recipe import load_recipe
 from ddbench.runtime.executors import Serial
-from ddbench.synthetic.synthetic_set import load_synthetic
+from ddbench.synthetic.synthetic_set import SyntheticSet, load_synthetic
 
 TEXT = """\
 dataset: digits
@@ -124,3 +126,23 @@ def test_two_processes_distill_what_one_does(ddbench, tmp_path):
     for file in files:
         one, two = (load_synthetic(tmp_path / home / file) for home in ("one", "two"))
         assert torch.equal(one.images, two.images) and torch.equal(one.labels, two.labels)
+
+
+def test_processes_that_run_already_serve_shorter_evaluations():
+    """100 digits under dc-v1, 300 epochs of five ConvNets: some seconds, for which processes are not started."""
+    protocol, network = protocol_named("dc-v1"), "convnet-d2-w32"
+    syn = SyntheticSet(
+        images=torch.zeros(100, 1, 8, 8),
+        labels=torch.arange(10).repeat_interleave(10),
+        label_kind="hard",
+        class_names=tuple("0123456789"),
+        ipc=10,
+        network=network,
+        method="random",
+        dataset="digits",
+        preprocessing={"kind": "meanstd"},
+    )
+    assert not should_parallelize(syn, protocol, [network], 5)
+    assert should_parallelize(syn, protocol, [network], 5, running=True)
+    assert not should_parallelize(syn, protocol, [network], 1, running=True)
+    assert should_parallelize(syn, protocol, [network], 20)

@@ -10,6 +10,7 @@ from helpers.evaluation_makers import tiny_real as real_to_score
 from helpers.expert_data import EVERY_KIND, NETWORK, Watching, tiny_real, tiny_recipe, train
 from torch import nn
 
+from ddbench.errors import UserError
 from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory_check import MOST_STACKED, stack_size
 from ddbench.estimates.training_time import training_seconds
@@ -38,7 +39,7 @@ class Captured:
         self.graphs.append(graph)
         return graph.forward
 
-    def compiled(self, function, device, backend):
+    def compiled(self, function, device="cpu", backend="inductor"):
         return compiled(function, device, self.backend)  # pyright: ignore[reportArgumentType]
 
     def forward_pass(self, name, shape, device, **options):
@@ -51,7 +52,7 @@ def captured(monkeypatch):
     """torch.compile without the writing of code, which takes seconds."""
     torch._dynamo.reset()
     found = Captured()
-    monkeypatch.setattr("ddbench.training.forward_pass.compiled", found.compiled)
+    monkeypatch.setattr("ddbench.runtime.compile.compiled", found.compiled)
     monkeypatch.setattr("ddbench.expert_buffers.trainer.forward_pass", found.forward_pass)
     monkeypatch.setattr("ddbench.evaluate.training.train_and_test.forward_pass", found.forward_pass)
     return found
@@ -208,18 +209,62 @@ def test_compiled_for_real_experts_and_scores_are_the_same(tmp_path):
     assert dataclasses.replace(fast, seconds=0, peak_bytes=0) == dataclasses.replace(spread, seconds=0, peak_bytes=0)
 
 
-def test_a_gpu_computes_with_all_of_float32(monkeypatch):
-    before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    try:
-        torch.backends.cudnn.allow_tf32 = True
-        torch.set_float32_matmul_precision("high")
+class TestTheDeviceOfAuto:
+    @pytest.mark.parametrize(("variable", "device"), [("", "cpu"), ("auto", "cpu"), ("cpu", "cpu")])
+    def test_is_the_one_that_a_variable_names(self, monkeypatch, variable, device):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("DDBENCH_DEVICE", variable)
+        assert choose_device("auto").type == device
+
+    def test_a_named_device_wins_over_the_variable(self, monkeypatch):
+        monkeypatch.setenv("DDBENCH_DEVICE", "nothing at all")
         assert choose_device("cpu").type == "cpu"
-        assert torch.backends.cudnn.allow_tf32
-        assert choose_device().type == "cuda"
-        assert not torch.backends.cudnn.allow_tf32
-        assert torch.get_float32_matmul_precision() == "highest"
-    finally:
-        torch.backends.cudnn.allow_tf32 = before[0]
-        torch.set_float32_matmul_precision(before[1])
+
+    def test_an_error_names_what_is_to_be_changed(self, monkeypatch):
+        monkeypatch.setenv("DDBENCH_DEVICE", "gpu")
+        with pytest.raises(UserError, match="there is no device 'gpu'") as caught:
+            choose_device("auto")
+        assert caught.value.fix == "DDBENCH_DEVICE=auto"
+        with pytest.raises(UserError, match="there is no device 'gpu'") as caught:
+            choose_device("gpu")
+        assert caught.value.fix == "--device auto"
+
+
+class TestAGpu:
+    @pytest.fixture(autouse=True)
+    def two_gpus(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Old GPU")
+        self.entered = []
+        monkeypatch.setattr(torch.cuda, "set_device", self.entered.append)
+
+    @pytest.mark.parametrize(
+        ("capability", "built", "fits"),
+        [
+            ((9, 0), ["sm_80", "sm_90"], True),
+            ((8, 6), ["sm_80", "sm_90"], True),
+            ((12, 0), ["sm_90", "sm_90a"], False),
+            ((12, 0), ["sm_90", "compute_90"], True),
+            ((6, 1), ["sm_75", "sm_80", "compute_120"], False),
+            ((9, 4), ["gfx942"], True),
+            ((9, 0), [], True),
+        ],
+    )
+    def test_must_be_one_that_torch_was_built_for(self, monkeypatch, capability, built, fits):
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+        if fits:
+            assert choose_device("cuda").type == "cuda"
+            return
+        with pytest.raises(UserError, match="this torch has no code for the Old GPU") as caught:
+            choose_device("cuda")
+        assert caught.value.fix.endswith("--device cpu") and ", ".join(built) in str(caught.value)
+
+    def test_that_is_named_by_number_is_the_one_of_the_process(self, monkeypatch):
+        """Without that, pinned memory and new threads open a context on the first GPU, perhaps somebody's."""
+        monkeypatch.setattr(torch.cuda, "get_arch_list", list)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+        choose_device("cuda:1")
+        choose_device("cuda")
+        assert self.entered == [torch.device("cuda:1")]

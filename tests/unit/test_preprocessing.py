@@ -3,14 +3,16 @@
 import json
 
 import kornia
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from ddbench.data import load_preprocessing, require_same_preprocessing
-from ddbench.data import preprocessing as module
-from ddbench.data.fitting import channel_statistics, fit_preprocessing, fit_zca
+from ddbench.data import whitening_cache as module
+from ddbench.data.fitting import channel_statistics, fit_kip, fit_preprocessing, fit_zca
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import as_unit_float
 from ddbench.errors import UserError
@@ -115,7 +117,7 @@ def test_fingerprints_stand_for_the_definition(tmp_path):
     assert len({zca.fingerprint, cifar.fingerprint, Preprocessing.identity().fingerprint}) == 3
 
 
-@pytest.mark.parametrize("kind", ["identity", "meanstd", "zca"])
+@pytest.mark.parametrize("kind", ["identity", "meanstd", "zca", "kip"])
 def test_a_description_leads_back_to_the_same_map(kind, tmp_path):
     images = draw(2, 30)
     made = fit(kind, images, tmp_path)
@@ -140,14 +142,14 @@ def test_a_whitening_that_is_not_cached_says_how_to_get_it(tmp_path):
 
 def test_a_damaged_or_swapped_whitening_is_refused(tmp_path):
     images = draw(2, 30)
-    one = module.zca_path(tmp_path, fit("zca", images, tmp_path).fingerprint)
-    other = module.zca_path(tmp_path, fit("zca", images, tmp_path, fitted_on="images b").fingerprint)
+    one = module.whitening_path(tmp_path, fit("zca", images, tmp_path).fingerprint)
+    other = module.whitening_path(tmp_path, fit("zca", images, tmp_path, fitted_on="images b").fingerprint)
     one.write_bytes(other.read_bytes())
     with pytest.raises(UserError, match="damaged"):
-        module.load_zca(one)
+        module.load_whitening(one, "zca")
     one.write_bytes(other.read_bytes()[:-3])
     with pytest.raises(UserError, match="damaged"):
-        module.load_zca(one)
+        module.load_whitening(one, "zca")
 
 
 def test_images_too_large_to_whiten_are_refused_before_any_work():
@@ -165,3 +167,74 @@ def test_another_preprocessing_is_refused_with_both_fingerprints():
 def test_unknown_preprocessing_offers_the_nearest():
     with pytest.raises(UserError, match="did you mean 'meanstd'"):
         module.check_preprocessing_name("meanstdd")
+
+
+def numpy_kip(train, images):
+    """The released computation (RaT-BPTT's ``config.py``, ``preprocess`` with regularization 0.1), pixels 0 to 255."""
+
+    def unit(pixels):
+        flat = 255 * pixels.flatten(1).double().numpy()
+        flat = flat - flat.mean(axis=1)[:, None]
+        return flat / np.linalg.norm(flat, axis=1)[:, None]
+
+    moments = unit(train).T @ unit(train) / len(train)
+    eigenvalues, vectors = np.linalg.eigh(moments)
+    roots = np.sqrt(eigenvalues + 0.1 * eigenvalues.sum() / len(eigenvalues))
+    return (unit(images) @ vectors @ np.diag(1 / roots) @ vectors.T).reshape(images.shape)
+
+
+class TestKip:
+    @settings(max_examples=10, deadline=None)
+    @given(seed=st.integers(0, 10_000), channels=st.sampled_from([1, 3]))
+    def test_is_the_released_computation(self, seed, channels):
+        train, other = draw(seed, 60, channels), draw(seed + 1, 5, channels)
+        kip = Preprocessing.kip(*fit_kip(train), fitted_on="some images")
+        for images in (train, other):
+            want = torch.from_numpy(numpy_kip(train, images))
+            torch.testing.assert_close(kip.forward(images).double(), want, rtol=1e-4, atol=2e-5)
+
+    def test_the_moments_shrink_by_the_definition(self):
+        images = draw(3, 400)
+        flat = images.flatten(1).double()
+        unit = functional.normalize(flat - flat.mean(1, keepdim=True))
+        eigenvalues, U = torch.linalg.eigh(unit.T @ unit / 400)
+        seen = Preprocessing.kip(*fit_kip(images), fitted_on="x").forward(images).flatten(1).double()
+        expected = torch.diag(eigenvalues / (eigenvalues + 0.1 * eigenvalues.mean()))
+        torch.testing.assert_close(U.T @ (seen.T @ seen / 400) @ U, expected, rtol=1e-3, atol=1e-4)
+
+    def test_brightness_and_contrast_are_forgotten_and_put_back_as_usual(self):
+        images = draw(4, 50)
+        kip = Preprocessing.kip(*fit_kip(images), fitted_on="x")
+        torch.testing.assert_close(kip.forward(0.5 * images + 0.2), kip.forward(images), rtol=1e-3, atol=1e-4)
+        shown = kip.inverse(kip.forward(images))
+        flat, wanted = shown.flatten(1), images.flatten(1)
+        levels, lengths = wanted.mean(1), (wanted - wanted.mean(1, keepdim=True)).norm(dim=1)
+        torch.testing.assert_close(flat.mean(1), levels.mean().expand(50), rtol=1e-4, atol=1e-5)
+        about = flat - flat.mean(1, keepdim=True)
+        torch.testing.assert_close(about.norm(dim=1), lengths.mean().expand(50), rtol=1e-4, atol=1e-5)
+        cosines = functional.cosine_similarity(about, wanted - levels[:, None])
+        torch.testing.assert_close(cosines, torch.ones(50), rtol=1e-5, atol=0)
+        torch.testing.assert_close(kip.forward(shown), kip.forward(images), rtol=1e-3, atol=1e-4)
+
+    def test_an_image_of_one_color_is_zero(self):
+        kip = Preprocessing.kip(*fit_kip(torch.cat([draw(5, 30), torch.full((1, 3, 4, 4), 0.3)])), fitted_on="x")
+        for level in (0.25, 0.1, 77 / 255):
+            assert kip.forward(torch.full((1, 3, 4, 4), level)).abs().max() < 1e-3
+
+    def test_does_not_depend_on_chunks_or_storage(self, monkeypatch):
+        stored = (draw(5, 70) * 255).round().byte()
+        whole = fit_kip(stored.float() / 255)
+        monkeypatch.setattr("ddbench.data.fitting.CHUNK_BYTES", 8 * 48 * 7)
+        for one, other in zip(whole, fit_kip(stored), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+    def test_is_kept_in_the_cache_and_told_from_zca(self, tmp_path):
+        images = draw(1, 30)
+        one, zca = fit("kip", images, tmp_path), fit("zca", images, tmp_path)
+        assert one.fingerprint != zca.fingerprint and one.to("cpu").describe()["ridge"] == 0.1
+        again = fit("kip", torch.zeros(2, 3, 4, 4), tmp_path)  # not fitted a second time
+        assert torch.equal(again.W, one.W) and torch.equal(again.length, one.length)
+        with pytest.raises(UserError, match="the KIP whitening .* is not in the cache"):
+            load_preprocessing(one.describe(), tmp_path / "elsewhere")
+        with pytest.raises(UserError, match="too large for KIP's whitening"):
+            fit_kip(torch.zeros(1, 3, 90, 90))

@@ -17,15 +17,17 @@ from ddbench.recipe.teachers import TeachersRecipe
 from ddbench.training.pretrained import canonical_teacher
 
 
-def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -> None:
+def refuse_selection_without_images(loaded: LoadedRecipe, protocol: Protocol, jobs: Iterable[Job]) -> None:
     """Require a validation split where anything is chosen on one.
 
     Args:
         loaded: The recipe.
+        protocol: Its evaluation protocol.
         jobs: Its jobs.
 
     Raises:
-        UserError: The recipe chooses candidates or learning rates by validation, and leaves the split empty.
+        UserError: The recipe chooses candidates, learning rates or numbers of steps by validation, and leaves the split
+            empty.
     """
     evaluation = loaded.recipe.evaluation
     if loaded.recipe.validation:
@@ -35,6 +37,12 @@ def refuse_selection_without_images(loaded: LoadedRecipe, jobs: Iterable[Job]) -
             "selection is by validation, but there are no validation images",
             f"from  {loaded.where('validation')}",
             fix="set validation: 0.1, or choose with evaluation.selection: last",
+        )
+    if protocol.horizons and evaluation.steps is None and evaluation.selection != "oracle":
+        raise UserError(
+            f"{protocol.key} chooses the number of steps on validation, but there are no validation images",
+            f"from  {loaded.where('validation')}",
+            fix=f"set validation: 0.1, or the number:  -o evaluation.steps={protocol.horizons[-1]}",
         )
     if evaluation.lr == "search":
         raise UserError(

@@ -108,7 +108,7 @@ class ImageDomain(Domain):
         refuse_huge_size(loaded.recipe.dataset, loaded.recipe.size, loaded.where("size"))
 
     def check_jobs(self, pipeline: Pipeline) -> None:
-        refuse_selection_without_images(pipeline.loaded, pipeline.jobs)
+        refuse_selection_without_images(pipeline.loaded, pipeline.protocol, pipeline.jobs)
         refuse_protocol_without_teachers(pipeline.loaded, pipeline.protocol, pipeline.jobs)
 
     def prepare(self, pipeline: Pipeline, real: RealSet) -> RealSet:
@@ -199,13 +199,13 @@ class ImageDomain(Domain):
         )
 
     def draw(self, syn: SyntheticSet, target: Path, home: Path) -> None:
-        from ddbench.data.preprocessing import load_preprocessing
+        from ddbench.data.whitening_cache import load_preprocessing
         from ddbench.figures.image_grid import draw
 
         draw(syn, load_preprocessing(syn.preprocessing, home), target)
 
     def thumbnail(self, syn: SyntheticSet, home: Path, limit: int) -> bytes:
-        from ddbench.data.preprocessing import load_preprocessing
+        from ddbench.data.whitening_cache import load_preprocessing
         from ddbench.figures.thumbnails import thumbnail
 
         return thumbnail(syn, load_preprocessing(syn.preprocessing, home), limit)

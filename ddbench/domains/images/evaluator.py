@@ -82,6 +82,7 @@ class ImageEvaluator(Evaluator):
             teachers=self.teachers,
             lr=rates.lr if rates else None,
             steps=self.steps,
+            horizon_on="test" if selection == "oracle" else "validation",
         )
         return make_row(
             syn,

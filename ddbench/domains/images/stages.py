@@ -254,7 +254,10 @@ class SelectCandidate:
         pipeline, count = self.pipeline, self.pipeline.recipe.evaluation.seeds
         if job.folder not in self._worth:
             syn = load_synthetic(last_candidate(job.method, job.folder))
-            self._worth[job.folder] = should_parallelize(syn, pipeline.protocol, pipeline.networks, count)
+            running = pipeline.context.executors.running
+            self._worth[job.folder] = should_parallelize(
+                syn, pipeline.protocol, pipeline.networks, count, running=running
+            )
         return pipeline.context.shared_out(pipeline.compute, worth=self._worth[job.folder])
 
     def evaluator(self, job: Job) -> ImageEvaluator:

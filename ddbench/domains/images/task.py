@@ -66,7 +66,9 @@ def make_task(
     epochs, device, ranks = method.needed_epochs(), compute.device, compute.ranks
     digest = None if experts is None or epochs is None else experts.digest(epochs)
     notes = () if experts is None else experts.description.notes
-    origin = {"real images": real.fingerprint, "experts": digest}
+    origin = {"real images": real.fingerprint, "experts": None}
+    if experts is not None and epochs is not None:
+        origin["experts"] = experts.identity(epochs)
     origin |= {"teachers": teachers.fingerprint} if teachers else {}
     ranks.require_same(origin, fix="give all ranks the same home and the same data")
     facts = {
@@ -79,6 +81,7 @@ def make_task(
         "code": code_identity(),
         "versions": versions(),
         "device": ("" if ranks.alone else f"{ranks.world} x ") + device_name(device),
+        **({} if device.type == "cpu" else {"precision": compute.precision}),
     }
     return Task(
         real=real,

@@ -13,6 +13,7 @@ from typing import Any
 
 from ddbench.errors import UserError
 from ddbench.runtime.executors.executor import ReportProgress, Work
+from ddbench.runtime.precision import precision_in_use, set_precision
 
 Setup = Sequence[Callable[[], None]]
 """What a process calls, once, before it opens work: as to run the user's plugins, whose classes work may be of."""
@@ -25,7 +26,7 @@ _opened: dict[str, Work[Any, Any]] = {}
 
 
 def packed(work: Work[Any, Any], setup: Setup, dumps: Callable[[Any], bytes] = pickle.dumps) -> bytes:
-    """Pickle work for another process, with the import paths of its modules.
+    """Pickle work for another process, with the import paths of its modules and the precision of this process.
 
     Args:
         work: Function that does one job.
@@ -35,7 +36,7 @@ def packed(work: Work[Any, Any], setup: Setup, dumps: Callable[[Any], bytes] = p
     Returns:
         Bytes for :func:`perform`.
     """
-    return pickle.dumps((list(sys.path), dumps(tuple(setup)), dumps(work)))
+    return pickle.dumps((list(sys.path), precision_in_use(), dumps(tuple(setup)), dumps(work)))
 
 
 def perform(name: str, read: Callable[[], bytes], item: bytes, report: ReportProgress) -> bytes:
@@ -52,7 +53,8 @@ def perform(name: str, read: Callable[[], bytes], item: bytes, report: ReportPro
     """
     if name not in _opened:
         _opened.clear()
-        places, before, work = pickle.loads(read())
+        places, precision, before, work = pickle.loads(read())
+        set_precision(precision)
         sys.path += [context for context in places if context not in sys.path]
         if before not in _prepared:
             for prepare in pickle.loads(before):
