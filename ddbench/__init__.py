@@ -12,7 +12,7 @@ from ddbench.version import __version__
 if TYPE_CHECKING:
     from ddbench import methods, testing
     from ddbench.api.distill import distill, distill_graphs
-    from ddbench.api.evaluate import evaluate_graphs
+    from ddbench.api.evaluate import evaluate, evaluate_graphs
     from ddbench.api.experts import open_buffer, train_experts, train_teachers
     from ddbench.api.listings import list_datasets, list_methods, list_networks, list_protocols, list_recipes
     from ddbench.api.load import load_dataset, load_graphs, load_synthetic, load_synthetic_graphs
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ddbench.api.run import run
     from ddbench.data.realset import RealSet
     from ddbench.errors import UserError
-    from ddbench.evaluate.evaluation import evaluate
     from ddbench.evaluate.leaderboard.row import Row
     from ddbench.expert_buffers.buffer import ExpertBuffer
     from ddbench.graphs.graphset import GraphSet

@@ -1,9 +1,10 @@
 """Scoring of synthetic sets: protocols, rows and leaderboard.
 
 The package has the name of the function that people look for first, so it can be called as that function:
-``ddbench.evaluate(syn, real)`` is ``ddbench.evaluate.evaluation.evaluate(syn, real)``.
+``ddbench.evaluate(syn, real)`` is ``ddbench.api.evaluate.evaluate(syn, real)``.
 """
 
+import importlib
 import sys
 from types import ModuleType
 from typing import Any
@@ -17,9 +18,8 @@ if __name__ != "ddbench.evaluate":
 
 class _CallablePackage(ModuleType):
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        from ddbench.evaluate.evaluation import evaluate
-
-        return evaluate(*arguments, **settings)
+        # imported when it is called: the Python API stands above this package
+        return importlib.import_module("ddbench.api.evaluate").evaluate(*arguments, **settings)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

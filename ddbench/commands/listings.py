@@ -47,41 +47,16 @@ def datasets(format: options.Format = options.TableFormat.text) -> None:
 
 def networks(format: options.Format = options.TableFormat.text) -> None:
     """List the networks by name, those for graphs last; torchvision:NAME and timm:NAME work as well."""
-    from ddbench.graphs.networks import GRAPH_NETWORKS
-    from ddbench.networks import network_table
+    from ddbench.pipeline.domains import all_domains
 
-    graphs = [{"name": name, "parameters": None, "note": f"graphs: {note}"} for name, note in GRAPH_NETWORKS.items()]
-    print_table([*network_table(), *graphs], format)
+    print_table([row for domain in all_domains() for row in domain.network_rows()], format)
 
 
 def protocols(format: options.Format = options.TableFormat.text) -> None:
     """List the evaluation protocols, frozen and versioned; those on graphs last, which count steps, not epochs."""
-    from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS
-    from ddbench.evaluate.protocols.builtin import PROTOCOLS
+    from ddbench.pipeline.domains import all_domains
 
-    table = [
-        {
-            "protocol": p.key,
-            "what": p.title,
-            "epochs": p.setting.epochs,
-            "labels": "teachers'" if p.targets == "teacher" else "soft" if p.loss == "kl" else "the set's",
-            "fingerprint": p.fingerprint,
-            "source": p.source,
-        }
-        for p in PROTOCOLS.values()
-    ]
-    table += [
-        {
-            "protocol": p.key,
-            "what": f"graphs: {p.title}",
-            "epochs": None,
-            "labels": "the set's",
-            "fingerprint": p.fingerprint,
-            "source": p.source,
-        }
-        for p in GRAPH_PROTOCOLS.values()
-    ]
-    print_table(table, format)
+    print_table([row for domain in all_domains() for row in domain.protocol_rows()], format)
 
 
 def pools(format: options.Format = options.TableFormat.text) -> None:

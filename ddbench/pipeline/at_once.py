@@ -156,3 +156,32 @@ def distill_at_once(
     real.require_ipc(ipc)
     provenance = {"real_fingerprint": real.fingerprint, "code": code_identity(), "versions": versions()}
     return at_once(method, domain.task(real, name, provenance), ipc, derive(seed, "distill"), device)
+
+
+def plan_at_once(domain: Domain, pipeline: Pipeline) -> dict[str, Any]:
+    """Plan a recipe whose methods make their sets at once, for :meth:`ddbench.pipeline.domain.Domain.plan`.
+
+    Args:
+        domain: Domain of the recipe.
+        pipeline: The recipe.
+
+    Returns:
+        Plain data: ``data``, ``buffers``, ``sets``, and a sentence on the ``evaluation``.
+    """
+    seeds, several = pipeline.recipe.evaluation.seeds, len(pipeline.recipe.distillation_seeds) > 1
+    count = len(pipeline.jobs) * len(pipeline.networks) * seeds
+    return {
+        "recipe": pipeline.loaded.name,
+        "data": list(domain.describe_data(pipeline)),
+        "buffers": [],
+        "sets": [
+            {
+                "method": job.label,
+                "ipc": job.ipc,
+                **({"seed": job.seed} if several else {}),
+                "there": "yes" if pipeline.stages.distill.done(job) else "no",
+            }
+            for job in pipeline.jobs
+        ],
+        "evaluation": f"evaluation: {count} fresh networks ({', '.join(pipeline.networks)}) by {pipeline.protocol.key}",
+    }

@@ -70,6 +70,8 @@ class Domain(abc.ABC):
     """What its data sets hold, in the plural: ``images``."""
     set_kind: ClassVar[str]
     """Kind under which files of its synthetic sets are written (``ddbench.artifact.save``)."""
+    set_type: ClassVar[type] = object
+    """Class of its synthetic sets."""
     method_kinds: ClassVar[tuple[type[Method], ...]]
     """Base classes of its methods."""
     usual_network: ClassVar[str] = ""
@@ -104,6 +106,14 @@ class Domain(abc.ABC):
     @abc.abstractmethod
     def draw(self, syn: Any, target: Path, home: Path) -> None:
         """Draw a set as a PNG; ``home`` holds what its preprocessing needs."""
+
+    def network_rows(self) -> list[dict[str, Any]]:
+        """Describe the networks for ``ddbench networks``: "name", "parameters" (None for unknown), "note"."""
+        return [{"name": name, "parameters": None, "note": self.name} for name in [self.usual_network] if name]
+
+    def protocol_rows(self) -> list[dict[str, Any]]:
+        """Describe the protocols for ``ddbench protocols``, as the domain of images does."""
+        return []
 
     def task(self, real: Any, method: str, provenance: Mapping[str, Any]) -> Any:
         """Make the task of a method that makes its set at once; ``provenance`` goes into the set."""
@@ -233,6 +243,20 @@ class Domain(abc.ABC):
         del pipeline
         return iter(())
 
+    def score(
+        self,
+        syn: Any,
+        real: Any,
+        *,
+        protocol: str | None,
+        network: str | None,
+        seeds: Sequence[int],
+        compute: Compute,
+        **options: Any,
+    ) -> Any:
+        """Score a set from Python; ``options`` are those that images alone have, None where not given."""
+        raise NotImplementedError(f"{self.name} are scored by recipes alone")
+
     def set_evaluation(
         self, syn: Any, recipe: RecordedRecipe, options: SetOptions, context: RunContext, file: Path
     ) -> SetEvaluation:
@@ -251,44 +275,16 @@ class Domain(abc.ABC):
         Raises:
             UserError: An option, a name or the data is wrong.
         """
-        from ddbench.evaluate.protocols.network_pools import NetworkRequest
-        from ddbench.pipeline.set_evaluation import SetEvaluation, evaluation_seeds
+        from ddbench.pipeline.set_evaluation import evaluation_as_recorded
 
-        options.refuse_image_options(self.name)
-        context.executors.refuse(f"a set of {self.name}")
-        recorded = recipe.evaluation
-        protocol_name = recorded.protocol if "protocol" in recorded.model_fields_set else None
-        names = [self.network(name) for name in options.networks or recorded.networks or [self.usual_network]]
-        evaluator = self.evaluator(
-            protocol=self.protocol(options.protocol or protocol_name),
-            real=self.real_of_set(syn.dataset, recipe, syn, context, options.dataset, file),
-            compute=context.compute,
-            results=context.results,
-            seeds=evaluation_seeds(options, recipe),
-        )
-        return SetEvaluation(syn, evaluator, [NetworkRequest(name) for name in names], "validation")
+        return evaluation_as_recorded(self, syn, recipe, options, context, file)
 
     def plan(self, pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
         """Plan a recipe as plain data: ``data``, ``buffers``, ``sets``, and a sentence on the ``evaluation``."""
+        from ddbench.pipeline.at_once import plan_at_once
+
         del timed
-        seeds, several = pipeline.recipe.evaluation.seeds, len(pipeline.recipe.distillation_seeds) > 1
-        count = len(pipeline.jobs) * len(pipeline.networks) * seeds
-        return {
-            "recipe": pipeline.loaded.name,
-            "data": list(self.describe_data(pipeline)),
-            "buffers": [],
-            "sets": [
-                {
-                    "method": job.label,
-                    "ipc": job.ipc,
-                    **({"seed": job.seed} if several else {}),
-                    "there": "yes" if pipeline.stages.distill.done(job) else "no",
-                }
-                for job in pipeline.jobs
-            ],
-            "evaluation": f"evaluation: {count} fresh networks ({', '.join(pipeline.networks)}) by "
-            f"{pipeline.protocol.key}",
-        }
+        return plan_at_once(self, pipeline)
 
     def describe_data(self, pipeline: Pipeline) -> Sequence[str]:
         """Describe the data of a recipe for its plan."""

@@ -39,6 +39,15 @@ def domain_named(name: str) -> Domain:
     return DOMAINS.get(name)()
 
 
+def all_domains() -> list[Domain]:
+    """List the domains, that of images first.
+
+    Returns:
+        The others by name, those of plugins included.
+    """
+    return [domain_named(name) for name in sorted(DOMAINS.names(), key=lambda name: (name != "images", name))]
+
+
 def domain_of_dataset(name: str, where: str = "") -> Domain:
     """Find the domain of a data set.
 
@@ -66,8 +75,7 @@ def domain_of_kind(kind: object) -> Domain | None:
     Returns:
         The domain; None where no domain writes such files.
     """
-    domains = (domain_named(name) for name in DOMAINS.names())
-    return next((domain for domain in domains if domain.set_kind == kind), None)
+    return next((domain for domain in all_domains() if domain.set_kind == kind), None)
 
 
 def domain_of_file(file: Path) -> Domain:

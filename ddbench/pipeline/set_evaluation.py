@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbench.errors import UserError
+from ddbench.evaluate.protocols.network_pools import NetworkRequest
 
 if TYPE_CHECKING:
     from ddbench.evaluate.leaderboard.row import RowSelection
-    from ddbench.evaluate.protocols.network_pools import NetworkRequest
+    from ddbench.pipeline.context import RunContext
+    from ddbench.pipeline.domain import Domain
     from ddbench.pipeline.evaluator import Evaluator
     from ddbench.synthetic.recorded import RecordedRecipe
 
@@ -80,3 +82,37 @@ def evaluation_seeds(options: SetOptions, recipe: RecordedRecipe) -> list[int]:
     count = options.seeds or recipe.evaluation.seeds
     first = recipe.seed if options.seed is None else options.seed
     return [first * count + number for number in range(count)]
+
+
+def evaluation_as_recorded(
+    domain: Domain, syn: Any, recipe: RecordedRecipe, options: SetOptions, context: RunContext, file: Path
+) -> SetEvaluation:
+    """Make ready to score the set of a file as its recipe says, in a domain without further options.
+
+    Args:
+        domain: Domain of the set.
+        syn: The set.
+        recipe: Recipe inside its file.
+        options: Options of the command.
+        context: Home, device, progress.
+        file: The file, for errors.
+
+    Returns:
+        The set, its evaluator and the networks.
+
+    Raises:
+        UserError: An option that is about images alone, or a name or the data is wrong.
+    """
+    options.refuse_image_options(domain.name)
+    context.executors.refuse(f"a set of {domain.name}")
+    recorded = recipe.evaluation
+    protocol_name = recorded.protocol if "protocol" in recorded.model_fields_set else None
+    names = [domain.network(name) for name in options.networks or recorded.networks or [domain.usual_network]]
+    evaluator = domain.evaluator(
+        protocol=domain.protocol(options.protocol or protocol_name),
+        real=domain.real_of_set(syn.dataset, recipe, syn, context, options.dataset, file),
+        compute=context.compute,
+        results=context.results,
+        seeds=evaluation_seeds(options, recipe),
+    )
+    return SetEvaluation(syn, evaluator, [NetworkRequest(name) for name in names], "validation")

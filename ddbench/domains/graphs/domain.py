@@ -10,20 +10,22 @@ from ddbench.domains.graphs.baselines import graph_baselines
 from ddbench.domains.graphs.evaluator import GraphEvaluator
 from ddbench.errors import UserError
 from ddbench.evaluate.graphs.make_row import make_reference_row
-from ddbench.evaluate.graphs.protocols import GraphProtocol, graph_protocol
+from ddbench.evaluate.graphs.protocols import GRAPH_PROTOCOLS, GraphProtocol, graph_protocol
+from ddbench.evaluate.graphs.score import GraphScores, score_graphs
 from ddbench.evaluate.graphs.statistics_baselines import NO_LEARNING, score_no_learning
 from ddbench.evaluate.graphs.verify import GraphVerification, verify_graph_row
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.graphs.graphset import GraphSet
 from ddbench.graphs.load import NotHereError, load_graphs
 from ddbench.graphs.method import GraphMethod, GraphTask
-from ddbench.graphs.networks import canonical_graph_network
+from ddbench.graphs.networks import GRAPH_NETWORKS, canonical_graph_network
 from ddbench.graphs.synthetic_graphs import KIND, SyntheticGraphs, load_synthetic_graphs
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.domain import Domain
 from ddbench.pipeline.expand_recipe import JobSpec
 from ddbench.pipeline.pipeline import Pipeline
 from ddbench.recipe.recipe import LoadedRecipe
+from ddbench.runtime.compute import Compute
 
 
 class GraphDomain(Domain):
@@ -31,6 +33,7 @@ class GraphDomain(Domain):
 
     name = "graphs"
     set_kind = KIND
+    set_type = SyntheticGraphs
     method_kinds = (GraphMethod,)
     usual_network = "gin-sum"
 
@@ -39,6 +42,22 @@ class GraphDomain(Domain):
 
     def protocol(self, name: str | None, where: str = "") -> GraphProtocol:
         return graph_protocol(name or "graphs-v1", where)
+
+    def network_rows(self) -> list[dict[str, Any]]:
+        return [{"name": name, "parameters": None, "note": f"graphs: {note}"} for name, note in GRAPH_NETWORKS.items()]
+
+    def protocol_rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "protocol": protocol.key,
+                "what": f"graphs: {protocol.title}",
+                "epochs": None,
+                "labels": "the set's",
+                "fingerprint": protocol.fingerprint,
+                "source": protocol.source,
+            }
+            for protocol in GRAPH_PROTOCOLS.values()
+        ]
 
     def load(self, name: str, *, context: RunContext, **options: Any) -> GraphSet:
         folders = {"home": context.home, "data_root": context.data_root}
@@ -55,6 +74,22 @@ class GraphDomain(Domain):
 
     def evaluator(self, **common: Any) -> GraphEvaluator:
         return GraphEvaluator(**common)
+
+    def score(
+        self,
+        syn: SyntheticGraphs,
+        real: GraphSet,
+        *,
+        protocol: str | None,
+        network: str | None,
+        seeds: Sequence[int],
+        compute: Compute,
+        **options: Any,
+    ) -> GraphScores:
+        if extra := [name for name, value in options.items() if value is not None]:
+            raise UserError(f"{extra[0]} does not apply to graphs", fix=f"remove {extra[0]}")
+        asked = {"protocol": protocol or "graphs-v1", "network": network or self.usual_network}
+        return score_graphs(syn, real, **asked, seeds=seeds, compute=compute)
 
     def references(self, pipeline: Pipeline) -> Iterator[tuple[Row, Path]]:
         """Score the statistics that need no network, and save a row of each for every network and ipc.

@@ -25,12 +25,13 @@ from ddbench.domains.images.teachers import teachers_of
 from ddbench.evaluate.leaderboard.make_row import described_sha256
 from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.lr_search import RATES
-from ddbench.evaluate.protocols.builtin import Protocol
+from ddbench.evaluate.protocols.builtin import PROTOCOLS, Protocol
 from ddbench.evaluate.protocols.builtin import protocol as protocol_named
 from ddbench.evaluate.protocols.network_pools import NetworkRequest, expanded
+from ddbench.evaluate.score import Scores, score
 from ddbench.evaluate.training.worker_count import should_parallelize
 from ddbench.evaluate.verify import Verification, verify
-from ddbench.networks import canonical_network_name
+from ddbench.networks import canonical_network_name, network_table
 from ddbench.pipeline.context import RunContext
 from ddbench.pipeline.domain import Domain
 from ddbench.pipeline.expand_recipe import JobSpec
@@ -51,6 +52,7 @@ class ImageDomain(Domain):
 
     name = "images"
     set_kind = KIND
+    set_type = SyntheticSet
     method_kinds = (OptimizedMethod, DirectMethod, JobMethod)
     parallel = True
 
@@ -59,6 +61,26 @@ class ImageDomain(Domain):
 
     def protocol(self, name: str | None, where: str = "") -> Protocol:
         return protocol_named(name or "mtt-v1", where)
+
+    def network_rows(self) -> list[dict[str, Any]]:
+        return network_table()
+
+    def protocol_rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "protocol": protocol.key,
+                "what": protocol.title,
+                "epochs": protocol.setting.epochs,
+                "labels": "teachers'"
+                if protocol.targets == "teacher"
+                else "soft"
+                if protocol.loss == "kl"
+                else "the set's",
+                "fingerprint": protocol.fingerprint,
+                "source": protocol.source,
+            }
+            for protocol in PROTOCOLS.values()
+        ]
 
     def load(self, name: str, *, context: RunContext, **options: Any) -> RealSet:
         folders = {"home": context.home, "data_root": context.data_root}
@@ -119,6 +141,21 @@ class ImageDomain(Domain):
 
     def evaluator(self, **common: Any) -> ImageEvaluator:
         return ImageEvaluator(**common)
+
+    def score(
+        self,
+        syn: SyntheticSet,
+        real: RealSet,
+        *,
+        protocol: str | None,
+        network: str | None,
+        seeds: Sequence[int],
+        compute: Compute,
+        **options: Any,
+    ) -> Scores:
+        del options["executor"]  # the computation has it
+        asked = {"network": network, "seeds": seeds, "compute": compute, **options}
+        return score(syn, real.to(compute.device), protocol=protocol or "mtt-v1", **asked)
 
     def set_evaluation(
         self, syn: SyntheticSet, recipe: RecordedRecipe, options: SetOptions, context: RunContext, file: Path
