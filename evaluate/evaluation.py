@@ -15,6 +15,7 @@ from ddbench.graphs.synthetic_graphs import SyntheticGraphs
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.compute import choose_compute
 from ddbench.runtime.executors import Executor
+from ddbench.runtime.precision import Precision
 from ddbench.runtime.progress import Progress
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -34,6 +35,7 @@ def evaluate(
     teachers: Teachers | None = None,
     progress: bool | Progress | None = None,
     compile: Choice = "auto",
+    precision: Precision = "auto",
     executor: Executor | None = None,
 ) -> Scores: ...
 @overload
@@ -60,6 +62,7 @@ def evaluate(
     teachers: Teachers | None = None,
     progress: bool | Progress | None = None,
     compile: Choice = "auto",
+    precision: Precision = "auto",
     executor: Executor | None = None,
 ) -> Scores | GraphScores:
     """Train fresh networks on a synthetic set and test them on the test split of the real data.
@@ -76,6 +79,7 @@ def evaluate(
         teachers: Teacher networks (``ddbench.train_teachers``) that label, for protocols that need them.
         progress: True or False, or a reporter of your own; None shows a bar on terminals and in notebooks.
         compile: Whether training steps are compiled; ``auto`` compiles where the training is long enough to gain.
+        precision: Of products and convolutions on a GPU: ``auto`` (what PyTorch does), ``float32`` or ``tf32``.
         executor: Trains networks in parallel (``ddbench.runtime.executors``: Serial, Local, RayExecutor); None trains
             them in this process, one after another.
 
@@ -85,7 +89,7 @@ def evaluate(
     Raises:
         UserError: Set and data do not fit, or a name or an option is wrong.
     """
-    how = choose_compute(device, compile=compile, executor=executor, progress=progress)
+    how = choose_compute(device, compile=compile, precision=precision, executor=executor, progress=progress)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if isinstance(syn, SyntheticGraphs) and isinstance(real, GraphSet):
         image_options = {"lr": lr, "steps": steps, "teachers": teachers, "executor": executor}

@@ -23,7 +23,7 @@ from ddbench.evaluate.training.training_sets import make_training_sets
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import canonical_network_name
 from ddbench.runtime.compute import Compute
-from ddbench.runtime.device import peak_bytes, synchronize
+from ddbench.runtime.device import peak_bytes, reset_peak, synchronize
 from ddbench.runtime.executors import ReportProgress, Serial
 from ddbench.runtime.executors.job_progress import SharedProgress
 from ddbench.runtime.executors.worker_job import WorkerJob
@@ -163,9 +163,11 @@ class EvaluationJob:
         return EvaluationJob(config, self.source.to(device), self.split.to(device), choosing)
 
     def __call__(self, seeds: Sequence[int], report: ReportProgress) -> JobResult:
+        device = self.config.device
+        if device.type == "cuda":  # else the peak would be that of whatever came before
+            reset_peak(device)
         with memory_errors("training evaluation networks", _remains, self._memory_suggestions):
             results = train_and_test(self.config, self.source, self.split, seeds, report, self.choosing)
-        device = self.config.device
         return JobResult(results, device_name(device), peak_bytes(device))
 
     def _memory_suggestions(self) -> list[str]:

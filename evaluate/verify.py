@@ -17,6 +17,7 @@ from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.score import score
 from ddbench.runtime.compile import Choice, missing_requirement
 from ddbench.runtime.compute import Compute
+from ddbench.runtime.precision import choose_precision
 from ddbench.runtime.provenance import device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -111,7 +112,7 @@ def verify(
         row: Row to verify.
         syn: Synthetic set that the row is about.
         real: Real set that the row was tested on.
-        compute: How networks are trained and tested; they are compiled where the row's were.
+        compute: How networks are trained and tested; compiled where the row's were, and in the row's precision.
         teachers: Teachers of the row; None where it has none.
         tolerance: Difference of means, a fraction, that passes where the same bits can not be expected.
 
@@ -124,13 +125,14 @@ def verify(
     require_same_origin(row, synthetic_sha256(syn), real.fingerprint, teachers.fingerprint if teachers else None)
     device = compute.device
     compile: Choice = "on" if row.compiled and not missing_requirement(device.type) else "off"
+    precision = choose_precision(row.precision, device)
     scores = score(
         syn,
         real,
         protocol=row.protocol,
         network=row.network,
         seeds=row.seeds,
-        compute=replace(compute, compile=compile),
+        compute=replace(compute, compile=compile, precision=precision),
         lr=row.lr if row.lr_policy == "search" else None,
         steps=row.steps,
         horizon_on="test" if row.selection == "oracle" else "validation",

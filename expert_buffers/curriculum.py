@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import vector_to_parameters
 
 from ddbench.data.realset import RealSet
 from ddbench.expert_buffers.buffer import ExpertBuffer
+from ddbench.expert_buffers.trajectory import unflatten_into
 from ddbench.networks import build_network
 from ddbench.recipe.experts import Curriculum
 
@@ -91,10 +91,8 @@ def difficulty(buffer: ExpertBuffer, real: RealSet, curriculum: Curriculum, devi
 def _network(buffer: ExpertBuffer, number: int, epoch: int, real: RealSet, device: torch.device) -> nn.Module:
     """A network in eval mode, with the running statistics that belong to its parameters."""
     network = build_network(buffer.description.network, real.shape, seed=0).to(device).eval()
-    vector_to_parameters(buffer[number, epoch].to(device), network.parameters())
+    unflatten_into(buffer[number, epoch], network.parameters())
     statistics = buffer.statistics(number, epoch)
     if statistics is not None:
-        sizes = [values.numel() for values in network.buffers()]
-        for values, row in zip(network.buffers(), statistics.split(sizes), strict=True):
-            values.copy_(row.view(values.shape))
+        unflatten_into(statistics, network.buffers())
     return network

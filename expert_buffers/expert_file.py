@@ -19,7 +19,7 @@ from torch import Tensor
 from ddbench import artifact
 from ddbench.errors import UserError
 from ddbench.expert_buffers.trajectory import PER_EPOCH
-from ddbench.files.strict_json import parse_json
+from ddbench.files.strict_json import is_count, parse_json
 
 _FIRST = 8192
 """Bytes of a file that are read at once to learn its header, which for 50 epochs is about half as long."""
@@ -235,7 +235,7 @@ def _header(file: FileIO) -> Header:
     end = 0
     for name, entry in sorted(document.items(), key=lambda item: item[1]["data_offsets"]):
         begin, after = entry["data_offsets"]
-        if not all(map(_is_count, (begin, after, *entry["shape"]))):
+        if not all(map(is_count, (begin, after, *entry["shape"]))):
             raise ValueError(f"the place of {name} is not told in whole numbers")
         place = TensorSpan(_DTYPES[entry["dtype"]], tuple(entry["shape"]), data + begin)
         if begin != end or after - begin != prod(place.shape) * place.dtype.itemsize:
@@ -249,7 +249,7 @@ def _header(file: FileIO) -> Header:
 
 def _require_facts(facts: Any, spans: Mapping[str, TensorSpan]) -> None:
     """Errors: KeyError, TypeError, ValueError for facts that are not whole, or that the tensors contradict."""
-    if not all(_is_count(facts[name]) and facts[name] > 0 for name in ("schema", "epochs")):
+    if not all(is_count(facts[name]) and facts[name] > 0 for name in ("schema", "epochs")):
         raise ValueError("schema or epochs is not a count")
     seconds = facts.get("seconds", 0.0)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
@@ -264,7 +264,3 @@ def _require_facts(facts: Any, spans: Mapping[str, TensorSpan]) -> None:
         shape = spans[name].shape
         if len(shape) != 2 or not len(hashes) == shape[0] == facts["epochs"] + 1:
             raise ValueError(f"{name} has no row for each of {facts['epochs']} epochs and the initialization")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

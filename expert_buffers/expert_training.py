@@ -29,7 +29,6 @@ from ddbench.recipe.experts import ExpertRecipe
 from ddbench.runtime.compile import should_compile
 from ddbench.runtime.compute import Compute
 from ddbench.runtime.executors.job_progress import SharedProgress
-from ddbench.runtime.precision import precision_in_use
 from ddbench.runtime.provenance import device_name
 
 _PROCESS = 500 * 2**20
@@ -156,7 +155,7 @@ def _train_missing(
     description = describe_buffer(real, network_name, recipe, seed)
     by, in_job = compute.executor, compute.in_job()
     on = in_job.device
-    contents = _adopt(folder, replace(description, trained_on=_trained_on(on)))
+    contents = _adopt(folder, replace(description, trained_on=_trained_on(in_job)))
     own = range(compute.ranks.rank, recipe.count, compute.ranks.world)
     missing = [expert for expert in own if contents.usable.get(expert, 0) < epochs]
     if missing:
@@ -210,12 +209,12 @@ def _adopt(folder: Path, description: BufferDescription) -> Contents:
     return contents
 
 
-def _trained_on(device: torch.device) -> dict[str, str] | None:
+def _trained_on(compute: Compute) -> dict[str, str] | None:
     """The device and the precision that bits of experts depend on; None for a CPU, where they depend on neither."""
-    if device.type == "cpu":
+    if compute.device.type == "cpu":
         return None
     here = torch.cuda.is_available()  # else other machines train, which may differ
-    return {"device": device_name(device) if here else "a GPU of a cluster", "precision": precision_in_use()}
+    return {"device": device_name(compute.device) if here else "a GPU of a cluster", "precision": compute.precision}
 
 
 def _title(folder: Path, contents: Contents, missing: list[int]) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 from ddbench.errors import UserError
 from ddbench.expert_buffers.metadata import Shapes
 from ddbench.expert_buffers.trajectory import Trajectory
+from ddbench.files.plain_text import natural_order
 from ddbench.files.regular_file import require_regular
 from ddbench.files.torch_file import EXPERTS, read_torch
 
@@ -79,7 +80,7 @@ def replay_files(files: str | Path | Iterable[str | Path]) -> list[Path]:
         )
     for path in buffers:
         require_regular(path)
-    return sorted(buffers, key=_natural)
+    return sorted(buffers, key=lambda path: natural_order(str(path)))
 
 
 def survey(paths: Sequence[Path], wanted: Wanted) -> Survey:
@@ -175,11 +176,6 @@ def says_unwhitened(path: Path) -> bool:
         True where ``no zca`` stands in it, in any spelling.
     """
     return re.search(r"(?<![a-z])no[-_ ]?zca(?![a-z])", str(path.absolute()).lower()) is not None
-
-
-def _natural(path: Path) -> list[int | str]:
-    """``replay_buffer_2`` comes before ``replay_buffer_10``."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", str(path))]
 
 
 def _nested(value: Any, depth: int) -> bool:

@@ -16,6 +16,7 @@ from ddbench.pipeline.domains import domain_named
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.compute import Compute, choose_compute
 from ddbench.runtime.executors import Executor
+from ddbench.runtime.precision import Precision
 from ddbench.runtime.progress import Progress
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -34,6 +35,7 @@ def distill(
     seed: int = 0,
     device: str = "auto",
     compile: Choice = "auto",
+    precision: Precision = "auto",
     memory: Policy = "refuse",
     progress: bool | Progress | None = None,
     executor: Executor | None = None,
@@ -60,6 +62,7 @@ def distill(
     seed: int = 0,
     device: str = "auto",
     compile: Choice = "auto",
+    precision: Precision = "auto",
     memory: Policy = "refuse",
     progress: bool | Progress | None = None,
     executor: Executor | None = None,
@@ -79,6 +82,7 @@ def distill(
         seed: Seed of every draw.
         device: ``auto`` (CUDA where present, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ...
         compile: Whether the student's steps are compiled; ``auto`` compiles where the run is long enough to gain.
+        precision: Of products and convolutions on a GPU: ``auto`` (what PyTorch does), ``float32`` or ``tf32``.
         memory: What to do where the estimated peak memory exceeds what is free: ``refuse``, or ``warn`` and begin.
         progress: True or False, or a reporter of your own; None shows a bar on terminals and in notebooks.
         executor: Runs the independent jobs of a method that has some, such as INFER's compensators; None is this
@@ -92,7 +96,7 @@ def distill(
         UserError: The method is unknown or distills the other kind of data, a setting is wrong, experts or teachers
             that the method needs are missing, or the run does not fit into memory.
     """
-    compute = choose_compute(device, compile=compile, executor=executor, progress=progress)
+    compute = choose_compute(device, compile=compile, precision=precision, executor=executor, progress=progress)
     own = {"memory": memory} if domain_named(real.DOMAIN).parallel else {"executor": executor}
     options = {"network": network, "experts": experts, "teachers": teachers, "folder": folder, **own}
     return _distill("distill()", method, real, ipc, settings, seed, compute, **options)

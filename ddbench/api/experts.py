@@ -16,6 +16,7 @@ from ddbench.recipe.yaml_source import YamlSource
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.compute import choose_compute
 from ddbench.runtime.executors import Executor
+from ddbench.runtime.precision import Precision
 from ddbench.runtime.progress import Progress
 from ddbench.training.teachers import Teachers
 
@@ -29,6 +30,7 @@ def train_experts(
     seed: int = 0,
     device: str = "auto",
     compile: Choice = "auto",
+    precision: Precision = "auto",
     progress: bool | Progress | None = None,
     executor: Executor | None = None,
     **settings: Any,
@@ -43,6 +45,7 @@ def train_experts(
         seed: Expert i always has the same initialization and batches.
         device: ``auto`` (CUDA where present, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ...
         compile: Whether training steps are compiled; ``auto`` compiles where the run is long enough to gain.
+        precision: Of products and convolutions on a GPU: ``auto`` (what PyTorch does), ``float32`` or ``tf32``.
         progress: True or False, or a reporter of your own; None shows a bar on terminals and in notebooks.
         executor: Runs experts in parallel (``ddbench.runtime.executors``: Serial, Local, RayExecutor); None trains them
             in this process, one after another.
@@ -55,7 +58,7 @@ def train_experts(
         UserError: A setting is wrong, or the folder holds experts of another configuration.
     """
     recipe = validate(ExpertRecipe, settings, YamlSource("train_experts()", settings), ())
-    compute = choose_compute(device, compile=compile, executor=executor, progress=progress)
+    compute = choose_compute(device, compile=compile, precision=precision, executor=executor, progress=progress)
     return train_expert_networks(
         folder, real.to(compute.device), network, recipe, epochs=epochs, seed=seed, compute=compute
     )

@@ -18,6 +18,7 @@ from ddbench.pipeline.pictures import draw_if_changed
 from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.home import home_folder
+from ddbench.runtime.precision import Precision
 from ddbench.runtime.progress import Progress, choose_progress, is_silent
 from ddbench.runtime.rank_store import launched
 
@@ -34,6 +35,7 @@ def run(
     plugins: Sequence[str | Path] = (),
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     compile: Choice = "auto",
+    precision: Precision = "auto",
     memory: Policy = "refuse",
     executor: Kind = "auto",
     workers: int | None = None,
@@ -56,6 +58,7 @@ def run(
         plugins: Python files that register methods; they are run.
         checkpoint_seconds: Seconds of work that a killed process may lose.
         compile: Whether training steps are compiled; ``auto`` compiles where the run is long enough to gain.
+        precision: Of products and convolutions on a GPU: ``auto`` (what PyTorch does), ``float32`` or ``tf32``.
         memory: What to do where the estimated peak memory exceeds what is free: ``refuse``, or ``warn`` and begin.
         executor: Where experts and evaluation networks are trained: ``serial`` (this process), ``local`` (processes of
             this machine), ``ray``, or ``auto``.
@@ -84,6 +87,7 @@ def run(
             memory=memory,
             executors=executors,
             reporter=meter,
+            precision=precision,
         )
         listed = None if seeds is None else ",".join(str(number) for number in seeds)
         pipeline = open_recipe(str(recipe), as_options(overrides or {}), seed, files, context, listed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ddbench.commands.completion import recipes_that_begin_with
+from ddbench.commands.compute_options import CompileChoice, ExecutorChoice, MemoryChoice, PrecisionChoice
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.home import home_folder as home_folder
 
@@ -101,81 +102,6 @@ CheckpointSeconds = Annotated[
         help="How much work a killed process may lose; 0 saves after every step, which is slow.",
     ),
 ]
-
-
-class CompileChoice(StrEnum):
-    auto = "auto"
-    on = "on"
-    off = "off"
-
-
-Compile = Annotated[
-    CompileChoice,
-    typer.Option(
-        help="Whether training steps are compiled before they run: auto does where the run is long enough to gain, and "
-        "this machine has a C++ compiler. Results are the same up to rounding.",
-    ),
-]
-
-
-class MemoryChoice(StrEnum):
-    refuse = "refuse"
-    warn = "warn"
-
-
-Memory = Annotated[
-    MemoryChoice,
-    typer.Option(
-        help="What to do where the estimate of peak memory is above what is free: refuse to begin, or warn and begin.",
-    ),
-]
-
-
-class ExecutorChoice(StrEnum):
-    auto = "auto"
-    serial = "serial"
-    local = "local"
-    ray = "ray"
-
-
-Executor = Annotated[
-    ExecutorChoice,
-    typer.Option(
-        help="Who trains experts, evaluation networks and the like, which know nothing of each other: this process "
-        "(serial), processes of this machine (local), a Ray cluster (ray), or, where it pays on a CPU, processes of "
-        "this machine (auto). Results are the same.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="How many processes, or CPUs of a Ray cluster that is started here.  [default: OMP_NUM_THREADS, else the "
-        "cores]",
-        show_default=False,
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT",
-        help="The Ray cluster, or auto for the one this machine belongs to.  [default: $RAY_ADDRESS, else one that is "
-        "started here]",
-        show_default=False,
-    ),
-]
-GpusPerJob = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        metavar="SHARE",
-        help="GPUs for each job on Ray: 0.25 lets four jobs share one.  [default: 1 with --device cuda, else 0]",
-        show_default=False,
-    ),
-]
-
-
 Time = Annotated[
     bool,
     typer.Option(
@@ -226,6 +152,7 @@ def context(
     together: bool = False,
     memory: MemoryChoice = MemoryChoice.refuse,
     executors: ExecutorFactory | None = None,
+    precision: PrecisionChoice = PrecisionChoice.auto,
 ) -> RunContext:
     """Make the run context of a command from its options.
 
@@ -239,6 +166,7 @@ def context(
         together: Whether the ranks of torchrun share the work.
         memory: Policy for work that does not fit by estimate.
         executors: Executors of independent jobs; None chooses by itself.
+        precision: Precision of products and convolutions.
 
     Returns:
         The context.
@@ -247,7 +175,18 @@ def context(
     from ddbench.pipeline.executor_choice import ExecutorFactory
 
     folder, by = home_folder(home), executors or ExecutorFactory()
-    return RunContext(folder, data_root, device, quiet, checkpoint_seconds, compile.value, together, memory.value, by)
+    return RunContext(
+        folder,
+        data_root,
+        device,
+        quiet,
+        checkpoint_seconds,
+        compile.value,
+        together,
+        memory.value,
+        by,
+        precision=precision.value,
+    )
 
 
 def executors(

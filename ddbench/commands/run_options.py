@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ddbench.commands import options
+from ddbench.commands import compute_options, options
 from ddbench.runtime.device import CHECKPOINT_SECONDS
 from ddbench.runtime.home import home_folder
 
@@ -29,12 +29,13 @@ class RunOptions:
     seeds: options.Seeds = None
     plugin: options.Plugin = None
     checkpoint_seconds: options.CheckpointSeconds = CHECKPOINT_SECONDS
-    compile: options.Compile = options.CompileChoice.auto
-    memory: options.Memory = options.MemoryChoice.refuse
-    executor: options.Executor = options.ExecutorChoice.auto
-    workers: options.Workers = None
-    address: options.Address = None
-    gpus_per_job: options.GpusPerJob = None
+    compile: compute_options.Compile = compute_options.CompileChoice.auto
+    precision: compute_options.Precision = compute_options.PrecisionChoice.auto
+    memory: compute_options.Memory = compute_options.MemoryChoice.refuse
+    executor: compute_options.Executor = compute_options.ExecutorChoice.auto
+    workers: compute_options.Workers = None
+    address: compute_options.Address = None
+    gpus_per_job: compute_options.GpusPerJob = None
     quiet: options.Quiet = False
 
     @property
@@ -73,12 +74,13 @@ class RunOptions:
             together=together,
             memory=self.memory,
             executors=executors,
+            precision=self.precision,
         )
 
 
 DEFAULTS = RunOptions()
 
-CONTEXT = ("home", "data_root", "device", "quiet")
+CONTEXT = ("home", "data_root", "device", "precision", "quiet")
 """Options of every command that reads data and computes."""
 
 EXECUTION = ("executor", "workers", "address", "gpus_per_job")

@@ -125,3 +125,36 @@ def subset_name(name: str, classes: Sequence[int]) -> str:
     if len(classes) > MOST_NAMED:
         listed = f"{len(classes)}-classes-{artifact.fingerprint(list(classes))[:6]}"
     return f"{name}[{listed}]"
+
+
+def shuffled_rows(real: RealSet, label: int, generator: torch.Generator) -> Tensor:
+    """Shuffle the training rows of a class.
+
+    Args:
+        real: The data set.
+        label: The class.
+        generator: Source of the draws.
+
+    Returns:
+        Rows, int64, on the CPU.
+    """
+    rows = real.train.rows_of_class(label).cpu()
+    return rows[torch.randperm(len(rows), generator=generator)]
+
+
+def random_rows(real: RealSet, ipc: int, generator: torch.Generator) -> Tensor:
+    """Draw training rows of every class, without replacement.
+
+    Args:
+        real: The data set.
+        ipc: Rows per class.
+        generator: Source of the draws.
+
+    Returns:
+        (classes * ipc,), int64, class-major, on the CPU.
+
+    Raises:
+        UserError: A class has fewer than ``ipc`` images.
+    """
+    real.require_ipc(ipc)
+    return torch.cat([shuffled_rows(real, label, generator)[:ipc] for label in range(real.classes)])

@@ -79,7 +79,8 @@ class _OuterLoop:
 
     def go_on(self, seed: int) -> None:
         clock, last = self.clock, self.method.iterations
-        self.progress.start(last, f"distill ipc {self.outer_state.syn.ipc}", clock.step)
+        label = self.outer_state.task.provenance.get("label", self.outer_state.task.method)
+        self.progress.start(last, f"distill {label} ipc {self.outer_state.syn.ipc}", clock.step)
         settled = True
         try:
             if self._candidate_is_due() and not self.run.candidate(clock.step).exists():
@@ -115,7 +116,7 @@ class _OuterLoop:
         clock.peak_bytes = max(clock.peak_bytes, peak_bytes(self.device))
         self.counts.note(refused)
         shown = {"loss": round(loss, 4), **facts, "skipped": self.counts.total.total()}
-        self.progress.update(clock.step, **shown, GB=round(clock.peak_bytes / 1e9, 2))
+        self.progress.update(clock.step, **shown, peak_GB=round(clock.peak_bytes / 1e9, 2))
         if clock.step % max(last // 1000, 1) == 0 or refused:
             spent = round(clock.seconds, 3)
             self.run.log({**facts, "step": clock.step, "loss": loss, "seconds": spent, "refused": refused})

@@ -143,9 +143,7 @@ def stored_images(syn: SyntheticSet) -> Tensor:
 
 
 def classes_of(syn: SyntheticSet) -> Tensor:
-    """Tell the class that each image was made for.
-
-    Soft labels may see something else in an image; there its position tells, as sets are class-major.
+    """Tell the class that each stored image was made for; of compensated sets these are the natural ones.
 
     Args:
         syn: The set.
@@ -155,9 +153,7 @@ def classes_of(syn: SyntheticSet) -> Tensor:
     """
     if syn.compensation is not None:
         return torch.arange(syn.classes).repeat(len(syn) // syn.classes)
-    if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
-        return syn.hard_labels().cpu()
-    return torch.arange(syn.classes).repeat_interleave(syn.ipc)
+    return syn.made_for().cpu()
 
 
 def displayable(images: Tensor) -> Tensor:

@@ -84,3 +84,16 @@ def markdown_cell(text: str) -> str:
         The printable text, escaped.
     """
     return _MARKDOWN.sub(r"\\\1", printable(text))
+
+
+def natural_order(text: str) -> list[tuple[int, int, str]]:
+    """Make a sorting key by which ``images_best_2.pt`` comes before ``images_best_10.pt``.
+
+    Args:
+        text: Name of a file, or its path.
+
+    Returns:
+        The key.
+    """
+    parts = re.split(r"([0-9]+)", text)
+    return [(1, int(part), "") if part.isdecimal() and part.isascii() else (0, 0, part) for part in parts]

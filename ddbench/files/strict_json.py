@@ -103,3 +103,15 @@ def _check_text(text: str) -> None:
         raise ValueError(f"the text {text[:60]!r} has a zero character")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError(f"the text {text[:60]!r} has half of a surrogate pair")
+
+
+def is_count(value: object) -> bool:
+    """Check whether a value of a file is a whole number of 0 or more.
+
+    Args:
+        value: Anything; a truth value is no number.
+
+    Returns:
+        True for such a number.
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

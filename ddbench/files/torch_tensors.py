@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ddbench.files.strict_json import is_count
+
 _ITEM_BYTES = {
     **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
     **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
@@ -87,7 +89,7 @@ class _Records(pickle.Unpickler):
     def persistent_load(self, pid: Any, /) -> _Storage:
         _, kind, key, _, items, *_ = pid
         key = key.decode() if isinstance(key, bytes) else key
-        if not isinstance(kind, _Kind) or not _count(items) or self._records.get(key) != items * kind.item_bytes:
+        if not isinstance(kind, _Kind) or not is_count(items) or self._records.get(key) != items * kind.item_bytes:
             raise TensorRecordError(f"record {str(key)[:20]!r} is not as long as the tensors that lie in it say")
         return _Storage(items)
 
@@ -100,13 +102,9 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: object) ->
     """
     del rest
     whole = [offset, *size, *stride]
-    if not isinstance(storage, _Storage) or len(size) != len(stride) or not all(map(_count, whole)):
+    if not isinstance(storage, _Storage) or len(size) != len(stride) or not all(map(is_count, whole)):
         raise TensorRecordError("a tensor's shape is damaged")
     last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))
     if 0 not in size and last >= storage.items:
         raise TensorRecordError(f"a tensor of shape {tuple(size)} reaches beyond its {storage.items} numbers")
     return _Inert()
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -103,22 +103,6 @@ def taken_apart(syn: SyntheticSet) -> tuple[SyntheticSet, tuple[str, ...]]:
     return whole, (note,)
 
 
-def classes_of(syn: SyntheticSet) -> Tensor:
-    """Tell the class that each image was made for.
-
-    Soft labels may see something else in an image; there its position tells, as sets with one ipc are class-major.
-
-    Args:
-        syn: The set.
-
-    Returns:
-        (S,), int64.
-    """
-    if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
-        return syn.hard_labels()
-    return torch.arange(syn.classes).repeat_interleave(syn.ipc)
-
-
 def as_logits(syn: SyntheticSet) -> tuple[Tensor, tuple[str, ...]]:
     """Turn soft labels into logits, for a reader that takes their softmax.
 

@@ -17,7 +17,7 @@ from ddbench.data.constants import CIFAR10, IMAGENET, Constants
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.whitening_cache import load_preprocessing
 from ddbench.formats.ddranking_settings import DATASETS, guide, model_name, settings
-from ddbench.formats.export import Exported, Exporter, as_logits, classes_of, not_exported, taken_apart
+from ddbench.formats.export import Exported, Exporter, as_logits, not_exported, taken_apart
 from ddbench.formats.export_folder import whole_folder
 from ddbench.formats.export_pt import save_tensor
 from ddbench.synthetic.synthetic_set import SyntheticSet
@@ -57,7 +57,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
 
 
 def _sorted_by_class(syn: SyntheticSet) -> SyntheticSet:
-    order = classes_of(syn).argsort(stable=True)
+    order = syn.made_for().argsort(stable=True)
     return replace(syn, images=syn.images[order], labels=syn.labels[order], warm_images=None, epoch_labels=None)
 
 
@@ -87,7 +87,7 @@ def _unknown_there(syn: SyntheticSet) -> tuple[str, ...]:
         notes.append("DD-Ranking tests on CIFAR-10 itself, not on the JPEG pictures that this set was made from")
     if model_name(syn.network) is None:
         notes.append(f"DD-Ranking has no network {syn.network}: config.yaml names none")
-    if int(torch.bincount(classes_of(syn), minlength=syn.classes).unique().numel()) > 1:
+    if int(torch.bincount(syn.made_for(), minlength=syn.classes).unique().numel()) > 1:
         notes.append(
             "its classes differ in size, and DD-Ranking takes them for equal: its random baseline will not fit"
         )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from ddbench.artifact import canonical, replacing
-from ddbench.formats.export import Exported, Exporter, classes_of, not_exported
+from ddbench.formats.export import Exported, Exporter, not_exported
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import file_in
 from ddbench.formats.export_pixels import eight_bit, png
@@ -54,7 +54,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
 
 
 def _tables(syn: SyntheticSet, pixels: Tensor, schema: pa.Schema) -> Iterator[pa.Table]:
-    classes = classes_of(syn)
+    classes = syn.made_for()
     for first in range(0, len(syn), ROWS):
         rows = slice(first, first + ROWS)
         images = [

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ddbench import artifact
-from ddbench.formats.export import Exported, Exporter, classes_of, not_exported
+from ddbench.formats.export import Exported, Exporter, not_exported
 from ddbench.formats.export_document import document_of
 from ddbench.formats.export_folder import whole_folder
 from ddbench.formats.export_pixels import eight_bit, png
@@ -37,7 +37,7 @@ def write(syn: SyntheticSet, out: Path, home: Path) -> Exported:
     width = max(5, len(str(len(syn))))
     stored = {} if syn.epoch_labels is None else syn.epoch_labels.tensors()
     with whole_folder(out) as folder:
-        for position, (image, label) in enumerate(zip(pixels, classes_of(syn).tolist(), strict=True)):
+        for position, (image, label) in enumerate(zip(pixels, syn.made_for().tolist(), strict=True)):
             file = folder / folder_name(label, syn.class_names) / f"{position:0{width}d}.png"
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(png(image))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ddbench.errors import UserError
+from ddbench.files.plain_text import natural_order
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:
@@ -18,8 +19,7 @@ def natural(path: Path) -> list[tuple[int, int, str]]:
     Returns:
         The key.
     """
-    parts = re.split(r"([0-9]+)", path.name)
-    return [(1, int(part), "") if part.isdecimal() and part.isascii() else (0, 0, part) for part in parts]
+    return natural_order(path.name)
 
 
 def require_path(path: Path) -> None:

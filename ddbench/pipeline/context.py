@@ -11,8 +11,9 @@ import torch
 from ddbench.estimates.memory_check import Policy
 from ddbench.pipeline.executor_choice import ExecutorFactory
 from ddbench.runtime.compile import Choice
-from ddbench.runtime.compute import Compute, Precision
+from ddbench.runtime.compute import Compute
 from ddbench.runtime.device import CHECKPOINT_SECONDS, choose_device
+from ddbench.runtime.precision import Precision, choose_precision
 from ddbench.runtime.progress import Bar, Progress, Silent
 from ddbench.runtime.rank_store import launched
 
@@ -41,8 +42,8 @@ class RunContext:
     """Makes the executors of independent jobs."""
     reporter: Progress | None = None
     """Shows the progress of every stage; None is a bar."""
-    precision: Precision = "float32"
-    """Precision of products and convolutions."""
+    precision: Precision = "auto"
+    """Precision of products and convolutions that is asked for."""
 
     @property
     def results(self) -> Path:
@@ -70,7 +71,7 @@ class RunContext:
         silent = self.quiet or (self.together and launched()[0] > 0)
         return Compute(
             device=device,
-            precision=self.precision,
+            precision=choose_precision(self.precision, device),
             compile=self.compile,
             progress=Silent() if silent else self.reporter or Bar(),
             checkpoint_seconds=self.checkpoint_seconds,

@@ -60,7 +60,8 @@ def check_ranks_agree(
     ranks.require_same(folders, fix="give every rank the same plugins, and data at the same path")
     needs = {"code": code_identity(), **{f"version of {name}": version for name, version in versions().items()}}
     ranks.require_same(needs, fix="install the same on every machine, or start with one that fits")
-    ranks.require_same({"--compile": context.compile}, fix="start every rank with the same options")
+    how = {"--compile": context.compile, "--precision": context.precision}
+    ranks.require_same(how, fix="start every rank with the same options")
     _require_one_home(ranks, context.home)
 
 

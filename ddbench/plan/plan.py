@@ -60,6 +60,7 @@ def plan_facts(pipeline: Pipeline, *, timed: bool = False) -> dict[str, Any]:
         "data": list(facts.lines),
         "parameters": sizes.parameters,
         "device": str(pipeline.compute.device),
+        **({} if pipeline.compute.device.type == "cpu" else {"precision": pipeline.compute.precision}),
         "free bytes": free,
         "buffers": [
             _buffer_facts(pipeline, need, buffers[need.folder], sizes.parameters, facts.images, times)

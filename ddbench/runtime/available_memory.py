@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddbench.runtime.device import text_or_empty
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,12 +32,12 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         import torch
 
-        return torch.cuda.mem_get_info(device)[0] + _kept_by_allocator(device)
+        return torch.cuda.mem_get_info(device)[0] + _held_by_allocator(device)
     limits = [available for available in (_machine(), cgroup_available(), _address_space()) if available is not None]
     return max(min(limits), 0) if limits else None
 
 
-def _kept_by_allocator(device: torch.device) -> int:
+def _held_by_allocator(device: torch.device) -> int:
     """Bytes that torch's allocator keeps for tensors to come, without the pools of CUDA graphs."""
     import torch
 
@@ -68,7 +70,7 @@ def cgroup_available(root: Path = Path("/")) -> int | None:
         Bytes; None where no group sets a limit.
     """
     limits = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in text_or_empty(root / "proc/self/cgroup").splitlines():
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
         if controllers and "memory" not in controllers.split(","):
             continue
@@ -90,7 +92,7 @@ def _upwards(mount: Path, path: str) -> list[Path]:
 
 
 def _available_of(folder: Path, limit_file: str, usage_file: str, cached: str) -> int | None:
-    limit, usage = (_text(folder / name).strip() for name in (limit_file, usage_file))
+    limit, usage = (text_or_empty(folder / name).strip() for name in (limit_file, usage_file))
     if not (limit.isdecimal() and usage.isdecimal()) or int(limit) >= _UNLIMITED:
         return None
     return int(limit) - int(usage) + _listed(folder / "memory.stat").get(cached, 0)
@@ -111,12 +113,5 @@ def _address_space() -> int | None:
 
 def _listed(path: Path) -> dict[str, int]:
     """Lines of a name and a number, as the kernel writes them; a unit after the number is left out."""
-    words = [line.split() for line in _text(path).splitlines()]
+    words = [line.split() for line in text_or_empty(path).splitlines()]
     return {word[0]: int(word[1]) for word in words if len(word) > 1 and word[1].isdecimal()}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 
@@ -11,10 +10,8 @@ from ddbench.runtime.compile import Choice
 from ddbench.runtime.device import CHECKPOINT_SECONDS, choose_device
 from ddbench.runtime.distributed import ALONE, Ranks
 from ddbench.runtime.executors.executor import Executor, Serial
+from ddbench.runtime.precision import Precision, choose_precision
 from ddbench.runtime.progress import Progress, Silent, choose_progress
-
-Precision = Literal["float32"]
-"""float32: every product and convolution uses all bits of float32, on every device."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,7 +24,7 @@ class Compute:
     device: torch.device = torch.device("cpu")
     """Device that computes, in this process."""
     precision: Precision = "float32"
-    """Precision of products and convolutions."""
+    """Precision of products and convolutions, as the process was set to by what made this."""
     compile: Choice = "off"
     """Whether training steps are compiled first, which changes rounding alone."""
     together: int | None = None
@@ -73,6 +70,7 @@ def choose_compute(
     device: str = "auto",
     *,
     compile: Choice = "auto",
+    precision: Precision = "auto",
     executor: Executor | None = None,
     progress: bool | Progress | None = None,
 ) -> Compute:
@@ -81,6 +79,7 @@ def choose_compute(
     Args:
         device: As in :func:`ddbench.runtime.device.choose_device`.
         compile: Whether training steps are compiled; ``auto`` compiles where the run is long enough to gain.
+        precision: Precision of products and convolutions, of which a CPU has float32 alone.
         executor: Carries out independent jobs; None is this process, one after the other.
         progress: As in :func:`ddbench.runtime.progress.choose_progress`.
 
@@ -88,10 +87,12 @@ def choose_compute(
         The computation.
 
     Raises:
-        UserError: The device is unknown, or not there.
+        UserError: The device is unknown, or not there, or the precision is unknown.
     """
+    on = choose_device(device)
     return Compute(
-        device=choose_device(device),
+        device=on,
+        precision=choose_precision(precision, on),
         compile=compile,
         executor=executor or Serial(),
         progress=choose_progress(progress),

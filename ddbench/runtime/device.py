@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddbench.errors import UserError
-from ddbench.runtime.precision import set_precision
 
 if TYPE_CHECKING:
     import torch
@@ -24,9 +23,7 @@ AUTO_VARIABLE = "DDBENCH_DEVICE"
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """Find a device by name, and have this process use all bits of float32.
-
-    torch by itself lets convolutions on recent GPUs round their inputs to TF32, ten bits.
+    """Find a device by name.
 
     Args:
         wanted: "cpu", "cuda", "cuda:1", or "auto": what ``DDBENCH_DEVICE`` names, else CUDA where it is present.
@@ -62,7 +59,6 @@ def choose_device(wanted: str = "auto") -> torch.device:
         _require_kernels(device, source)
         if device.index is not None:
             torch.cuda.set_device(device)  # else pinned memory and new threads open a context on the first GPU as well
-    set_precision("float32")  # on a CPU as well: jobs may be done by workers with a GPU
     return device
 
 
@@ -116,13 +112,14 @@ def peak_bytes(device: torch.device) -> int:
         device: The device.
 
     Returns:
-        Bytes of the device's allocator on CUDA, of the process on the CPU; 0 on a CPU where the system does not say.
+        Bytes that torch's allocator held on CUDA, those of replayed graphs among them; of the process on the CPU; 0 on
+        a CPU where the system does not say.
     """
     if device.type == "cuda":
         import torch
 
-        return torch.cuda.max_memory_allocated(device)
-    for line in _read_or_empty(Path("/proc/self/status")).splitlines():
+        return torch.cuda.max_memory_reserved(device)
+    for line in text_or_empty(Path("/proc/self/status")).splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     try:
@@ -148,7 +145,15 @@ def reset_peak(device: torch.device) -> None:
             Path("/proc/self/clear_refs").write_text("5")
 
 
-def _read_or_empty(path: Path) -> str:
+def text_or_empty(path: Path) -> str:
+    """Read a small file of the system.
+
+    Args:
+        path: The file, which another system may lack.
+
+    Returns:
+        Its text; empty where it can not be read.
+    """
     try:
         return path.read_text()
     except OSError:

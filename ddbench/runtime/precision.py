@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from ddbench.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["auto", "float32", "tf32"]
 """float32: products and convolutions use all bits of float32. tf32: on a GPU both round their inputs to ten bits. auto:
 what torch does by itself, which on a GPU is TF32 for convolutions alone. On a CPU all three are float32."""
 
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "tf32")
+
 _TF32_OF = {"float32": (False, False), "tf32": (True, True), "auto": (True, False)}
 """Whether convolutions, and products, round their inputs."""
+
+
+def choose_precision(wanted: str, device: torch.device) -> Precision:
+    """Set the precision of this process to what is asked for on a device.
+
+    Args:
+        wanted: "auto", "float32" or "tf32".
+        device: Device that computes.
+
+    Returns:
+        The precision; float32 on a CPU, which has no other.
+
+    Raises:
+        UserError: An unknown name.
+    """
+    precisions: dict[str, Precision] = {name: name for name in PRECISIONS}
+    if wanted not in precisions:
+        raise UserError(f"there is no precision {wanted!r}", f"known {', '.join(PRECISIONS)}", fix="--precision auto")
+    chosen: Precision = "float32" if device.type == "cpu" else precisions[wanted]
+    set_precision(chosen)
+    return chosen
 
 
 def set_precision(precision: Precision) -> None:

@@ -1,8 +1,9 @@
-"""Progress of long computations: a bar on a terminal, or silence."""
+"""Progress of long computations: a bar on a terminal, lines in a log, or silence."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, Protocol
 
 
@@ -42,28 +43,71 @@ class Silent:
 
 
 class Bar:
-    """A tqdm bar on stderr with time left and the facts given; few plain lines where stderr is no terminal."""
+    """A tqdm bar with time left and the facts given, on a terminal and in notebooks; whole lines in a log."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
+        self._shown: Any = None
 
     def start(self, total: int, what: str, done: int = 0) -> None:
+        self.close()
+        if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+            self._shown = _LogProgress(total, what, done)
+            return
         from tqdm.auto import tqdm  # a widget in notebooks, the plain bar elsewhere
 
-        self.close()
-        often = 0.1 if sys.stderr.isatty() else 15.0
-        self._bar = tqdm(total=total, initial=done, desc=what, file=sys.stderr, mininterval=often, dynamic_ncols=True)
+        self._shown = tqdm(total=total, initial=done, desc=what, file=sys.stderr, mininterval=0.1, dynamic_ncols=True)
 
     def update(self, done: int, **facts: Any) -> None:
-        if self._bar is not None:
+        if self._shown is not None:
             if facts:
-                self._bar.set_postfix(facts, refresh=False)
-            self._bar.update(done - self._bar.n)
+                self._shown.set_postfix(facts, refresh=False)
+            self._shown.update(done - self._shown.n)
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None
+
+
+LINE_SECONDS = 15.0
+"""Seconds between two lines in a log."""
+
+
+class _LogProgress:
+    """What tqdm shows, as a line of a log now and then, and one at the end."""
+
+    def __init__(self, total: int, what: str, done: int) -> None:
+        self.n, self._total, self._what, self._first = done, total, what, done
+        self._facts: dict[str, Any] = {}
+        self._began = self._written = time.monotonic()
+        self._unwritten = True
+
+    def set_postfix(self, facts: dict[str, Any], refresh: bool) -> None:
+        del refresh
+        self._facts = facts
+
+    def update(self, more: int) -> None:
+        self.n += more
+        self._unwritten = True
+        if time.monotonic() - self._written >= LINE_SECONDS:
+            self._write()
+
+    def close(self) -> None:
+        if self._unwritten:
+            self._write()
+
+    def _write(self) -> None:
+        from tqdm import tqdm
+
+        self._written, self._unwritten = time.monotonic(), False
+        spent, done = self._written - self._began, self.n - self._first
+        share = f"{100 * self.n // self._total}%" if self._total else "done"
+        times = tqdm.format_interval(spent)
+        if done > 0 and self.n < self._total:
+            times += f", {tqdm.format_interval(spent * (self._total - self.n) / done)} left"
+        facts = "".join(f", {name}={value}" for name, value in self._facts.items())
+        sys.stderr.write(f"{self._what}: {share} ({self.n} of {self._total}), {times}{facts}\n")
+        sys.stderr.flush()
 
 
 def choose_progress(progress: bool | Progress | None) -> Progress:

@@ -182,6 +182,18 @@ class SyntheticSet:
         """
         return self.labels if self.label_kind == "hard" else self.labels.argmax(1)
 
+    def made_for(self) -> Tensor:
+        """Tell the class that each image was made for.
+
+        Soft labels may see something else in an image; there its position tells, as sets with one ipc are class-major.
+
+        Returns:
+            (S,), int64.
+        """
+        if self.label_kind == "hard" or len(self) != self.classes * self.ipc:
+            return self.hard_labels()
+        return torch.arange(self.classes).repeat_interleave(self.ipc)
+
     def to_dataset(self) -> TensorDataset:
         """Turn the set into pairs for a training of your own.
 
@@ -202,17 +214,9 @@ class SyntheticSet:
         Returns:
             The SHA-256 of its tensors.
         """
-        document = {
-            "label_kind": self.label_kind,
-            "student_lr": None if self.student_lr is None else self.student_lr.item(),
-            "ipc": self.ipc,
-            "dataset": self.dataset,
-            "class_names": list(self.class_names),
-            "network": self.network,
-            "preprocessing": self.preprocessing,
-            "method": self.method,
-            "provenance": self.provenance,
-        }
+        rate = None if self.student_lr is None else self.student_lr.item()
+        own = {"student_lr": rate, "class_names": list(self.class_names)}
+        document = {name: own[name] if name in own else getattr(self, name) for name in _DESCRIBED}
         if self.formation != 1:
             document["formation"] = self.formation
         if self.compensation is not None:
@@ -291,3 +295,5 @@ def _epoch_labels(tensors: dict[str, Tensor], document: dict[str, Any] | None) -
 
 _EPOCH = "epoch_labels."
 _PLAIN = ("label_kind", "ipc", "dataset", "network", "preprocessing", "method", "provenance")
+_DESCRIBED = ("label_kind", "student_lr", "ipc", "dataset", "class_names", *_PLAIN[3:])
+"""Keys of a file's description, in their order; further ones follow."""

@@ -178,7 +178,7 @@ def check_outer_loss(method: OptimizedMethod, device: str = "cpu") -> None:
     if method.soft_labels():
         assert syn.label_kind != "hard", "hard labels, of which soft_labels() says that they are soft"
     again, _ = method.outer_loss(learning, task, step)
-    assert torch.equal(loss, again), "an outer loss that differs between two calls at one step: draw from step.stream"
+    assert _same(loss, again), "an outer loss that differs between two calls at one step: draw from step.stream"
 
 
 def check_carry(method: OptimizedMethod, syn: SyntheticSet, task: Task) -> Mapping[str, Tensor]:
@@ -198,7 +198,12 @@ def check_carry(method: OptimizedMethod, syn: SyntheticSet, task: Task) -> Mappi
     for name, tensor in one.items():
         assert not tensor.requires_grad, f"a carried tensor {name} with history: detach it"
         assert tensor.isfinite().all(), f"a carried tensor {name} that is not finite"
-        assert torch.equal(tensor, two[name]), (
+        assert _same(tensor, two[name]), (
             f"a carried tensor {name} that differs between two calls at one step: draw from step.stream"
         )
     return one
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two computations gave the same: to the bit on a CPU, up to rounding on a GPU, which adds in any order."""
+    return torch.equal(one, other) if one.device.type == "cpu" else torch.allclose(one, other, rtol=1e-2, atol=1e-4)

@@ -85,7 +85,7 @@ def split_by_class(syn: SyntheticSet, classes: Sequence[int]) -> StepSet:
     if syn.epoch_labels is not None:
         raise _views_can_not_be_parted(syn)
     chosen = torch.tensor(list(classes))
-    made_for = _made_for(syn)
+    made_for = syn.made_for()
     rows = torch.isin(made_for, chosen).nonzero().flatten()
     place = torch.full((syn.classes,), -1, dtype=torch.int64)
     place[chosen] = torch.arange(len(chosen))
@@ -125,13 +125,6 @@ def memory_sha256(memory: SyntheticSet) -> str:
         SHA-256 of its tensors, hexadecimal.
     """
     return tensors_sha256(memory.tensors())
-
-
-def _made_for(syn: SyntheticSet) -> Tensor:
-    """The class that each image was made for, (S,): sets are class-major, and soft labels may see something else."""
-    if syn.label_kind == "hard" or len(syn) != syn.classes * syn.ipc:
-        return syn.hard_labels()
-    return torch.arange(syn.classes).repeat_interleave(syn.ipc)
 
 
 def _among(syn: SyntheticSet, rows: Tensor, chosen: Tensor, own: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ddbench.data.class_subset import shuffled_rows
 from ddbench.data.realset import RealSet
 from ddbench.evaluate.leaderboard.make_row import synthetic_sha256
 from ddbench.evaluate.protocols.protocol import Protocol
@@ -172,11 +173,8 @@ def random_rows(real: RealSet, ipc: int, seed: int) -> Tensor:
         UserError: A class has fewer images.
     """
     real.require_ipc(ipc)
-    chosen = []
-    for label in range(real.classes):
-        rows = real.train.rows_of_class(label).cpu()
-        chosen += [rows[torch.randperm(len(rows), generator=stream(seed, "ddranking", "random images", label))[:ipc]]]
-    return torch.cat(chosen)
+    streams = (stream(seed, "ddranking", "random images", label) for label in range(real.classes))
+    return torch.cat([shuffled_rows(real, label, draws)[:ipc] for label, draws in enumerate(streams)])
 
 
 def random_set(real: RealSet, like: SyntheticSet, seed: int) -> SyntheticSet:

@@ -13,6 +13,7 @@ from ddbench.evaluate.leaderboard.row import Row
 from ddbench.evaluate.verify import TOLERANCE, Verification, compare_accuracies, is_exact, require_same_origin
 from ddbench.graphs.graphset import GraphSet
 from ddbench.runtime.compute import Compute
+from ddbench.runtime.precision import choose_precision
 
 if TYPE_CHECKING:
     from ddbench.graphs.synthetic_graphs import SyntheticGraphs
@@ -90,6 +91,7 @@ def verify_graph_row(
     if syn is None:
         scores = score_no_learning(row.method, real, **beside)
     else:
+        compute = replace(compute, precision=choose_precision(row.precision, compute.device))
         scores = score_graphs(syn, real, seeds=row.seeds, compute=compute, **beside)
     accuracy = compare_accuracies(row, scores.accuracy, is_exact(row, compute.device, graph_versions()), tolerance)
     roc_auc = replace(accuracy, recorded=row.roc_auc, measured=scores.roc_auc)

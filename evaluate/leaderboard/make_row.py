@@ -16,6 +16,7 @@ from ddbench.evaluate.leaderboard.row import Row, RowSelection, without_paths
 from ddbench.evaluate.leaderboard.test_split import image_test_split
 from ddbench.evaluate.lr_search import LRSearch
 from ddbench.evaluate.score import Scores
+from ddbench.runtime.precision import precision_in_use
 from ddbench.runtime.provenance import code_identity, device_name, versions
 from ddbench.synthetic.synthetic_set import SyntheticSet
 from ddbench.training.teachers import Teachers
@@ -197,6 +198,7 @@ def score_fields(real: Any, scores: Any, device: torch.device) -> dict[str, Any]
         "seeds": scores.seeds,
         "evaluation_seconds": scores.seconds,
         "device": device_name(device),
+        "precision": "float32" if device.type == "cpu" else precision_in_use(),
         "code": code_identity(),
         "versions": versions(),
         "real_fingerprint": real.fingerprint,

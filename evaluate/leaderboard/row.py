@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from ddbench.artifact import fingerprint, read_json, write_json
 from ddbench.errors import UserError, nearest
-from ddbench.evaluate.leaderboard.row_checks import check_values, inferred_domain
+from ddbench.evaluate.leaderboard.row_checks import check_values, inferred_domain, slug
 from ddbench.evaluate.leaderboard.row_checks import without_paths as without_paths
 from ddbench.evaluate.leaderboard.test_split import EvalSplit
 from ddbench.recipe.renamed_keys import recipe_with_current_names, recipe_with_former_names
+from ddbench.runtime.precision import Precision
 
 SCHEMA = 3
 """Since 2 a row says what it was tested on, and the seed of its distillation; since 3, of which domain it is."""
@@ -85,6 +85,8 @@ class Row:
     """Updates that every set was trained with; None for those of the protocol."""
     compiled: bool = False
     """Whether training steps of the networks were compiled, which changes rounding alone."""
+    precision: Precision = "float32"
+    """Precision of products and convolutions; in files only where it is another than this."""
     teachers: dict[str, int] = field(default_factory=dict)
     """Bytes of each network that labels during training, not part of ``bytes``."""
     teachers_fingerprint: str | None = None
@@ -218,18 +220,19 @@ class Row:
 
     def path(self, folder: Path) -> Path:
         """Path of the row under a results folder: ``<dataset>/ipc<n>/<method>-<question>.json``."""
-        return folder_of(folder, self.dataset, self.ipc) / f"{_slug(self.method)}-{self.question}.json"
+        return folder_of(folder, self.dataset, self.ipc) / f"{slug(self.method)}-{self.question}.json"
 
     def save(self, folder: Path) -> Path:
         """Write the row atomically; the same request made again writes the same file."""
         path = self.path(folder)
-        write_json(path, asdict(self))
+        usual = {"precision"} if self.precision == "float32" else set()
+        write_json(path, {key: value for key, value in asdict(self).items() if key not in usual})
         return path
 
 
 def folder_of(results: Path, dataset: str, ipc: int) -> Path:
     """Folder of the rows of a data set at an ipc, under a results folder."""
-    return results / _slug(dataset) / f"ipc{ipc}"
+    return results / slug(dataset) / f"ipc{ipc}"
 
 
 def load_row(path: Path) -> Row:
@@ -294,7 +297,3 @@ def load_rows(folders: Iterable[Path]) -> list[Row]:
             )
         paths.update(path.resolve() for path in (folder.rglob("*.json") if folder.is_dir() else [folder]))
     return [load_row(path) for path in sorted(paths)]
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "unnamed"

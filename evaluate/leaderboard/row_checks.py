@@ -94,3 +94,15 @@ def without_paths(document: Any) -> Any:
 
 
 _ABSOLUTE = re.compile(r"(?P<kind>(?:[a-z]{2,}:)?)(?:[/\\~]|[A-Za-z]:[/\\])")
+
+
+def slug(name: str) -> str:
+    """Make a name fit for a file.
+
+    Args:
+        name: Any name.
+
+    Returns:
+        Its letters, digits and marks that every file system takes; "unnamed" where none is left.
+    """
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "unnamed"

@@ -156,7 +156,7 @@ def _csv_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str,
     raw = text.splitlines()
     facts = parse_json(raw[0][len(HEAD) :]) if raw and raw[0].startswith(HEAD) else {}
     above = next((number for number, entry in enumerate(raw) if entry.strip() and not entry.startswith("#")), len(raw))
-    (_, columns), *lines = [*_csv_lines(raw[above:], above)] or [(0, [])]
+    (_, columns), *lines = [*_csv_rows(raw[above:], above)] or [(0, [])]
     _require_columns(columns, f"{path}, line {above + 1}")
     entries: list[tuple[str, dict[str, Any]]] = []
     for number, cells in lines:
@@ -167,7 +167,7 @@ def _csv_entries(text: str, path: Path) -> tuple[dict[str, Any], list[tuple[str,
     return _mapping(facts, path), entries
 
 
-def _csv_lines(raw: list[str], above: int) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(raw: list[str], above: int) -> Iterator[tuple[int, list[str]]]:
     """Lines that are not empty, by their numbers in the file; the Python engine tells a missing cell from an empty one.
 
     Raises:

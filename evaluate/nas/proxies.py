@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ddbench import artifact
+from ddbench.data.class_subset import random_rows
 from ddbench.data.realset import RealSet
 from ddbench.errors import UserError
 from ddbench.evaluate.compatibility import check_compatible
@@ -171,11 +172,8 @@ def random_proxy(ipc: int, bench: ProxySetup, seed: int) -> ProxyDataset:
     Raises:
         UserError: A class has fewer images.
     """
-    real, generator = bench.real, stream(seed, "nas", "random images", ipc)
-    real.require_ipc(ipc)
-    of_classes = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
-    rows = torch.cat([of_class[torch.randperm(len(of_class), generator=generator)[:ipc]] for of_class in of_classes])
-    size = len(rows) * (4 * real.shape.pixels + 8)
+    rows = random_rows(bench.real, ipc, stream(seed, "nas", "random images", ipc))
+    size = len(rows) * (4 * bench.real.shape.pixels + 8)
     identity = {"real images": artifact.tensors_sha256({"rows": rows})}
     return _of_real(bench, f"random images ipc {ipc}", identity, len(rows), size, rows=rows)
 

@@ -2,9 +2,10 @@
 
 from typing import final
 
+from ddbench.data.class_subset import random_rows
 from ddbench.distillation.method import DirectMethod
 from ddbench.distillation.task import OuterStep, Task
-from ddbench.methods.parts.initialization import class_major_labels, random_rows
+from ddbench.methods.parts.initialization import class_major_labels
 from ddbench.synthetic.synthetic_set import SyntheticSet
 
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import final
 
+from ddbench.data.class_subset import random_rows
 from ddbench.distillation.method import DirectMethod
 from ddbench.distillation.task import OuterStep, Task
-from ddbench.methods.parts.initialization import class_major_labels, random_rows
+from ddbench.methods.parts.initialization import class_major_labels
 from ddbench.methods.parts.labels import Teachers, expert_logits
 from ddbench.recipe.renamed_keys import RENAMED_KEYS
 from ddbench.recipe.settings import Count

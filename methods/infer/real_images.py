@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ddbench.data.class_subset import random_rows
 from ddbench.data.realset import RealSet
-from ddbench.methods.parts.initialization import random_rows
 
 
 def natural_rows(real: RealSet, sets: int, generator: torch.Generator) -> Tensor:

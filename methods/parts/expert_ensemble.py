@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ddbench.distillation.task import Task
 from ddbench.errors import UserError
+from ddbench.expert_buffers.trajectory import unflatten_into
 from ddbench.networks import build_network
 
 LABELED_AT_ONCE = 2**18
@@ -80,7 +81,7 @@ class ExpertEnsemble:
     def _expert(self, expert: int) -> nn.Module:
         task, real = self.task, self.task.real
         network = build_network(task.network_name, real.shape, seed=0).to(task.device)
-        _fill(network.parameters(), self.experts[expert, self.epoch])
+        unflatten_into(self.experts[expert, self.epoch], network.parameters())
         if any(True for _ in network.buffers()):
             statistics = self.experts.statistics(expert, self.epoch)
             if statistics is None:
@@ -89,7 +90,7 @@ class ExpertEnsemble:
                     "were not recorded with them",
                     fix="init: real and labels: hard, or train experts here",
                 )
-            _fill(network.buffers(), statistics)
+            unflatten_into(statistics, network.buffers())
         return network.eval()
 
 
@@ -103,12 +104,3 @@ def at_once(images: Tensor) -> int:
         Images, one at the least.
     """
     return max(1, LABELED_AT_ONCE // images.shape[1:].numel())
-
-
-@torch.no_grad()
-def _fill(tensors: Iterator[Tensor], vector: Tensor) -> None:
-    """Write a flat vector into tensors, in order."""
-    start = 0
-    for tensor in tensors:
-        tensor.copy_(vector[start : start + tensor.numel()].view(tensor.shape))
-        start += tensor.numel()

@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from ddbench.data.class_subset import shuffled_rows
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.methods.parts.expert_ensemble import ExpertEnsemble
-from ddbench.methods.parts.initialization import InitialImages, Initialization, shuffled_classes
+from ddbench.methods.parts.initialization import InitialImages, Initialization
 
 
 class CorrectInit(Initialization):
@@ -28,7 +29,8 @@ class CorrectInit(Initialization):
         real = task.real
         real.require_ipc(ipc)
         ensemble = ExpertEnsemble(task, label_expert_epoch)
-        waiting = shuffled_classes(real, step.stream("pixels"))
+        draws = step.stream("pixels")
+        waiting = [shuffled_rows(real, label, draws) for label in range(real.classes)]
         chosen: list[list[int]] = [[] for _ in waiting]
         for expert in range(len(ensemble)):
             for label, rows in enumerate(waiting):

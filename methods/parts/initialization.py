@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ddbench.data.realset import RealSet
+from ddbench.data.class_subset import random_rows
 from ddbench.distillation.task import OuterStep, Task
 from ddbench.recipe.settings import Part
 
@@ -107,35 +107,3 @@ def class_major_labels(classes: int, ipc: int) -> Tensor:
         (classes * ipc,), int64.
     """
     return torch.arange(classes).repeat_interleave(ipc)
-
-
-def random_rows(real: RealSet, ipc: int, generator: torch.Generator) -> Tensor:
-    """Draw training rows of every class, without replacement.
-
-    Args:
-        real: The data set.
-        ipc: Rows per class.
-        generator: Source of the draws.
-
-    Returns:
-        (classes * ipc,), int64, class-major, on the CPU.
-
-    Raises:
-        UserError: A class has fewer than ``ipc`` images.
-    """
-    real.require_ipc(ipc)
-    return torch.cat([rows[:ipc] for rows in shuffled_classes(real, generator)])
-
-
-def shuffled_classes(real: RealSet, generator: torch.Generator) -> list[Tensor]:
-    """Shuffle the training rows of each class.
-
-    Args:
-        real: The data set.
-        generator: Source of the draws.
-
-    Returns:
-        Rows, int64, on the CPU, one tensor a class.
-    """
-    by_class = (real.train.rows_of_class(label).cpu() for label in range(real.classes))
-    return [rows[torch.randperm(len(rows), generator=generator)] for rows in by_class]

@@ -21,7 +21,7 @@ class TestRun:
         assert done.returncode == 0, done.stderr
         for expected in ("digits · dc-v1 · convnet-d1-w4", "mtt", "random", "what to try next", f"--home {home}"):
             assert expected in done.stdout
-        assert "distill ipc 1: 100%" in done.stderr and "experts: 100%" in done.stderr and "100%" not in done.stdout
+        assert "distill mtt ipc 1: 100%" in done.stderr and "experts: 100%" in done.stderr and "100%" not in done.stdout
         for name in ("mtt", "random"):
             assert only(home, f"runs/digits-ipc1-{name}-*/synthetic.safetensors").is_file()
             assert only(home, f"runs/digits-ipc1-{name}-*/synthetic.png").is_file()

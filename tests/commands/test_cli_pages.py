@@ -40,7 +40,8 @@ OPTIMISED = '''
 from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_optimizer import SGD
 from ddbench.methods import METHODS
-from ddbench.methods.parts.initialization import class_major_labels, random_rows
+from ddbench.data.class_subset import random_rows
+from ddbench.methods.parts.initialization import class_major_labels
 
 @METHODS.register("class-means")
 class ClassMeans(OptimizedMethod):

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from ddbench.commands import app
+from ddbench.commands.compute_options import PrecisionChoice
 from ddbench.commands.run_options import CONTEXT, DEFAULTS, EXECUTION, RECIPE, RunOptions, takes
 
 CLICK: Any = typer.main.get_command(app)
@@ -47,7 +48,7 @@ def test_decorated_function_gets_one_value():
     def command(name: str, shared: RunOptions = DEFAULTS, last: int = 3) -> None:
         received.append((name, shared, last))
 
-    command(name="a", home=None, data_root=None, device="cpu", quiet=True, last=4)
+    command(name="a", home=None, data_root=None, device="cpu", precision=PrecisionChoice.auto, quiet=True, last=4)
     assert received == [("a", RunOptions(device="cpu", quiet=True), 4)]
 
 

@@ -27,7 +27,6 @@ UNROLLS = {
 }
 USUAL = {"inner_steps": 5, "expert_epochs": 2, "max_start_epoch": 4, "image_lr": 10.0}
 LEARNED = {
-    "mini-batches of augmented images": ("mtt", {"batch_syn": 4}),
     "momentum and learned labels": ("datm", {"batch_syn": 4, "student_momentum": 0.9}),
     "every epoch matched": ("ast", {"batch_syn": 4}),
 }
@@ -56,7 +55,7 @@ def test_every_unroll_has_the_gradient_of_the_cpu(gpu, unroll, compile):
 
 
 @pytest.mark.parametrize("case", LEARNED)
-def test_batches_momentum_and_learned_labels_have_the_gradient_of_the_cpu(gpu, case):
+def test_momentum_learned_labels_and_matched_epochs_have_the_gradient_of_the_cpu(gpu, case):
     name, settings = LEARNED[case]
     want = outer_gradients("cpu", name, **settings)
     for got, asked in zip(outer_gradients(gpu, name, "on", **settings), want, strict=True):
@@ -113,7 +112,7 @@ def test_memory_that_runs_out_anywhere_in_a_step_is_recognized_and_leaves_nothin
     needed = memory.peak() - begin
     _settle()
     begin = memory.now()
-    for share in (0.1, 0.6, 0.95):
+    for share in (0.2, 0.9):
         with pytest.raises(RuntimeError) as caught, pretend_cuda.limited(int(share * needed)):
             state.step(at(3))
         assert is_out_of_memory(caught.value), caught.value

@@ -4,12 +4,16 @@ import gc
 import weakref
 
 import pytest
+import torch
 from helpers import pretend_cuda
+from helpers.computing import computing
 from helpers.distillation_makers import at, tiny_task
+from helpers.evaluation_makers import short, tiny_real, tiny_synthetic
 from helpers.pretend_cuda import graphs
 
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
+from ddbench.evaluate.score import score
 from ddbench.methods.mtt import MTT
 from ddbench.runtime.compile import Compiler, release_graphs
 
@@ -49,3 +53,11 @@ def test_graphs_are_given_back_when_a_stage_is_over(gpu, tmp_path, recorded):
     release_graphs()
     release_graphs()
     assert pretend_cuda.CALLS["empty_cache"] == before + 1, "where nothing is recorded there is nothing to give back"
+
+
+def test_the_peak_of_an_evaluation_is_its_own(gpu):
+    real = tiny_real()
+    asked = {"protocol": short(), "seeds": (0, 1), "compute": computing(gpu)}
+    before = torch.empty(10**8, dtype=torch.uint8, device=gpu)
+    del before
+    assert 0 < score(tiny_synthetic(real), real.to(gpu), **asked).peak_bytes < 10**8

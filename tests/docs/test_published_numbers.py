@@ -33,6 +33,11 @@ idc cifar10 50 convnet-d3: 74.5
 idc svhn 1 convnet-d3: 68.5
 idc-i cifar100 20 convnet-d3: 41.5
 rded imagenet 10 torchvision:resnet18: 42.0
+rded cifar10 10 convnet-d3-bn: 50.2 0.3
+rded tiny-imagenet 50 resnet18-bn: 58.2 0.1
+cda imagenet 200 resnet50-bn: 67.6
+cda tiny-imagenet 100 resnet18-bn: 53.2
+ncfm cifar10 10 convnet-d3: 71.8 0.3
 sre2l cifar100 50 resnet18-bn: 49.5 0.3
 sre2l imagenet 10 torchvision:resnet18: 21.3 0.6
 sre2l imagenet 50 resnet101-bn: 60.8 0.5

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
+from ddbench.data.class_subset import random_rows
 from ddbench.distillation.job_method import JobMethod
 from ddbench.distillation.method import DirectMethod, OptimizedMethod
 from ddbench.errors import UserError
@@ -16,7 +17,6 @@ from ddbench.methods.coresets.herding import herd
 from ddbench.methods.coresets.k_center import farthest_first
 from ddbench.methods.mtt import MTT
 from ddbench.methods.parts.expert_segment import StartWindow, draw_span, expert_of_step
-from ddbench.methods.parts.initialization import random_rows
 from ddbench.methods.parts.matching import trajectory_matching_loss
 from ddbench.testing import graph_contract, image_contract, settings_contract
 from ddbench.testing.tiny_task import tiny_graph_task

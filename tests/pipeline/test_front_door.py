@@ -136,6 +136,8 @@ class TestListings:
         assert "mtt-v1" in ddbench.list_protocols() and ddbench.list_protocols("graphs-*")
         assert "quickstart" in ddbench.list_recipes() and ddbench.list_recipes("quick*") == [
             "quickstart",
+            "quickstart-all",
+            "quickstart-all-tune",
             "quickstart-graphs",
         ]
 

@@ -209,24 +209,6 @@ def test_compiled_for_real_experts_and_scores_are_the_same(tmp_path):
     assert dataclasses.replace(fast, seconds=0, peak_bytes=0) == dataclasses.replace(spread, seconds=0, peak_bytes=0)
 
 
-def test_a_gpu_computes_with_all_of_float32(monkeypatch):
-    before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "get_arch_list", list)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.delenv("DDBENCH_DEVICE")
-    try:
-        torch.backends.cudnn.allow_tf32 = True
-        torch.set_float32_matmul_precision("high")
-        assert choose_device().type == "cuda"
-        assert not torch.backends.cudnn.allow_tf32
-        assert torch.get_float32_matmul_precision() == "highest"
-    finally:
-        torch.backends.cudnn.allow_tf32 = before[0]
-        torch.set_float32_matmul_precision(before[1])
-
-
 class TestTheDeviceOfAuto:
     @pytest.mark.parametrize(("variable", "device"), [("", "cpu"), ("auto", "cpu"), ("cpu", "cpu")])
     def test_is_the_one_that_a_variable_names(self, monkeypatch, variable, device):
@@ -254,7 +236,6 @@ class TestAGpu:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Old GPU")
-        monkeypatch.setattr("ddbench.runtime.device.set_precision", lambda precision: None)
         self.entered = []
         monkeypatch.setattr(torch.cuda, "set_device", self.entered.append)
 

@@ -81,6 +81,7 @@ def make_task(
         "code": code_identity(),
         "versions": versions(),
         "device": ("" if ranks.alone else f"{ranks.world} x ") + device_name(device),
+        **({} if device.type == "cpu" else {"precision": compute.precision}),
     }
     return Task(
         real=real,
