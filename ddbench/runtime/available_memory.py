@@ -32,12 +32,12 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         import torch
 
-        return torch.cuda.mem_get_info(device)[0] + _held_by_allocator(device)
+        return torch.cuda.mem_get_info(device)[0] + _unused_by_allocator(device)
     limits = [available for available in (_machine(), cgroup_available(), _address_space()) if available is not None]
     return max(min(limits), 0) if limits else None
 
 
-def _held_by_allocator(device: torch.device) -> int:
+def _unused_by_allocator(device: torch.device) -> int:
     """Bytes that torch's allocator keeps for tensors to come, without the pools of CUDA graphs."""
     import torch
 
