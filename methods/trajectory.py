@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -189,6 +189,10 @@ class TrajectoryMatching(OptimizedMethod):
             notes=start.notes,
         )
         return self.labels.start(syn, task, self._label_expert_epoch(), recognized=isinstance(self.init, CorrectInit))
+
+    def with_inner_steps(self, inner_steps: int) -> Self:
+        least = self.expert_epochs if self.match.kind == "intermediate" else 1
+        return self.model_copy(update={"inner_steps": max(inner_steps, least)})
 
     def timing_init(self, task: Task, ipc: int, step: OuterStep) -> SyntheticSet:
         plain = self.model_copy(update={"init": NoiseInit(), "labels": HardLabels()})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 from torch import Tensor
@@ -130,6 +130,18 @@ class OptimizedMethod(Method):
             A set on which steps take as long as on that of :meth:`initialize`, and that may be quicker to make.
         """
         return self.initialize(task, ipc, step)
+
+    def with_inner_steps(self, inner_steps: int) -> Self | None:
+        """Make the method with another number of inner steps, for a plan: it times two, and draws a line through them.
+
+        Args:
+            inner_steps: Wanted number; where the method needs more, it takes as few as it can.
+
+        Returns:
+            The method; None where an outer step is not made of equal inner ones, when whole outer steps are timed.
+        """
+        del inner_steps
+        return None
 
     def finalize(self, syn: SyntheticSet, task: Task, step: OuterStep) -> SyntheticSet:
         """Turn the set of a step into the one that is stored and scored.

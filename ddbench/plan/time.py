@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from ddbench.methods.trajectory import TrajectoryMatching
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.pipeline.candidate_series import candidate_series
 from ddbench.pipeline.dataset_sizes import DatasetFacts
 from ddbench.pipeline.jobs import BufferSpec, Job
@@ -13,6 +13,9 @@ from ddbench.plan.evaluation import trainings_of
 from ddbench.plan.memory import training_config_of
 from ddbench.plan.time_distillation import TimingSetup, outer_step_seconds
 from ddbench.plan.time_training import evaluation_seconds, expert_seconds
+
+MOST_DRAWN = 2 * 10**9
+"""Bytes of noise that is drawn in the stead of the real images."""
 
 
 class Times:
@@ -57,11 +60,16 @@ class Times:
             job: The job.
 
         Returns:
-            Seconds; None where the method does not match trajectories, for its steps can not be timed beforehand.
+            Seconds; None for a method without an outer loop, and where a method that draws from the real images would
+            have more of them drawn than ``MOST_DRAWN``.
         """
-        if not isinstance(job.method, TrajectoryMatching):
+        method, facts = job.method, self.facts
+        if not isinstance(method, OptimizedMethod):
             return None
-        return job.method.iterations * outer_step_seconds(job.method, job.ipc, self._stage(self.pipeline.network))
+        drawn = facts.images if method.with_inner_steps(1) is None else 0
+        if drawn * facts.shape.pixels > MOST_DRAWN:
+            return None
+        return method.iterations * outer_step_seconds(method, job.ipc, self._stage(self.pipeline.network), drawn)
 
     def evaluation(self, network: str) -> float | None:
         """Estimate the time of all fresh networks of one kind, those included that choose.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import TypeVar
 
 import torch
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ddbench.data.preprocessing import Preprocessing
 from ddbench.data.realset import RealSet, Split
+from ddbench.distillation.method import OptimizedMethod
 from ddbench.distillation.outer_state import OuterState, identity
 from ddbench.distillation.run_dir import Run
 from ddbench.distillation.task import OuterStep, Task
-from ddbench.methods.trajectory import TrajectoryMatching
 from ddbench.networks import FlatNetwork, ImageShape, build_network
 from ddbench.randomness import stream
 from ddbench.runtime.compute import Compute
@@ -105,57 +105,79 @@ class DrawnExpert:
         return self._rows[key[1] % len(self._rows)]
 
 
-def outer_step_seconds(method: TrajectoryMatching, ipc: int, stage: TimingSetup) -> float:
+def outer_step_seconds(method: OptimizedMethod, ipc: int, stage: TimingSetup, images: int = 0) -> float:
     """Time one outer step of a method.
 
-    Steps of two numbers of inner steps are timed, and a line drawn through them: an inner step takes as long at any
-    time. The larger number is one that takes about a second, or all.
+    Where it is made of equal inner steps, steps of two numbers of these are timed, and a line drawn through them: the
+    larger is one that takes about a second, or all. Else it is the mean of as many outer steps as take ``ENOUGH``
+    seconds, without the first.
 
     Args:
-        method: The method, with its number of inner steps.
+        method: The method.
         ipc: Images per class.
         stage: Student, shape of the images and device.
+        images: Real images, for a method that draws from them; at least those of the set are there.
 
     Returns:
         Seconds of one outer step.
     """
     with tempfile.TemporaryDirectory() as folder:
-        outer_state = _outer_state(method, ipc, stage, Run(Path(folder)))
-        compiled = outer_state.task.compiled_gradient(outer_state.syn.label_kind, batch=1, steps=1) is not None
+        outer_state = _outer_state(method, ipc, stage, Run(Path(folder)), images)
         numbers = iter(range(10**9))
 
-        def take(n: int) -> float:
-            outer_state.method = method.model_copy(update={"inner_steps": n})
+        def take(shown: OptimizedMethod) -> float:
+            outer_state.method = shown
             return seconds(lambda: outer_state.step(OuterStep(next(numbers), 0)), stage.compute.device)
 
         with threads_for(outer_state.batch_floats(), stage.compute.device):
-            few = method.expert_epochs if method.match.kind == "intermediate" else 1
-            if compiled:
-                take(few)  # which compiles
-            first = take(few)
-            many = max(min(2 * few, method.inner_steps), min(int(few * _ROUND_SECONDS / first), method.inner_steps))
-            medians = in_turns({few: lambda: take(few), many: lambda: take(many)}, {few: first})
+            short = method.with_inner_steps(1)
+            if short is None:
+                return _mean_seconds(lambda: take(method))
+            return _seconds_by_line(method, short, take, outer_state)
+
+
+def _mean_seconds(take: Callable[[], float]) -> float:
+    first, taken = take(), []
+    while sum(taken, first) < ENOUGH:
+        taken.append(take())
+    return fmean(taken or [first])
+
+
+def _seconds_by_line(
+    method: OptimizedMethod, short: OptimizedMethod, take: Callable[[OptimizedMethod], float], outer_state: OuterState
+) -> float:
+    """Seconds of an outer step from those of two numbers of inner steps."""
+    few, whole = _inner_steps(short), _inner_steps(method)
+    if outer_state.task.compiled_gradient(outer_state.syn.label_kind, batch=1, steps=1) is not None:
+        take(short)  # which compiles
+    first = take(short)
+    many = max(min(2 * few, whole), min(int(few * _ROUND_SECONDS / first), whole))
+    longer = method.with_inner_steps(many) or method
+    medians = in_turns({few: lambda: take(short), many: lambda: take(longer)}, {few: first})
     if many == few:
-        return medians[few] * method.inner_steps / few
+        return medians[few] * whole / few
     slope = max(medians[many] - medians[few], 0.0) / (many - few)
-    return medians[many] + slope * (method.inner_steps - many)
+    return medians[many] + slope * (whole - many)
 
 
-def _outer_state(method: TrajectoryMatching, ipc: int, stage: TimingSetup, run: Run) -> OuterState:
-    module = build_network(stage.network, stage.shape, seed=0)
-    network = FlatNetwork(module)
+def _inner_steps(method: OptimizedMethod) -> int:
+    return method.model_dump()["inner_steps"]
+
+
+def _outer_state(method: OptimizedMethod, ipc: int, stage: TimingSetup, run: Run, images: int) -> OuterState:
+    network = FlatNetwork(build_network(stage.network, stage.shape, seed=0))
     task = Task(
-        real=stage.drawn(stage.shape.classes * ipc),
+        real=stage.drawn(max(stage.shape.classes * ipc, images)),
         network=network.to(stage.compute.device),
         network_name=stage.network,
-        experts=DrawnExpert(network.flatten(), 4),
+        experts=None if method.needed_epochs() is None else DrawnExpert(network.flatten(), 4),
         compute=stage.compute,
     )
     syn = method.timing_init(task, ipc, OuterStep(0, 0))
-    batch = min(method.batch_syn or len(syn), len(syn))
-    task.compiled_gradient(
-        syn.label_kind, batch=batch, steps=method.iterations * method.inner_steps
-    )  # decided for the whole run
+    settings = method.model_dump()
+    batch = min(settings.get("batch_syn") or len(syn), len(syn))
+    steps = method.iterations * settings.get("inner_steps", 1)
+    task.compiled_gradient(syn.label_kind, batch=batch, steps=steps)  # decided for the whole run
     replace(syn, provenance={**syn.provenance, "identity": identity(method, task, ipc, 0)}).save(run.start)
     return OuterState(method, task, ipc, 0, run)
 

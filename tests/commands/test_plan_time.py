@@ -98,3 +98,24 @@ def test_without_it_nothing_is_tried(ddbench, tmp_path, monkeypatch):
     monkeypatch.setattr(time_distillation, "seconds", None)
     recipe = written(tmp_path, RECIPE)
     assert "seconds" not in ddbench.done("plan", recipe, "--home", tmp_path / "home", "--format", "json")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("dm", {"real_batches": {"per_class": 4}}),
+        ("dsa", {"real_batches": {"per_class": 4}, "image_steps": 2, "inner_epochs": 1}),
+        ("rat-bptt", {"total_steps": 4, "window": 2, "real_batches": {"images": 8}}),
+    ],
+)
+def test_whole_outer_steps_are_timed_where_they_are_not_made_of_equal_ones(monkeypatch, name, settings):
+    """Steps of 3, 1 and 2 seconds: the first does not count, and with the third five seconds are over."""
+    clock, seen = iter([3.0, 1.0, 2.0, 1.0, 7.0]), []
+    step = time_distillation.OuterState.step
+    monkeypatch.setattr(
+        time_distillation.OuterState, "step", lambda self, at: (seen.append(at.number), step(self, at))[1]
+    )
+    monkeypatch.setattr(time_distillation, "seconds", lambda job, device: (job(), next(clock))[1])
+    method = METHODS.get(name)(**settings, iterations=5).for_ipc(1)
+    assert outer_step_seconds(method, 1, STAGE, images=30) == pytest.approx(1.5)
+    assert seen == [0, 1, 2]
