@@ -105,7 +105,8 @@ class _LogProgress:
         times = tqdm.format_interval(spent)
         if done > 0 and self.n < self._total:
             times += f", {tqdm.format_interval(spent * (self._total - self.n) / done)} left"
-        facts = "".join(f", {name}={value}" for name, value in self._facts.items())
+        shown = {name: tqdm.format_num(fact) if isinstance(fact, float) else fact for name, fact in self._facts.items()}
+        facts = "".join(f", {name}={fact}" for name, fact in shown.items())
         sys.stderr.write(f"{self._what}: {share} ({self.n} of {self._total}), {times}{facts}\n")
         sys.stderr.flush()
 

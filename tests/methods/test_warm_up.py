@@ -12,7 +12,7 @@ from ddbench.evaluate.training.batches import AugmentedBatches
 from ddbench.evaluate.training.evaluation_config import resolve_config
 from ddbench.evaluate.training.mixing import Mixer
 from ddbench.evaluate.training.real_split import RealSplit
-from ddbench.evaluate.training.train_and_test import train_and_test
+from ddbench.evaluate.training.train_and_test import SeedResult, train_and_test
 from ddbench.evaluate.training.training_sets import TensorTrainingSet
 from ddbench.evaluate.training.training_source import TrainingSource
 from ddbench.networks import build_network
@@ -48,7 +48,7 @@ def test_is_two_trainings_of_one_network_with_a_fresh_optimizer(real):
         list(train_by(config, views.epoch, network))
     with torch.no_grad():
         seen = network.eval()(real.inputs(real.test)).argmax(1)
-    assert got == [((seen == real.test.labels).sum().item() / 15, True)]
+    assert got == [SeedResult((seen == real.test.labels).sum().item() / 15, True)]
     assert epochs == [(epoch, 12) for epoch in range(1, 13)]
 
 

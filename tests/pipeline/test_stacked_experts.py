@@ -18,7 +18,7 @@ from ddbench.expert_buffers.batches import batches_alone, batches_together
 from ddbench.expert_buffers.checkpoint import ExpertCheckpoint
 from ddbench.expert_buffers.optimizers import ExpertState, expert_optimizer
 from ddbench.randomness import stream
-from ddbench.runtime.compile import compiled
+from ddbench.runtime.compile import Compiler
 from ddbench.training.epoch import RunningMeans
 from ddbench.training.forward_pass import ForwardPass
 from ddbench.training.loop import train_epochs
@@ -120,8 +120,8 @@ def test_all_families_at_once_are_each_by_itself(mirror, seed):
 
 
 def test_all_families_at_once_are_one_graph(monkeypatch):
-    quick = partial(compiled, backend="aot_eager")
-    monkeypatch.setattr("ddbench.augmentation.stacked_dsa.compiled", quick)
+    quick = partial(Compiler, backend="aot_eager")
+    monkeypatch.setattr("ddbench.augmentation.stacked_dsa.Compiler", quick)
     monkeypatch.setattr("ddbench.augmentation.stacked_dsa.missing_requirement", lambda device: None)
     dsa, images = DSAPolicy(brightness=0.9), torch.randn(6, 4, 3, 8, 8, generator=stream(0, "images"))
     draws = [dsa.draw_family(name, 4, 8, stream(0, name)) for name in dsa.families]

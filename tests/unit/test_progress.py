@@ -24,7 +24,7 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end(clock, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "distill mtt ipc 1: 55% (110 of 200), 00:15, 00:22 left, loss=1.1",
         "distill mtt ipc 1: 85% (170 of 200), 00:30, 00:07 left, loss=1.7",
-        "distill mtt ipc 1: 100% (200 of 200), 00:37, loss=2.0",
+        "distill mtt ipc 1: 100% (200 of 200), 00:37, loss=2",
     ]
 
 
