@@ -133,7 +133,7 @@ def outer_step_seconds(method: OptimizedMethod, ipc: int, stage: TimingSetup, im
             short = method.with_inner_steps(1)
             if short is None:
                 return _mean_seconds(lambda: take(method))
-            return _seconds_by_line(method, short, take, outer_state)
+            return _extrapolated_seconds(method, short, take, outer_state)
 
 
 def _mean_seconds(take: Callable[[], float]) -> float:
@@ -143,7 +143,7 @@ def _mean_seconds(take: Callable[[], float]) -> float:
     return fmean(taken or [first])
 
 
-def _seconds_by_line(
+def _extrapolated_seconds(
     method: OptimizedMethod, short: OptimizedMethod, take: Callable[[OptimizedMethod], float], outer_state: OuterState
 ) -> float:
     """Seconds of an outer step from those of two numbers of inner steps."""
