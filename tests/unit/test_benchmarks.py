@@ -43,7 +43,7 @@ RUNS = {
         "--networks convnet-d2-w32 --batches 128 --stacks 1 2 --size 32",
         {"peak_bytes", "estimated_bytes"},
     ),
-    "precision": ("--methods mtt dm --ipc 1 --inner-steps 2 --outer-steps 1 --expert-epochs 2", {"gradients"}),
+    "precision": ("--methods mtt dm --ipc 1 --inner-steps 2 --outer-steps 1", {"gradients"}),
     "startup": ("", {"seconds", "loaded"}),
 }
 WITHOUT_NETWORK = {"mirage", "startup", "training_memory"}
