@@ -60,7 +60,7 @@ def code_identity() -> str:
     Returns:
         The commit of ddbench's own checkout, "+dirty" if changed; without a checkout its version.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists() or not (root / "setup.cfg").exists():
         return f"ddbench {__version__}"
     try:
