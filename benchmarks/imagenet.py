@@ -32,6 +32,7 @@ from ddbench.distillation.outer_loop import optimize
 from ddbench.distillation.outer_state import OuterState
 from ddbench.distillation.run_dir import Run
 from ddbench.distillation.task import OuterStep, Task
+from ddbench.estimates.estimate import Estimate
 from ddbench.estimates.memory import activation_floats, distillation_bytes, outer_step_bytes
 from ddbench.evaluate.protocols.builtin import protocol
 from ddbench.methods.trajectory import TrajectoryMatching
@@ -237,7 +238,7 @@ def benchmark(options: argparse.Namespace, device: torch.device) -> dict[str, An
     }
 
 
-def estimated(options: argparse.Namespace, method: TrajectoryMatching) -> tuple[dict[str, int], dict[int, int]]:
+def estimated(options: argparse.Namespace, method: TrajectoryMatching) -> tuple[dict[str, int], dict[int, Estimate]]:
     """What the estimate is made from, and the estimated peak of an outer step by N, in bytes."""
     shape = ImageShape(3, options.size, options.classes)
     module = build_network(options.network, shape, seed=options.seed)
@@ -250,7 +251,7 @@ def estimated(options: argparse.Namespace, method: TrajectoryMatching) -> tuple[
         "learned": learned,
     }
     moments = len(method.match.moments(method.expert_epochs, method.expert_epochs))
-    parts = {"momentum": method.student_momentum > 0, "moments": moments, "device": options.device}
+    parts = {"vectors": 2 if method.student_momentum else 1, "moments": moments, "device": options.device}
     unroll = method.unroll.build()
     steps = {n: outer_step_bytes(unroll, **sizes, **parts, inner_steps=n) for n in options.steps}
     return sizes, steps

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,8 +22,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ddbench.data import load_dataset
 from ddbench.distillation.method import OptimizedMethod
-from ddbench.distillation.task import OuterStep, Task
-from ddbench.expert_buffers import ExpertBuffer, train_experts
+from ddbench.distillation.task import OuterStep, Task, Trajectories
+from ddbench.expert_buffers import train_experts
 from ddbench.methods import METHODS
 from ddbench.networks import FlatNetwork, build_network
 from ddbench.recipe.experts import ExpertRecipe
@@ -73,7 +74,7 @@ PRECISIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 class InDouble:
     """Experts whose rows are float64, for the reference."""
 
-    def __init__(self, experts: ExpertBuffer) -> None:
+    def __init__(self, experts: Trajectories) -> None:
         self.experts, self.epochs = experts, experts.epochs
 
     def __len__(self) -> int:
@@ -132,7 +133,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--outer-steps", type=int, default=5, help="over which the figures are means")
     parser.add_argument("--expert-epochs", type=int, default=3)
     options, device = start(parser, given)
-    real = load_dataset(options.dataset, preprocessing="meanstd", data_root=options.data_root, home=".")
+    real = load_dataset(options.dataset, preprocessing="meanstd", data_root=options.data_root, home=Path())
     with tempfile.TemporaryDirectory() as folder:
         recipe = ExpertRecipe(count=2, lr=0.02, batch=64, augmentation="none")
         experts = train_experts(folder, real, options.network, recipe, epochs=options.expert_epochs, seed=options.seed)
@@ -142,9 +143,10 @@ def main(given: Sequence[str] | None = None) -> None:
         for name in options.methods:
             for steps in options.inner_steps if name in FAMILY else [0]:
                 for ipc in options.ipc:
-                    method = METHODS.get(name)(**settings_of(name, steps), iterations=10).for_ipc(ipc)
+                    method = METHODS.get(name).model_validate({**settings_of(name, steps), "iterations": 10})
+                    assert isinstance(method, OptimizedMethod)
                     where = f"{name}, ipc {ipc}" + (f", N {steps}" if steps else "")
-                    figures[where] = distances(method, task, ipc, options.outer_steps)
+                    figures[where] = distances(method.for_ipc(ipc), task, ipc, options.outer_steps)
     ratios = {
         f"{where}: {name} from float64": distance["difference"]
         for where, by_precision in figures.items()
