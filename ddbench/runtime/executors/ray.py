@@ -167,7 +167,7 @@ class RayExecutor:
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise unanswered(self.address or "this machine", _summary_of(error)) from None
             self._ours = True
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._board = ray.remote(ProgressActor).options(num_cpus=0, scheduling_strategy=here).remote()
         self._ray = ray
         return ray
